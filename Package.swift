@@ -1,0 +1,49 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A C library of the system's, found by pkg-config.
+func system(_ name: String, pkgConfig: String, debianPackage: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([debianPackage])])
+}
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func executable(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies + ["LianTestSupport"], swiftSettings: swiftSettings)
+}
+
+let package = Package(
+    name: "lian-build",
+    products: [
+        .executable(name: "lian-build", targets: ["lian-build"])
+    ],
+    targets: [
+        .systemLibrary(name: "CLinux"),
+        system("CCrypto", pkgConfig: "libcrypto", debianPackage: "libssl-dev"),
+
+        module("LianModel", []),
+        module("LianSystem", ["CLinux", "LianModel"]),
+
+        executable("lian-build", ["LianModel", "LianSystem"]),
+
+        .target(
+            name: "LianTestSupport", dependencies: ["LianModel", "LianSystem"],
+            path: "Tests/LianTestSupport", swiftSettings: swiftSettings),
+        tests("LianModelTests", ["LianModel"]),
+        tests("LianSystemTests", ["LianSystem", "LianModel"]),
+    ]
+)

@@ -1,0 +1,31 @@
+/// The one error of the product: what happened, where in the walk, and what to do next.
+package struct LianError: Error, Equatable, Sendable {
+    package let code: ErrorCode
+    package let phase: Phase
+    package let message: String
+    package let hint: String
+    /// The last lines of the log that explain it.
+    package var logTail: [String]
+
+    package init(_ code: ErrorCode, _ phase: Phase, _ message: String, hint: String, logTail: [String] = []) {
+        self.code = code
+        self.phase = phase
+        self.message = message
+        self.hint = hint
+        self.logTail = logTail
+    }
+}
+
+extension LianError: JSONEncodable {
+    package var json: JSONValue {
+        [
+            "code": .string(code.rawValue), "phase": .string(phase.rawValue), "message": .string(message),
+            "hint": .string(hint), "log_tail": logTail.json,
+        ]
+    }
+}
+
+/// The stages of a build, in the order in which it walks through them.
+package enum Phase: String, CaseIterable, Sendable {
+    case arguments, resolve, spawn, connect, sync, build, push, teardown, report
+}

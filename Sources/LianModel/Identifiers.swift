@@ -1,0 +1,41 @@
+/// The small alphabets that names are made of.
+package enum Identifier {
+    package static let slugRule = "must be words of a-z and 0-9 joined by single '-', 63 characters at most"
+
+    /// `[a-z0-9]+(-[a-z0-9]+)*`, 63 at most.
+    package static func isSlug(_ text: String) -> Bool {
+        guard (1...63).contains(text.utf8.count) else { return false }
+        return text.split(separator: "-", omittingEmptySubsequences: false).allSatisfy { word in
+            !word.isEmpty && word.utf8.allSatisfy { isLowercase($0) || isDigit($0) }
+        }
+    }
+
+    /// `[A-Za-z0-9_-]{1,64}`: the ids of builds and runners.
+    package static func isID(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") }
+    }
+
+    package static func isLowercase(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) }
+    package static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+    package static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        isLowercase(byte | 0x20) || isDigit(byte)
+    }
+}
+
+extension JSONNode {
+    package func slug() throws(SchemaViolation) -> String {
+        let text = try string()
+        guard Identifier.isSlug(text) else { throw violation(Identifier.slugRule) }
+        return text
+    }
+
+    package func buildID() throws(SchemaViolation) -> String { try identifier() }
+    package func runnerID() throws(SchemaViolation) -> String { try identifier() }
+
+    private func identifier() throws(SchemaViolation) -> String {
+        let text = try string()
+        guard Identifier.isID(text) else { throw violation("must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-'") }
+        return text
+    }
+}

@@ -1,0 +1,121 @@
+/// What is wrong with a value: where, which rule, and what stood there.
+package struct SchemaViolation: Error, Equatable, Sendable, CustomStringConvertible {
+    package let path: String
+    package let rule: String
+    /// The value as it was found, shortened; nil where there was none or where it may be a secret.
+    package let found: String?
+
+    package init(path: String, rule: String, found: String? = nil) {
+        self.path = path
+        self.rule = rule
+        self.found = found
+    }
+
+    package var description: String {
+        let place = path.isEmpty ? "the document" : path
+        return found.map { "\(place): \(rule), found \($0)" } ?? "\(place): \(rule)"
+    }
+}
+
+/// A value together with the path that leads to it, for errors that name their place.
+package struct JSONNode: Sendable {
+    package let value: JSONValue
+    package let path: String
+
+    package init(_ value: JSONValue, path: String = "") {
+        self.value = value
+        self.path = path
+    }
+
+    package func violation(_ rule: String) -> SchemaViolation {
+        let text = value.encoded()
+        let shown = text.count > 80 ? String(text.prefix(77)) + "…" : text
+        return SchemaViolation(path: path, rule: rule, found: shown)
+    }
+
+    package func string() throws(SchemaViolation) -> String {
+        guard let text = value.stringValue else { throw violation("must be a string") }
+        return text
+    }
+
+    package func bool() throws(SchemaViolation) -> Bool {
+        guard let flag = value.boolValue else { throw violation("must be true or false") }
+        return flag
+    }
+
+    package func integer(in range: ClosedRange<Int>) throws(SchemaViolation) -> Int {
+        guard value.doubleValue != nil else { throw violation("must be a number") }
+        guard let number = value.intValue, range.contains(number) else {
+            throw violation("must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    package func number(in range: ClosedRange<Double>) throws(SchemaViolation) -> Double {
+        guard let number = value.doubleValue else { throw violation("must be a number") }
+        guard range.contains(number) else {
+            throw violation("must be from \(range.lowerBound.json.encoded()) to \(range.upperBound.json.encoded())")
+        }
+        return number
+    }
+
+    package func items() throws(SchemaViolation) -> [JSONNode] {
+        guard let items = value.arrayValue else { throw violation("must be a list") }
+        return items.enumerated().map { JSONNode($1, path: "\(path)[\($0)]") }
+    }
+
+    /// The members in the order of their names, so that the same input always fails at the same place.
+    package func members() throws(SchemaViolation) -> [(name: String, node: JSONNode)] {
+        guard let members = value.objectValue else { throw violation("must be a record") }
+        return members.keys.sorted().map { ($0, JSONNode(members[$0] ?? .null, path: childPath($0))) }
+    }
+
+    package func record() throws(SchemaViolation) -> RecordReader {
+        guard let members = value.objectValue else { throw violation("must be a record") }
+        return RecordReader(members: members, path: path)
+    }
+
+    fileprivate func childPath(_ name: String) -> String {
+        path.isEmpty ? name : "\(path).\(name)"
+    }
+}
+
+/// Reads a record's fields by name and knows which ones it was asked for: what is left over is unknown.
+package struct RecordReader {
+    private let members: [String: JSONValue]
+    private let path: String
+    private var known: [String] = []
+
+    fileprivate init(members: [String: JSONValue], path: String) {
+        self.members = members
+        self.path = path
+    }
+
+    package mutating func required(_ name: String) throws(SchemaViolation) -> JSONNode {
+        guard let node = try optional(name) else {
+            throw SchemaViolation(path: JSONNode(.null, path: path).childPath(name), rule: "is required")
+        }
+        return node
+    }
+
+    /// The field where it is there. Absent is absent: null is refused, but where a contract allows it.
+    package mutating func optional(_ name: String, nullable: Bool = false) throws(SchemaViolation) -> JSONNode? {
+        known.append(name)
+        guard let value = members[name] else { return nil }
+        let node = JSONNode(value, path: JSONNode(.null, path: path).childPath(name))
+        if value == .null {
+            guard nullable else { throw node.violation("must not be null; leave the field out") }
+            return nil
+        }
+        return node
+    }
+
+    /// Refuses every field that nobody asked for, with the nearest name there is.
+    package func close() throws(SchemaViolation) {
+        guard let unknown = members.keys.sorted().first(where: { !known.contains($0) }) else { return }
+        let nearest = nearestName(to: unknown, among: known)
+        let hint = nearest.map { "; did you mean '\($0)'?" } ?? ""
+        throw SchemaViolation(
+            path: JSONNode(.null, path: path).childPath(unknown), rule: "is not a field of this record\(hint)")
+    }
+}

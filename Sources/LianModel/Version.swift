@@ -1,0 +1,2 @@
+/// The one place that knows the version.
+package let lianBuildVersion = "0.1.0"

@@ -1,0 +1,15 @@
+extension Duration {
+    package init(seconds: Double) {
+        self = .nanoseconds(Int64(seconds * 1e9))
+    }
+
+    package var milliseconds: Int {
+        let (seconds, attoseconds) = components
+        return Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)
+    }
+
+    /// For poll(2): rounded up, so that a wait never ends a moment early and spins.
+    package var pollMilliseconds: Int32 {
+        Int32(clamping: milliseconds + 1)
+    }
+}

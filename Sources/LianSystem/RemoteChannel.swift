@@ -1,0 +1,38 @@
+/// A piece of what a remote command said.
+package enum RemoteOutput: Equatable, Sendable {
+    case output([UInt8])
+    case error([UInt8])
+}
+
+/// How a remote command's channel ended. A success needs all of it: a clean end, no signal, and a status that was
+/// really sent.
+package struct RemoteEnd: Equatable, Sendable {
+    /// Both sides closed the channel in order; false where the connection or the session died.
+    package var isClean: Bool
+    /// The exit status, where one can be trusted to have been sent.
+    package var exitStatus: Int32?
+    /// The signal that ended it, as SSH names it (without SIG).
+    package var signal: String?
+
+    package init(isClean: Bool, exitStatus: Int32?, signal: String?) {
+        self.isClean = isClean
+        self.exitStatus = exitStatus
+        self.signal = signal
+    }
+}
+
+/// A command that runs on the other side: its input, its two outputs, and its end.
+package protocol RemoteChannel: AnyObject, Sendable {
+    /// Waits until the other side has room for all of it.
+    func write(_ bytes: [UInt8]) async throws
+    func closeInput() async throws
+    /// The next piece of either output; nil at the end of both.
+    func read() async throws -> RemoteOutput?
+    /// Closes the channel and tells how it ended. Safe to call at any time, more than once.
+    func close() async -> RemoteEnd
+}
+
+/// Something that runs commands for us: an SSH connection, or a shell of this machine in a test.
+package protocol RemoteHost: Sendable {
+    func execute(_ command: String) async throws -> any RemoteChannel
+}

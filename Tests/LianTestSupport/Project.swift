@@ -1,0 +1,20 @@
+import Foundation
+
+/// Where the tests find the project and what was built of it.
+package enum Project {
+    package static let root: URL = {
+        var folder = URL(filePath: #filePath)
+        for _ in 0..<3 { folder.deleteLastPathComponent() }
+        return folder
+    }()
+
+    /// The folder of the test bundle, and so of the executables that were built with it.
+    package static let products = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+
+    package static func executable(_ name: String) -> String {
+        products.appending(path: name).path
+    }
+
+    /// The folder in which scripts/setup keeps the PyPI tools.
+    package static let tools = root.appending(path: ".tools/bin")
+}

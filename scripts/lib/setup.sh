@@ -1,0 +1,104 @@
+# Sourced by the scripts: installs what is missing, once. Debian packages go to the system, Python packages into
+# .tools/ of this checkout. A second run finds everything in place and does nothing.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+tools="$root/.tools"
+
+say() { printf '==> %s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# The C libraries that the package is built on, and the programs that it drives.
+build_packages=(libcurl4-openssl-dev libssh2-1-dev libnats-dev libssl-dev libmicrohttpd-dev libsqlite3-dev pkg-config
+  ca-certificates python3 python3-venv)
+runtime_packages=(openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq)
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else die "'$*' needs root: run this as root or install sudo"
+  fi
+}
+
+missing_packages() {
+  local package
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || printf '%s\n' "$package"
+  done
+}
+
+install_debian_packages() {
+  local missing
+  mapfile -t missing < <(missing_packages "$@")
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null || die "these Debian packages are missing and there is no apt-get: ${missing[*]}"
+  say "installing Debian packages: ${missing[*]}"
+  # Packages start their services on installation; none of them is wanted here, and a policy that the machine
+  # already has is left as it is.
+  local policy=/usr/sbin/policy-rc.d placed=
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+    placed=yes
+  fi
+  local status=0
+  { as_root apt-get update -qq &&
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  } >"$tools/apt.log" 2>&1 || status=$?
+  [ -z "$placed" ] || as_root rm -f "$policy"
+  [ $status = 0 ] || { tail -n 20 "$tools/apt.log" >&2; die "apt-get failed; its whole output is in $tools/apt.log"; }
+}
+
+# python_packages PACKAGE==VERSION…: into the project's own virtual environment.
+install_python_packages() {
+  local venv="$tools/python" wanted
+  [ -x "$venv/bin/python" ] || {
+    # The first Python that can make an environment: one on PATH may lack the module.
+    local python
+    for python in /usr/bin/python3 python3; do
+      "$python" -m venv "$venv" >/dev/null 2>&1 && break
+    done
+    [ -x "$venv/bin/python" ] || die "no python3 here can make a virtual environment; install python3-venv"
+  }
+  for wanted in "$@"; do
+    [ -e "$venv/.have-$wanted" ] && continue
+    say "installing from PyPI: $wanted"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$wanted" >"$tools/pip.log" 2>&1 ||
+      { tail -n 20 "$tools/pip.log" >&2; die "pip could not install $wanted"; }
+    touch "$venv/.have-$wanted"
+  done
+}
+
+# The Nickel evaluator: the one on PATH, else py-nickel behind a launcher that speaks `nickel export`.
+provide_nickel() {
+  command -v nickel >/dev/null && return 0
+  install_python_packages py-nickel==1.18.0
+  [ -e "$tools/bin/nickel" ] || ln -s "$root/scripts/lib/nickel" "$tools/bin/nickel"
+}
+
+provide_just() {
+  command -v just >/dev/null && return 0
+  install_python_packages rust-just==1.43.0
+  [ -e "$tools/bin/just" ] || ln -s "$tools/python/bin/just" "$tools/bin/just"
+}
+
+check_swift() {
+  local version
+  command -v swift >/dev/null || die "no swift on PATH: install Swift 6.3 from swift.org"
+  version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1)
+  case $version in
+    6.[3-9] | 6.[1-9][0-9] | [7-9].*) ;;
+    *) die "Swift 6.3 or newer is needed; this one is '${version:-unknown}'" ;;
+  esac
+}
+
+# Everything that building and testing need.
+setup() {
+  mkdir -p "$tools/bin"
+  check_swift
+  install_debian_packages "${build_packages[@]}" "${runtime_packages[@]}"
+  provide_nickel
+  provide_just
+  # sshd, dockerd and other daemons live in sbin, which a user's PATH may lack.
+  PATH="$tools/bin:$PATH:/usr/sbin:/sbin"
+  export PATH
+}
