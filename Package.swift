@@ -34,9 +34,11 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLinux"),
         system("CCrypto", pkgConfig: "libcrypto", debianPackage: "libssl-dev"),
+        system("CCurl", pkgConfig: "libcurl", debianPackage: "libcurl4-openssl-dev"),
 
         module("LianModel", []),
         module("LianSystem", ["CLinux", "LianModel"]),
+        module("LianHTTP", ["CCurl", "LianModel", "LianSystem"]),
 
         executable("lian-build", ["LianModel", "LianSystem"]),
 

@@ -2,11 +2,18 @@
 #pragma once
 #include <spawn.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static inline int lian_pipe2(int ends[2], int flags) { return (int)syscall(SYS_pipe2, ends, flags); }
 
 static inline int lian_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+static inline long lian_wall_clock_milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static inline int lian_limit_memory(int pid, unsigned long bytes) {
     unsigned long limit[2] = {bytes, bytes};

@@ -3,21 +3,30 @@ import Glibc
 /// Runs a body that blocks on a thread made for it, so that the pool's few threads stay free.
 package func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
     await withCheckedContinuation { continuation in
-        let box = Unmanaged.passRetained(ThreadBody { continuation.resume(returning: body()) })
-        var thread = pthread_t()
-        let result = pthread_create(
-            &thread, nil,
-            { argument in
-                if let argument { Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().run() }
-                return nil
-            }, box.toOpaque())
-        if result == 0 {
-            pthread_detach(thread)
-        } else {
+        do {
+            try startThread { continuation.resume(returning: body()) }
+        } catch {
             // No thread to be had: late is better than never.
-            box.takeRetainedValue().run()
+            continuation.resume(returning: body())
         }
     }
+}
+
+/// Starts a thread that ends with its body.
+package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
+    let box = Unmanaged.passRetained(ThreadBody(body))
+    var thread = pthread_t()
+    let result = pthread_create(
+        &thread, nil,
+        { argument in
+            if let argument { Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().run() }
+            return nil
+        }, box.toOpaque())
+    guard result == 0 else {
+        box.release()
+        throw SystemError("pthread_create", result)
+    }
+    pthread_detach(thread)
 }
 
 private final class ThreadBody: Sendable {

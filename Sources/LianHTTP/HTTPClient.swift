@@ -1,0 +1,77 @@
+import LianModel
+import LianSystem
+import Synchronization
+
+/// Requests over HTTP and HTTPS. Connections are kept and used again; the certificate is verified against the
+/// system's authorities; redirects are not followed; proxies are taken from the environment as curl does, but never
+/// for this machine itself.
+package final class HTTPClient: Sendable {
+    private let loop: TransferLoop
+
+    package init() throws(SystemError) {
+        loop = try TransferLoop()
+    }
+
+    deinit {
+        loop.stop()
+    }
+
+    /// Sends the request once. Cancelling the task ends it at once.
+    package func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPResponse {
+        let answer = PendingAnswer()
+        let outcome = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                answer.wait(continuation)
+                loop.start(request, answer)
+            }
+        } onCancel: {
+            answer.resolve(.failure(HTTPFailure(.cancelled, "")))
+            loop.cancel(answer)
+        }
+        return try outcome.get()
+    }
+}
+
+/// An answer that someone waits for. Whoever resolves it first decides; everyone after that is ignored.
+final class PendingAnswer: Sendable {
+    typealias Outcome = Result<HTTPResponse, HTTPFailure>
+
+    private enum State {
+        case open
+        case awaited(CheckedContinuation<Outcome, Never>)
+        case resolved(Outcome)
+    }
+
+    private let state = Mutex<State>(.open)
+
+    func wait(_ continuation: CheckedContinuation<Outcome, Never>) {
+        let early: Outcome? = state.withLock { state in
+            if case .resolved(let outcome) = state { return outcome }
+            state = .awaited(continuation)
+            return nil
+        }
+        if let early { continuation.resume(returning: early) }
+    }
+
+    func resolve(_ outcome: Outcome) {
+        let waiting: CheckedContinuation<Outcome, Never>? = state.withLock { state in
+            switch state {
+            case .resolved:
+                return nil
+            case .open:
+                state = .resolved(outcome)
+                return nil
+            case .awaited(let continuation):
+                state = .resolved(outcome)
+                return continuation
+            }
+        }
+        waiting?.resume(returning: outcome)
+    }
+
+    var isResolved: Bool {
+        state.withLock { state in
+            if case .resolved = state { true } else { false }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import LianModel
+
+package struct HTTPRequest: Sendable {
+    package enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+        case delete = "DELETE"
+    }
+
+    package var method: Method
+    package var server: HTTPURL
+    /// What follows the server's own path, query included: already encoded.
+    package var target: String
+    package var headers: [String: String]
+    package var body: [UInt8]
+    package var connectTimeout: Duration = .seconds(10)
+    /// From the start to the answer's last byte.
+    package var timeout: Duration = .seconds(30)
+    /// libcurl repeats a request by itself where a reused connection dies before the answer: what must not be
+    /// asked twice gets a connection of its own.
+    package var needsFreshConnection = false
+
+    package init(
+        _ method: Method, _ server: HTTPURL, _ target: String, headers: [String: String] = [:], body: [UInt8] = []
+    ) {
+        self.method = method
+        self.server = server
+        self.target = target
+        self.headers = headers
+        self.body = body
+    }
+}
+
+package struct HTTPResponse: Equatable, Sendable {
+    package let status: Int
+    /// Names in lower case; of several with one name, the last.
+    package let headers: [String: String]
+    package let body: [UInt8]
+
+    /// The most that a body may hold.
+    package static let bodyLimit = 1 << 20
+    /// The most that all headers of an answer may hold together.
+    package static let headerLimit = 64 << 10
+}
+
+/// Why there is no answer.
+package struct HTTPFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    package enum Kind: Equatable, Sendable {
+        case nameNotResolved
+        /// Refused, no route, or reset at once.
+        case connectFailed
+        case connectTimedOut
+        case tlsFailed
+        case answerTimedOut
+        /// The connection ended before the answer did.
+        case connectionLost
+        case answerTooLarge
+        case notHTTP
+        case requestInvalid
+        case cancelled
+    }
+
+    package let kind: Kind
+    /// In libcurl's words.
+    package let detail: String
+
+    package init(_ kind: Kind, _ detail: String) {
+        self.kind = kind
+        self.detail = detail
+    }
+
+    package var description: String {
+        let what =
+            switch kind {
+            case .nameNotResolved: "its name cannot be resolved"
+            case .connectFailed: "no connection can be made"
+            case .connectTimedOut: "it did not take the connection in time"
+            case .tlsFailed: "TLS failed"
+            case .answerTimedOut: "it did not answer in time"
+            case .connectionLost: "the connection was lost before the answer was complete"
+            case .answerTooLarge: "its answer is larger than 1 MiB, or its headers than 64 KiB"
+            case .notHTTP: "its answer is not HTTP as it should be"
+            case .requestInvalid: "the request cannot be sent"
+            case .cancelled: "the request was cancelled"
+            }
+        return detail.isEmpty ? what : "\(what) (\(detail))"
+    }
+
+    /// The server was never spoken to: it knows nothing of this request.
+    package var neverArrived: Bool {
+        switch kind {
+        case .nameNotResolved, .connectFailed, .connectTimedOut, .tlsFailed, .requestInvalid: true
+        case .answerTimedOut, .connectionLost, .answerTooLarge, .notHTTP, .cancelled: false
+        }
+    }
+}
