@@ -47,5 +47,6 @@ let package = Package(
             path: "Tests/LianTestSupport", swiftSettings: swiftSettings),
         tests("LianModelTests", ["LianModel"]),
         tests("LianSystemTests", ["LianSystem", "LianModel"]),
+        tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
     ]
 )

@@ -275,7 +275,7 @@ private final class Transfer {
         case CURLE_GOT_NOTHING, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_PARTIAL_FILE:
             HTTPFailure(.connectionLost, detail)
         case CURLE_WRITE_ERROR where isTooLarge: HTTPFailure(.answerTooLarge, "")
-        case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL, CURLE_OUT_OF_MEMORY:
+        case CURLE_URL_MALFORMAT, CURLE_OUT_OF_MEMORY:
             HTTPFailure(.requestInvalid, detail)
         default: HTTPFailure(.notHTTP, detail)
         }

@@ -1,0 +1,87 @@
+import LianModel
+
+extension OrchestratorClient {
+    private static let checkAddress = "Check that --orchestrator-url or ORCHESTRATOR_URL names an orchestrator."
+
+    func error(_ failure: HTTPFailure, _ phase: Phase) -> LianError {
+        let code: ErrorCode
+        let hint: String
+        switch failure.kind {
+        case .cancelled:
+            return LianError(.cancelled, phase, "cancelled", hint: "")
+        case .nameNotResolved:
+            code = .orchestratorUnreachable
+            hint = "Check the host's name in --orchestrator-url or ORCHESTRATOR_URL."
+        case .connectFailed:
+            code = .orchestratorUnreachable
+            hint = "Start it (lian-orchestrator is one for this machine), or name another with --orchestrator-url."
+        case .tlsFailed:
+            code = .orchestratorUnreachable
+            hint =
+                "Its certificate must be valid for \(server.host) and come from an authority that this system trusts."
+        case .connectTimedOut, .answerTimedOut, .connectionLost:
+            code = .orchestratorUnreachable
+            hint = "Check that the orchestrator is well and that the network lets this machine through to it."
+        case .answerTooLarge, .notHTTP:
+            code = .orchestratorAnswerInvalid
+            hint = Self.checkAddress
+        case .requestInvalid:
+            code = .internalError
+            hint = "This is a defect: please report it with the command line that led to it."
+        }
+        return LianError(code, phase, "the orchestrator at \(server) gave no answer: \(failure)", hint: hint)
+    }
+
+    func error(_ violation: SchemaViolation, _ phase: Phase) -> LianError {
+        LianError(
+            .orchestratorAnswerInvalid, phase,
+            "the orchestrator at \(server) gave an answer that breaks its contract: \(shown("\(violation)"))",
+            hint: "\(Self.checkAddress) What it has to answer stands in schemas/orchestrator.openapi.yaml.")
+    }
+
+    /// The error of an answer whose status is not the one that was hoped for. `refusal` is the code for a request
+    /// that was understood and turned down.
+    func error(_ answer: APIAnswer, refusal: ErrorCode, _ phase: Phase) -> LianError {
+        let said = "the orchestrator at \(server) \(summary(of: answer))"
+        switch answer.status {
+        case 401, 403:
+            return LianError(.orchestratorRefused, phase, said, hint: tokenHint)
+        case 429:
+            return LianError(
+                .noCapacity, phase, said,
+                hint: "Wait for other builds to end, raise the orchestrator's capacity or --spawn-timeout.")
+        case 502, 503, 504:
+            return LianError(
+                .orchestratorUnreachable, phase, said,
+                hint: "Check that the orchestrator is well; its own log says why it does not serve.")
+        case 300..<400:
+            return LianError(
+                .orchestratorAnswerInvalid, phase, "\(said) and points elsewhere: redirects are not followed",
+                hint: "Give the address it points to, if you trust it, with --orchestrator-url.")
+        case 500..<600:
+            return LianError(refusal, phase, said, hint: "The orchestrator's own log says what failed there.")
+        case 400..<500:
+            return LianError(
+                refusal, phase, said, hint: "Change what was asked for: the orchestrator does not take it as it is.")
+        default:
+            return LianError(.orchestratorAnswerInvalid, phase, said, hint: Self.checkAddress)
+        }
+    }
+
+    /// "answered 409 (conflict: the key was used with another body)"
+    func summary(of answer: APIAnswer) -> String {
+        answer.complaint.map { "answered \(answer.status) (\(shown($0)))" } ?? "answered \(answer.status)"
+    }
+
+    /// The orchestrator's words, fit to be shown. One that repeats its caller's token must not get it printed.
+    func shown(_ text: String) -> String {
+        guard let token, !token.isEmpty else { return onOneLine(text) }
+        return onOneLine(text.split(separator: token, omittingEmptySubsequences: false).joined(separator: "***"))
+    }
+
+    private var tokenHint: String {
+        token == nil
+            ? "Set ORCHESTRATOR_TOKEN to a token of this orchestrator."
+            : "Check that the token in ORCHESTRATOR_TOKEN is one of this orchestrator's."
+    }
+}

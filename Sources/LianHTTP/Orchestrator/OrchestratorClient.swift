@@ -1,0 +1,112 @@
+import LianModel
+import LianSystem
+
+/// Speaks the orchestrator's API (schemas/orchestrator.openapi.yaml): each call is retried within one deadline, and
+/// every failure comes as an error that says what to do next.
+package struct OrchestratorClient: Sendable {
+    package let server: HTTPURL
+    let token: String?
+    private let http: HTTPClient
+    let timing: Timing
+    let policy: RetryPolicy
+
+    /// One request gets no more than this, a long-poll its wait on top.
+    static let requestTimeout: Duration = .seconds(30)
+
+    package init(
+        server: HTTPURL, token: String?, http: HTTPClient, timing: Timing = .system,
+        policy: RetryPolicy = RetryPolicy()
+    ) throws(LianError) {
+        guard token?.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) ?? true else {
+            throw LianError(
+                .invalidArgument, .arguments, "the orchestrator's token holds characters that no token can hold",
+                hint: "Check ORCHESTRATOR_TOKEN for white space, line breaks and characters beyond ASCII.")
+        }
+        self.server = server
+        self.token = token
+        self.http = http
+        self.timing = timing
+        self.policy = policy
+    }
+
+    struct Call: Sendable {
+        var method: HTTPRequest.Method
+        var path: String
+        var headers: [String: String] = [:]
+        var body: JSONValue?
+        var timeout = OrchestratorClient.requestTimeout
+        var needsFreshConnection = false
+        var isRetried: @Sendable (_ status: Int) -> Bool = RetryPolicy.isTransient
+        /// Nil: an unreachable server is asked until the deadline.
+        var patience: Duration?
+    }
+
+    struct Attempted: Sendable {
+        /// The last one; a status that is retried stands here only where the deadline came first.
+        var answer: Result<APIAnswer, HTTPFailure>
+        /// Some try may have reached the server and taken effect, although no answer tells so.
+        var isFateUnknown: Bool
+    }
+
+    func perform(_ call: Call, until deadline: ContinuousClock.Instant) async -> Attempted {
+        var isFateUnknown = false
+        var unreachableSince: ContinuousClock.Instant?
+        var retries = 0
+        while true {
+            guard !Task.isCancelled else {
+                return Attempted(answer: .failure(HTTPFailure(.cancelled, "")), isFateUnknown: isFateUnknown)
+            }
+            let start = timing.now()
+            var asked: Duration?
+            let answer = await send(call, within: min(call.timeout, max(.milliseconds(1), deadline - start)))
+            switch answer {
+            case .success(let answer):
+                unreachableSince = nil
+                guard call.isRetried(answer.status) else {
+                    return Attempted(answer: .success(answer), isFateUnknown: isFateUnknown)
+                }
+                // A gateway that lost its server says nothing of what the server did; 429 and 503 are refusals.
+                if ![429, 503].contains(answer.status) { isFateUnknown = true }
+                asked = answer.response.headers["retry-after"].flatMap {
+                    RetryPolicy.wait(retryAfter: $0, wallClock: timing.wallClock())
+                }
+            case .failure(let failure):
+                isFateUnknown = isFateUnknown || !failure.neverArrived
+                guard RetryPolicy.isTransient(failure) else {
+                    return Attempted(answer: answer, isFateUnknown: isFateUnknown)
+                }
+                if failure.neverArrived {
+                    let since = unreachableSince ?? start
+                    unreachableSince = since
+                    if let patience = call.patience, timing.now() - since >= patience {
+                        return Attempted(answer: answer, isFateUnknown: isFateUnknown)
+                    }
+                } else {
+                    unreachableSince = nil
+                }
+            }
+            let pause = max(asked ?? .zero, policy.pause(beforeRetry: retries, random: timing.random()))
+            retries += 1
+            guard timing.now() + pause < deadline else {
+                return Attempted(answer: answer, isFateUnknown: isFateUnknown)
+            }
+            // Ends early where the task is cancelled, which is looked at next.
+            try? await timing.sleep(pause)
+        }
+    }
+
+    private func send(_ call: Call, within timeout: Duration) async -> Result<APIAnswer, HTTPFailure> {
+        var request = HTTPRequest(
+            call.method, server, call.path, headers: call.headers, body: call.body?.encodedBytes() ?? [])
+        request.headers["Accept"] = "application/json"
+        if call.body != nil { request.headers["Content-Type"] = "application/json" }
+        if let token { request.headers["Authorization"] = "Bearer \(token)" }
+        request.timeout = timeout
+        request.needsFreshConnection = call.needsFreshConnection
+        do {
+            return .success(APIAnswer(response: try await http.send(request)))
+        } catch {
+            return .failure(error)
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import LianModel
+import LianSystem
+
+/// When a request is asked again. The pause before the nth time is drawn from `0 ..< min(cap, base·2ⁿ)`: full
+/// jitter, so that clients that failed together do not come back together.
+package struct RetryPolicy: Sendable {
+    package var base: Duration = .milliseconds(200)
+    package var cap: Duration = .seconds(5)
+    /// How long a server is asked again that cannot be connected to at all, where nothing is at stake yet: enough
+    /// for its restart, and not the whole of a spawn's deadline.
+    package var patienceWhereUnreachable: Duration = .seconds(10)
+
+    package init() {}
+
+    func pause(beforeRetry retry: Int, random: Double) -> Duration {
+        // Beyond 2^20 the cap has long been reached.
+        let window = min(cap, base * (1 << min(retry, 20)))
+        return window * random
+    }
+
+    static func isTransient(_ status: Int) -> Bool {
+        [429, 502, 503, 504].contains(status)
+    }
+
+    static func isTransient(_ failure: HTTPFailure) -> Bool {
+        switch failure.kind {
+        case .nameNotResolved, .connectFailed, .connectTimedOut, .answerTimedOut, .connectionLost: true
+        case .tlsFailed, .answerTooLarge, .notHTTP, .requestInvalid, .cancelled: false
+        }
+    }
+
+    /// The wait that a Retry-After header asks for: seconds, or a date. Nil where it is neither.
+    static func wait(retryAfter text: String, wallClock: Int) -> Duration? {
+        if !text.isEmpty, text.utf8.allSatisfy(Identifier.isDigit) {
+            // A number too large to read is a wait too long to make.
+            return .seconds(min(Int(text) ?? Int(Int32.max), Int(Int32.max)))
+        }
+        return UTCTime(httpDate: text).map { .milliseconds(max(0, $0.milliseconds - wallClock)) }
+    }
+}

@@ -1,0 +1,73 @@
+/// A runner that can be logged in to.
+package struct ReadyRunner: Equatable, Sendable {
+    package let id: String
+    package let provider: String?
+    package let size: WireSize?
+    package let host: String
+    package let port: Int
+    package let user: String
+    /// Empty where the orchestrator gives none.
+    package let hostKeys: [HostKey]
+    package let workDir: String
+    package let buildkitAddress: String?
+
+    /// From the data of an answer whose state is ready.
+    package init(_ answer: RunnerAnswer) throws(SchemaViolation) {
+        guard let host = answer.host else {
+            throw SchemaViolation(path: "data.host", rule: "is required of a runner that is ready")
+        }
+        guard let user = answer.user else {
+            throw SchemaViolation(path: "data.user", rule: "is required of a runner that is ready")
+        }
+        id = answer.runnerID
+        provider = answer.provider
+        size = answer.size
+        self.host = host
+        port = answer.port ?? 22
+        self.user = user
+        hostKeys = try answer.parsedHostKeys()
+        workDir = answer.workDir ?? "/build"
+        buildkitAddress = answer.buildkitAddress
+    }
+}
+
+extension RunnerAnswer {
+    /// What a client checks on arrival, before any of it reaches a connection, a path or a command line.
+    package func checkArrival() throws(SchemaViolation) {
+        for (name, text) in [
+            ("host", host), ("user", user), ("work_dir", workDir), ("buildkit_addr", buildkitAddress),
+        ] {
+            guard let text else { continue }
+            let node = JSONNode(.string(text), path: "data.\(name)")
+            guard !text.isEmpty else { throw node.violation("must not be empty") }
+            guard !text.unicodeScalars.contains(where: Self.isForbidden) else {
+                throw node.violation("must hold no white space, no quotes and no control characters")
+            }
+        }
+        if let workDir {
+            let node = JSONNode(.string(workDir), path: "data.work_dir")
+            guard workDir.hasPrefix("/") else { throw node.violation("must be an absolute path") }
+            guard !workDir.split(separator: "/").contains("..") else { throw node.violation("must not hold '..'") }
+        }
+        _ = try parsedHostKeys()
+    }
+
+    fileprivate func parsedHostKeys() throws(SchemaViolation) -> [HostKey] {
+        var keys: [HostKey] = []
+        for (index, line) in hostKeys.enumerated() {
+            guard let key = HostKey(authorizedKeysLine: line) else {
+                throw JSONNode(.string(line), path: "data.host_keys[\(index)]")
+                    .violation("must be a public key, as in 'ssh-ed25519 AAAA…'")
+            }
+            keys.append(key)
+        }
+        return keys
+    }
+
+    private static func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .spaceSeparator: true
+        default: scalar.properties.isWhitespace || "\"'`".unicodeScalars.contains(scalar)
+        }
+    }
+}

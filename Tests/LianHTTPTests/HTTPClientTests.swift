@@ -1,0 +1,257 @@
+import Foundation
+import LianHTTP
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+@Suite struct HTTPClientTests {
+    private let http: HTTPClient
+
+    init() throws {
+        http = try HTTPClient()
+    }
+
+    private func get(_ server: ScriptedHTTPServer, _ target: String, timeout: Duration = .seconds(10)) throws
+        -> HTTPRequest
+    {
+        var request = HTTPRequest(.get, try HTTPURL(server.url), target)
+        request.timeout = timeout
+        return request
+    }
+
+    private func expect(_ kind: HTTPFailure.Kind, _ request: HTTPRequest, at place: SourceLocation = #_sourceLocation)
+        async
+    {
+        let failure = await failure(request)
+        #expect(failure?.kind == kind, sourceLocation: place)
+    }
+
+    private func failure(_ request: HTTPRequest) async -> HTTPFailure? {
+        await #expect(throws: HTTPFailure.self) { try await http.send(request) }
+    }
+
+    @Test func requestAndAnswerArriveWhole() async throws {
+        try await withScriptedHTTPServer { server in
+            server.on("POST", "/base/a", [.answer(201, [1, 2, 3], headers: ["X-Note": " two words "])])
+            let request = HTTPRequest(
+                .post, try HTTPURL(server.url + "/base/"), "/a?b=c", headers: ["X-Key": "v"], body: [0, 255, 10])
+            let response = try await http.send(request)
+            #expect(response.status == 201)
+            #expect(response.body == [1, 2, 3])
+            #expect(response.headers["x-note"] == "two words")
+            let received = try #require(server.requests().first)
+            #expect(received.method == "POST")
+            #expect(received.path == "/base/a")
+            #expect(received.query == "b=c")
+            #expect(received.headers["x-key"] == "v")
+            #expect(received.headers["expect"] == nil)
+            #expect(received.headers["accept-encoding"] == nil)
+            #expect(received.body == [0, 255, 10])
+        }
+    }
+
+    @Test func aPostWithoutBodyAndADelete() async throws {
+        try await withScriptedHTTPServer { server in
+            server.on("POST", "/a", [.answer(200)])
+            server.on("DELETE", "/a", [.answer(200)])
+            _ = try await http.send(HTTPRequest(.post, try HTTPURL(server.url), "/a"))
+            _ = try await http.send(HTTPRequest(.delete, try HTTPURL(server.url), "/a"))
+            #expect(server.requests().map(\.method) == ["POST", "DELETE"])
+            #expect(server.requests().first?.headers["content-length"] == "0")
+        }
+    }
+
+    @Test func connectionsAreKeptButWhereAFreshOneIsAsked() async throws {
+        try await withScriptedHTTPServer { server in
+            server.on("GET", "/a", [.answer(200)])
+            _ = try await http.send(get(server, "/a"))
+            _ = try await http.send(get(server, "/a"))
+            #expect(server.connections == 1)
+            var fresh = try get(server, "/a")
+            fresh.needsFreshConnection = true
+            _ = try await http.send(fresh)
+            #expect(server.connections == 2)
+        }
+    }
+
+    @Test func manyAtOnce() async throws {
+        try await withScriptedHTTPServer { server in
+            server.on("GET", "/*") { request, _ in .answer(200, [UInt8](request.path.utf8)) }
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for number in 0..<50 {
+                    group.addTask {
+                        let response = try await http.send(get(server, "/\(number)"))
+                        return response.body == [UInt8]("/\(number)".utf8)
+                    }
+                }
+                for try await isRight in group { #expect(isRight) }
+            }
+        }
+    }
+
+    @Test func unreachableServersAreToldApart() async throws {
+        // A port that was free a moment ago and that nobody listens on.
+        let listener = try LoopbackListener { _, _ in }
+        let port = listener.port
+        listener.stop()
+        try await expect(.connectFailed, HTTPRequest(.get, HTTPURL("http://127.0.0.1:\(port)"), "/"))
+        try await expect(.nameNotResolved, HTTPRequest(.get, HTTPURL("http://no-such-host.invalid"), "/"))
+        let plain = try LoopbackListener { descriptor, _ in
+            _ = sendAll([UInt8]("HTTP/1.1 400 Bad Request\r\n\r\n".utf8), to: descriptor)
+        }
+        defer { plain.stop() }
+        try await expect(.tlsFailed, HTTPRequest(.get, HTTPURL("https://127.0.0.1:\(plain.port)"), "/"))
+    }
+
+    @Test func anUnknownCertificateIsRefused() async throws {
+        try await withTemporaryFolder { folder in
+            let made = try await run(
+                Command(
+                    "/usr/bin/openssl",
+                    [
+                        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem",
+                        "-out", "cert.pem",
+                    ], environment: [:], workingDirectory: folder.path), deadline: .seconds(20))
+            #expect(made.termination.isSuccess, "\(made.errorText)")
+            let server = try RunningProcess(
+                Command(
+                    "/usr/bin/openssl",
+                    ["s_server", "-accept", "127.0.0.1:0", "-www", "-key", "key.pem", "-cert", "cert.pem"],
+                    environment: [:], workingDirectory: folder.path), outputFile: folder.appending(path: "output"))
+            defer { server.stop() }
+            let port = try await number(after: "ACCEPT 127.0.0.1:", in: server)
+            let failure = await failure(HTTPRequest(.get, try HTTPURL("https://127.0.0.1:\(port)"), "/"))
+            #expect(failure?.kind == .tlsFailed)
+            #expect(failure?.detail.contains("certificate") == true, "\(String(describing: failure))")
+        }
+    }
+
+    @Test func serversThatDoNotAnswerTimeOut() async throws {
+        try await withScriptedHTTPServer { server in
+            server.on("GET", "/hang", [.hang])
+            server.on("GET", "/half", [.init([.send(ScriptedHTTPServer.Reply.head(200, [:])), .hang])])
+            try await expect(.answerTimedOut, get(server, "/hang", timeout: .milliseconds(100)))
+            try await expect(.answerTimedOut, get(server, "/half", timeout: .milliseconds(100)))
+        }
+    }
+
+    @Test func aServerThatTakesNoConnectionTimesOut() async throws {
+        // TLS that never begins counts as connecting.
+        let listener = try LoopbackListener { descriptor, _ in
+            var byte: UInt8 = 0
+            while recv(descriptor, &byte, 1, 0) > 0 {}
+        }
+        defer { listener.stop() }
+        var request = HTTPRequest(.get, try HTTPURL("https://127.0.0.1:\(listener.port)"), "/")
+        request.connectTimeout = .milliseconds(100)
+        await expect(.connectTimedOut, request)
+    }
+
+    @Test(arguments: ["/reset", "/close", "/truncated"])
+    func lostConnections(path: String) async throws {
+        try await withScriptedHTTPServer { server in
+            server.on("GET", "/reset", [.reset])
+            server.on("GET", "/close", [.close])
+            server.on("GET", "/truncated", [.truncated(200, [UInt8](repeating: 65, count: 1000))])
+            try await expect(.connectionLost, get(server, path))
+        }
+    }
+
+    @Test func bodiesAreBounded() async throws {
+        try await withScriptedHTTPServer { server in
+            let most = [UInt8](repeating: 65, count: HTTPResponse.bodyLimit)
+            server.on("GET", "/most", [.answer(200, most)])
+            server.on("GET", "/more", [.answer(200, most + [65])])
+            server.on("GET", "/endless", [.endless(200)])
+            server.on(
+                "GET", "/headers",
+                [
+                    .init([
+                        .send([UInt8]("HTTP/1.1 200 OK\r\n".utf8)),
+                        .flood([UInt8]("X-More: \(String(repeating: "x", count: 1000))\r\n".utf8)),
+                    ])
+                ])
+            #expect(try await http.send(get(server, "/most")).body.count == HTTPResponse.bodyLimit)
+            try await expect(.answerTooLarge, get(server, "/more"))
+            try await expect(.answerTooLarge, get(server, "/endless"))
+            try await expect(.answerTooLarge, get(server, "/headers"))
+        }
+    }
+
+    @Test func compressedBodiesAreNotUnpacked() async throws {
+        try await withScriptedHTTPServer { server in
+            // The first bytes of a gzip stream.
+            let packed: [UInt8] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0]
+            server.on("GET", "/", [.answer(200, packed, headers: ["Content-Encoding": "gzip"])])
+            let response = try await http.send(get(server, "/"))
+            #expect(response.body == packed)
+        }
+    }
+
+    @Test(arguments: ["http://127.0.0.1:1/other", "file:///etc/passwd"])
+    func redirectsAreNotFollowed(location: String) async throws {
+        try await withScriptedHTTPServer { server in
+            server.on("GET", "/", [.answer(302, headers: ["Location": location])])
+            let response = try await http.send(get(server, "/"))
+            #expect(response.status == 302)
+            #expect(response.body.isEmpty)
+        }
+    }
+
+    @Test func garbageIsNoAnswer() async throws {
+        try await withScriptedHTTPServer { server in
+            server.on("GET", "/", [.init([.send([UInt8]("SSH-2.0-OpenSSH_9.2\r\n".utf8)), .close])])
+            try await expect(.notHTTP, get(server, "/"))
+        }
+    }
+
+    @Test func cancellingEndsTheRequestAtOnce() async throws {
+        try await withScriptedHTTPServer { server in
+            server.on("GET", "/", [.hang])
+            let task = Task { try await http.send(get(server, "/", timeout: .seconds(60))) }
+            #expect(await eventually { server.requests().count == 1 })
+            let start = ContinuousClock.now
+            task.cancel()
+            let error = await #expect(throws: HTTPFailure.self) { try await task.value }
+            #expect(error?.kind == .cancelled)
+            #expect(ContinuousClock.now - start < .milliseconds(200))
+            // The connection goes with it.
+            #expect(await eventually { server.openConnections == 0 })
+        }
+    }
+
+    @Test func aCancelledTaskSendsNothing() async throws {
+        try await withScriptedHTTPServer { server in
+            let task = Task {
+                withUnsafeCurrentTask { $0?.cancel() }
+                _ = try await http.send(get(server, "/"))
+            }
+            let error = await #expect(throws: HTTPFailure.self) { try await task.value }
+            #expect(error?.kind == .cancelled)
+            #expect(server.connections == 0)
+        }
+    }
+
+    @Test func aClientThatGoesEndsItsRequests() async throws {
+        try await withScriptedHTTPServer { server in
+            server.on("GET", "/", [.answer(200)])
+            do {
+                let other = try HTTPClient()
+                _ = try await other.send(get(server, "/"))
+                #expect(server.openConnections == 1)
+            }
+            #expect(await eventually { server.openConnections == 0 })
+        }
+    }
+
+    @Test func headersCannotBeSmuggled() async throws {
+        try await withScriptedHTTPServer { server in
+            var request = try get(server, "/")
+            request.headers["Authorization"] = "Bearer x\r\nX-Other: y"
+            await expect(.requestInvalid, request)
+            #expect(server.connections == 0)
+        }
+    }
+}
