@@ -12,6 +12,12 @@ package struct OrchestratorHealth: Equatable, Sendable {
     package let version: String
     package let provider: String?
     package let engine: String?
+
+    package init(version: String, provider: String?, engine: String?) {
+        self.version = version
+        self.provider = provider
+        self.engine = engine
+    }
 }
 
 extension OrchestratorClient {

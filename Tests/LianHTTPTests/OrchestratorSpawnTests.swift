@@ -1,0 +1,280 @@
+import LianHTTP
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+private typealias Reply = ScriptedHTTPServer.Reply
+
+@Suite struct OrchestratorSpawnTests {
+    private let route = "/api/v1/runners"
+
+    private func spawnFailure(
+        _ replies: [ScriptedHTTPServer.Reply], within duration: Duration = .seconds(300), token: String? = "t0ken"
+    ) async throws -> (failure: SpawnFailure, asked: Int, time: SkippedTime) {
+        try await withOrchestrator(token: token) { server, client, time in
+            server.on("POST", route, replies)
+            let failure = await #expect(throws: SpawnFailure.self) {
+                try await client.spawn(spawnRequest, key: spawnKey, until: time.timing.now() + duration)
+            }
+            return (try #require(failure), server.requests("POST", route).count, time)
+        }
+    }
+
+    @Test func theRequestIsWhatTheContractAsks() async throws {
+        try await withOrchestrator { server, client, time in
+            server.on("POST", route, [.success(201, runnerData())])
+            let runner = try await client.spawn(spawnRequest, key: spawnKey, until: time.timing.now() + .seconds(9))
+            #expect(runner.runnerID == "r-1")
+            let received = try #require(server.requests().first)
+            #expect(received.headers["idempotency-key"] == spawnKey)
+            #expect(received.headers["authorization"] == "Bearer t0ken")
+            #expect(received.headers["content-type"] == "application/json")
+            #expect(received.json == spawnRequest.json)
+        }
+    }
+
+    @Test func aLostAnswerIsAskedForWithTheSameKey() async throws {
+        try await withOrchestrator { server, client, time in
+            server.on(
+                "POST", route,
+                [
+                    .reset, .close, .truncated(201, runnerData().encodedBytes()), .answer(502), .answer(504),
+                    .success(200, runnerData()),
+                ])
+            let runner = try await client.spawn(spawnRequest, key: spawnKey, until: time.timing.now() + .seconds(300))
+            #expect(runner.runnerID == "r-1")
+            let received = server.requests()
+            #expect(received.count == 6)
+            #expect(Set(received.map { $0.headers["idempotency-key"] }) == [spawnKey])
+            #expect(Set(received.map(\.body)).count == 1)
+            // None of them by libcurl's own repeating on a kept connection.
+            #expect(Set(received.map(\.connection)).count == 6)
+        }
+    }
+
+    @Test func aKeptConnectionIsNotUsedForSpawning() async throws {
+        try await withOrchestrator { server, client, time in
+            server.on("GET", "/healthz", [.success(200, ["status": "ok", "version": "1"])])
+            server.on("POST", route, [.success(201, runnerData())])
+            _ = try await client.health(within: .seconds(5))
+            _ = try await client.spawn(spawnRequest, key: spawnKey, until: time.timing.now() + .seconds(9))
+            #expect(server.requests().map(\.connection) == [0, 1])
+        }
+    }
+
+    @Test(arguments: ["7": 7000, "Thu, 01 Jan 2026 00:00:09 GMT": 9000, "soon": 199])
+    func retryAfterIsHonoured(header: String, milliseconds: Int) async throws {
+        try await withOrchestrator { server, client, time in
+            server.on(
+                "POST", route,
+                [
+                    .failure(503, code: "unavailable", message: "starting", headers: ["Retry-After": header]),
+                    .success(201, runnerData()),
+                ])
+            _ = try await client.spawn(spawnRequest, key: spawnKey, until: time.timing.now() + .seconds(300))
+            #expect(time.sleeps.map(\.milliseconds) == [milliseconds])
+        }
+    }
+
+    @Test func aWaitBeyondTheDeadlineIsNotMade() async throws {
+        let (failure, asked, time) = try await spawnFailure(
+            [.failure(429, code: "capacity", message: "full", headers: ["Retry-After": "3600"])])
+        #expect(failure.error.code == .noCapacity)
+        #expect(asked == 1)
+        #expect(time.sleeps.isEmpty)
+    }
+
+    @Test func pausesGrowToTheCapWithinTheDeadline() async throws {
+        let (failure, _, time) = try await spawnFailure(
+            [.failure(503, code: "unavailable", message: "down")], within: .seconds(60))
+        #expect(failure.error.code == .orchestratorUnreachable)
+        #expect(failure.error.message.contains("answered 503 (unavailable: down)"))
+        #expect(!failure.mayHaveSpawned)
+        let tenths = time.sleeps.map { Int(($0 / .milliseconds(100)).rounded()) }
+        #expect(tenths.prefix(7) == [2, 4, 8, 16, 32, 50, 50])
+        let total = time.sleeps.reduce(.zero, +)
+        #expect(total <= .seconds(60) && total > .seconds(50))
+    }
+
+    @Test func noCapacityIsToldApart() async throws {
+        let (failure, asked, _) = try await spawnFailure([.failure(429, code: "capacity", message: "full")])
+        #expect(failure.error.code == .noCapacity)
+        #expect(failure.error.phase == .spawn)
+        #expect(!failure.mayHaveSpawned)
+        #expect(asked > 10)
+    }
+
+    @Test(arguments: [401, 403])
+    func refusalsAreNotRetriedAndNameTheToken(status: Int) async throws {
+        for token in ["t0ken", nil] {
+            let (failure, asked, _) = try await spawnFailure(
+                [.json(status, ["success": false, "error": "who are you, t0ken?"])], token: token)
+            #expect(failure.error.code == .orchestratorRefused)
+            #expect(failure.error.hint.contains("ORCHESTRATOR_TOKEN"))
+            #expect(failure.error.message.contains("who are you"))
+            #expect(token == nil || !failure.error.message.contains("t0ken"))
+            #expect(asked == 1)
+        }
+    }
+
+    @Test(arguments: [400, 404, 409, 413, 422, 500])
+    func refusedSpawnsAreNotRetried(status: Int) async throws {
+        let (failure, asked, _) = try await spawnFailure([.failure(status, code: "nope", message: "no\u{1B}[31m")])
+        #expect(failure.error.code == .spawnRefused)
+        #expect(failure.error.message.contains("answered \(status) (nope: no [31m)"))
+        #expect(asked == 1)
+        #expect(failure.mayHaveSpawned == (status == 500))
+    }
+
+    @Test(arguments: ["http://127.0.0.1:1/", "file:///etc/passwd"])
+    func redirectsAreNotFollowed(location: String) async throws {
+        let (failure, asked, _) = try await spawnFailure([.answer(307, headers: ["Location": location])])
+        #expect(failure.error.code == .orchestratorAnswerInvalid)
+        #expect(failure.error.message.contains("redirects are not followed"))
+        #expect(asked == 1)
+    }
+
+    @Test func oversizedAnswersEndIt() async throws {
+        for reply in [
+            Reply.answer(201, [UInt8](repeating: 0x20, count: 2 << 20)), .endless(201),
+            .endless(201, headers: ["Content-Encoding": "gzip"]),
+        ] {
+            let (failure, asked, _) = try await spawnFailure([reply])
+            #expect(failure.error.code == .orchestratorAnswerInvalid)
+            #expect(failure.mayHaveSpawned)
+            #expect(asked == 1)
+        }
+    }
+
+    @Test func anOrchestratorThatNeverAnswersIsLeftAtTheDeadline() async throws {
+        let start = ContinuousClock.now
+        let (failure, asked, _) = try await spawnFailure([.hang], within: .milliseconds(300))
+        #expect(failure.error.code == .orchestratorUnreachable)
+        #expect(failure.mayHaveSpawned)
+        #expect(asked == 1)
+        #expect(ContinuousClock.now - start < .seconds(3))
+    }
+
+    @Test func anAbsentOrchestratorIsGivenSomePatience() async throws {
+        let listener = try LoopbackListener { _, _ in }
+        listener.stop()
+        let time = SkippedTime()
+        let client = try OrchestratorClient(
+            server: HTTPURL("http://127.0.0.1:\(listener.port)"), token: nil, http: HTTPClient(), timing: time.timing)
+        let failure = await #expect(throws: SpawnFailure.self) {
+            try await client.spawn(spawnRequest, key: spawnKey, until: time.timing.now() + .seconds(300))
+        }
+        #expect(failure?.error.code == .orchestratorUnreachable)
+        #expect(failure?.error.hint.contains("lian-orchestrator") == true)
+        #expect(failure?.mayHaveSpawned == false)
+        let total = time.sleeps.reduce(.zero, +)
+        #expect(total >= .seconds(5) && total < .seconds(20))
+    }
+
+    @Test func namesThatCannotBeResolvedAreTold() async throws {
+        let time = SkippedTime()
+        let client = try OrchestratorClient(
+            server: HTTPURL("http://no-such-host.invalid:9011"), token: nil, http: HTTPClient(), timing: time.timing)
+        let failure = await #expect(throws: SpawnFailure.self) {
+            try await client.spawn(spawnRequest, key: spawnKey, until: time.timing.now() + .seconds(300))
+        }
+        #expect(failure?.error.code == .orchestratorUnreachable)
+        #expect(failure?.error.message.contains("cannot be resolved") == true)
+        #expect(failure?.mayHaveSpawned == false)
+    }
+
+    @Test(arguments: [
+        (
+            #"{"success":true,"data":{"runner_id":"r-1","state":"ready","workspace":"acme","host":7}}"#,
+            "data.host: must be a string"
+        ),
+        (
+            #"{"success":true,"data":{"runner_id":"r-1","state":"up","workspace":"acme"}}"#,
+            "data.state: must be pending"
+        ),
+        (
+            #"{"success":true,"data":{"runner_id":"r-1","state":"ready","workspace":"acme","port":70000}}"#,
+            "data.port: must be"
+        ),
+        (#"{"success":true,"data":{"runner_id":"r-1","workspace":"acme"}}"#, "data.state: is required"),
+        (
+            #"{"success":false,"data":{"runner_id":"r-1"},"error":"odd"}"#,
+            "success: is false although the status is 201"
+        ),
+    ])
+    func wrongTypesNameTheirPathAndTheRunner(body: String, message: String) async throws {
+        let (failure, asked, _) = try await spawnFailure([.answer(201, [UInt8](body.utf8))])
+        #expect(failure.error.code == .orchestratorAnswerInvalid)
+        #expect(failure.error.message.contains(message), "\(failure.error.message)")
+        #expect(failure.runnerID == "r-1")
+        #expect(!failure.mayHaveSpawned)
+        #expect(asked == 1)
+    }
+
+    @Test(arguments: [
+        "", "null", "[]", "{", #"{"success":true}"#, #"{"success":true,"data":null}"#, #"{"success":1,"data":{}}"#,
+        #"{"success":true,"data":{"runner_id":"../../x"}}"#, "<html>", "\u{1F}\u{8B}",
+    ])
+    func unreadableAnswersAreInvalid(body: String) async throws {
+        let (failure, _, _) = try await spawnFailure([.answer(201, [UInt8](body.utf8))])
+        #expect(failure.error.code == .orchestratorAnswerInvalid)
+        #expect(failure.runnerID == nil)
+        #expect(failure.mayHaveSpawned)
+    }
+
+    @Test(
+        arguments: [
+            ["host": "a b"], ["host": ""], ["host": "a'b"], ["user": "x\ny"], ["user": "\"x\""], ["work_dir": "build"],
+            ["work_dir": "/a/../b"], ["work_dir": "/a b"], ["work_dir": "/a\u{2028}"], ["buildkit_addr": "unix:///x y"],
+            ["host_keys": ["ssh-ed25519 AAAA"]], ["host_keys": ["ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIA=="]],
+            ["host_keys": ["nonsense"]],
+        ] as [[String: JSONValue]])
+    func whatCouldDoHarmIsRefusedOnArrival(change: [String: JSONValue]) async throws {
+        let (failure, _, _) = try await spawnFailure([.success(201, runnerData(change))])
+        #expect(failure.error.code == .orchestratorAnswerInvalid)
+        let name = try #require(change.keys.first)
+        #expect(failure.error.message.contains("data.\(name)"), "\(failure.error.message)")
+        #expect(failure.runnerID == "r-1")
+    }
+
+    @Test func cancellingInMidSpawnLeavesTheKeyToAskWith() async throws {
+        try await withOrchestrator { server, client, time in
+            server.on("POST", route, [.hang, .success(200, pendingRunner)])
+            server.on("DELETE", "/api/v1/runners/r-1", [.success(200, runnerData(["state": "gone"]))])
+            let deadline = time.timing.now() + .seconds(300)
+            let task = Task { try await client.spawn(spawnRequest, key: spawnKey, until: deadline) }
+            #expect(await eventually { server.requests().count == 1 })
+            task.cancel()
+            let failure = await #expect(throws: SpawnFailure.self) { try await task.value }
+            #expect(failure?.error.code == .cancelled)
+            #expect(failure?.mayHaveSpawned == true)
+
+            // Cleaning up is not cancelled by what cancelled the build.
+            let cleanup = Task {
+                withUnsafeCurrentTask { $0?.cancel() }
+                return await client.destroyWhatWasSpawned(by: spawnRequest, key: spawnKey)
+            }
+            let left = await cleanup.value
+            #expect(left?.runnerID == "r-1")
+            #expect(left?.outcome == .gone)
+            #expect(server.requests().map(\.method) == ["POST", "POST", "DELETE"])
+            #expect(Set(server.requests("POST").map { $0.headers["idempotency-key"] }) == [spawnKey])
+        }
+    }
+
+    @Test func whatWasNeverSpawnedNeedsNoDestroying() async throws {
+        try await withOrchestrator { server, client, _ in
+            server.on("POST", route, [.failure(422, code: "invalid", message: "no")])
+            #expect(await client.destroyWhatWasSpawned(by: spawnRequest, key: spawnKey) == nil)
+        }
+    }
+
+    @Test func tokensThatCannotBeSentAreRefused() throws {
+        let error = #expect(throws: LianError.self) {
+            try OrchestratorClient(server: HTTPURL("http://127.0.0.1"), token: "a\nb", http: HTTPClient())
+        }
+        #expect(error?.code == .invalidArgument)
+        #expect(error?.hint.contains("ORCHESTRATOR_TOKEN") == true)
+    }
+}
