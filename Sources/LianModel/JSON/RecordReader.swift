@@ -21,16 +21,38 @@ package struct SchemaViolation: Error, Equatable, Sendable, CustomStringConverti
 package struct JSONNode: Sendable {
     package let value: JSONValue
     package let path: String
+    private let isSecret: Bool
 
     package init(_ value: JSONValue, path: String = "") {
+        self.init(value, path: path, isSecret: false)
+    }
+
+    fileprivate init(_ value: JSONValue, path: String, isSecret: Bool) {
         self.value = value
         self.path = path
+        self.isSecret = isSecret
+    }
+
+    /// The same place, whose value and all that is in it no error shows.
+    package func secret() -> JSONNode {
+        JSONNode(value, path: path, isSecret: true)
     }
 
     package func violation(_ rule: String) -> SchemaViolation {
-        let text = value.encoded()
-        let shown = text.count > 80 ? String(text.prefix(77)) + "…" : text
-        return SchemaViolation(path: path, rule: rule, found: shown)
+        SchemaViolation(path: path, rule: rule, found: isSecret ? nil : shownValue)
+    }
+
+    private var shownValue: String {
+        switch value {
+        // What is in there may be secret further down.
+        case .array, .object: return value.kindName
+        case .string(let text):
+            // Before the last '@' of an address a user and a password may stand.
+            let safe = text.unicodeScalars.lastIndex(of: "@").map { "…\(text[$0...])" } ?? text
+            let quoted = JSONValue.string(safe).encoded()
+            return quoted.count > 80 ? String(quoted.prefix(77)) + "…" : quoted
+        case .null, .bool, .integer, .number: return value.encoded()
+        }
     }
 
     package func string() throws(SchemaViolation) -> String {
@@ -61,18 +83,20 @@ package struct JSONNode: Sendable {
 
     package func items() throws(SchemaViolation) -> [JSONNode] {
         guard let items = value.arrayValue else { throw violation("must be a list") }
-        return items.enumerated().map { JSONNode($1, path: "\(path)[\($0)]") }
+        return items.enumerated().map { JSONNode($1, path: "\(path)[\($0)]", isSecret: isSecret) }
     }
 
     /// The members in the order of their names, so that the same input always fails at the same place.
     package func members() throws(SchemaViolation) -> [(name: String, node: JSONNode)] {
         guard let members = value.objectValue else { throw violation("must be a record") }
-        return members.keys.sorted().map { ($0, JSONNode(members[$0] ?? .null, path: childPath($0))) }
+        return members.keys.sorted().map {
+            ($0, JSONNode(members[$0] ?? .null, path: childPath($0), isSecret: isSecret))
+        }
     }
 
     package func record() throws(SchemaViolation) -> RecordReader {
         guard let members = value.objectValue else { throw violation("must be a record") }
-        return RecordReader(members: members, path: path)
+        return RecordReader(members: members, path: path, isSecret: isSecret)
     }
 
     fileprivate func childPath(_ name: String) -> String {
@@ -84,11 +108,13 @@ package struct JSONNode: Sendable {
 package struct RecordReader {
     private let members: [String: JSONValue]
     private let path: String
+    private let isSecret: Bool
     private var known: [String] = []
 
-    fileprivate init(members: [String: JSONValue], path: String) {
+    fileprivate init(members: [String: JSONValue], path: String, isSecret: Bool) {
         self.members = members
         self.path = path
+        self.isSecret = isSecret
     }
 
     package mutating func required(_ name: String) throws(SchemaViolation) -> JSONNode {
@@ -102,7 +128,7 @@ package struct RecordReader {
     package mutating func optional(_ name: String, nullable: Bool = false) throws(SchemaViolation) -> JSONNode? {
         known.append(name)
         guard let value = members[name] else { return nil }
-        let node = JSONNode(value, path: JSONNode(.null, path: path).childPath(name))
+        let node = JSONNode(value, path: JSONNode(.null, path: path).childPath(name), isSecret: isSecret)
         if value == .null {
             guard nullable else { throw node.violation("must not be null; leave the field out") }
             return nil

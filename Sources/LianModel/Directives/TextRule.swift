@@ -1,0 +1,191 @@
+/// What a text has to be, in one sentence and as a test. schemas/rules.ncl holds the same rules, sentence by sentence.
+package struct TextRule: Sendable {
+    package let sentence: String
+    package let holds: @Sendable (String) -> Bool
+}
+
+extension TextRule {
+    /// A workspace, an artifact or an actor.
+    package static let slug = TextRule(sentence: Identifier.slugRule, holds: Identifier.isSlug)
+
+    package static let line = TextRule(sentence: "must be one line of text, 1 to 256 characters") {
+        isLine($0)
+    }
+
+    /// Any text a program can be handed.
+    package static let value = TextRule(sentence: "must be a string without NUL") { !$0.utf8.contains(0) }
+
+    package static let folder = TextRule(sentence: "must be the path of a folder, not empty, not a URL") {
+        isPath($0)
+    }
+
+    package static let file = TextRule(sentence: "must be the path of a file, not empty, not a URL") {
+        isPath($0)
+    }
+
+    package static let innerPath = TextRule(
+        sentence: "must be a path inside the context: relative, not empty, without '..'"
+    ) { text in
+        !text.isEmpty && !text.utf8.contains(0) && text.utf8.first != UInt8(ascii: "/")
+            && !text.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual("..".utf8) }
+    }
+
+    /// An environment variable or a build argument.
+    package static let variableName = TextRule(
+        sentence: "must be a variable's name: letters, digits and '_', no digit first, 128 characters at most"
+    ) { text in
+        isWord(text, of: { Identifier.isAlphanumeric($0) || $0 == UInt8(ascii: "_") })
+            && !text.utf8.prefix(1).allSatisfy(Identifier.isDigit)
+    }
+
+    package static let labelName = TextRule(
+        sentence: "must be a label's name: letters, digits and '._/-', a letter or digit first, 128 characters at most"
+    ) { text in
+        isWord(text, of: alphanumeric(or: "._/-")) && text.utf8.prefix(1).allSatisfy(Identifier.isAlphanumeric)
+    }
+
+    package static let contextName = TextRule(
+        sentence: "must be a context's name: a-z, 0-9 and '._/:-', a letter or digit first, 128 characters at most"
+    ) { text in
+        isWord(text, of: { isLowercaseAlphanumeric($0) || "._/:-".utf8.contains($0) })
+            && text.utf8.prefix(1).allSatisfy(isLowercaseAlphanumeric)
+    }
+
+    package static let secretID = TextRule(
+        sentence: "must be a secret's id: letters, digits and '._-', no '.' or '-' first, 128 characters at most"
+    ) { text in
+        isWord(text, of: alphanumeric(or: "._-")) && text.utf8.prefix(1).allSatisfy(alphanumeric(or: "_"))
+    }
+
+    package static let stage = TextRule(
+        sentence: "must be a stage's name: letters, digits and '._-', a letter or digit first, 128 characters at most"
+    ) { text in
+        isWord(text, of: alphanumeric(or: "._-")) && text.utf8.prefix(1).allSatisfy(Identifier.isAlphanumeric)
+    }
+
+    package static let platform = TextRule(sentence: "must be OS/ARCH or OS/ARCH/VARIANT, like linux/amd64") { text in
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        return (2...3).contains(parts.count)
+            && parts.enumerated().allSatisfy { index, part in
+                (1...32).contains(part.utf8.count)
+                    && part.utf8.allSatisfy { isLowercaseAlphanumeric($0) || index == 2 && $0 == UInt8(ascii: ".") }
+            }
+    }
+
+    /// What a repository that is not trusted may name.
+    package static let plainWord = TextRule(sentence: "must be 1 to 128 letters, digits and '._:/-'") {
+        isWord($0, of: alphanumeric(or: "._:/-"))
+    }
+
+    package static let userName = TextRule(sentence: "must be a user's name: one line without ':', 1 to 256 characters")
+    { text in
+        isLine(text) && !text.utf8.contains(UInt8(ascii: ":"))
+    }
+
+    package static let vaultPath = TextRule(
+        sentence: "must be MOUNT/PATH#FIELD of letters, digits and '_.-', no part of it '.' or '..'"
+    ) {
+        VaultPath($0) != nil
+    }
+
+    package static let registryHost = TextRule(
+        sentence: "must be HOST or HOST:PORT; a host without a port has a dot or is localhost",
+        holds: ImageReference.isRegistryHost)
+
+    package static let namespace = TextRule(
+        sentence: "must be lower-case words joined by '.', '_', '-' and '/', 255 characters at most"
+    ) { text in
+        text.utf8.count <= 255 && ImageReference.isRepository(text)
+    }
+
+    /// What can be pushed to.
+    package static let taggedReference = TextRule(
+        sentence: "must be REGISTRY/NAME:TAG, with no digest; a registry has a dot or a port or is localhost"
+    ) { text in
+        ImageReference(text).map { $0.tag != nil && $0.digest == nil } ?? false
+    }
+
+    /// What can be pulled, with nothing left to guess.
+    package static let pinnedReference = TextRule(
+        sentence:
+            "must be REGISTRY/NAME with a tag, a digest or both; a registry has a dot or a port or is localhost"
+    ) { text in
+        ImageReference(text).map { $0.tag != nil || $0.digest != nil } ?? false
+    }
+
+    package static let extraContext = TextRule(
+        sentence: "must be the path of a folder, or docker-image:// and REGISTRY/NAME with a tag, a digest or both"
+    ) {
+        ExtraContext($0) != nil
+    }
+
+    package static let orchestratorURL = TextRule(
+        sentence: "must be http://HOST[:PORT][/PATH] or https://…, without user, query and fragment"
+    ) { text in
+        guard let rest = text.dropping(anyOf: ["http://", "https://"]) else { return false }
+        let authority = rest.prefix { $0 != UInt8(ascii: "/") }
+        return isAuthority(authority) && rest.dropFirst(authority.count).allSatisfy(alphanumeric(or: "._~%/-"))
+    }
+
+    package static let natsURL = TextRule(sentence: "must be nats://HOST[:PORT] or tls://HOST[:PORT], without user") {
+        text in
+        guard let rest = text.dropping(anyOf: ["nats://", "tls://"]) else { return false }
+        return isAuthority(rest.last == UInt8(ascii: "/") ? rest.dropLast() : rest)
+    }
+
+    package static let subjectPrefix = TextRule(
+        sentence: "must be words of letters, digits, '_' and '-' joined by '.', 128 characters at most"
+    ) { text in
+        isWord(text, of: alphanumeric(or: "_-."))
+            && text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy {
+                !$0.isEmpty
+            }
+    }
+}
+
+// Everything is compared byte by byte: Swift's strings would take two spellings of one character for the same.
+
+private func isLowercaseAlphanumeric(_ byte: UInt8) -> Bool {
+    Identifier.isLowercase(byte) || Identifier.isDigit(byte)
+}
+
+private func alphanumeric(or further: StaticString) -> @Sendable (UInt8) -> Bool {
+    { byte in
+        Identifier.isAlphanumeric(byte) || further.withUTF8Buffer { $0.contains(byte) }
+    }
+}
+
+private func isWord(_ text: String, of alphabet: (UInt8) -> Bool) -> Bool {
+    (1...128).contains(text.utf8.count) && text.utf8.allSatisfy(alphabet)
+}
+
+private func isLine(_ text: String) -> Bool {
+    (1...256).contains(text.unicodeScalars.count) && text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+}
+
+private func isPath(_ text: String) -> Bool {
+    !text.isEmpty && !text.utf8.contains(0) && !isURL(text)
+}
+
+private func isURL(_ text: String) -> Bool {
+    let scheme = text.utf8.prefix { $0 != UInt8(ascii: ":") }
+    guard let first = scheme.first, Identifier.isLowercase(first | 0x20) else { return false }
+    return scheme.allSatisfy(alphanumeric(or: "+.-"))
+        && text.utf8.dropFirst(scheme.count).starts(with: "://".utf8)
+}
+
+/// HOST or HOST:PORT of a URL.
+private func isAuthority(_ text: Substring.UTF8View) -> Bool {
+    guard let (host, _) = ImageReference.splitPort(Substring(text)) else { return false }
+    return ImageReference.isBracketed(host) || !host.isEmpty && host.utf8.allSatisfy(alphanumeric(or: "._-"))
+}
+
+extension String {
+    /// What follows the first of the prefixes that it has.
+    fileprivate func dropping(anyOf prefixes: [String]) -> Substring.UTF8View? {
+        for prefix in prefixes where utf8.starts(with: prefix.utf8) {
+            return utf8.dropFirst(prefix.utf8.count)
+        }
+        return nil
+    }
+}
