@@ -39,14 +39,16 @@ let package = Package(
         module("LianModel", []),
         module("LianSystem", ["CLinux", "LianModel"]),
         module("LianHTTP", ["CCurl", "LianModel", "LianSystem"]),
+        module("LianContext", ["LianModel", "LianSystem"]),
 
         executable("lian-build", ["LianModel", "LianSystem"]),
 
         .target(
-            name: "LianTestSupport", dependencies: ["LianModel", "LianSystem"],
+            name: "LianTestSupport", dependencies: ["LianContext", "LianModel", "LianSystem"],
             path: "Tests/LianTestSupport", swiftSettings: swiftSettings),
         tests("LianModelTests", ["LianModel"]),
         tests("LianSystemTests", ["LianSystem", "LianModel"]),
         tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
+        tests("LianContextTests", ["LianContext", "LianModel", "LianSystem"]),
     ]
 )

@@ -1,0 +1,98 @@
+import Glibc
+import LianModel
+import LianSystem
+
+/// A folder that a build takes its files from, with the rules of what of it travels.
+package final class Context: Sendable {
+    package let root: String
+    /// Relative to the root, as BuildKit will find it; nil for an extra context.
+    package let dockerfile: String?
+    /// The ignore file in force, relative to the root.
+    package let ignoreFile: String?
+    package let rules: IgnoreRules
+
+    private let folder: FileDescriptor
+    private let alwaysTravelling: [[UInt8]]
+    private let warnings: [ContextWarning]
+
+    /// The flags that go with `sendTransferList`, which is what rsync reads on its standard input. Its source is
+    /// the root with a slash after it.
+    package static let rsyncArguments = ["--archive", "--no-recursive", "--from0", "--files-from=-"]
+
+    /// Opens a context. Without a Dockerfile it is an extra one, of which only `.dockerignore` is known.
+    package init(root: String, dockerfile: String?) throws(LianError) {
+        self.root = root
+        folder = try Self.openRoot(root)
+        var travelling: [[UInt8]] = []
+        var warnings: [ContextWarning] = []
+        let files = ContextFiles(root: folder.raw)
+        if let dockerfile {
+            let found = try files.dockerfile(dockerfile, context: root)
+            self.dockerfile = found.path
+            travelling += found.travelling
+        } else {
+            self.dockerfile = nil
+        }
+        let found = try files.ignoreFile(dockerfile: dockerfile, warnings: &warnings)
+        ignoreFile = found?.path
+        if let found {
+            rules = try IgnoreRules(parsing: found.content, name: found.path)
+            travelling += found.travelling
+        } else {
+            rules = .none
+        }
+        alwaysTravelling = travelling
+        self.warnings = warnings
+    }
+
+    /// Walks the context once.
+    package func summary() throws -> ContextSummary {
+        var tally = ContextTally()
+        let excluded = try walk { tally.add($0) }
+        return tally.finish(excludedFiles: excluded, warnings: warnings)
+    }
+
+    /// Walks the context once and hands the list for rsync on, piece by piece.
+    package func sendTransferList(to emit: ([UInt8]) throws -> Void) throws -> ContextSummary {
+        var tally = ContextTally()
+        let excluded = try withoutActuallyEscaping(emit) { emit in
+            var list = TransferList(emit)
+            let excluded = try walk { entry in
+                tally.add(entry)
+                try list.add(entry)
+            }
+            try list.finish()
+            return excluded
+        }
+        return tally.finish(excludedFiles: excluded, warnings: warnings)
+    }
+
+    /// Hands out everything that travels, and returns how many files do not.
+    package func walk(_ visit: (ContextEntry) throws -> Void) throws -> Int {
+        var walk = ContextWalk(root: folder.raw, rules: rules, alwaysTravelling: alwaysTravelling)
+        try walk.run(visit)
+        return walk.excludedFiles
+    }
+
+    /// What one generation of BuildKit takes of the context by its rules alone: without the Dockerfile and the ignore
+    /// file where they are excluded, since it fetches those by themselves.
+    package func walk(
+        asReadBy generation: BuildKitGeneration, _ visit: (ContextEntry) throws -> Void
+    ) throws {
+        var walk = ContextWalk(root: folder.raw, rules: rules, alwaysTravelling: [], generations: [generation])
+        try walk.run(visit)
+    }
+
+    private static func openRoot(_ root: String) throws(LianError) -> FileDescriptor {
+        let descriptor = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if descriptor >= 0 { return FileDescriptor(owning: descriptor) }
+        let failure = SystemError("open")
+        let (message, hint) =
+            switch failure.code {
+            case ENOENT: ("the context \(root) does not exist", "Name a folder that exists with --context.")
+            case ENOTDIR: ("the context \(root) is not a folder", "Name the folder that holds the Dockerfile.")
+            default: ("cannot read the context \(root): \(failure.reason)", "Make the folder readable.")
+            }
+        throw LianError(.contextUnreadable, .resolve, message, hint: hint)
+    }
+}

@@ -1,0 +1,105 @@
+/// What of a context travels.
+package struct ContextSummary: Equatable, Sendable {
+    /// Everything but folders. A file with several names counts once for each, as rsync sends it.
+    package var files = 0
+    package var folders = 0
+    /// Of files and links.
+    package var bytes = 0
+    /// Everything but folders that the rules keep back.
+    package var excludedFiles = 0
+    /// The five largest files, the largest first.
+    package var largest: [SizedPath] = []
+    /// The longest path in bytes, of files and folders alike.
+    package var longestPath: [UInt8] = []
+    package var warnings: [ContextWarning] = []
+
+    package struct SizedPath: Equatable, Sendable {
+        package let path: String
+        package let bytes: Int
+    }
+}
+
+package struct ContextWarning: Equatable, Sendable {
+    package enum Code: String, CaseIterable, Sendable {
+        case environmentFile = "context_env_file"
+        case gitFolder = "context_git_folder"
+        case privateKey = "context_private_key"
+        case specialFile = "context_special_file"
+        case ignoreFileUnused = "ignore_file_unused"
+    }
+
+    package let code: Code
+    package let message: String
+}
+
+/// Adds up what a walk hands out.
+struct ContextTally {
+    private(set) var summary = ContextSummary()
+    private var findings: [ContextWarning.Code: Findings] = [:]
+
+    private static let largestShown = 5
+
+    private struct Findings {
+        var first: [String] = []
+        var count = 0
+    }
+
+    mutating func add(_ entry: ContextEntry) {
+        if entry.path.count > summary.longestPath.count { summary.longestPath = Array(entry.path) }
+        switch entry.kind {
+        case .folder:
+            summary.folders += 1
+        case .file(let bytes):
+            summary.files += 1
+            summary.bytes += bytes
+            rank(entry, bytes)
+        case .link(let bytes):
+            summary.files += 1
+            summary.bytes += bytes
+        case .special:
+            summary.files += 1
+            note(.specialFile, entry)
+        }
+        if let code = SuspiciousNames.finding(entry) { note(code, entry) }
+    }
+
+    func finish(excludedFiles: Int, warnings: [ContextWarning]) -> ContextSummary {
+        var summary = summary
+        summary.excludedFiles = excludedFiles
+        summary.warnings = warnings
+        for code in ContextWarning.Code.allCases {
+            guard let found = findings[code] else { continue }
+            summary.warnings.append(ContextWarning(code: code, message: Self.message(code, found)))
+        }
+        return summary
+    }
+
+    private mutating func rank(_ entry: ContextEntry, _ bytes: Int) {
+        if summary.largest.count == Self.largestShown, let least = summary.largest.last, bytes < least.bytes { return }
+        let sized = ContextSummary.SizedPath(path: entry.pathText, bytes: bytes)
+        // The order of a folder's entries is the file system's: names decide between equals.
+        let rank = summary.largest.firstIndex { ($0.bytes, sized.path) < (sized.bytes, $0.path) }
+        summary.largest.insert(sized, at: rank ?? summary.largest.endIndex)
+        if summary.largest.count > Self.largestShown { summary.largest.removeLast() }
+    }
+
+    private mutating func note(_ code: ContextWarning.Code, _ entry: ContextEntry) {
+        var found = findings[code] ?? Findings()
+        found.count += 1
+        // The smallest names, so that the message is the same on every file system.
+        found.first = Array((found.first + [entry.pathText]).sorted().prefix(3))
+        findings[code] = found
+    }
+
+    private static func message(_ code: ContextWarning.Code, _ found: Findings) -> String {
+        let more = found.count - found.first.count
+        let names = found.first.joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
+        return switch code {
+        case .environmentFile: "the context carries environment files, which often hold secrets: \(names)"
+        case .gitFolder: "the context carries Git's own data: \(names)"
+        case .privateKey: "the context carries private keys: \(names)"
+        case .specialFile: "the context carries sockets, FIFOs or devices, which not every runner can take: \(names)"
+        case .ignoreFileUnused: names
+        }
+    }
+}

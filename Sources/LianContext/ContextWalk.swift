@@ -1,0 +1,231 @@
+import Glibc
+import LianModel
+import LianSystem
+
+/// Walks a context once and hands out what travels, folders before what is in them. Each folder is read to its end
+/// before the next one is opened: one descriptor is enough for any depth.
+struct ContextWalk {
+    private let root: Int32
+    private let rules: IgnoreRules
+    private let matcher: IgnoreMatcher
+    /// What travels whatever the rules say: the Dockerfile, the ignore file, the links on the way to them.
+    private let alwaysTravelling: [[UInt8]]
+    private let asksCurrent: Bool
+    private let asksBeforeV010: Bool
+    private let asksBothAlways: Bool
+    private let isSuperuser = geteuid() == 0
+
+    private let buffer = PathBuffer()
+    private(set) var excludedFiles = 0
+
+    /// What is kept is what any of the generations keeps.
+    init(
+        root: Int32, rules: IgnoreRules, alwaysTravelling: [[UInt8]],
+        generations: Set<BuildKitGeneration> = Set(BuildKitGeneration.allCases)
+    ) {
+        self.root = root
+        self.rules = rules
+        self.alwaysTravelling = alwaysTravelling
+        matcher = IgnoreMatcher(rules)
+        asksCurrent = generations.contains(.current)
+        asksBeforeV010 = generations.contains(.beforeV010) && rules.readableBeforeV010
+        asksBothAlways = !asksCurrent || !rules.generationsAgree
+    }
+
+    /// A folder that is read, or waits for it.
+    private final class Folder {
+        let path: [UInt8]
+        let parent: Folder?
+        let access: Access
+        /// Whether it has been handed out. One that only holds something which travels is handed out just before it.
+        var isListed: Bool
+
+        init(path: [UInt8], parent: Folder?, access: Access, isListed: Bool) {
+            self.path = path
+            self.parent = parent
+            self.access = access
+            self.isListed = isListed
+        }
+    }
+
+    /// Who looks into a folder.
+    private struct Access {
+        /// What the current BuildKit knows of the folder, nil where it does not look into it.
+        var current: IgnoreMatcher.FolderMatches?
+        var isSeenBeforeV010: Bool
+        /// Whether nothing in it is kept by its own name alone: it may as well be unreadable.
+        var isExcluded: Bool
+
+        var isRead: Bool { current != nil || isSeenBeforeV010 }
+    }
+
+    mutating func run(_ visit: (ContextEntry) throws -> Void) throws {
+        let access = Access(
+            current: asksCurrent ? matcher.matchesAtRoot : nil, isSeenBeforeV010: asksBeforeV010, isExcluded: false)
+        var waiting = [Folder(path: [], parent: nil, access: access, isListed: true)]
+        while let folder = waiting.popLast() {
+            let before = waiting.count
+            try read(folder, waiting: &waiting, visit)
+            waiting[before...].reverse()
+        }
+    }
+
+    private mutating func read(
+        _ folder: Folder, waiting: inout [Folder], _ visit: (ContextEntry) throws -> Void
+    ) throws {
+        buffer.set(folder.path)
+        let reader: FolderReader
+        do {
+            reader = try FolderReader(root: root, path: buffer.cPath)
+        } catch {
+            // Gone since its name was read; or closed to us, and excluded anyway.
+            if error.code == ENOENT || error.code == EACCES && folder.access.isExcluded { return }
+            throw unreadable(error)
+        }
+        while let entry = try nextEntry(of: reader, folder) {
+            try buffer.set(folder.path, appending: entry.name)
+            if try isFolder(entry, in: reader) {
+                if let found = try enter(folder, reader, visit) { waiting.append(found) }
+            } else if keeps(buffer.path, in: folder.access) {
+                try hand(in: folder, reader, visit)
+            } else {
+                excludedFiles += 1
+            }
+        }
+    }
+
+    private func nextEntry(of reader: borrowing FolderReader, _ folder: Folder) throws -> FolderReader.Entry? {
+        do {
+            return try reader.next()
+        } catch {
+            buffer.set(folder.path)
+            throw unreadable(error)
+        }
+    }
+
+    private func isFolder(_ entry: FolderReader.Entry, in reader: borrowing FolderReader) throws -> Bool {
+        if let isFolder = entry.isFolder { return isFolder }
+        return try status(in: reader).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
+    }
+
+    /// Nil where it has gone since its name was read.
+    private func status(in reader: borrowing FolderReader) throws -> stat? {
+        var status = stat()
+        if fstatat(reader.descriptor, buffer.cName, &status, AT_SYMLINK_NOFOLLOW) == 0 { return status }
+        guard errno == ENOENT else { throw unreadable(SystemError("fstatat")) }
+        return nil
+    }
+
+    private func unreadable(_ failure: SystemError) -> LianError {
+        LianError(
+            .contextUnreadable, .resolve, "cannot read \(buffer.text) in the context: \(failure.reason)",
+            hint: "Make it readable, or exclude it in the ignore file.")
+    }
+
+    // What the rules say.
+
+    /// The older generation is asked on its own where it may say otherwise: where a pattern reads otherwise, where
+    /// exceptions decide which folders are looked into, and of names with a newline, which it takes for an end.
+    private func asksBoth(_ path: UnsafeBufferPointer<UInt8>) -> Bool {
+        asksBeforeV010 && (asksBothAlways || path.contains(UInt8(ascii: "\n")))
+    }
+
+    private func keeps(_ path: UnsafeBufferPointer<UInt8>, in access: Access) -> Bool {
+        if let matches = access.current, !matcher.excludes(path, in: matches) { return true }
+        if access.isSeenBeforeV010, asksBoth(path), !matcher.excludesBeforeV010(path) { return true }
+        return alwaysTravelling.contains { $0.elementsEqual(path) }
+    }
+
+    /// Decides about a folder, and returns it where it is to be read.
+    private mutating func enter(
+        _ parent: Folder, _ reader: borrowing FolderReader, _ visit: (ContextEntry) throws -> Void
+    ) throws -> Folder? {
+        let path = buffer.path
+        var access = Access(current: nil, isSeenBeforeV010: false, isExcluded: true)
+        if let matches = parent.access.current {
+            let verdict = matcher.excludesFolder(path, in: matches)
+            access.isExcluded = verdict.isExcluded
+            if !verdict.isExcluded || matcher.looksInto(excludedFolder: path) { access.current = verdict.matches }
+        }
+        var isListed = !access.isExcluded
+        if parent.access.isSeenBeforeV010 {
+            let isExcluded = asksBoth(path) ? matcher.excludesBeforeV010(path) : access.isExcluded
+            // There, a folder that is looked into is sent, with or without something in it.
+            access.isSeenBeforeV010 = !isExcluded || matcher.looksIntoBeforeV010(excludedFolder: path)
+            access.isExcluded = access.isExcluded && isExcluded
+            isListed = isListed || access.isSeenBeforeV010
+        }
+        let holdsWhatTravels = alwaysTravelling.contains { travelling in
+            travelling.count > path.count && travelling[path.count] == GoText.slash && travelling.starts(with: path)
+        }
+        guard access.isRead || holdsWhatTravels else {
+            excludedFiles += countFiles(below: Array(path))
+            return nil
+        }
+        let folder = Folder(path: Array(path), parent: parent, access: access, isListed: false)
+        if isListed { try list(folder, visit) }
+        return folder
+    }
+
+    // What is handed out.
+
+    /// Hands out a folder, the ones above it first.
+    private func list(_ folder: Folder, _ visit: (ContextEntry) throws -> Void) throws {
+        guard !folder.isListed else { return }
+        if let parent = folder.parent { try list(parent, visit) }
+        folder.isListed = true
+        try folder.path.withUnsafeBufferPointer { path in
+            try visit(ContextEntry(path: path, kind: .folder, isPrivate: false, opening: nil))
+        }
+    }
+
+    private func hand(
+        in folder: Folder, _ reader: borrowing FolderReader, _ visit: (ContextEntry) throws -> Void
+    ) throws {
+        guard let status = try status(in: reader) else { return }
+        let kind: ContextEntry.Kind =
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: .file(bytes: status.st_size)
+            case S_IFLNK: .link(bytes: status.st_size)
+            default: .special
+            }
+        // Who may read it is asked only where not everybody may.
+        let isOpenToAll = status.st_mode & 0o444 == 0o444
+        if case .file = kind, !isSuperuser, !isOpenToAll,
+            faccessat(reader.descriptor, buffer.cName, R_OK, AT_EACCESS) != 0
+        {
+            throw unreadable(SystemError("faccessat"))
+        }
+        try list(folder, visit)
+        try visit(
+            ContextEntry(
+                path: buffer.path, kind: kind, isPrivate: status.st_mode & 0o077 == 0,
+                opening: (reader.descriptor, buffer.cName)))
+    }
+
+    // What stays behind.
+
+    /// Counts without asking for anything but names. What cannot be read is not counted: nobody wants it.
+    private func countFiles(below folder: [UInt8]) -> Int {
+        var count = 0
+        var waiting = [folder]
+        let nested = PathBuffer()
+        while let folder = waiting.popLast() {
+            nested.set(folder)
+            guard let reader = try? FolderReader(root: root, path: nested.cPath) else { continue }
+            while let entry = try? reader.next() {
+                if entry.isFolder == false {
+                    count += 1
+                } else if (try? nested.set(folder, appending: entry.name)) != nil {
+                    var status = stat()
+                    let isFolder =
+                        entry.isFolder
+                        ?? (fstatat(root, nested.cPath, &status, AT_SYMLINK_NOFOLLOW) == 0
+                            && status.st_mode & S_IFMT == S_IFDIR)
+                    if isFolder { waiting.append(Array(nested.path)) } else { count += 1 }
+                }
+            }
+        }
+        return count
+    }
+}

@@ -1,0 +1,119 @@
+/// Asks the rules about names, one generation of BuildKit at a time. Paths are relative to the context, without a
+/// slash at either end.
+///
+/// Not for two threads at a time: its automatons learn as they go.
+package final class IgnoreMatcher {
+    private let rules: IgnoreRules
+    private let current: [NameTest]
+    private let beforeV010: [NameTest]
+
+    /// Which of the rules matched a folder, one flag for each. What matched a folder matches all that is in it.
+    package typealias FolderMatches = [Bool]
+
+    package init(_ rules: IgnoreRules) {
+        self.rules = rules
+        current = rules.patterns.map { NameTest($0.current) }
+        beforeV010 = rules.patterns.map { pattern in
+            pattern.beforeV010.map(NameTest.init) ?? NameTest(.exact([]))
+        }
+    }
+
+    package var matchesAtRoot: FolderMatches { FolderMatches(repeating: false, count: rules.patterns.count) }
+
+    // Since v0.10: what matched a folder is remembered for all that is in it.
+
+    package func excludes(_ path: UnsafeBufferPointer<UInt8>, in folder: FolderMatches) -> Bool {
+        var isExcluded = false
+        for (index, pattern) in rules.patterns.enumerated() {
+            if !folder[index] {
+                // A pattern that could change nothing is not asked.
+                if pattern.isException != isExcluded { continue }
+                if !current[index].matches(path) { continue }
+            }
+            isExcluded = !pattern.isException
+        }
+        return isExcluded
+    }
+
+    /// The same for a folder, with what has to be known of it for its entries. A pattern that was not asked counts as
+    /// one that did not match, for its entries too.
+    package func excludesFolder(
+        _ path: UnsafeBufferPointer<UInt8>, in folder: FolderMatches
+    ) -> (isExcluded: Bool, matches: FolderMatches) {
+        var isExcluded = false
+        var matches = folder
+        for (index, pattern) in rules.patterns.enumerated() {
+            if !folder[index] {
+                if pattern.isException != isExcluded { continue }
+                matches[index] = current[index].matches(path)
+                if !matches[index] { continue }
+            }
+            isExcluded = !pattern.isException
+        }
+        return (isExcluded, matches)
+    }
+
+    /// Whether BuildKit looks into an excluded folder for what an exception takes back.
+    package func looksInto(excludedFolder path: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard rules.exceptionsArePrefixes else { return true }
+        return rules.patterns.contains { pattern in
+            pattern.isException && isFolder(path, above: pattern.textBeforeTrailingWildcard)
+        }
+    }
+
+    // Before v0.10: each path is asked for itself and for one folder above it, as deep as the pattern has parts.
+
+    package func excludesBeforeV010(_ path: UnsafeBufferPointer<UInt8>) -> Bool {
+        let slashes = path.indices.filter { path[$0] == GoText.slash }
+        var isExcluded = false
+        for (index, pattern) in rules.patterns.enumerated() {
+            let test = beforeV010[index]
+            let parts = pattern.componentCount
+            let matches =
+                test.matches(path)
+                || parts <= slashes.count && test.matches(UnsafeBufferPointer(rebasing: path[..<slashes[parts - 1]]))
+            if matches { isExcluded = !pattern.isException }
+        }
+        return isExcluded
+    }
+
+    package func looksIntoBeforeV010(excludedFolder path: UnsafeBufferPointer<UInt8>) -> Bool {
+        rules.patterns.contains { pattern in
+            pattern.isException && isFolder(path, above: pattern.text[...])
+        }
+    }
+
+    /// Whether the text is the folder's path or begins with it.
+    private func isFolder(_ path: UnsafeBufferPointer<UInt8>, above text: ArraySlice<UInt8>) -> Bool {
+        text.starts(with: path) && (text.count == path.count || text[text.startIndex + path.count] == GoText.slash)
+    }
+}
+
+/// A pattern's test with what its automaton has learnt.
+private enum NameTest {
+    case exact([UInt8])
+    case prefix([UInt8])
+    case suffix([UInt8])
+    case automaton(RegexMatcher)
+
+    init(_ test: IgnorePattern.Test) {
+        self =
+            switch test {
+            case .exact(let text): .exact(text)
+            case .prefix(let text): .prefix(text)
+            case .suffix(let text): .suffix(text)
+            case .program(let program): .automaton(RegexMatcher(program))
+            }
+    }
+
+    func matches(_ path: UnsafeBufferPointer<UInt8>) -> Bool {
+        switch self {
+        case .exact(let text): path.elementsEqual(text)
+        case .prefix(let text): path.starts(with: text)
+        case .suffix(let text):
+            path.count >= text.count && path.suffix(text.count).elementsEqual(text)
+                || text.first == GoText.slash && path.elementsEqual(text.dropFirst())
+        case .automaton(let matcher): matcher.matches(path)
+        }
+    }
+}

@@ -1,0 +1,122 @@
+import LianModel
+
+/// The rules of an ignore file, in its order: of the patterns that match, the last one decides.
+package struct IgnoreRules: Sendable {
+    let patterns: [IgnorePattern]
+    let hasExceptions: Bool
+    /// Whether a folder can be left unread as soon as no exception begins with its path: no exception has a wildcard,
+    /// but for one that ends it.
+    let exceptionsArePrefixes: Bool
+    /// Whether BuildKit before v0.10 can read the rules at all.
+    let readableBeforeV010: Bool
+    /// Whether every BuildKit keeps the same of a context that has no newline in any name.
+    let generationsAgree: Bool
+
+    /// The rules of a context without an ignore file.
+    package static let none = IgnoreRules(patterns: [])
+
+    private init(patterns: [IgnorePattern]) {
+        self.patterns = patterns
+        let exceptions = patterns.filter(\.isException)
+        hasExceptions = !exceptions.isEmpty
+        exceptionsArePrefixes = exceptions.allSatisfy { exception in
+            !exception.textBeforeTrailingWildcard.contains { Self.wildcards.contains($0) }
+        }
+        readableBeforeV010 = patterns.allSatisfy { $0.beforeV010 != nil }
+        generationsAgree = !hasExceptions && patterns.allSatisfy(\.generationsAgree)
+    }
+
+    private static let wildcards = Set("*[]?^\\".utf8)
+
+    /// Reads an ignore file. `name` is what messages call it.
+    package init(parsing file: [UInt8], name: String) throws(LianError) {
+        var patterns: [IgnorePattern] = []
+        var line = 0
+        for bytes in Self.lines(of: file) {
+            line += 1
+            do {
+                if let pattern = try Self.pattern(inLine: bytes, number: line) { patterns.append(pattern) }
+            } catch {
+                throw LianError(
+                    .ignoreFileInvalid, .resolve,
+                    "\(name), line \(line): \(error.reason): \(Self.excerpt(of: bytes))",
+                    hint: error.hint)
+            }
+        }
+        self.init(patterns: patterns)
+    }
+
+    private static func lines(of file: [UInt8]) -> [ArraySlice<UInt8>] {
+        let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let content = file.starts(with: byteOrderMark) ? file.dropFirst(byteOrderMark.count) : file[...]
+        return content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    }
+
+    /// Docker reads no longer line.
+    private static let longestLine = 65535
+
+    private struct LineError: Error {
+        let reason: String
+        var hint =
+            "Docker reads * and ? within a folder's name, ** across folders, [a-z] as a class, and a backslash before a plain character."
+    }
+
+    /// What Docker makes of a line: it is cleaned once when the file is read and once more when it is compiled.
+    private static func pattern(
+        inLine bytes: ArraySlice<UInt8>, number: Int
+    ) throws(LineError) -> IgnorePattern? {
+        guard bytes.count <= longestLine else {
+            throw LineError(
+                reason: "the line is longer than \(longestLine) bytes", hint: "Split it into several lines.")
+        }
+        guard bytes.first != UInt8(ascii: "#"),
+            var pattern = normalized(GoText.scalars(of: Array(bytes)))
+        else { return nil }
+        pattern = Array(GoText.trimSpace(pattern[...]))
+        guard !pattern.isEmpty else { return nil }
+        pattern = GoText.cleanPath(pattern[...])
+        let isException = pattern.first == exclamationMark
+        if isException {
+            pattern.removeFirst()
+            guard !pattern.isEmpty else {
+                throw LineError(reason: "an exception with no pattern", hint: "Write the pattern right after the !.")
+            }
+        }
+        guard GoGlobSyntax.isValid(pattern) else { throw LineError(reason: "not a pattern") }
+        do {
+            return try IgnorePattern(line: number, isException: isException, scalars: pattern)
+        } catch {
+            throw LineError(reason: "not a pattern: \(error.reason)")
+        }
+    }
+
+    private static let exclamationMark = UInt32(UInt8(ascii: "!"))
+
+    /// The line without the space around it, as a path from the context's root; nil where nothing is in it.
+    private static func normalized(_ line: [UInt32]) -> [UInt32]? {
+        var pattern = GoText.trimSpace(line[...])
+        guard let first = pattern.first else { return nil }
+        let isException = first == exclamationMark
+        if isException { pattern = GoText.trimSpace(pattern.dropFirst()) }
+        var cleaned = pattern.isEmpty ? [] : GoText.cleanPath(pattern)
+        if cleaned.count > 1, cleaned.first == UInt32(GoText.slash) { cleaned.removeFirst() }
+        return isException ? [exclamationMark] + cleaned : cleaned
+    }
+
+    private static func excerpt(of line: ArraySlice<UInt8>) -> String {
+        let shown = 80
+        let text = String(decoding: line.prefix(shown), as: UTF8.self)
+        return line.count > shown ? text + "…" : text
+    }
+}
+
+extension IgnorePattern {
+    /// The text without a `/**` and then a `/*` at its end.
+    var textBeforeTrailingWildcard: ArraySlice<UInt8> {
+        var rest = text[...]
+        for ending in ["/**", "/*"] where rest.reversed().starts(with: ending.utf8.reversed()) {
+            rest = rest.dropLast(ending.utf8.count)
+        }
+        return rest
+    }
+}

@@ -1,0 +1,60 @@
+import LianModel
+
+/// The path of the entry that the walk is at, ended by a NUL: one buffer for the whole walk.
+final class PathBuffer {
+    /// The longest path that Linux opens, with its NUL.
+    private static let capacity = 4096
+
+    private let start: UnsafeMutablePointer<UInt8>
+    private(set) var count = 0
+    /// Where the last component begins.
+    private var nameOffset = 0
+
+    init() {
+        start = .allocate(capacity: Self.capacity)
+        set([])
+    }
+
+    deinit {
+        start.deallocate()
+    }
+
+    var path: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: start, count: count) }
+    var text: String { count == 0 ? "." : String(decoding: path, as: UTF8.self) }
+
+    /// For calls below the root, which itself is ".".
+    var cPath: UnsafePointer<CChar> { UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self) }
+    var cName: UnsafePointer<CChar> { cPath.advanced(by: nameOffset) }
+
+    /// Sets a path that was in a buffer before.
+    func set(_ path: [UInt8]) {
+        count = 0
+        append(path.isEmpty ? [UInt8(ascii: ".")] : path)
+        count = path.count
+        nameOffset = (path.lastIndex(of: GoText.slash) ?? -1) + 1
+    }
+
+    /// Sets the path of an entry of a folder.
+    func set(_ folder: [UInt8], appending name: UnsafeBufferPointer<UInt8>) throws(LianError) {
+        nameOffset = folder.isEmpty ? 0 : folder.count + 1
+        guard nameOffset + name.count < Self.capacity else {
+            throw LianError(
+                .pathTooLong, .resolve,
+                "a path in the context is longer than \(Self.capacity - 1) bytes: "
+                    + String(decoding: folder.prefix(80), as: UTF8.self) + "…/" + String(decoding: name, as: UTF8.self),
+                hint: "Exclude it in the ignore file or shorten its folders' names.")
+        }
+        count = 0
+        if nameOffset > 0 {
+            append(folder)
+            append([GoText.slash])
+        }
+        append(name)
+    }
+
+    private func append(_ bytes: some Collection<UInt8>) {
+        _ = UnsafeMutableBufferPointer(start: start + count, count: bytes.count).initialize(fromContentsOf: bytes)
+        count += bytes.count
+        start[count] = 0
+    }
+}
