@@ -40,6 +40,7 @@ let package = Package(
         module("LianSystem", ["CLinux", "LianModel"]),
         module("LianHTTP", ["CCurl", "LianModel", "LianSystem"]),
         module("LianContext", ["LianModel", "LianSystem"]),
+        module("LianRemote", ["LianModel", "LianSystem"]),
 
         executable("lian-build", ["LianModel", "LianSystem"]),
 
@@ -50,5 +51,6 @@ let package = Package(
         tests("LianSystemTests", ["LianSystem", "LianModel"]),
         tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
         tests("LianContextTests", ["LianContext", "LianModel", "LianSystem"]),
+        tests("LianRemoteTests", ["LianRemote", "LianModel", "LianSystem"]),
     ]
 )

@@ -41,6 +41,7 @@ package enum ErrorCode: String, CaseIterable, Sendable {
     case buildctlMissing = "buildctl_missing"
     case engineLost = "engine_lost"
     case noSecretStore = "no_secret_store"
+    case remoteFailed = "remote_failed"
 
     // The build.
     case buildFailed = "build_failed"
@@ -68,7 +69,7 @@ extension ErrorCode {
             .runnerFailed, .runnerNotReady:
             3
         case .hostKeyUnknown, .hostKeyMismatch, .sshUnreachable, .sshAuthFailed, .rsyncMissing, .contextSyncFailed,
-            .connectionLost, .buildctlMissing, .engineLost, .noSecretStore:
+            .connectionLost, .buildctlMissing, .engineLost, .noSecretStore, .remoteFailed:
             4
         case .outOfMemory: 5
         case .timeBudgetExceeded: 6

@@ -1,0 +1,65 @@
+import LianModel
+
+/// Why the remote side did not do what it was asked.
+package enum RemoteFailure: Error, Equatable, Sendable {
+    /// The channel ended or fell silent. A run goes on without us for its grace, and can be attached to again.
+    case connectionLost(String)
+    /// There is no run of ours in the folder any more.
+    case runGone
+    /// The program that keeps watch over the run was killed on the runner.
+    case supervisorLost
+    case folderTaken(String)
+    case folderUnusable(String)
+    case commandMissing(String)
+    case rsyncMissing
+    case setsidMissing
+    case noSecretStore
+    case cgroupUnreadable
+    /// The remote side did not understand; or the request could not have been understood.
+    case invalidRequest(String)
+}
+
+extension RemoteFailure {
+    package func lianError(_ phase: Phase) -> LianError {
+        func error(_ code: ErrorCode, _ message: String, _ hint: String) -> LianError {
+            LianError(code, phase, message, hint: hint)
+        }
+        let folderHint = "the runner's user needs a work_dir it can write to, with room on its disk"
+        switch self {
+        case .connectionLost(let reason):
+            return error(
+                .connectionLost, "the connection to the runner was lost: \(reason)",
+                "check the network to the runner and whether it still lives, then build again")
+        case .runGone, .supervisorLost:
+            return error(
+                .connectionLost, "the build's processes on the runner were ended from outside",
+                "see whether something on the runner ends processes, or its memory is too small; then build again")
+        case .folderTaken(let folder):
+            return error(.remoteFailed, "on the runner '\(folder)' exists already", folderHint)
+        case .folderUnusable(let folder):
+            return error(.remoteFailed, "on the runner '\(folder)' cannot be made", folderHint)
+        case .commandMissing(let name):
+            return error(
+                .buildctlMissing, "the runner has no '\(name)' on its PATH",
+                "use a runner image with BuildKit's buildctl, or put it on the PATH of its sshd (SetEnv)")
+        case .rsyncMissing:
+            return error(
+                .rsyncMissing, "the runner has no 'rsync' on its PATH",
+                "use a runner image with rsync, or install it there")
+        case .setsidMissing:
+            return error(
+                .remoteFailed, "the runner has no working 'setsid' on its PATH",
+                "install util-linux or busybox in the runner image")
+        case .noSecretStore:
+            return error(
+                .noSecretStore, "the runner has no file system in memory to keep secrets in",
+                "give the runner a tmpfs at /dev/shm, /run/user/UID or its work_dir; secrets never go to a disk")
+        case .cgroupUnreadable:
+            return error(
+                .remoteFailed, "the cgroup that LIAN_CGROUP names on the runner cannot be read",
+                "let the orchestrator name the runner's own cgroup there, or leave LIAN_CGROUP out")
+        case .invalidRequest(let what):
+            return error(.internalError, "the remote side refused the request: \(what)", "please report this as a defect")
+        }
+    }
+}

@@ -1,0 +1,199 @@
+import LianModel
+import LianSystem
+
+/// A command on the runner that outlives the connection to it. Its log comes in order, whole and once, whatever
+/// happens to the connections in between: each new one goes on at the byte where the last one stopped.
+package actor RemoteRun {
+    package enum Event: Equatable, Sendable {
+        case log([UInt8])
+        case ended(RunEnd)
+    }
+
+    private let request: RunRequest
+    private let nonce = Nonce()
+    private var channel: WrapperChannel?
+    /// What came before the remote side's first record: the two streams of a channel have no common order.
+    private var early: [WrapperMessage] = []
+    private var attempted = false
+    /// The remote side has said that the run exists.
+    private var started = false
+    private var cancelRequested = false
+    private var end: RunEnd?
+    /// How much of the log has been handed on.
+    package private(set) var received = 0
+
+    package init(_ request: RunRequest) {
+        self.request = request
+    }
+
+    /// Starts the run, or attaches to it where it was started already.
+    package func connect(to host: any RemoteHost) async throws {
+        await disconnect()
+        if started {
+            try await open(on: host, try request.attaching(nonce, offset: received))
+        } else {
+            let again = attempted
+            attempted = true
+            do {
+                try await open(on: host, try request.starting(nonce))
+            } catch RemoteFailure.folderTaken where again {
+                // An earlier connection was lost before it could say that it had started the run.
+                do {
+                    try await open(on: host, try request.attaching(nonce, offset: received))
+                } catch RemoteFailure.runGone {
+                    throw RemoteFailure.connectionLost("the run is still being started")
+                }
+            }
+        }
+        if cancelRequested { try await channel?.send(Array("cancel\n".utf8)) }
+    }
+
+    private func open(on host: any RemoteHost, _ bytes: [UInt8]) async throws {
+        let opened = try await WrapperChannel.open(
+            on: host, nonce: nonce, request: bytes, silenceLimit: request.silenceLimit)
+        do {
+            early = []
+            while let message = try await opened.next() {
+                guard message == .attached else {
+                    early.append(message)
+                    continue
+                }
+                started = true
+                channel = opened
+                return
+            }
+            let noise = await opened.noise
+            throw RemoteFailure.connectionLost(noise.isEmpty ? "the remote side ended at once" : noise)
+        } catch {
+            await opened.close()
+            throw named(error)
+        }
+    }
+
+    /// Puts the names in that the remote side does not repeat.
+    private func named(_ error: any Error) -> any Error {
+        switch error as? RemoteFailure {
+        case .commandMissing: RemoteFailure.commandMissing(request.arguments.first ?? "")
+        case .folderTaken: RemoteFailure.folderTaken(request.folder)
+        case .folderUnusable: RemoteFailure.folderUnusable(request.folder)
+        default: error
+        }
+    }
+
+    /// The next piece of the log; after its last byte, the end. `connectionLost` leaves the run as it is: `connect`
+    /// again.
+    package func next() async throws -> Event {
+        while true {
+            if let end, received >= end.logBytes { return .ended(end) }
+            switch try await message() {
+            case .stream(let bytes):
+                // A process that left the command's group may still write after the end; that is not of the log.
+                let left = end.map { $0.logBytes - received } ?? bytes.count
+                let piece = bytes.count <= left ? bytes : Array(bytes.prefix(left))
+                received += piece.count
+                if !piece.isEmpty { return .log(piece) }
+            case .ended(let end): self.end = end
+            case .attached, .heartbeat, .result, .done: break
+            }
+        }
+    }
+
+    private func message() async throws -> WrapperMessage {
+        guard let current = channel else { throw RemoteFailure.connectionLost("nothing is connected") }
+        if !early.isEmpty { return early.removeFirst() }
+        do {
+            if let message = try await current.next() { return message }
+            throw RemoteFailure.connectionLost("the channel was closed")
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            if channel === current { channel = nil }
+            await current.close()
+            throw error
+        }
+    }
+
+    /// Ends the command's whole group at once; its end comes as any other. Where the connection is gone the next one
+    /// passes it on.
+    package func cancel() async throws {
+        cancelRequested = true
+        try await channel?.send(Array("cancel\n".utf8))
+    }
+
+    /// The file `result` that the command left in its folder; nil where there is none. After the end.
+    package func result() async throws -> [UInt8]? {
+        guard let channel else { throw RemoteFailure.connectionLost("nothing is connected") }
+        try await channel.send(Array("result\n".utf8))
+        while true {
+            if case .result(let bytes) = try await message() { return bytes }
+        }
+    }
+
+    /// Removes all that the run left on the runner. After the end.
+    package func remove() async throws {
+        guard let current = channel else { throw RemoteFailure.connectionLost("nothing is connected") }
+        try await current.send(Array("done\n".utf8))
+        while try await message() != .done {}
+        channel = nil
+        await current.close()
+    }
+
+    /// Leaves the run to itself, and to its grace.
+    package func disconnect() async {
+        let current = channel
+        channel = nil
+        await current?.close()
+    }
+}
+
+extension RemoteRun {
+    /// Follows the run to its end over as many connections as it takes. `reconnect` gives the next host; when none
+    /// has worked for `patience`, the loss is final.
+    package func follow(
+        patience: Duration = .seconds(60), reconnect: @Sendable () async throws -> any RemoteHost,
+        log: @Sendable ([UInt8]) async throws -> Void
+    ) async throws -> RunEnd {
+        while true {
+            do {
+                switch try await next() {
+                case .log(let bytes): try await log(bytes)
+                case .ended(let end): return end
+                }
+            } catch RemoteFailure.connectionLost(let reason) {
+                try await comeBack(within: patience, reason: reason, reconnect)
+            }
+        }
+    }
+
+    private func comeBack(
+        within patience: Duration, reason: String, _ reconnect: @Sendable () async throws -> any RemoteHost
+    ) async throws {
+        let deadline = ContinuousClock.now + patience
+        var reason = reason
+        while ContinuousClock.now < deadline {
+            do {
+                return try await connect(to: try await reconnect())
+            } catch let error as RemoteFailure {
+                guard case .connectionLost(let newer) = error else { throw error }
+                reason = newer
+            } catch let error as CancellationError {
+                throw error
+            } catch {
+                reason = "\(error)"
+            }
+            try await Task.sleep(for: .milliseconds(500))
+        }
+        throw RemoteFailure.connectionLost(reason)
+    }
+
+    /// Cancels the run and waits for its end, for a bounded time and without its log; nil where none was seen.
+    package func stop(within limit: Duration) async -> RunEnd? {
+        let end = try? await withinLimit(limit) {
+            try await self.cancel()
+            while true {
+                if case .ended(let end) = try await self.next() { return end }
+            }
+        }
+        return end ?? nil
+    }
+}

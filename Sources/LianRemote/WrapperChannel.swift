@@ -1,0 +1,204 @@
+import LianModel
+import LianSystem
+
+/// What the remote side says: raw bytes of the stream, and records behind the nonce.
+enum WrapperMessage: Equatable, Sendable {
+    case stream([UInt8])
+    case attached
+    case heartbeat
+    case ended(RunEnd)
+    case result([UInt8]?)
+    case done
+}
+
+/// One channel with the wrapper at its other end. Used by one task at a time for reading; writing may go on beside it.
+actor WrapperChannel {
+    private let channel: any RemoteChannel
+    private let silenceLimit: Duration
+    private var records: RecordParser
+    /// The read that is under way: a reader that gives up leaves it for the next one, so no byte is lost.
+    private var pendingRead: Task<RemoteOutput?, any Error>?
+    private var waiting: [WrapperMessage] = []
+    private var nextWaiting = 0
+
+    private init(channel: any RemoteChannel, nonce: Nonce, silenceLimit: Duration, resultLimit: Int) {
+        self.channel = channel
+        self.silenceLimit = silenceLimit
+        records = RecordParser(nonce: nonce, resultLimit: resultLimit)
+    }
+
+    /// Starts the wrapper on the host and sends it the request.
+    static func open(
+        on host: any RemoteHost, nonce: Nonce, request: [UInt8], silenceLimit: Duration, resultLimit: Int = 4 << 20
+    ) async throws -> WrapperChannel {
+        let opened = try await withinLimit(silenceLimit) {
+            do {
+                return try await host.execute(Wrapper.commandLine)
+            } catch is CancellationError {
+                throw CancellationError()
+            } catch {
+                throw RemoteFailure.connectionLost("no channel could be opened (\(error))")
+            }
+        }
+        guard let channel = opened else { throw RemoteFailure.connectionLost("no channel could be opened in time") }
+        let wrapper = WrapperChannel(
+            channel: channel, nonce: nonce, silenceLimit: silenceLimit, resultLimit: resultLimit)
+        do {
+            try await wrapper.send(request)
+        } catch {
+            await wrapper.close()
+            throw error
+        }
+        return wrapper
+    }
+
+    func send(_ bytes: [UInt8]) async throws {
+        let sent: Void? = try await withinLimit(silenceLimit) { [channel] in
+            do {
+                try await channel.write(bytes)
+            } catch is CancellationError {
+                throw CancellationError()
+            } catch {
+                throw RemoteFailure.connectionLost("\(error)")
+            }
+        }
+        guard sent != nil else { throw RemoteFailure.connectionLost("it took no more data") }
+    }
+
+    func closeInput() async {
+        _ = try? await withinLimit(silenceLimit) { [channel] in try await channel.closeInput() }
+    }
+
+    /// The next thing the remote side said; nil at the end of the channel.
+    func next() async throws -> WrapperMessage? {
+        while true {
+            if nextWaiting < waiting.count {
+                nextWaiting += 1
+                return waiting[nextWaiting - 1]
+            }
+            waiting.removeAll(keepingCapacity: true)
+            nextWaiting = 0
+            guard let output = try await read() else { return nil }
+            switch output {
+            case .output(let bytes): return .stream(bytes)
+            case .error(let bytes): waiting = try records.feed(bytes)
+            }
+        }
+    }
+
+    private func read() async throws -> RemoteOutput? {
+        let read = pendingRead ?? Task { [channel] in try await channel.read() }
+        pendingRead = read
+        let outcome: RemoteOutput??
+        do {
+            outcome = try await withinLimit(silenceLimit) { try await read.value }
+        } catch {
+            // Cancelled: the read goes on for whoever comes next.
+            if Task.isCancelled { throw CancellationError() }
+            pendingRead = nil
+            throw RemoteFailure.connectionLost("\(error)")
+        }
+        guard let output = outcome else {
+            throw RemoteFailure.connectionLost("nothing came for \(silenceLimit.milliseconds / 1000) s")
+        }
+        pendingRead = nil
+        return output
+    }
+
+    /// What the channel said beside records, for an error that no record explains.
+    var noise: String { records.noise }
+
+    @discardableResult
+    func close() async -> RemoteEnd {
+        pendingRead?.cancel()
+        // A dead connection may not even close; nobody waits for that.
+        let end = try? await withinLimit(min(silenceLimit, .seconds(5))) { [channel] in await channel.close() }
+        return (end ?? nil) ?? RemoteEnd(isClean: false, exitStatus: nil, signal: nil)
+    }
+}
+
+/// Takes records out of the channel's standard error. Only lines behind the nonce count; what login shells and
+/// programs print there is noise.
+private struct RecordParser {
+    private let prefix: String
+    private let resultLimit: Int
+    private var line: [UInt8] = []
+    private var result: (left: Int, bytes: [UInt8])?
+    private(set) var noise = ""
+
+    private static let lineLimit = 4096
+    private static let noiseLimit = 500
+
+    init(nonce: Nonce, resultLimit: Int) {
+        prefix = nonce.text + " "
+        self.resultLimit = resultLimit
+    }
+
+    mutating func feed(_ bytes: [UInt8]) throws(RemoteFailure) -> [WrapperMessage] {
+        var messages: [WrapperMessage] = []
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            if let open = result {
+                let part = rest.prefix(open.left)
+                rest = rest.dropFirst(part.count)
+                result = (open.left - part.count, open.bytes + part)
+                if open.left == part.count { messages.append(endResult()) }
+                continue
+            }
+            guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else {
+                line += rest.prefix(Self.lineLimit - min(line.count, Self.lineLimit))
+                return messages
+            }
+            line += rest[..<end].prefix(Self.lineLimit - min(line.count, Self.lineLimit))
+            rest = rest[(end + 1)...]
+            let text = String(decoding: line, as: UTF8.self)
+            line.removeAll(keepingCapacity: true)
+            if let message = try record(text) { messages.append(message) }
+            if result?.left == 0 { messages.append(endResult()) }
+        }
+        return messages
+    }
+
+    private mutating func endResult() -> WrapperMessage {
+        defer { result = nil }
+        return .result(result?.bytes)
+    }
+
+    private mutating func record(_ text: String) throws(RemoteFailure) -> WrapperMessage? {
+        guard text.hasPrefix(prefix) else {
+            if noise.utf8.count < Self.noiseLimit { noise += text.prefix(200) + "\n" }
+            return nil
+        }
+        let words = text.dropFirst(prefix.count).split(separator: " ", omittingEmptySubsequences: true).map(String.init)
+        switch words.first {
+        case "S": return .attached
+        case "H": return .heartbeat
+        case "D": return .done
+        case "X" where words.dropFirst().first == "lost": throw .supervisorLost
+        case "X":
+            guard let end = RunEnd(words: words.dropFirst()) else { throw .invalidRequest("its end reads '\(text)'") }
+            return .ended(end)
+        case "R":
+            guard words.count > 1, let size = Int(words[1]) else { return .result(nil) }
+            guard size <= resultLimit else { throw .invalidRequest("the result has \(size) bytes") }
+            result = (size, [])
+            return nil
+        case "E": throw refusal(words.dropFirst().joined(separator: " "))
+        default: return nil
+        }
+    }
+
+    private func refusal(_ reason: String) -> RemoteFailure {
+        switch reason {
+        case "gone": .runGone
+        case "taken": .folderTaken("")
+        case "folder": .folderUnusable("")
+        case "missing": .commandMissing("")
+        case "rsync_missing": .rsyncMissing
+        case "setsid": .setsidMissing
+        case "no_secret_store": .noSecretStore
+        case "cgroup": .cgroupUnreadable
+        default: .invalidRequest(reason)
+        }
+    }
+}

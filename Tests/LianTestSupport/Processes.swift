@@ -1,0 +1,36 @@
+import Foundation
+
+/// The processes of this machine whose arguments or environment hold the text.
+package func processes(holding text: String, in file: String = "cmdline") -> [Int32] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return names.compactMap { name in
+        guard let pid = Int32(name), let data = FileManager.default.contents(atPath: "/proc/\(pid)/\(file)"),
+            data.range(of: Data(text.utf8)) != nil
+        else { return nil }
+        return pid
+    }
+}
+
+/// The processes that work in the folder or below it.
+package func processes(workingIn folder: String) -> [Int32] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return names.compactMap { name in
+        guard let pid = Int32(name),
+            let place = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/cwd"),
+            place == folder || place.hasPrefix(folder + "/") || place == folder + " (deleted)"
+        else { return nil }
+        return pid
+    }
+}
+
+/// Waits until the condition holds; false where it did not in time.
+package func eventually(
+    within limit: Duration = .seconds(10), _ condition: @Sendable () async throws -> Bool
+) async rethrows -> Bool {
+    let deadline = ContinuousClock.now + limit
+    while ContinuousClock.now < deadline {
+        if try await condition() { return true }
+        try? await Task.sleep(for: .milliseconds(10))
+    }
+    return try await condition()
+}
