@@ -41,16 +41,19 @@ let package = Package(
         module("LianHTTP", ["CCurl", "LianModel", "LianSystem"]),
         module("LianContext", ["LianModel", "LianSystem"]),
         module("LianRemote", ["LianModel", "LianSystem"]),
+        module("LianBuild", ["LianContext", "LianHTTP", "LianModel", "LianRemote", "LianSystem"]),
+        module("LianCLI", ["LianBuild", "LianModel", "LianSystem"]),
 
-        executable("lian-build", ["LianModel", "LianSystem"]),
+        executable("lian-build", ["LianCLI", "LianSystem"]),
 
         .target(
             name: "LianTestSupport", dependencies: ["LianContext", "LianModel", "LianSystem"],
             path: "Tests/LianTestSupport", swiftSettings: swiftSettings),
         tests("LianModelTests", ["LianModel"]),
         tests("LianSystemTests", ["LianSystem", "LianModel"]),
+        tests("LianBuildTests", ["LianBuild", "LianModel", "LianSystem"]),
+        tests("LianCLITests", ["LianCLI", "LianBuild", "LianModel", "LianSystem"]),
         tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
-        tests("LianContextTests", ["LianContext", "LianModel", "LianSystem"]),
         tests("LianRemoteTests", ["LianRemote", "LianModel", "LianSystem"]),
     ]
 )

@@ -40,7 +40,9 @@ extension OrchestratorClient {
     package func usageHistory(
         workspace: String, within budget: Duration
     ) async throws(LianError) -> Optionally<UsageHistory> {
-        let call = Call(method: .get, path: "/api/v1/workspaces/\(workspace)/p95")
+        var call = Call(method: .get, path: "/api/v1/workspaces/\(workspace)/p95")
+        // Where nobody answers, the spawn will say so; waiting here would only delay that.
+        call.patience = .zero
         let answer = try await answer(to: call, within: budget, .resolve)
         if answer.status == 404 { return .notServed }
         guard answer.status == 200 else { throw error(answer, refusal: .orchestratorAnswerInvalid, .resolve) }

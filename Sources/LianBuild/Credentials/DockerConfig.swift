@@ -1,0 +1,133 @@
+import FoundationEssentials
+import LianModel
+import LianSystem
+
+/// One registry's credential, ready to be written for the runner.
+package enum RegistryLogin: Equatable, Sendable {
+    case basic(username: String, password: String)
+    /// An OAuth refresh token, as credential helpers answer it under the user name `<token>`.
+    case identityToken(String)
+
+    /// As an entry of `auths` in a Docker config.
+    package var json: JSONValue {
+        switch self {
+        case .basic(let username, let password):
+            ["auth": .string(Data("\(username):\(password)".utf8).base64EncodedString())]
+        case .identityToken(let token): ["identitytoken": .string(token)]
+        }
+    }
+
+    /// What must appear in no output.
+    package var secret: String {
+        switch self {
+        case .basic(_, let password): password
+        case .identityToken(let token): token
+        }
+    }
+}
+
+/// The caller's Docker config and the credential helpers it names, asked only for the hosts that a build needs.
+package struct DockerConfig: Sendable {
+    private let auths: [String: JSONValue]
+    private let helpers: [String: String]
+    private let store: String?
+    private let environment: [String: String]
+    private let path: String
+
+    private static let helperDeadline: Duration = .seconds(10)
+
+    /// Reads `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`; nil where there is none.
+    package static func load(environment: [String: String]) throws(LianError) -> DockerConfig? {
+        guard let folder = environment["DOCKER_CONFIG"] ?? environment["HOME"].map({ "\($0)/.docker" }) else {
+            return nil
+        }
+        let path = "\(folder)/config.json"
+        guard fileKind(path) != nil else { return nil }
+        let json: JSONValue
+        do {
+            json = try JSONValue.parse(try readFile(path, limit: 1 << 20))
+        } catch {
+            throw Self.unreadable(path, "\((error as? FileReadFailure)?.reason ?? "\(error)")")
+        }
+        return DockerConfig(json, path: path, environment: environment)
+    }
+
+    private init(_ json: JSONValue, path: String, environment: [String: String]) {
+        auths = json["auths"]?.objectValue ?? [:]
+        helpers = (json["credHelpers"]?.objectValue ?? [:]).compactMapValues(\.stringValue)
+        store = json["credsStore"]?.stringValue
+        self.path = path
+        self.environment = environment
+    }
+
+    /// The login for a host; nil where the config has none. A helper is asked first, as Docker does.
+    package func login(host: String) async throws -> RegistryLogin? {
+        for key in Self.keys(host) {
+            if let helper = helpers[key] ?? store, let login = try await ask(helper, server: key) { return login }
+            if let entry = auths[key], let login = try decode(entry, host) { return login }
+        }
+        return nil
+    }
+
+    /// The names under which a host may stand in the config.
+    private static func keys(_ host: String) -> [String] {
+        host == "docker.io"
+            ? ["https://index.docker.io/v1/", "index.docker.io", "docker.io"] : [host, "https://\(host)"]
+    }
+
+    private func decode(_ entry: JSONValue, _ host: String) throws -> RegistryLogin? {
+        if let token = entry["identitytoken"]?.stringValue, !token.isEmpty { return .identityToken(token) }
+        if let username = entry["username"]?.stringValue, let password = entry["password"]?.stringValue {
+            return .basic(username: username, password: password)
+        }
+        guard let encoded = entry["auth"]?.stringValue, !encoded.isEmpty else { return nil }
+        guard let data = Data(base64Encoded: encoded), let text = String(validating: data, as: UTF8.self),
+            let colon = text.firstIndex(of: ":")
+        else {
+            throw Self.unreadable(path, "the 'auth' of \(host) is not base64 of user:password")
+        }
+        return .basic(username: String(text[..<colon]), password: String(text[text.index(after: colon)...]))
+    }
+
+    private func ask(_ helper: String, server: String) async throws -> RegistryLogin? {
+        let name = "docker-credential-\(helper)"
+        guard !helper.contains("/"), let executable = findExecutable(name, path: environment["PATH"]) else {
+            throw LianError(
+                .credentialMissing, .resolve, "\(path) names the credential helper \(name), which is not on PATH",
+                hint: "Install \(name), or take '\(helper)' out of \(path).")
+        }
+        let result: SubprocessResult
+        do {
+            result = try await run(
+                Command(executable, ["get"], environment: environment), input: Array(server.utf8),
+                deadline: Self.helperDeadline, outputLimit: 1 << 20)
+        } catch .cancelled {
+            throw CancellationError()
+        } catch {
+            throw helperFailed(name, server, "\(error)")
+        }
+        guard result.termination.isSuccess else {
+            // What helpers say of a host that they do not know is part of their protocol.
+            if result.outputText.contains("credentials not found") { return nil }
+            throw helperFailed(name, server, "\(result.termination)")
+        }
+        guard let answer = try? JSONValue.parse(result.output), let username = answer["Username"]?.stringValue,
+            let secret = answer["Secret"]?.stringValue
+        else {
+            throw helperFailed(name, server, "its answer is not the JSON of a credential")
+        }
+        return username == "<token>" ? .identityToken(secret) : .basic(username: username, password: secret)
+    }
+
+    private func helperFailed(_ name: String, _ server: String, _ reason: String) -> LianError {
+        LianError(
+            .credentialMissing, .resolve, "\(name) gave no credential for \(server): \(reason)",
+            hint: "echo \(server) | \(name) get should answer by itself.")
+    }
+
+    private static func unreadable(_ path: String, _ reason: String) -> LianError {
+        LianError(
+            .credentialMissing, .resolve, "the Docker config \(path) cannot be used: \(reason)",
+            hint: "Mend the file, or point DOCKER_CONFIG at another folder.")
+    }
+}

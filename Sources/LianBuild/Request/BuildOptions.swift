@@ -1,0 +1,80 @@
+/// What the command line and the environment asked for, before directives are read: words taken apart, numbers within
+/// their bounds, nothing merged yet.
+package struct BuildOptions: Sendable {
+    /// One value, and the name under which the user gave it: the flag's, or the variable's.
+    package struct Given: Equatable, Sendable {
+        package let value: String
+        package let name: String
+
+        package init(_ value: String, as name: String) {
+            self.value = value
+            self.name = name
+        }
+    }
+
+    package var workspace: Given?
+    package var context: Given?
+    package var image: Given?
+    package var directives: String?
+    package var importPaths: [String] = []
+    package var dockerfile: Given?
+    package var target: String?
+    package var buildArguments: [KeyValue] = []
+    package var labels: [KeyValue] = []
+    package var tags: [String] = []
+    package var platforms: Given?
+    package var buildContexts: [KeyValue] = []
+    package var secrets: [String] = []
+    package var attestations: [String] = []
+    package var compression: Compression?
+    package var noCache = false
+
+    package var cacheFrom: [String] = []
+    package var cacheTo: [String] = []
+    package var actor: Given?
+
+    package var cpu: Int?
+    package var memoryGB: Double?
+    package var timeBudgetMinutes: Int?
+    package var language: Given?
+    package var runnerImage: Given?
+
+    package var orchestratorURL: Given?
+    package var spawnTimeoutSeconds = 300
+    package var sshKey: Given?
+    package var knownHosts: String?
+    package var insecureRegistries: [String] = []
+
+    package var events = EventOptions()
+
+    package var metadataFile: String?
+    package var report: String?
+    package var dryRun = false
+
+    package init() {}
+}
+
+/// `K=V`, or `K` alone.
+package struct KeyValue: Equatable, Sendable {
+    package let key: String
+    package let value: String?
+
+    package init(key: String, value: String?) {
+        self.key = key
+        self.value = value
+    }
+}
+
+package enum Compression: String, CaseIterable, Sendable {
+    case gzip, zstd, estargz
+}
+
+/// Where events go, as the flags say it.
+package struct EventOptions: Sendable {
+    package var url: BuildOptions.Given?
+    package var seed: BuildOptions.Given?
+    package var subjectPrefix: BuildOptions.Given?
+    package var caFile: String?
+
+    package init() {}
+}

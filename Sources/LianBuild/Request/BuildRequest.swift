@@ -1,0 +1,112 @@
+import LianModel
+
+/// Everything that a build was asked for: flags, environment and directives merged and checked. The rest of the walk
+/// reads this and nothing before it.
+package struct BuildRequest: Sendable {
+    package var workspace: String
+    package var owner: CacheOwner
+    /// In the order in which they can be built.
+    package var artifacts: [ArtifactRequest]
+    package var registry: RegistryRequest
+    package var compute: ComputeRequest
+    package var orchestrator: OrchestratorRequest
+    package var events: EventRequest?
+    package var sshKey: String
+    package var knownHosts: String?
+    package var compression: Compression?
+    /// Where the context's build spec is looked for: that of the first artifact in the file.
+    package var specFolder: String
+    package var metadataFile: String?
+    package var report: String?
+    package var warnings: [BuildWarning]
+
+    /// In the place of a key file: a key made for this build alone.
+    package static let ephemeralKey = "ephemeral"
+
+    package var mode: String {
+        switch owner {
+        case .ci: "ci"
+        case .session: "session"
+        }
+    }
+
+    package var actor: String? {
+        guard case .session(let actor) = owner else { return nil }
+        return actor
+    }
+}
+
+package struct ArtifactRequest: Sendable, Equatable {
+    package var name: String
+    /// Absolute, links resolved.
+    package var context: String
+    package var image: ImageReference
+    /// Relative to the context.
+    package var dockerfile: String
+    package var target: String?
+    package var tags: [ImageReference]
+    package var platforms: [String]
+    package var buildArguments: [String: String]
+    package var labels: [String: String]
+    package var secrets: [SecretRequest]
+    /// Folders are absolute, links resolved.
+    package var extraContexts: [String: ExtraContext]
+    package var noCache: Bool
+    package var sbom: Bool
+    /// nil for none; empty for BuildKit's own choice of what is told.
+    package var provenance: String?
+    package var dependsOn: [String]
+    package var cacheFrom: [String]
+    package var cacheTo: [String]
+}
+
+/// Where a build secret's value is read, when it is needed.
+package struct SecretRequest: Sendable, Equatable {
+    package var id: String
+    package var source: SecretSource
+}
+
+package struct RegistryRequest: Sendable, Equatable {
+    package var endpoint: String
+    package var namespace: String?
+    /// Harbor wants its caches as image manifests.
+    package var isHarbor: Bool
+    /// Registries that speak plain HTTP.
+    package var insecureHosts: [String]
+    package var credential: RegistryCredential?
+}
+
+package struct RegistryCredential: Sendable, Equatable {
+    package var source: SecretSource
+    package var username: String?
+}
+
+package struct ComputeRequest: Sendable, Equatable {
+    package var ladder: TierLadder
+    /// From flags and directives; a build spec adds to it.
+    package var size: SizeWish
+    package var language: String?
+    package var runnerImage: String?
+    package var provider: String?
+    package var region: String?
+}
+
+package struct OrchestratorRequest: Sendable, Equatable {
+    package var url: HTTPURL
+    package var token: String?
+    package var spawnTimeoutSeconds: Int
+
+    package static let defaultURL = "http://localhost:9011"
+}
+
+package struct EventRequest: Sendable, Equatable {
+    package enum Seed: Sendable, Equatable {
+        case value(String)
+        case at(SecretSource)
+    }
+
+    package var url: String
+    package var subjectPrefix: String
+    package var seed: Seed?
+    package var caFile: String?
+}

@@ -1,0 +1,233 @@
+import LianModel
+import LianSystem
+
+/// A directives file that was read and checked.
+package struct LoadedDirectives: Sendable {
+    package let directives: BuildDirectives
+    /// Absolute; the paths in it start from its folder.
+    package let file: String
+
+    package init(directives: BuildDirectives, file: String) {
+        self.directives = directives
+        self.file = file
+    }
+}
+
+/// A build that is asked for by directives, with what the flags add to them.
+extension RequestBuilder {
+    mutating func merge(_ loaded: LoadedDirectives) throws -> Parts {
+        let directives = loaded.directives
+        let paths = DirectivesPaths(loaded)
+        if directives.artifacts.count > 1 { try refuseFlagsOfOneArtifact() }
+        lost(options.workspace, to: "workspace", written: directives.workspace)
+        let registry = registry(directives.registry, paths)
+        let owner = try owner(directives.cache)
+        let layers = CacheLayers(
+            registry: registry.endpoint, namespace: registry.namespace, workspace: directives.workspace, owner: owner)
+        var artifacts: [ArtifactRequest] = []
+        for artifact in directives.artifactsInBuildOrder {
+            let caches = try caches(
+                layers, artifact: artifact.name,
+                from: try chosen(directives.cache?.importFrom, options.cacheFrom, "--cache-from", "cache.import"),
+                to: try chosen(directives.cache?.exportTo, options.cacheTo, "--cache-to", "cache.export"),
+                readOnly: directives.cache?.disposition == .discard)
+            artifacts.append(try self.artifact(artifact, paths, caches))
+        }
+        warnOnce()
+        return Parts(
+            workspace: directives.workspace, owner: owner, artifacts: artifacts, registry: registry,
+            compute: try compute(directives), orchestratorURL: try trustedOrchestrator(directives.compute),
+            events: try events(directives.nats, paths),
+            specFolder: try paths.context(directives.artifacts[0].context, at: "artifacts[0].context"))
+    }
+
+    private mutating func artifact(
+        _ artifact: BuildArtifact, _ paths: DirectivesPaths, _ caches: (from: [String], to: [String])
+    ) throws -> ArtifactRequest {
+        let place = "artifact \(artifact.name)"
+        let context = try paths.context(artifact.context, at: "\(place): context")
+        if let given = options.context, realPath(path(given.value)) != context { warnOverridden(given, "context") }
+        lost(options.image, to: "image", written: artifact.image.description)
+        lost(options.dockerfile, to: "dockerfile", written: artifact.dockerfile)
+        lost(options.platforms, to: "platforms", written: artifact.platforms?.joined(separator: ","))
+        if artifact.target != nil, let target = options.target {
+            lost(.init(target, as: "--target"), to: "target", written: artifact.target)
+        }
+        var contexts = try extraContexts()
+        for (name, context) in artifact.extraContexts {
+            if contexts[name] != nil {
+                warn("flag_overridden", "--build-context \(name) is not used: the directives write it")
+            }
+            contexts[name] = try paths.extraContext(context, at: "\(place): extra_contexts.\(name)")
+        }
+        let flagSecrets = try secrets()
+        let written = artifact.secrets.map { SecretRequest(id: $0.id, source: paths.source($0.ref.source)) }
+        for secret in flagSecrets where written.contains(where: { $0.id == secret.id }) {
+            warn("flag_overridden", "--secret \(secret.id) is not used: the directives write it")
+        }
+        let attestations = try attestations()
+        return ArtifactRequest(
+            name: artifact.name, context: context, image: artifact.image,
+            dockerfile: try artifact.dockerfile ?? dockerfile(), target: try artifact.target ?? target(),
+            tags: artifact.tags + (try tags()).filter { !artifact.tags.contains($0) },
+            platforms: try artifact.platforms ?? platforms(), buildArguments: buildArguments(artifact.buildArguments),
+            labels: try labels(artifact.labels),
+            secrets: written + flagSecrets.filter { flag in !written.contains { $0.id == flag.id } },
+            extraContexts: contexts, noCache: artifact.noCache || options.noCache,
+            sbom: artifact.attest?.sbom ?? attestations.sbom,
+            provenance: artifact.attest?.provenance?.rawValue ?? attestations.provenance,
+            dependsOn: artifact.dependsOn, cacheFrom: caches.from, cacheTo: caches.to)
+    }
+
+    private func refuseFlagsOfOneArtifact() throws {
+        let given: [(name: String, isGiven: Bool)] = [
+            ("--tag", !options.tags.isEmpty), ("--target", options.target != nil),
+            ("--build-arg", !options.buildArguments.isEmpty), ("--label", !options.labels.isEmpty),
+            ("--secret", !options.secrets.isEmpty), ("--build-context", !options.buildContexts.isEmpty),
+            ("--attest", !options.attestations.isEmpty), ("--no-cache", options.noCache),
+        ]
+        guard let flag = given.first(where: \.isGiven) else { return }
+        throw refusal(
+            "\(flag.name) is for one artifact, and the directives have several",
+            hint: "Write it into the directives, at the artifact that it is meant for.")
+    }
+
+    /// A flag that directives beat; one that says the same is no loss.
+    private mutating func lost(_ given: BuildOptions.Given?, to field: String, written: String?) {
+        if let given, let written, given.value != written { warnOverridden(given, field) }
+    }
+
+    private mutating func warnOverridden(_ given: BuildOptions.Given, _ field: String) {
+        warn("flag_overridden", "\(given.name) is not used: the directives write \(field)")
+    }
+
+    /// With several artifacts the same flag loses several times.
+    private mutating func warnOnce() {
+        var seen: [BuildWarning] = []
+        for warning in warnings where !seen.contains(warning) { seen.append(warning) }
+        warnings = seen
+    }
+
+    private mutating func chosen(
+        _ written: [ImageReference]?, _ flags: [String], _ name: String, _ field: String
+    ) throws -> [String]? {
+        let given = try cacheFlag(flags, name)
+        guard let written else { return given }
+        if given != nil { warn("flag_overridden", "\(name) is not used: the directives write \(field)") }
+        return written.map(\.description)
+    }
+
+    private mutating func owner(_ policy: CachePolicy?) throws -> CacheOwner {
+        guard let policy else { return try flatOwner() }
+        switch policy.mode {
+        case .ci:
+            if let actor = options.actor { warnOverridden(actor, "cache.mode") }
+            return .ci
+        case .session(let actor):
+            lost(options.actor, to: "cache.mode", written: actor.id)
+            return .session(actor: actor.id)
+        }
+    }
+
+    private func registry(_ registry: RegistryProviderRef, _ paths: DirectivesPaths) -> RegistryRequest {
+        RegistryRequest(
+            endpoint: registry.endpoint, namespace: registry.namespace, isHarbor: registry.provider == .harbor,
+            insecureHosts: (registry.insecure ? [registry.endpoint] : []) + options.insecureRegistries,
+            credential: registry.credential.map {
+                RegistryCredential(source: paths.source($0.source), username: $0.username)
+            })
+    }
+
+    private mutating func compute(_ directives: BuildDirectives) throws -> ComputeRequest {
+        let runner = directives.runner
+        let ladder = directives.compute.tiers.map(TierLadder.init) ?? .standard
+        lost(options.language, to: "language", written: directives.language)
+        lost(options.runnerImage, to: "runner.image", written: runner?.image)
+        var wish = SizeWish(
+            cpu: runner?.cpu, memoryGB: runner?.memoryGB, timeBudgetMinutes: runner?.timeBudgetMinutes)
+        if let name = runner?.tier {
+            guard let tier = ladder.tier(named: name) else {
+                let names = ladder.tiers.map(\.name)
+                let nearest = nearestName(to: name, among: names).map { "; did you mean '\($0)'?" } ?? ""
+                throw LianError(
+                    .directivesInvalid, .resolve, "runner.tier: '\(name)' is not a tier of the ladder\(nearest)",
+                    hint: "The tiers are \(names.joined(separator: ", ")); compute.tiers replaces them.")
+            }
+            wish = wish.or(SizeWish(cpu: tier.cpu, memoryGB: tier.memoryGB))
+        }
+        return ComputeRequest(
+            ladder: ladder, size: flagSize.or(wish), language: try directives.language ?? line(options.language),
+            runnerImage: try runner?.image ?? line(options.runnerImage),
+            provider: directives.compute.provider.rawValue, region: directives.compute.region)
+    }
+
+    /// A token goes only where the caller, not a file, said: another origin is refused outright.
+    private mutating func trustedOrchestrator(_ compute: ComputeProviderRef) throws -> HTTPURL {
+        let trusted = try orchestratorURL()
+        guard let written = compute.orchestratorURL else { return trusted }
+        let url: HTTPURL
+        do {
+            url = try HTTPURL(written)
+        } catch {
+            throw LianError(
+                .directivesInvalid, .resolve, "compute.orchestrator_url \(error.rule)",
+                hint: "An example is \(OrchestratorRequest.defaultURL).")
+        }
+        guard url.origin == trusted.origin else {
+            throw LianError(
+                .orchestratorNotTrusted, .resolve,
+                "the directives name the orchestrator \(url.origin), and the caller \(trusted.origin)",
+                hint: "If you trust it, say so: --orchestrator-url \(url) or ORCHESTRATOR_URL.")
+        }
+        return url
+    }
+
+    private mutating func events(
+        _ nats: NatsEventConfig?, _ paths: DirectivesPaths
+    ) throws -> EventRequest? {
+        guard let nats else { return try flatEvents() }
+        lost(options.events.url, to: "nats.url", written: nats.url)
+        lost(options.events.subjectPrefix, to: "nats.subject_prefix", written: nats.subjectPrefix)
+        if nats.nkey != nil, let seed = options.events.seed { warnOverridden(seed, "nats.nkey") }
+        return EventRequest(
+            url: nats.url, subjectPrefix: try nats.subjectPrefix ?? subjectPrefix(),
+            seed: nats.nkey.map { .at(paths.source($0.source)) } ?? eventSeed(),
+            caFile: options.events.caFile.map(path))
+    }
+}
+
+/// The paths that stand in a directives file: relative ones start from its folder, and may not leave it.
+struct DirectivesPaths {
+    private let file: String
+    private let folder: String
+
+    init(_ loaded: LoadedDirectives) {
+        file = loaded.file
+        folder = realPath(parentFolder(loaded.file)) ?? parentFolder(loaded.file)
+    }
+
+    func context(_ path: String, at place: String) throws -> String {
+        let absolute = absolutePath(path, from: folder)
+        guard let real = realPath(absolute), fileKind(real) == .folder else {
+            throw LianError(
+                .contextUnreadable, .resolve, "\(file): \(place): there is no folder \(absolute)",
+                hint: "Paths in directives start from the file's own folder.")
+        }
+        guard path.hasPrefix("/") || real == folder || real.hasPrefix(folder == "/" ? "/" : folder + "/") else {
+            throw LianError(
+                .directivesInvalid, .resolve, "\(file): \(place): '\(path)' leads out of the file's folder, to \(real)",
+                hint: "Write it as an absolute path if that is meant.")
+        }
+        return real
+    }
+
+    func extraContext(_ context: ExtraContext, at place: String) throws -> ExtraContext {
+        guard case .folder(let path) = context else { return context }
+        return .folder(try self.context(path, at: place))
+    }
+
+    func source(_ source: SecretSource) -> SecretSource {
+        guard case .file(let path) = source else { return source }
+        return .file(absolutePath(path, from: folder))
+    }
+}

@@ -1,0 +1,74 @@
+import LianModel
+
+/// A build that is asked for by flags alone: one artifact, its registry read from its image.
+extension RequestBuilder {
+    mutating func flat() throws -> Parts {
+        let workspace = try checked(
+            try required(options.workspace, "--workspace", "the workspace's name"), .slug,
+            options.workspace?.name ?? "--workspace")
+        let context = try existingFolder(
+            path(try required(options.context, "--context", "the folder to build")), "--context")
+        let image = try reference(
+            try required(options.image, "--image", "registry host, repository and tag"), "--image")
+        let owner = try flatOwner()
+        let segments = image.repository.split(separator: "/")
+        let name = segments.last.map(String.init) ?? image.repository
+        let namespace = segments.count > 1 ? segments.dropLast().joined(separator: "/") : nil
+        let layers = CacheLayers(registry: image.host, namespace: namespace, workspace: workspace, owner: owner)
+        let caches = try caches(
+            layers, artifact: name, from: try cacheFlag(options.cacheFrom, "--cache-from"),
+            to: try cacheFlag(options.cacheTo, "--cache-to"))
+        let attestations = try attestations()
+        let artifact = ArtifactRequest(
+            name: name, context: context, image: image, dockerfile: try dockerfile(), target: try target(),
+            tags: try tags(), platforms: try platforms(), buildArguments: buildArguments(), labels: try labels(),
+            secrets: try secrets(), extraContexts: try extraContexts(), noCache: options.noCache,
+            sbom: attestations.sbom, provenance: attestations.provenance, dependsOn: [], cacheFrom: caches.from,
+            cacheTo: caches.to)
+        return Parts(
+            workspace: workspace, owner: owner, artifacts: [artifact],
+            registry: RegistryRequest(
+                endpoint: image.host, namespace: namespace, isHarbor: false,
+                insecureHosts: options.insecureRegistries, credential: nil),
+            compute: ComputeRequest(
+                ladder: .standard, size: flagSize, language: try line(options.language),
+                runnerImage: try line(options.runnerImage), provider: nil, region: nil),
+            orchestratorURL: try orchestratorURL(), events: try flatEvents(), specFolder: context)
+    }
+
+    var flagSize: SizeWish {
+        SizeWish(cpu: options.cpu, memoryGB: options.memoryGB, timeBudgetMinutes: options.timeBudgetMinutes)
+    }
+
+    func flatOwner() throws -> CacheOwner {
+        guard let actor = options.actor else { return .ci }
+        return .session(actor: try checked(actor, .slug))
+    }
+
+    func dockerfile() throws -> String {
+        guard let given = options.dockerfile else { return BuildArtifact.defaultDockerfile }
+        return try checked(given, .innerPath)
+    }
+
+    func target() throws -> String? {
+        guard let target = options.target else { return nil }
+        return try checked(target, .stage, "--target")
+    }
+
+    func line(_ given: BuildOptions.Given?) throws -> String? {
+        guard let given else { return nil }
+        return try checked(given, .line)
+    }
+
+    func subjectPrefix() throws -> String {
+        guard let given = options.events.subjectPrefix else { return NatsEventConfig.defaultSubjectPrefix }
+        return try checked(given, .subjectPrefix)
+    }
+
+    func flatEvents() throws -> EventRequest? {
+        guard let url = options.events.url else { return nil }
+        return EventRequest(
+            url: try checked(url, .natsURL), subjectPrefix: try subjectPrefix(), seed: eventSeed(),
+            caFile: options.events.caFile.map(path))
+    }
+}

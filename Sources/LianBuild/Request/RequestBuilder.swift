@@ -1,0 +1,242 @@
+import LianModel
+import LianSystem
+
+/// Merges flags, environment and directives into one checked request. Directives beat flags for the fields that are
+/// written in the file; a flag that loses is told.
+struct RequestBuilder {
+    let options: BuildOptions
+    let environment: [String: String]
+    let workingFolder: String
+    var warnings: [BuildWarning] = []
+
+    init(options: BuildOptions, environment: [String: String], workingFolder: String) {
+        self.options = options
+        self.environment = environment
+        self.workingFolder = workingFolder
+    }
+
+    /// What flags alone and directives each decide in their own way.
+    struct Parts {
+        var workspace: String
+        var owner: CacheOwner
+        var artifacts: [ArtifactRequest]
+        var registry: RegistryRequest
+        var compute: ComputeRequest
+        var orchestratorURL: HTTPURL
+        var events: EventRequest?
+        var specFolder: String
+    }
+
+    mutating func build(directives: LoadedDirectives?) throws -> BuildRequest {
+        let sshKey = try required(options.sshKey, "--ssh-key", "a private key file, or 'ephemeral'")
+        if let seed = options.events.seed, seed.name.hasPrefix("--"), !seed.value.hasPrefix("@") {
+            warn(
+                "seed_on_command_line",
+                "\(seed.name) shows the seed in the process list; give @FILE or set NATS_NKEY_SEED")
+        }
+        let parts: Parts
+        if let directives { parts = try merge(directives) } else { parts = try flat() }
+        return BuildRequest(
+            workspace: parts.workspace, owner: parts.owner, artifacts: parts.artifacts, registry: parts.registry,
+            compute: parts.compute, orchestrator: try orchestrator(parts.orchestratorURL), events: parts.events,
+            sshKey: sshKey == BuildRequest.ephemeralKey ? sshKey : path(sshKey),
+            knownHosts: options.knownHosts.map(path),
+            compression: options.compression, specFolder: parts.specFolder,
+            metadataFile: options.metadataFile.map(path), report: options.report.map(path), warnings: warnings)
+    }
+
+    func path(_ path: String) -> String {
+        absolutePath(path, from: workingFolder)
+    }
+
+    mutating func warn(_ code: String, _ message: String) {
+        warnings.append(BuildWarning(code, message))
+    }
+
+    func required(_ given: BuildOptions.Given?, _ flag: String, _ what: String) throws -> String {
+        guard let given, !given.value.isEmpty else {
+            throw refusal(
+                "\(flag) is missing: \(what)", hint: "Give \(flag); lian-build build --help shows whole examples.")
+        }
+        return given.value
+    }
+
+    func checked(_ given: BuildOptions.Given, _ rule: TextRule) throws -> String {
+        try checked(given.value, rule, given.name)
+    }
+
+    func checked(_ value: String, _ rule: TextRule, _ name: String) throws -> String {
+        guard rule.holds(value) else {
+            throw refusal(
+                "\(name) \(rule.sentence), not '\(shown(value))'", hint: "lian-build build --help has examples.")
+        }
+        return value
+    }
+
+    func reference(_ value: String, _ name: String, _ rule: TextRule = .taggedReference) throws -> ImageReference {
+        guard let reference = ImageReference(try checked(value, rule, name)) else {
+            throw refusal("\(name) \(rule.sentence)", hint: "An example is registry.example/team/app:1.")
+        }
+        return reference
+    }
+
+    func refusal(_ message: String, hint: String) -> LianError {
+        LianError(.invalidArgument, .arguments, message, hint: hint)
+    }
+
+    /// What was typed, short and on one line.
+    private func shown(_ value: String) -> String {
+        onOneLine(value, limit: 80)
+    }
+}
+
+// What both ways of asking share.
+extension RequestBuilder {
+    mutating func buildArguments(_ written: [String: String] = [:]) -> [String: String] {
+        var merged = written
+        for pair in options.buildArguments {
+            if written[pair.key] != nil {
+                warn("flag_overridden", "--build-arg \(pair.key) is not used: the directives write it")
+            } else if let value = pair.value ?? environment[pair.key] {
+                merged[pair.key] = value
+            } else {
+                warn("build_arg_unset", "--build-arg \(pair.key) has no value: the environment has no such variable")
+            }
+        }
+        return merged
+    }
+
+    mutating func labels(_ written: [String: String] = [:]) throws -> [String: String] {
+        var merged = written
+        for pair in options.labels {
+            if written[pair.key] != nil {
+                warn("flag_overridden", "--label \(pair.key) is not used: the directives write it")
+            } else {
+                merged[try checked(pair.key, .labelName, "--label")] = pair.value ?? ""
+            }
+        }
+        return merged
+    }
+
+    func tags() throws -> [ImageReference] {
+        var tags: [ImageReference] = []
+        for tag in options.tags { tags.append(try reference(tag, "--tag")) }
+        return tags
+    }
+
+    func platforms() throws -> [String] {
+        guard let given = options.platforms else { return [] }
+        var platforms: [String] = []
+        for platform in given.value.split(separator: ",", omittingEmptySubsequences: false) {
+            platforms.append(try checked(String(platform), .platform, given.name))
+        }
+        return platforms
+    }
+
+    func extraContexts() throws -> [String: ExtraContext] {
+        var contexts: [String: ExtraContext] = [:]
+        for pair in options.buildContexts {
+            let name = try checked(pair.key, .contextName, "--build-context")
+            let value = try checked(pair.value ?? "", .extraContext, "--build-context")
+            guard let context = ExtraContext(value) else { continue }
+            switch context {
+            case .folder(let folder):
+                contexts[name] = .folder(try existingFolder(path(folder), "--build-context \(name)"))
+            case .image: contexts[name] = context
+            }
+        }
+        return contexts
+    }
+
+    func secrets() throws -> [SecretRequest] {
+        var secrets: [SecretRequest] = []
+        for text in options.secrets {
+            let secret = try SecretFlag.parse(text, environment: environment, workingFolder: workingFolder)
+            guard !secrets.contains(where: { $0.id == secret.id }) else {
+                throw refusal("--secret gives the id '\(secret.id)' twice", hint: "Give each secret an id of its own.")
+            }
+            secrets.append(secret)
+        }
+        return secrets
+    }
+
+    /// `sbom`, `provenance`, `provenance=MODE`; buildx's longer `provenance=mode=MODE` and `type=…,mode=…` too.
+    func attestations() throws -> (sbom: Bool, provenance: String?) {
+        var sbom = false
+        var provenance: String?
+        for text in options.attestations {
+            let words = text.split { $0 == "," || $0 == "=" }.filter { $0 != "type" && $0 != "mode" }
+            switch (words.first, words.count) {
+            case ("sbom", 1): sbom = true
+            case ("provenance", 1): provenance = ""
+            case ("provenance", 2) where Attestations.Provenance(rawValue: String(words[1])) != nil:
+                provenance = String(words[1])
+            default:
+                throw refusal(
+                    "--attest must be sbom, provenance, provenance=min or provenance=max, not '\(onOneLine(text, limit: 80))'",
+                    hint: "Give --attest once for each attestation.")
+            }
+        }
+        return (sbom, provenance)
+    }
+
+    func existingFolder(_ path: String, _ name: String) throws -> String {
+        guard let real = realPath(path) else {
+            throw LianError(
+                .contextUnreadable, .resolve, "\(name): there is no folder \(path)",
+                hint: "Paths on the command line start from the working folder, those in directives from their file.")
+        }
+        guard fileKind(real) == .folder else {
+            throw LianError(
+                .contextUnreadable, .resolve, "\(name): \(path) is not a folder", hint: "A context is a folder.")
+        }
+        return real
+    }
+
+    /// The caches that were asked for by hand, or the layers of the owner; each checked against the owner's rules.
+    func caches(
+        _ layers: CacheLayers, artifact: String, from: [String]?, to: [String]?, readOnly: Bool = false
+    ) throws -> (from: [String], to: [String]) {
+        let imports = from ?? layers.imports(artifact: artifact)
+        let exports = to ?? (readOnly ? [] : layers.exports(artifact: artifact))
+        do {
+            for reference in imports { try layers.checkImport(reference) }
+            for reference in exports { try layers.checkExport(reference) }
+        } catch {
+            throw LianError(
+                .cacheForbidden, .resolve, "the cache \(error.reference) may not be used: \(error.reason)",
+                hint: "Leave the reference out to use the layers of this workspace, or name one that is allowed.")
+        }
+        return (imports, exports)
+    }
+
+    func cacheFlag(_ references: [String], _ name: String) throws -> [String]? {
+        var checked: [String] = []
+        for text in references { checked.append(try reference(text, name, .pinnedReference).description) }
+        return checked.isEmpty ? nil : checked
+    }
+
+    func orchestratorURL() throws -> HTTPURL {
+        let given = options.orchestratorURL ?? .init(OrchestratorRequest.defaultURL, as: "--orchestrator-url")
+        do {
+            return try HTTPURL(given.value)
+        } catch {
+            throw refusal("\(given.name) \(error.rule)", hint: "An example is \(OrchestratorRequest.defaultURL).")
+        }
+    }
+
+    /// With the token that belongs to it.
+    private mutating func orchestrator(_ url: HTTPURL) throws -> OrchestratorRequest {
+        let token = environment["ORCHESTRATOR_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
+        if token != nil, url.scheme == .http, !url.isLoopback {
+            warn("token_in_clear", "the orchestrator's token goes to \(url.origin) unencrypted; use https")
+        }
+        return OrchestratorRequest(url: url, token: token, spawnTimeoutSeconds: options.spawnTimeoutSeconds)
+    }
+
+    func eventSeed() -> EventRequest.Seed? {
+        options.events.seed.map { given in
+            given.value.hasPrefix("@") ? .at(.file(path(String(given.value.dropFirst())))) : .value(given.value)
+        }
+    }
+}

@@ -1,0 +1,72 @@
+import LianModel
+import LianSystem
+
+/// Reads the two files in which a build can be described, through nickel where they are Nickel.
+struct DescriptionFiles: Sendable {
+    let environment: [String: String]
+    let installation: Installation?
+    let importPaths: [String]
+
+    /// The name under which a repository says what its builds need.
+    static let buildSpecName = ".build-spec.ncl"
+
+    /// `.ncl` through nickel; `.json` as it is, under the same rules.
+    func directives(_ file: String) async throws -> LoadedDirectives {
+        guard let kind = fileKind(file) else { throw Self.unreadable(file, "there is no such file") }
+        guard kind == .regular else { throw Self.unreadable(file, "it is not a regular file") }
+        let json: JSONValue
+        if file.hasSuffix(".json") {
+            json = try readJSON(file)
+        } else if file.hasSuffix(".ncl") {
+            json = try await nickel().export(file)
+        } else {
+            throw Self.unreadable(file, "its name ends neither in .ncl nor in .json")
+        }
+        do {
+            return LoadedDirectives(directives: try BuildDirectives(JSONNode(json)), file: file)
+        } catch {
+            throw LianError(
+                .directivesInvalid, .resolve, "\(file): \(error)",
+                hint: "schemas/build_directives.ncl says what each field may be; examples/ has whole files.")
+        }
+    }
+
+    /// The spec in a context's folder; nil where there is none.
+    func buildSpec(in folder: String) async throws -> BuildSpec? {
+        let file = "\(folder)/\(Self.buildSpecName)"
+        guard fileKind(file) != nil else { return nil }
+        let json = try await nickel().export(file)
+        do {
+            return try BuildSpec(JSONNode(json))
+        } catch {
+            throw LianError(
+                .buildSpecInvalid, .resolve, "\(file): \(error)",
+                hint: "schemas/build_spec.ncl says what each field may be.")
+        }
+    }
+
+    private func nickel() throws(LianError) -> Nickel {
+        try Nickel.find(installation: installation, importPaths: importPaths, environment: environment)
+    }
+
+    private func readJSON(_ file: String) throws(LianError) -> JSONValue {
+        let bytes: [UInt8]
+        do {
+            bytes = try readFile(file, limit: Nickel.outputLimit)
+        } catch {
+            throw Self.unreadable(file, error.reason)
+        }
+        do {
+            return try JSONValue.parse(bytes)
+        } catch {
+            throw LianError(
+                .directivesInvalid, .resolve, "\(file) is not JSON: \(error)", hint: "Mend it at that place.")
+        }
+    }
+
+    private static func unreadable(_ file: String, _ reason: String) -> LianError {
+        LianError(
+            .directivesUnreadable, .resolve, "the directives \(file) cannot be read: \(reason)",
+            hint: "--directives takes a Nickel file (.ncl) or a JSON file (.json).")
+    }
+}

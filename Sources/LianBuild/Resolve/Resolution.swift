@@ -1,0 +1,85 @@
+import LianContext
+import LianModel
+
+/// What a build decided before it touched a runner.
+package struct Resolution: Sendable {
+    package let request: BuildRequest
+    package let sizing: Sizing
+    /// What travels: each pair of folder and Dockerfile once, however many artifacts share it.
+    package let transfers: [Transfer]
+
+    /// A folder that travels to the runner.
+    package struct Transfer: Sendable {
+        package let context: Context
+        /// nil for an extra context.
+        package let dockerfile: String?
+        /// Its folder below the runner's work folder.
+        package let remoteName: String
+        package let summary: ContextSummary
+    }
+
+    package func transfer(context: String, dockerfile: String?) -> Transfer? {
+        transfers.first { $0.context.root == context && $0.dockerfile == dockerfile }
+    }
+
+    /// The folders of one artifact on a runner with this work folder.
+    package func folders(of artifact: ArtifactRequest, workFolder: String) -> BuildctlCommand.Folders {
+        func remote(_ context: String, _ dockerfile: String?) -> String {
+            "\(workFolder)/\(transfer(context: context, dockerfile: dockerfile)?.remoteName ?? "")"
+        }
+        var extra: [String: String] = [:]
+        for (name, source) in artifact.extraContexts {
+            if case .folder(let folder) = source { extra[name] = remote(folder, nil) }
+        }
+        return BuildctlCommand.Folders(
+            context: remote(artifact.context, artifact.dockerfile), extraContexts: extra,
+            run: "\(workFolder)/run-\(artifact.name)")
+    }
+
+    /// What all transfers hold together.
+    package var total: ContextResult {
+        var total = ContextResult(files: 0, bytes: 0, excludedFiles: 0, sentBytes: nil)
+        for transfer in transfers {
+            total.files += transfer.summary.files
+            total.bytes += transfer.summary.bytes
+            total.excludedFiles += transfer.summary.excludedFiles
+        }
+        return total
+    }
+
+    package var caches: CacheResult {
+        func unique(_ lists: [[String]]) -> [String] {
+            lists.joined().reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        }
+        return CacheResult(
+            from: unique(request.artifacts.map(\.cacheFrom)), to: unique(request.artifacts.map(\.cacheTo)))
+    }
+
+    /// The largest files of all that travels.
+    package var largest: [Plan.LargePath] {
+        let all = transfers.flatMap { transfer in
+            // One folder's paths speak for themselves; of several it has to be said which.
+            transfer.summary.largest.map { large in
+                let path = transfers.count == 1 ? large.path : "\(transfer.context.root)/\(large.path)"
+                return Plan.LargePath(path: path, bytes: large.bytes)
+            }
+        }
+        return Array(all.sorted { ($1.bytes, $0.path) < ($0.bytes, $1.path) }.prefix(Self.largestShown))
+    }
+
+    private static let largestShown = 5
+
+    package func plan() -> Plan {
+        let artifacts = request.artifacts.map { artifact in
+            let command = BuildctlCommand(
+                artifact: artifact, registry: request.registry, compression: request.compression,
+                folders: folders(of: artifact, workFolder: Self.defaultWorkFolder),
+                address: nil, progress: .rawjson, exportsAllStages: true)
+            return Plan.Artifact(name: artifact.name, buildctl: command.redactedArguments)
+        }
+        return Plan(artifacts: artifacts, largest: largest)
+    }
+
+    /// Where an orchestrator names no other.
+    package static let defaultWorkFolder = "/build"
+}

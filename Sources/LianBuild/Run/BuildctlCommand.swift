@@ -1,0 +1,132 @@
+import LianModel
+import LianRemote
+
+/// The argument list of one artifact's `buildctl build` on the runner.
+package struct BuildctlCommand: Sendable {
+    /// Folders on the runner.
+    package struct Folders: Sendable, Equatable {
+        package var context: String
+        package var extraContexts: [String: String]
+        /// The run's own: its working folder, with its secrets and its result.
+        package var run: String
+
+        package init(context: String, extraContexts: [String: String], run: String) {
+            self.context = context
+            self.extraContexts = extraContexts
+            self.run = run
+        }
+    }
+
+    package enum ProgressFormat: String, Sendable {
+        case rawjson, plain
+    }
+
+    package var artifact: ArtifactRequest
+    package var registry: RegistryRequest
+    package var compression: Compression?
+    package var folders: Folders
+    /// For `--addr`; buildctl's own default where nil.
+    package var address: String?
+    package var progress: ProgressFormat
+    /// Whether the cache keeps the steps of every stage; what carries only inline caches cannot.
+    package var exportsAllStages: Bool
+
+    package init(
+        artifact: ArtifactRequest, registry: RegistryRequest, compression: Compression?, folders: Folders,
+        address: String?, progress: ProgressFormat, exportsAllStages: Bool
+    ) {
+        self.artifact = artifact
+        self.registry = registry
+        self.compression = compression
+        self.folders = folders
+        self.address = address
+        self.progress = progress
+        self.exportsAllStages = exportsAllStages
+    }
+
+    package var arguments: [String] { list(showingValues: true) }
+
+    /// The same list as it may be shown: values of build arguments are `***`.
+    package var redactedArguments: [String] { list(showingValues: false) }
+
+    private func list(showingValues: Bool) -> [String] {
+        var list = address.map { ["--addr", $0] } ?? []
+        list += ["build", "--progress", progress.rawValue, "--frontend", "dockerfile.v0"]
+        list += ["--local", "context=\(folders.context)", "--local", "dockerfile=\(folders.context)"]
+        list += ["--opt", "filename=\(artifact.dockerfile)"]
+        if let target = artifact.target { list += ["--opt", "target=\(target)"] }
+        if !artifact.platforms.isEmpty { list += ["--opt", "platform=\(artifact.platforms.joined(separator: ","))"] }
+        for (key, value) in artifact.buildArguments.sorted(by: { $0.key < $1.key }) {
+            list += ["--opt", "build-arg:\(key)=\(showingValues ? value : "***")"]
+        }
+        for (key, value) in artifact.labels.sorted(by: { $0.key < $1.key }) {
+            list += ["--opt", "label:\(key)=\(value)"]
+        }
+        list += extraContextArguments
+        if artifact.noCache { list += ["--no-cache"] }
+        if artifact.sbom { list += ["--opt", "attest:sbom="] }
+        if let mode = artifact.provenance {
+            list += ["--opt", "attest:provenance=\(mode.isEmpty ? "" : "mode=\(mode)")"]
+        }
+        for secret in artifact.secrets {
+            list += [
+                "--secret",
+                "id=\(secret.id),src=\(RunRequest.secretPath(folder: folders.run, name: Self.secretFile(secret.id)))",
+            ]
+        }
+        list += ["--output", output]
+        for reference in artifact.cacheFrom { list += ["--import-cache", cache(reference)] }
+        for reference in artifact.cacheTo { list += ["--export-cache", exportedCache(reference)] }
+        return list + ["--metadata-file", RunRequest.resultPath(folder: folders.run)]
+    }
+
+    /// Apart from the names of our own files there.
+    package static func secretFile(_ id: String) -> String { "secret.\(id)" }
+
+    private var extraContextArguments: [String] {
+        var list: [String] = []
+        for (name, source) in artifact.extraContexts.sorted(by: { $0.key < $1.key }) {
+            switch source {
+            case .image(let reference): list += ["--opt", "context:\(name)=docker-image://\(reference)"]
+            case .folder:
+                list += [
+                    "--local", "\(name)=\(folders.extraContexts[name] ?? "")", "--opt", "context:\(name)=local:\(name)",
+                ]
+            }
+        }
+        return list
+    }
+
+    private var output: String {
+        let names = ([artifact.image] + artifact.tags).map(\.description)
+        // Names are separated by commas inside one field of a comma-separated list: the field is quoted.
+        let name = names.count == 1 ? "name=\(names[0])" : "\"name=\(names.joined(separator: ","))\""
+        var fields = ["type=image", name, "push=true"]
+        if let compression {
+            fields += ["compression=\(compression.rawValue)", "force-compression=true"]
+            if compression != .gzip { fields.append("oci-mediatypes=true") }
+        }
+        if isInsecure(artifact.image.host) { fields.append("registry.insecure=true") }
+        return fields.joined(separator: ",")
+    }
+
+    private func cache(_ reference: String) -> String {
+        var fields = ["type=registry", "ref=\(reference)"]
+        if isInsecure(String(reference.prefix { $0 != "/" })) { fields.append("registry.insecure=true") }
+        return fields.joined(separator: ",")
+    }
+
+    /// A cache that cannot be written is a warning: the image is what was asked for.
+    private func exportedCache(_ reference: String) -> String {
+        var fields = [cache(reference)]
+        if exportsAllStages { fields.append("mode=max") }
+        if registry.isHarbor { fields += ["image-manifest=true", "oci-mediatypes=true"] }
+        if let compression { fields.append("compression=\(compression.rawValue)") }
+        fields.append("ignore-error=true")
+        return fields.joined(separator: ",")
+    }
+
+    private func isInsecure(_ host: String) -> Bool {
+        registry.insecureHosts.contains(host)
+    }
+}

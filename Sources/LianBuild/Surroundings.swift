@@ -1,0 +1,26 @@
+import LianModel
+import LianSystem
+
+/// What a build takes from the outside: passed in, never reached for, so that each test has its own.
+package struct Surroundings: Sendable {
+    package let environment: [String: String]
+    package let workingFolder: String
+    package let installation: Installation?
+    package let reporter: any BuildReporter
+    package let timing: Timing
+
+    package init(
+        environment: [String: String], workingFolder: String, installation: Installation?,
+        reporter: any BuildReporter, timing: Timing = .system
+    ) {
+        self.environment = environment
+        self.workingFolder = workingFolder
+        self.installation = installation
+        self.reporter = reporter
+        self.timing = timing
+    }
+
+    package func milliseconds(since start: ContinuousClock.Instant) -> Int {
+        (timing.now() - start).milliseconds
+    }
+}

@@ -1,0 +1,119 @@
+import LianBuild
+import LianModel
+
+extension BuildOptions {
+    /// Takes the words of the flags apart; every refusal names the flag or the variable that it came by.
+    package init(_ arguments: ParsedArguments) throws(LianError) {
+        self.init()
+        let reader = ArgumentReader(arguments: arguments)
+        workspace = reader.given("--workspace")
+        context = reader.given("--context")
+        image = reader.given("--image")
+        directives = try reader.path("--directives")
+        importPaths = arguments.all("--import-path")
+        dockerfile = reader.given("--dockerfile")
+        target = arguments.value("--target")
+        buildArguments = try reader.keyValues("--build-arg", valueRequired: false)
+        labels = try reader.keyValues("--label", valueRequired: true)
+        tags = arguments.all("--tag")
+        platforms = reader.given("--platforms")
+        buildContexts = try reader.keyValues("--build-context", valueRequired: true)
+        secrets = arguments.all("--secret")
+        attestations = arguments.all("--attest")
+        compression = try reader.choice("--compression")
+        noCache = arguments.has("--no-cache")
+        cacheFrom = arguments.all("--cache-from")
+        cacheTo = arguments.all("--cache-to")
+        actor = reader.given("--actor")
+        cpu = try reader.integer("--cpu", in: 1...256)
+        memoryGB = try reader.number("--memory-gb", in: 0.5...2048)
+        timeBudgetMinutes = try reader.integer("--time-budget", in: 1...1440)
+        language = reader.given("--language")
+        runnerImage = reader.given("--runner-image")
+        orchestratorURL = reader.given("--orchestrator-url")
+        spawnTimeoutSeconds = try reader.integer("--spawn-timeout", in: 1...86400) ?? spawnTimeoutSeconds
+        sshKey = reader.given("--ssh-key")
+        knownHosts = try reader.path("--known-hosts")
+        insecureRegistries = arguments.all("--insecure-registry")
+        events = try EventOptions(reader)
+        metadataFile = try reader.path("--metadata-file")
+        report = try reader.path("--report")
+        dryRun = arguments.has("--dry-run")
+    }
+}
+
+extension EventOptions {
+    package init(_ reader: ArgumentReader) throws(LianError) {
+        self.init()
+        url = reader.given("--nats-url")
+        seed = reader.given("--nats-nkey-seed")
+        subjectPrefix = reader.given("--nats-subject-prefix")
+        caFile = try reader.path("--nats-ca")
+    }
+}
+
+/// Reads typed values out of parsed arguments.
+package struct ArgumentReader {
+    package let arguments: ParsedArguments
+
+    package init(arguments: ParsedArguments) {
+        self.arguments = arguments
+    }
+
+    package func given(_ name: String) -> BuildOptions.Given? {
+        arguments.value(name).map { BuildOptions.Given($0, as: arguments.displayName(name)) }
+    }
+
+    package func path(_ name: String) throws(LianError) -> String? {
+        guard let value = arguments.value(name) else { return nil }
+        guard !value.isEmpty else { throw refusal(name, "must name a file") }
+        return value
+    }
+
+    package func integer(_ name: String, in range: ClosedRange<Int>) throws(LianError) -> Int? {
+        guard let text = arguments.value(name) else { return nil }
+        guard let value = Int(text), range.contains(value) else {
+            throw refusal(name, "must be a whole number from \(range.lowerBound) to \(range.upperBound), not '\(text)'")
+        }
+        return value
+    }
+
+    package func number(_ name: String, in range: ClosedRange<Double>) throws(LianError) -> Double? {
+        guard let text = arguments.value(name) else { return nil }
+        guard let value = Double(text), range.contains(value) else {
+            let bounds =
+                "\(JSONValue.number(range.lowerBound).encoded()) to \(JSONValue.number(range.upperBound).encoded())"
+            throw refusal(name, "must be a number from \(bounds), not '\(text)'")
+        }
+        return value
+    }
+
+    package func choice<Choice: RawRepresentable & CaseIterable>(_ name: String) throws(LianError) -> Choice?
+    where Choice.RawValue == String {
+        guard let text = arguments.value(name) else { return nil }
+        if let choice = Choice(rawValue: text) { return choice }
+        let words = Choice.allCases.map(\.rawValue)
+        let nearest = nearestName(to: text, among: words).map { "; did you mean '\($0)'?" } ?? ""
+        throw refusal(name, "must be one of \(words.joined(separator: ", ")), not '\(text)'\(nearest)")
+    }
+
+    package func keyValues(_ name: String, valueRequired: Bool) throws(LianError) -> [KeyValue] {
+        var pairs: [KeyValue] = []
+        for text in arguments.all(name) {
+            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let key = String(parts[0])
+            guard !key.isEmpty, parts.count == 2 || !valueRequired else {
+                throw refusal(name, valueRequired ? "must be written as NAME=VALUE" : "must start with a name")
+            }
+            guard !pairs.contains(where: { $0.key == key }) else { throw refusal(name, "gives '\(key)' twice") }
+            pairs.append(KeyValue(key: key, value: parts.count == 2 ? String(parts[1]) : nil))
+        }
+        return pairs
+    }
+
+    private func refusal(_ name: String, _ rule: String) -> LianError {
+        LianError(
+            .invalidArgument, .arguments, "\(arguments.displayName(name)) \(rule)",
+            hint: "lian-build build --help shows what each flag takes.")
+    }
+}

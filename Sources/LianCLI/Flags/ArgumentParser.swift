@@ -1,0 +1,105 @@
+import LianModel
+
+/// The flags that were given, by name. A flag beats its environment variable.
+package struct ParsedArguments: Equatable, Sendable {
+    package enum Origin: Equatable, Sendable {
+        case flag
+        case environment(String)
+    }
+
+    private var values: [String: [String]] = [:]
+    private var origins: [String: Origin] = [:]
+
+    package func has(_ name: String) -> Bool { values[name] != nil }
+    package func value(_ name: String) -> String? { values[name]?.last }
+    package func all(_ name: String) -> [String] { values[name] ?? [] }
+    package func origin(_ name: String) -> Origin? { origins[name] }
+
+    /// How the user would know the flag: by its name, or by the variable that stood in for it.
+    package func displayName(_ name: String) -> String {
+        if case .environment(let variable) = origins[name] { return variable }
+        return name
+    }
+
+    fileprivate init() {}
+
+    mutating fileprivate func add(_ value: String, to name: String, from origin: Origin) {
+        values[name, default: []].append(value)
+        origins[name] = origin
+    }
+}
+
+package enum ArgumentParser {
+    /// Reads `--flag value`, `--flag=value` and switches. What is unknown, repeated or without its value is refused.
+    package static func parse(
+        _ arguments: [String], for subcommand: Subcommand, environment: [String: String]
+    ) throws(LianError) -> ParsedArguments {
+        var parsed = ParsedArguments()
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
+            guard argument.hasPrefix("-"), argument != "-" else {
+                throw problem(
+                    subcommand, "'\(shown(argument))' is not a flag; \(subcommand.name) takes no other arguments")
+            }
+            let (name, attached) = split(argument)
+            guard let flag = subcommand.flag(named: name) else { throw unknown(name, subcommand) }
+            guard flag.takesValue else {
+                guard attached == nil else { throw problem(subcommand, "\(flag.name) takes no value") }
+                if !parsed.has(flag.name) { parsed.add("", to: flag.name, from: .flag) }
+                continue
+            }
+            guard let value = attached ?? followingValue(&rest, subcommand) else {
+                throw problem(
+                    subcommand, "\(flag.name) needs a value: \(flag.name) \(flag.valueName ?? "")",
+                    hint: "A value that starts with '-' is written \(flag.name)=VALUE.")
+            }
+            if case .one = flag.value, parsed.has(flag.name) {
+                throw problem(subcommand, "\(flag.name) is given twice; it takes one value")
+            }
+            parsed.add(value, to: flag.name, from: .flag)
+        }
+        // An empty variable is how CI systems say that there is none.
+        for flag in subcommand.flags where !parsed.has(flag.name) {
+            guard let variable = flag.environment, let value = environment[variable], !value.isEmpty else { continue }
+            parsed.add(value, to: flag.name, from: .environment(variable))
+        }
+        return parsed
+    }
+
+    private static func split(_ argument: String) -> (name: String, value: String?) {
+        guard argument.hasPrefix("--"), let equals = argument.firstIndex(of: "=") else { return (argument, nil) }
+        return (String(argument[..<equals]), String(argument[argument.index(after: equals)...]))
+    }
+
+    /// The next argument, unless it is plainly the next flag: "--image --ssh-key k" has lost a value.
+    private static func followingValue(_ rest: inout ArraySlice<String>, _ subcommand: Subcommand) -> String? {
+        guard let next = rest.first else { return nil }
+        if next.hasPrefix("-"), next != "-", subcommand.flag(named: split(next).name) != nil { return nil }
+        return rest.popFirst()
+    }
+
+    private static func unknown(_ name: String, _ subcommand: Subcommand) -> LianError {
+        let nearest = nearestName(to: name, among: subcommand.flags.map(\.name))
+        let suggestion = nearest.map { "; did you mean \($0)?" } ?? ""
+        return problem(subcommand, "\(shown(name)) is not a flag of \(subcommand.name)\(suggestion)")
+    }
+
+    private static func problem(_ subcommand: Subcommand, _ message: String, hint: String? = nil) -> LianError {
+        LianError(
+            .invalidArgument, .arguments, message,
+            hint: hint ?? "lian-build \(subcommand.name) --help lists every flag.")
+    }
+
+    /// A typed word may be long, or a secret in the wrong place: only its start is repeated.
+    private static func shown(_ word: String) -> String {
+        word.count > 40 ? String(word.prefix(37)) + "…" : word
+    }
+}
+
+extension Subcommand {
+    package func flag(named name: String) -> Flag? {
+        flags.first { flag in
+            flag.name == name || flag.short.map { name == "-\($0)" } ?? false
+        }
+    }
+}

@@ -1,0 +1,169 @@
+extension Subcommand {
+    package static let all = [build]
+
+    package static let build = Subcommand(
+        name: "build",
+        summary: "Build an image on an ephemeral remote BuildKit runner and push it.",
+        usage: [
+            "lian-build build --workspace NAME --context DIR --image REF --ssh-key PATH [flags]",
+            "lian-build build --directives FILE --ssh-key PATH [flags]",
+        ],
+        groups: [
+            FlagGroup(
+                "What to build",
+                [
+                    Flag(
+                        "--workspace", .one("NAME"), environment: "BUILDKIT_WORKSPACE",
+                        "The workspace: words of a-z and 0-9 joined by '-'."),
+                    Flag("--context", .one("DIR"), completion: .folder, "The build context."),
+                    Flag("--image", .one("REF"), "The image: registry host, repository and tag."),
+                    Flag(
+                        "--directives", .one("FILE"), completion: .file,
+                        "BuildDirectives (.ncl or .json); what is written there beats flags and environment."),
+                    Flag(
+                        "--import-path", .many("DIR"), completion: .folder,
+                        "Where Nickel looks for imports, after our own schemas and defaults."),
+                    Flag(
+                        "--dockerfile", .one("PATH"), completion: .file,
+                        "The Dockerfile, relative to the context. Default: Dockerfile."),
+                    Flag("--target", .one("STAGE"), "The stage to build."),
+                    Flag("--build-arg", .many("K[=V]"), "A build argument; without a value, the environment's."),
+                    Flag("--label", .many("K=V"), "A label of the image."),
+                    Flag("--tag", .many("REF"), "A further name for the same image."),
+                    Flag("--platforms", .one("LIST"), "Platforms, as in linux/amd64,linux/arm64."),
+                    Flag(
+                        "--build-context", .many("NAME=DIR|docker-image://REF"), "An extra context."),
+                    Flag(
+                        "--secret", .many("id=ID[,src=PATH|,env=NAME]"),
+                        "A build secret: over SSH only, never an argument, a log or a disk."),
+                    Flag(
+                        "--attest", .many("sbom|provenance[=MODE]"), completion: .words(["sbom", "provenance"]),
+                        "An attestation, as in buildx."),
+                    Flag(
+                        "--compression", .one("KIND"), completion: .words(["gzip", "zstd", "estargz"]),
+                        "Of the layers: gzip, zstd or estargz. Default: BuildKit's."),
+                    .toggle("--no-cache", "Run every step anew."),
+                ]),
+            FlagGroup(
+                "Cache",
+                [
+                    Flag("--cache-from", .many("REF"), "Read this cache, in place of the policy's."),
+                    Flag("--cache-to", .many("REF"), "Write this cache, in place of the policy's."),
+                    Flag(
+                        "--actor", .one("ID"), environment: "BUILDKIT_ACTOR",
+                        "Session mode: read your own dev/ cache and ci/, write only your own dev/."),
+                ]),
+            FlagGroup(
+                "Size of the runner",
+                [
+                    Flag("--cpu", .one("N"), "Cores, for this build."),
+                    Flag("--memory-gb", .one("N"), "Memory in GB, for this build."),
+                    Flag("--time-budget", .one("MIN"), "Minutes that an attempt may take."),
+                    Flag(
+                        "--language", .one("NAME"), completion: .words(["rust", "go", "java", "kotlin", "scala"]),
+                        "The default size where nothing else decides."),
+                    Flag(
+                        "--runner-image", .one("ID"), environment: "BUILDKIT_RUNNER_IMAGE",
+                        "The machine image of the runner."),
+                ]),
+            FlagGroup(
+                "Orchestrator and runner",
+                [
+                    Flag(
+                        "--orchestrator-url", .one("URL"), environment: "ORCHESTRATOR_URL",
+                        "Default: http://localhost:9011. Its token comes by ORCHESTRATOR_TOKEN."),
+                    Flag(
+                        "--spawn-timeout", .one("SEC"), environment: "BUILDKIT_SPAWN_TIMEOUT",
+                        "From the spawn request until SSH answers. Default: 300."),
+                    Flag(
+                        "--ssh-key", .one("PATH"), environment: "BUILDKIT_SSH_KEY", completion: .file,
+                        "Private key for the runner, or 'ephemeral' for one made for this build alone."),
+                    Flag(
+                        "--known-hosts", .one("FILE"), completion: .file,
+                        "Host keys, where the orchestrator gives none."),
+                    Flag("--insecure-registry", .many("HOST"), "A registry that speaks plain HTTP."),
+                ]),
+            FlagGroup("Events", eventFlags),
+            FlagGroup(
+                "What is shown and kept",
+                [
+                    Flag(
+                        "--progress", .one("FORM"), completion: .words(["auto", "tty", "plain", "json", "quiet"]),
+                        "Of stderr: auto, tty, plain, json or quiet."),
+                    Flag(
+                        "--metadata-file", .one("PATH"), completion: .file,
+                        "BuildKit's metadata, as buildx writes it."),
+                    Flag("--report", .one("FILE"), completion: .file, "An HTML report of where the time went."),
+                    .toggle("--dry-run", "Decide everything, print the plan, spawn nothing."),
+                    help, version,
+                ]),
+        ],
+        examples: [
+            (
+                "One image, in CI",
+                [
+                    "lian-build build --workspace acme --context . \\",
+                    "  --image registry.example/acme/app:1.4 --ssh-key ephemeral",
+                ]
+            ),
+            (
+                "By directives, showing what would happen",
+                ["lian-build build --directives ci.ncl --ssh-key ephemeral --dry-run"]
+            ),
+            (
+                "A session, with a dev cache of its own",
+                [
+                    "lian-build build --workspace acme --context . --actor ada \\",
+                    "  --image registry.example/acme/app:dev-ada --ssh-key ~/.ssh/id_ed25519",
+                ]
+            ),
+        ],
+        notes: [
+            "stdout carries one JSON line, the result; everything for people is on stderr.",
+            "Exit: 0 built, 1 the build failed, 2 the request is wrong, 3 the orchestrator, 4 the runner,",
+            "5 out of memory, 6 out of time, 70 a defect of ours, 129/130/143 a signal.",
+        ])
+
+    package static let integrate = Subcommand(
+        name: "integrate",
+        summary: "Answer a federated probe: one SecretDeliveryContext on stdin, one JSON line on stdout.",
+        usage: ["lian-build integrate [flags] < context.json"],
+        groups: [
+            FlagGroup(
+                "Orchestrator",
+                [
+                    Flag(
+                        "--orchestrator-url", .one("URL"), environment: "ORCHESTRATOR_URL",
+                        "Where its health is asked; without it that check is skipped.")
+                ]),
+            FlagGroup("Events", eventFlags),
+            FlagGroup("Help", [help, version]),
+        ],
+        examples: [
+            (
+                "Probe the tools and the secrets of a workspace",
+                [
+                    #"echo '{"schema":"secret-delivery-context/v1","request_id":"r-1","workspace":"acme",\"#,
+                    #"  "actor":{"id":"ci-7","kind":"ci"},"checks":["tools"]}' | lian-build integrate"#,
+                ]
+            )
+        ],
+        notes: [
+            "It spawns nothing and writes nothing to disk.",
+            "Exit: 0 ok, 1 a check failed, 2 the input is not a context.",
+        ])
+
+    private static let eventFlags = [
+        Flag("--nats-url", .one("URL"), environment: "NATS_URL", "Publish lifecycle events there, best-effort."),
+        Flag(
+            "--nats-nkey-seed", .one("SEED|@FILE"), environment: "NATS_NKEY_SEED", completion: .file,
+            "The nkey seed; @FILE reads a file and keeps it off the process list."),
+        Flag(
+            "--nats-subject-prefix", .one("PREFIX"), environment: "NATS_SUBJECT_PREFIX",
+            "Default: lian."),
+        Flag("--nats-ca", .one("FILE"), completion: .file, "A CA to trust beside the system's, for tls://."),
+    ]
+
+    private static let help = Flag.toggle("--help", short: "h", "This page.")
+    private static let version = Flag.toggle("--version", short: "v", "The version.")
+}

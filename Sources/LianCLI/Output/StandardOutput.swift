@@ -1,0 +1,20 @@
+import Glibc
+import LianModel
+import LianSystem
+
+/// The one writer of stdout.
+package struct StandardOutput: Sendable {
+    private let descriptor: Int32
+
+    package init(descriptor: Int32 = STDOUT_FILENO) {
+        self.descriptor = descriptor
+    }
+
+    package func write(_ text: String) throws(SystemError) {
+        try writeAll(descriptor, Array(text.utf8))
+    }
+
+    package func writeLine(_ value: JSONValue) throws(SystemError) {
+        try writeAll(descriptor, value.encodedBytes() + [UInt8(ascii: "\n")])
+    }
+}

@@ -1,0 +1,107 @@
+/// Who builds: CI, or one session's actor.
+package enum CacheOwner: Equatable, Sendable {
+    case ci
+    case session(actor: String)
+}
+
+/// A cache reference that would let one side's cache reach the other's.
+package struct CacheForbidden: Error, Equatable, Sendable {
+    package let reference: String
+    package let reason: String
+}
+
+/// The two layers of a workspace's cache. `ci/` is canonical and written by CI alone; each session has a `dev/` of
+/// its own and reads `ci/`. CI never reads any `dev/`.
+package struct CacheLayers: Equatable, Sendable {
+    /// Host, and namespace where there is one: what all of this build's cache references start with.
+    package let root: String
+    package let workspace: String
+    package let owner: CacheOwner
+
+    package init(registry: String, namespace: String?, workspace: String, owner: CacheOwner) {
+        root = namespace.map { "\(registry)/\($0)" } ?? registry
+        self.workspace = workspace
+        self.owner = owner
+    }
+
+    package func imports(artifact: String) -> [String] {
+        switch owner {
+        case .ci: [reference(ciFolder, artifact)]
+        case .session(let actor): [reference(devFolder(actor), artifact), reference(ciFolder, artifact)]
+        }
+    }
+
+    package func exports(artifact: String) -> [String] {
+        switch owner {
+        case .ci: [reference(ciFolder, artifact)]
+        case .session(let actor): [reference(devFolder(actor), artifact)]
+        }
+    }
+
+    /// Checks a reference that somebody wrote by hand.
+    package func checkImport(_ reference: String) throws(CacheForbidden) {
+        guard isDevelopment(reference) else { return }
+        switch owner {
+        case .ci:
+            throw CacheForbidden(reference: reference, reason: "CI never imports from a session's dev/ cache")
+        case .session(let actor):
+            guard isBelow(reference, devFolder(actor)) else {
+                throw CacheForbidden(
+                    reference: reference,
+                    reason: "a session reads no dev/ cache but its own, \(root)/\(devFolder(actor))/")
+            }
+        }
+    }
+
+    package func checkExport(_ reference: String) throws(CacheForbidden) {
+        switch owner {
+        case .ci:
+            guard !isDevelopment(reference) else {
+                throw CacheForbidden(reference: reference, reason: "CI never writes to a session's dev/ cache")
+            }
+        case .session(let actor):
+            guard isBelow(reference, devFolder(actor)) else {
+                throw CacheForbidden(
+                    reference: reference, reason: "a session writes only to its own cache, \(root)/\(devFolder(actor))/"
+                )
+            }
+        }
+    }
+
+    private var ciFolder: String { "ci/\(workspace)" }
+
+    /// Neither part of the name has two hyphens in a row, so doubling those of the actor keeps every pair of actor
+    /// and workspace apart: `a-b` with `c` is `a--b-c`, `a` with `b-c` is `a-b-c`.
+    private func devFolder(_ actor: String) -> String {
+        let doubled = actor.split(separator: "-", omittingEmptySubsequences: false).joined(separator: "--")
+        return "dev/\(doubled)-\(workspace)"
+    }
+
+    private func reference(_ folder: String, _ artifact: String) -> String {
+        "\(root)/\(folder)/\(artifact):cache"
+    }
+
+    private func isBelow(_ reference: String, _ folder: String) -> Bool {
+        reference.hasPrefix("\(root)/\(folder)/")
+    }
+
+    /// Below our own root the first segment is the layer; elsewhere the layout is another's, and any `dev` counts.
+    private func isDevelopment(_ reference: String) -> Bool {
+        if reference.hasPrefix(root + "/") {
+            let rest = reference.dropFirst(root.count + 1)
+            return name(of: rest).first == "dev"
+        }
+        return name(of: Substring(reference)).dropFirst().contains("dev")
+    }
+
+    /// The path segments of a reference, less tag and digest.
+    private func name(of reference: Substring) -> [Substring] {
+        let undigested = reference.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)[0]
+        var segments = undigested.split(separator: "/", omittingEmptySubsequences: false)
+        // A colon in the last segment starts the tag; in the first of several it is the registry's port.
+        if let last = segments.popLast() {
+            segments.append(last.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)[0])
+        }
+        return segments
+    }
+}

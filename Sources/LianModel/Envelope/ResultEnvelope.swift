@@ -1,0 +1,213 @@
+/// What `build` prints: one JSON line, whatever happened. A field that was never reached is null, never invented.
+package struct ResultEnvelope: Equatable, Sendable {
+    package enum Status: String, Sendable, CaseIterable {
+        case succeeded, planned, failed, cancelled
+        case timedOut = "timed_out"
+    }
+
+    package var status: Status
+    package var buildID: String?
+    package var workspace: String?
+    package var mode: String?
+    package var actor: String?
+    package var artifacts: [ArtifactResult]?
+    package var sizing: Sizing?
+    package var runner: RunnerResult?
+    package var attempts: [AttemptResult] = []
+    package var cache: CacheResult?
+    package var context: ContextResult?
+    package var usage: UsageResult?
+    package var timings: Timings?
+    package var events: EventsResult?
+    package var plan: Plan?
+    package var warnings: [BuildWarning] = []
+    package var error: LianError?
+
+    package init(status: Status) {
+        self.status = status
+    }
+
+    /// The envelope of a build that ended before it was one.
+    package static func failure(_ error: LianError) -> ResultEnvelope {
+        var envelope = ResultEnvelope(status: .failed)
+        envelope.error = error
+        return envelope
+    }
+}
+
+package struct ArtifactResult: Equatable, Sendable {
+    package enum Status: String, Sendable, CaseIterable {
+        case succeeded, failed, skipped, cancelled
+    }
+
+    package var name: String
+    package var image: String
+    package var tags: [String]
+    package var digest: String?
+    package var platforms: [String]
+    package var status: Status?
+    package var steps: StepCount?
+    package var durationMS: Int?
+
+    package init(name: String, image: String, tags: [String], platforms: [String], status: Status?) {
+        self.name = name
+        self.image = image
+        self.tags = tags
+        self.platforms = platforms
+        self.status = status
+    }
+}
+
+package struct StepCount: Equatable, Sendable {
+    package var total: Int
+    package var cached: Int
+
+    package init(total: Int, cached: Int) {
+        self.total = total
+        self.cached = cached
+    }
+}
+
+package struct RunnerResult: Equatable, Sendable {
+    package var id: String
+    package var provider: String?
+    package var tier: String?
+    package var destroyed: Bool
+
+    package init(id: String, provider: String?, tier: String?, destroyed: Bool) {
+        self.id = id
+        self.provider = provider
+        self.tier = tier
+        self.destroyed = destroyed
+    }
+}
+
+package struct AttemptResult: Equatable, Sendable {
+    package var number: Int
+    package var tier: String?
+    package var outcome: AttemptOutcome
+    package var exitCode: Int?
+    package var durationMS: Int
+    package var oom: OOMResult?
+
+    package init(
+        number: Int, tier: String?, outcome: AttemptOutcome, exitCode: Int?, durationMS: Int, oom: OOMResult?
+    ) {
+        self.number = number
+        self.tier = tier
+        self.outcome = outcome
+        self.exitCode = exitCode
+        self.durationMS = durationMS
+        self.oom = oom
+    }
+}
+
+package struct OOMResult: Equatable, Sendable {
+    package var reason: String
+    package var kernelKills: Int?
+
+    package init(reason: String, kernelKills: Int?) {
+        self.reason = reason
+        self.kernelKills = kernelKills
+    }
+}
+
+package struct CacheResult: Equatable, Sendable {
+    package var from: [String]
+    package var to: [String]
+
+    package init(from: [String], to: [String]) {
+        self.from = from
+        self.to = to
+    }
+}
+
+package struct ContextResult: Equatable, Sendable {
+    package var files: Int
+    package var bytes: Int
+    package var excludedFiles: Int
+    package var sentBytes: Int?
+
+    package init(files: Int, bytes: Int, excludedFiles: Int, sentBytes: Int?) {
+        self.files = files
+        self.bytes = bytes
+        self.excludedFiles = excludedFiles
+        self.sentBytes = sentBytes
+    }
+}
+
+package struct UsageResult: Equatable, Sendable {
+    package var cpuPeak: Double?
+    package var memoryMBPeak: Double?
+    package var samples: Int
+
+    package init(cpuPeak: Double?, memoryMBPeak: Double?, samples: Int) {
+        self.cpuPeak = cpuPeak
+        self.memoryMBPeak = memoryMBPeak
+        self.samples = samples
+    }
+}
+
+package struct Timings: Equatable, Sendable {
+    package var resolve: Int?
+    package var spawn: Int?
+    package var ready: Int?
+    package var sync: Int?
+    package var build: Int?
+    package var teardown: Int?
+    package var total: Int?
+
+    package init() {}
+}
+
+package struct EventsResult: Equatable, Sendable {
+    package var published: Int
+    package var failed: Int
+
+    package init(published: Int, failed: Int) {
+        self.published = published
+        self.failed = failed
+    }
+}
+
+/// What a dry run would do.
+package struct Plan: Equatable, Sendable {
+    package struct Artifact: Equatable, Sendable {
+        package var name: String
+        package var buildctl: [String]
+
+        package init(name: String, buildctl: [String]) {
+            self.name = name
+            self.buildctl = buildctl
+        }
+    }
+
+    package struct LargePath: Equatable, Sendable {
+        package var path: String
+        package var bytes: Int
+
+        package init(path: String, bytes: Int) {
+            self.path = path
+            self.bytes = bytes
+        }
+    }
+
+    package var artifacts: [Artifact]
+    package var largest: [LargePath]
+
+    package init(artifacts: [Artifact], largest: [LargePath]) {
+        self.artifacts = artifacts
+        self.largest = largest
+    }
+}
+
+/// Something that did not fail the build and that its owner should know.
+package struct BuildWarning: Equatable, Sendable {
+    package var code: String
+    package var message: String
+
+    package init(_ code: String, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+}

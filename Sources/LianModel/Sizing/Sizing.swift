@@ -1,0 +1,90 @@
+/// A size as someone asked for it: any part may be missing.
+package struct SizeWish: Equatable, Sendable {
+    package var cpu: Int?
+    package var memoryGB: Double?
+    package var timeBudgetMinutes: Int?
+
+    package init(cpu: Int? = nil, memoryGB: Double? = nil, timeBudgetMinutes: Int? = nil) {
+        self.cpu = cpu
+        self.memoryGB = memoryGB
+        self.timeBudgetMinutes = timeBudgetMinutes
+    }
+
+    /// This wish, and where it says nothing, the other.
+    package func or(_ other: SizeWish) -> SizeWish {
+        SizeWish(
+            cpu: cpu ?? other.cpu, memoryGB: memoryGB ?? other.memoryGB,
+            timeBudgetMinutes: timeBudgetMinutes ?? other.timeBudgetMinutes)
+    }
+}
+
+/// The size a build runs with, and who decided it.
+package struct Sizing: Equatable, Sendable {
+    package enum Source: String, Sendable, CaseIterable {
+        case explicit, p95, language
+    }
+
+    package var source: Source
+    package var size: RunnerSize
+    package var timeBudgetMinutes: Int
+    /// The tier that was chosen; nil where the size is beyond the ladder.
+    package var tier: String?
+
+    package init(source: Source, size: RunnerSize, timeBudgetMinutes: Int, tier: String?) {
+        self.source = source
+        self.size = size
+        self.timeBudgetMinutes = timeBudgetMinutes
+        self.tier = tier
+    }
+
+    /// Explicit, else P95 of history, else the language's default; field by field.
+    package static func resolve(
+        explicit: SizeWish, history: UsageHistory?, language: String?, ladder: TierLadder
+    ) -> Sizing {
+        let fallback = LanguageDefault.of(language)
+        let measured = history.flatMap { sizeFromHistory($0, ladder: ladder) }
+        let base = measured ?? fallback.size
+        let size = RunnerSize(
+            cpu: explicit.cpu ?? base.cpu,
+            memoryGB: explicit.memoryGB ?? base.memoryGB)
+        let source: Source =
+            explicit.cpu != nil || explicit.memoryGB != nil ? .explicit : measured != nil ? .p95 : .language
+        let tier = ladder.smallest(holding: size)
+        return Sizing(
+            source: source, size: tier?.size ?? size,
+            timeBudgetMinutes: explicit.timeBudgetMinutes ?? fallback.timeBudgetMinutes, tier: tier?.name)
+    }
+
+    /// The same build one tier up; nil at the top, and for a size beyond the ladder.
+    package func nextTier(in ladder: TierLadder) -> Sizing? {
+        guard let tier, let next = ladder.next(after: tier) else { return nil }
+        return Sizing(source: source, size: next.size, timeBudgetMinutes: timeBudgetMinutes, tier: next.name)
+    }
+
+    /// A fifth of headroom over what was used, within what a build needs at least and the ladder offers at most: the
+    /// peaks of a parallel build fill whatever they get, so history alone would climb without end.
+    private static func sizeFromHistory(_ history: UsageHistory, ladder: TierLadder) -> RunnerSize? {
+        guard history.samples > 0, let cpu = history.cpuP95, let memoryMB = history.memoryMBP95 else { return nil }
+        let headroom = 1.2
+        let top = ladder.tiers.last?.size ?? RunnerSize(cpu: 256, memoryGB: 2048)
+        return RunnerSize(
+            cpu: Int(min(max(cpu * headroom, 2), Double(top.cpu)).rounded(.up)),
+            memoryGB: min(max(memoryMB / 1024 * headroom, 4), top.memoryGB))
+    }
+
+    package var wireSize: WireSize {
+        WireSize(tier: tier, cpu: size.cpu, memoryMB: Int((size.memoryGB * 1024).rounded(.up)))
+    }
+}
+
+extension Sizing: JSONEncodable {
+    package var json: JSONValue {
+        [
+            "source": .string(source.rawValue), "cpu": .integer(size.cpu), "memory_gb": .number(size.memoryGB),
+            "time_budget_minutes": .integer(timeBudgetMinutes), "tier": tier.json,
+        ]
+    }
+}
+
+/// Out of memory is retried this often, one tier up.
+package let maximumOOMRetries = 1

@@ -1,0 +1,105 @@
+import Glibc
+
+package enum FileReadFailure: Error, Equatable, Sendable {
+    case system(SystemError)
+    /// A folder, a device, a FIFO: opening one to read could wait for ever.
+    case notARegularFile
+    case tooLarge(limit: Int)
+
+    package var reason: String {
+        switch self {
+        case .system(let error): error.reason
+        case .notARegularFile: "it is not a regular file"
+        case .tooLarge(let limit): "it is larger than \(limit) bytes"
+        }
+    }
+}
+
+/// Reads a regular file whole, up to the limit. Nothing else is ever opened for reading: the descriptor is taken
+/// with O_NONBLOCK and looked at before the first byte is asked for.
+package func readFile(_ path: String, limit: Int) throws(FileReadFailure) -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+    guard descriptor >= 0 else { throw .system(SystemError("open")) }
+    let file = FileDescriptor(owning: descriptor)
+    var status = stat()
+    guard fstat(file.raw, &status) == 0 else { throw .system(SystemError("fstat")) }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile }
+    return try readToEnd(file.raw, limit: limit)
+}
+
+/// Reads a descriptor to its end, up to the limit.
+package func readToEnd(_ descriptor: Int32, limit: Int) throws(FileReadFailure) -> [UInt8] {
+    var bytes: [UInt8] = []
+    while true {
+        let count = withUnsafeTemporaryAllocation(byteCount: 65536, alignment: 1) { buffer in
+            let count = read(descriptor, buffer.baseAddress, buffer.count)
+            if count > 0 { bytes.append(contentsOf: buffer[..<count]) }
+            return count
+        }
+        if count == 0 { return bytes }
+        if count < 0 {
+            if errno == EINTR { continue }
+            throw .system(SystemError("read"))
+        }
+        guard bytes.count <= limit else { throw .tooLarge(limit: limit) }
+    }
+}
+
+/// Writes every byte, however the descriptor takes them.
+package func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) throws(SystemError) {
+    var sent = 0
+    while sent < bytes.count {
+        let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress?.advanced(by: sent), bytes.count - sent) }
+        if count >= 0 {
+            sent += count
+        } else if errno == EAGAIN {
+            var polled = [pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)]
+            poll(&polled, 1, -1)
+        } else if errno != EINTR {
+            throw SystemError("write")
+        }
+    }
+}
+
+package enum FileKind: Equatable, Sendable {
+    case regular, folder, other
+}
+
+/// What stands at a path, links followed; nil where nothing does.
+package func fileKind(_ path: String) -> FileKind? {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    return switch status.st_mode & S_IFMT {
+    case S_IFREG: .regular
+    case S_IFDIR: .folder
+    default: .other
+    }
+}
+
+/// The path with every link resolved; nil where there is nothing.
+package func realPath(_ path: String) -> String? {
+    guard let resolved = realpath(path, nil) else { return nil }
+    defer { free(resolved) }
+    return String(cString: resolved)
+}
+
+/// `path` as seen from `folder`, with `.` and `..` taken out by their letters alone.
+package func absolutePath(_ path: String, from folder: String) -> String {
+    let joined = path.hasPrefix("/") ? path : "\(folder)/\(path)"
+    var parts: [Substring] = []
+    for part in joined.split(separator: "/") where part != "." {
+        if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+    }
+    return "/" + parts.joined(separator: "/")
+}
+
+package func parentFolder(_ path: String) -> String {
+    guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
+    return String(path[..<slash])
+}
+
+package func currentFolder() -> String {
+    guard let buffer = getcwd(nil, 0) else { return "/" }
+    defer { free(buffer) }
+    return String(cString: buffer)
+}

@@ -1,0 +1,50 @@
+import Dispatch
+import Glibc
+
+/// The signals by which a person or a CI system ends a build.
+package enum EndSignal: Int32, CaseIterable, Sendable {
+    case hangup = 1
+    case interrupt = 2
+    case terminate = 15
+
+    package var name: String {
+        switch self {
+        case .hangup: "SIGHUP"
+        case .interrupt: "SIGINT"
+        case .terminate: "SIGTERM"
+        }
+    }
+
+    /// As a shell reports it.
+    package var exitStatus: Int32 { 128 + rawValue }
+}
+
+/// Delivers the end signals as a stream, in the order in which they came. Nothing is done in a handler.
+package final class SignalWatcher: Sendable {
+    package let signals: AsyncStream<EndSignal>
+    // Written once, in init; afterwards only cancelled, which a source allows from any thread.
+    private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
+
+    package init() {
+        let queue = DispatchQueue(label: "signals")
+        let (stream, continuation) = AsyncStream.makeStream(of: EndSignal.self)
+        signals = stream
+        sources = EndSignal.allCases.map { end in
+            // Their default would end the process before the source sees them.
+            signal(end.rawValue, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: end.rawValue, queue: queue)
+            source.setEventHandler { continuation.yield(end) }
+            source.resume()
+            return source
+        }
+    }
+
+    deinit {
+        for source in sources { source.cancel() }
+    }
+}
+
+/// A closed pipe is an error of the write that met it, never the end of the process.
+package func ignoreBrokenPipes() {
+    signal(SIGPIPE, SIG_IGN)
+}

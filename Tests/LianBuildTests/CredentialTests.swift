@@ -1,0 +1,113 @@
+import Foundation
+import LianBuild
+import LianModel
+import LianTestSupport
+import Testing
+
+@Suite struct DockerConfigTests {
+    /// A Docker config, and a credential helper `lian` that knows one host and fails on another.
+    private func withConfig(
+        _ json: String, _ body: (DockerConfig?, [String: String]) async throws -> Void
+    ) async throws {
+        try await withTemporaryFolder { folder in
+            try json.write(to: folder.appending(path: "config.json"), atomically: true, encoding: .utf8)
+            let helper = folder.appending(path: "docker-credential-lian")
+            try """
+            #!/bin/sh
+            read -r server
+            case $1-$server in
+            get-known.example) echo '{"ServerURL":"known.example","Username":"ada","Secret":"pw:1"}' ;;
+            get-token.example) echo '{"ServerURL":"token.example","Username":"<token>","Secret":"t-1"}' ;;
+            get-broken.example) echo 'not json' ;;
+            get-failing.example) echo 'keychain is locked' >&2; exit 1 ;;
+            *) echo 'credentials not found in native keychain'; exit 1 ;;
+            esac
+            """.write(to: helper, atomically: true, encoding: .utf8)
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: helper.path)
+            let environment = ["DOCKER_CONFIG": folder.path, "PATH": "\(folder.path):/usr/bin:/bin"]
+            try await body(try DockerConfig.load(environment: environment), environment)
+        }
+    }
+
+    @Test func plainEntries() async throws {
+        let auth = Data("user:pass:word".utf8).base64EncodedString()
+        let json = """
+            {"auths":{"a.example":{"auth":"\(auth)"},"b.example":{"identitytoken":"t"},
+            "c.example":{"username":"u","password":"p"},"https://index.docker.io/v1/":{"auth":"\(auth)"},"d.example":{}}}
+            """
+        try await withConfig(json) { config, _ in
+            let config = try #require(config)
+            #expect(try await config.login(host: "a.example") == .basic(username: "user", password: "pass:word"))
+            #expect(try await config.login(host: "b.example") == .identityToken("t"))
+            #expect(try await config.login(host: "c.example") == .basic(username: "u", password: "p"))
+            #expect(try await config.login(host: "docker.io") == .basic(username: "user", password: "pass:word"))
+            #expect(try await config.login(host: "d.example") == nil)
+            #expect(try await config.login(host: "e.example") == nil)
+        }
+    }
+
+    @Test func helpersAreAsked() async throws {
+        try await withConfig(#"{"credsStore":"lian"}"#) { config, _ in
+            let config = try #require(config)
+            #expect(try await config.login(host: "known.example") == .basic(username: "ada", password: "pw:1"))
+            #expect(try await config.login(host: "token.example") == .identityToken("t-1"))
+            #expect(try await config.login(host: "unknown.example") == nil)
+            for host in ["broken.example", "failing.example"] {
+                let error = await #expect(throws: LianError.self) { try await config.login(host: host) }
+                #expect(error?.code == .credentialMissing)
+            }
+        }
+    }
+
+    @Test func aMissingHelperIsNamed() async throws {
+        try await withConfig(#"{"credHelpers":{"known.example":"absent"}}"#) { config, _ in
+            let error = await #expect(throws: LianError.self) { try await config?.login(host: "known.example") }
+            #expect(error?.message.contains("docker-credential-absent") == true)
+        }
+    }
+
+    @Test func brokenFilesAreNamed() async throws {
+        let error = await #expect(throws: LianError.self) { try await withConfig("{") { _, _ in } }
+        #expect(error?.code == .credentialMissing)
+        try await withConfig(#"{"auths":{"a.example":{"auth":"%%%"}}}"#) { config, _ in
+            await #expect(throws: LianError.self) { try await config?.login(host: "a.example") }
+        }
+    }
+
+    @Test func withoutAConfigThereIsNone() throws {
+        #expect(try DockerConfig.load(environment: ["HOME": "/nonexistent"]) == nil)
+        #expect(try DockerConfig.load(environment: [:]) == nil)
+    }
+}
+
+@Suite struct BaseImageTests {
+    @Test func literalFromLines() {
+        let dockerfile = """
+            # syntax=docker/dockerfile:1
+            ARG BASE=alpine
+            FROM golang:1.22 AS build
+            RUN echo FROM nowhere
+            from --platform=$BUILDPLATFORM reg.example/team/base:2 as Base
+            FROM build
+            FROM base
+            FROM ${BASE}
+            FROM scratch
+            FROM \\
+              # a comment inside a continued line
+              localhost:5000/x \\
+              AS last
+            """
+        #expect(
+            literalBaseImages(inDockerfile: dockerfile) == [
+                "golang:1.22", "reg.example/team/base:2", "localhost:5000/x",
+            ])
+    }
+
+    @Test(arguments: [
+        ("busybox", "docker.io"), ("library/busybox", "docker.io"), ("reg.example/a", "reg.example"),
+        ("localhost/a", "localhost"), ("host:5000/a", "host:5000"), ("busybox:1.2", "docker.io"),
+    ])
+    func hosts(reference: String, host: String) {
+        #expect(registryHost(ofImage: reference) == host)
+    }
+}

@@ -1,0 +1,37 @@
+# What one does with this project; `just` alone lists it.
+
+[private]
+default:
+    @just --list --unsorted
+
+# Debug build of everything
+build:
+    swift build
+
+# Optimised build with the Swift library linked in: runs where no Swift is installed
+release:
+    swift build -c release --static-swift-stdlib
+
+# Install what is missing, build, run all tests, or those whose names hold NAME
+test NAME="":
+    scripts/test {{ NAME }}
+
+# Style and the constraints of the ADRs
+lint:
+    scripts/lint
+
+# Rewrite the sources in the house's style
+fmt:
+    swift format --in-place --recursive Sources Tests Package.swift
+
+# Speed and memory side by side with what one would use instead
+bench *FLAGS:
+    scripts/bench {{ FLAGS }}
+
+# Generated inputs against the readers of flags, directives and ignore rules; COUNT each
+fuzz COUNT="100000" SEED="1":
+    scripts/fuzz {{ COUNT }} {{ SEED }}
+
+# What runs on a clean checkout after each change
+ci:
+    .ci/run
