@@ -1,7 +1,7 @@
 import LianModel
 
 /// A fact about a running build, for whoever watches it.
-package enum BuildEvent: Sendable {
+package enum ProgressEvent: Sendable {
     case started(Phase, String)
     case finished(Phase, String)
     case note(String)
@@ -12,5 +12,5 @@ package enum BuildEvent: Sendable {
 
 /// Shows a build to its watcher. Called from any thread, in order; it never blocks the build for long.
 package protocol BuildReporter: Sendable {
-    func report(_ event: BuildEvent)
+    func report(_ event: ProgressEvent)
 }

@@ -26,7 +26,7 @@ private final class PlainReporter: BuildReporter {
         self.stderr = stderr
     }
 
-    func report(_ event: BuildEvent) {
+    func report(_ event: ProgressEvent) {
         switch event {
         case .started(let phase, let text): fact("\(phase.rawValue): \(text)")
         case .finished(let phase, let text): fact("\(phase.rawValue): \(text)")
@@ -64,7 +64,7 @@ private struct JSONReporter: BuildReporter {
         self.stderr = stderr
     }
 
-    func report(_ event: BuildEvent) {
+    func report(_ event: ProgressEvent) {
         let value: JSONValue =
             switch event {
             case .started(let phase, let text):
@@ -82,5 +82,5 @@ private struct JSONReporter: BuildReporter {
 
 /// Errors only, and those are printed at the end.
 private struct QuietReporter: BuildReporter {
-    func report(_ event: BuildEvent) {}
+    func report(_ event: ProgressEvent) {}
 }

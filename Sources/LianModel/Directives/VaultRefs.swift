@@ -1,5 +1,5 @@
 /// Where a secret is: never the secret itself.
-package enum SecretSource: Equatable, Sendable {
+package enum SecretSource: Hashable, Sendable {
     /// The caller's own variable.
     case environment(String)
     /// The caller's own file; relative to the directives file.
@@ -8,7 +8,7 @@ package enum SecretSource: Equatable, Sendable {
 }
 
 /// `MOUNT/PATH#FIELD` in a key-value store of version 2.
-package struct VaultPath: Equatable, Sendable {
+package struct VaultPath: Hashable, Sendable {
     package let mount: String
     package let path: String
     package let field: String

@@ -1,0 +1,105 @@
+import LianHTTP
+import LianModel
+import LianRemote
+import LianSystem
+
+/// All secret values of a build, read before anything is spawned: what is missing is said while it costs nothing.
+package struct BuildSecrets: Sendable {
+    private let values: [SecretSource: [UInt8]]
+    private let dockerConfig: [UInt8]?
+    /// Credentials that only reading needs and that could not be had.
+    package let warnings: [BuildWarning]
+
+    /// The name under which Docker and BuildKit look for registry logins in DOCKER_CONFIG.
+    private static let configName = "config.json"
+
+    /// The secret files of one artifact's run.
+    package func files(of artifact: ArtifactRequest) -> [SecretFile] {
+        var files = artifact.secrets.map { secret in
+            SecretFile(name: BuildctlCommand.secretFile(secret.id), bytes: values[secret.source] ?? [])
+        }
+        if let dockerConfig { files.append(SecretFile(name: Self.configName, bytes: dockerConfig)) }
+        return files
+    }
+
+    /// The variables that lead buildctl to its logins.
+    package func environment(run folder: String) -> [String: String] {
+        guard dockerConfig != nil else { return [:] }
+        let path = RunRequest.secretPath(folder: folder, name: Self.configName)
+        return ["DOCKER_CONFIG": parentFolder(path)]
+    }
+}
+
+extension BuildSecrets {
+    package static func read(
+        _ request: BuildRequest, environment: [String: String], http: HTTPClient
+    ) async throws -> BuildSecrets {
+        let reader = SecretReader(environment: environment, http: http)
+        var values: [SecretSource: [UInt8]] = [:]
+        for artifact in request.artifacts {
+            for secret in artifact.secrets where values[secret.source] == nil {
+                values[secret.source] = try await reader.value(at: secret.source, "the secret \(secret.id)")
+            }
+        }
+        let logins = try await registryLogins(request, reader: reader, environment: environment)
+        var config: [UInt8]?
+        if !logins.found.isEmpty {
+            let auths = logins.found.map { ($0.key == "docker.io" ? "https://index.docker.io/v1/" : $0.key, $0.value.json) }
+            config =
+                JSONValue.object(["auths": .object(Dictionary(auths, uniquingKeysWith: { first, _ in first }))])
+                .encodedBytes()
+        }
+        return BuildSecrets(values: values, dockerConfig: config, warnings: logins.warnings)
+    }
+
+    private static func registryLogins(
+        _ request: BuildRequest, reader: SecretReader, environment: [String: String]
+    ) async throws -> (found: [String: RegistryLogin], warnings: [BuildWarning]) {
+        var found: [String: RegistryLogin] = [:]
+        var warnings: [BuildWarning] = []
+        if let credential = request.registry.credential {
+            found[request.registry.endpoint] = try await login(credential, reader)
+        }
+        let hosts = registryHosts(request)
+        guard let config = try DockerConfig.load(environment: environment) else { return (found, warnings) }
+        for host in hosts.written.union(hosts.read).sorted() where found[host] == nil {
+            do {
+                found[host] = try await config.login(host: host)
+            } catch let error as LianError where !hosts.written.contains(host) {
+                // Much that is only read is public; whether this is, the build will tell.
+                warnings.append(BuildWarning("credential_unavailable", "\(host): \(error.message)"))
+            }
+        }
+        return (found, warnings)
+    }
+
+    private static func login(_ credential: RegistryCredential, _ reader: SecretReader) async throws -> RegistryLogin {
+        let value = try await reader.line(at: credential.source, "the registry's credential")
+        if let username = credential.username { return .basic(username: username, password: value) }
+        guard let colon = value.firstIndex(of: ":") else {
+            throw LianError(
+                .credentialMissing, .resolve, "the registry's credential is not USER:PASSWORD, and no username is written",
+                hint: "Write registry.credential.username beside it, or store both as USER:PASSWORD.")
+        }
+        return .basic(username: String(value[..<colon]), password: String(value[value.index(after: colon)...]))
+    }
+
+    /// The registries that this build talks to, and no others: those it pushes to, and those it only reads.
+    static func registryHosts(_ request: BuildRequest) -> (written: Set<String>, read: Set<String>) {
+        func host(_ reference: String) -> String { String(reference.prefix { $0 != "/" }) }
+        var written: Set<String> = []
+        var read: Set<String> = []
+        for artifact in request.artifacts {
+            written.insert(artifact.image.host)
+            written.formUnion(artifact.tags.map(\.host))
+            written.formUnion(artifact.cacheTo.map(host))
+            read.formUnion(artifact.cacheFrom.map(host))
+            for case .image(let reference) in artifact.extraContexts.values { read.insert(reference.host) }
+            if let dockerfile = try? readFile("\(artifact.context)/\(artifact.dockerfile)", limit: 1 << 20) {
+                let images = literalBaseImages(inDockerfile: String(decoding: dockerfile, as: UTF8.self))
+                read.formUnion(images.map { registryHost(ofImage: $0) })
+            }
+        }
+        return (written, read.subtracting(written))
+    }
+}
