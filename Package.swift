@@ -29,22 +29,26 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
     name: "lian-build",
     products: [
-        .executable(name: "lian-build", targets: ["lian-build"])
+        .executable(name: "lian-build", targets: ["lian-build"]),
+        .executable(name: "lian-rsh", targets: ["lian-rsh"]),
     ],
     targets: [
         .systemLibrary(name: "CLinux"),
         system("CCrypto", pkgConfig: "libcrypto", debianPackage: "libssl-dev"),
         system("CCurl", pkgConfig: "libcurl", debianPackage: "libcurl4-openssl-dev"),
+        system("CSSH2", pkgConfig: "libssh2", debianPackage: "libssh2-1-dev"),
 
         module("LianModel", []),
         module("LianSystem", ["CLinux", "LianModel"]),
         module("LianHTTP", ["CCurl", "LianModel", "LianSystem"]),
+        module("LianSSH", ["CCrypto", "CLinux", "CSSH2", "LianModel", "LianSystem"]),
         module("LianContext", ["LianModel", "LianSystem"]),
         module("LianRemote", ["LianModel", "LianSystem"]),
-        module("LianBuild", ["LianContext", "LianHTTP", "LianModel", "LianRemote", "LianSystem"]),
+        module("LianBuild", ["LianContext", "LianHTTP", "LianModel", "LianRemote", "LianSSH", "LianSystem"]),
         module("LianCLI", ["LianBuild", "LianModel", "LianSystem"]),
 
         executable("lian-build", ["LianCLI", "LianSystem"]),
+        executable("lian-rsh", ["CLinux", "LianSystem"]),
 
         .target(
             name: "LianTestSupport", dependencies: ["LianContext", "LianModel", "LianSystem"],
@@ -55,5 +59,6 @@ let package = Package(
         tests("LianCLITests", ["LianCLI", "LianBuild", "LianModel", "LianSystem"]),
         tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
         tests("LianRemoteTests", ["LianRemote", "LianModel", "LianSystem"]),
+        tests("LianSSHTests", ["LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
     ]
 )

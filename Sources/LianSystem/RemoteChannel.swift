@@ -21,14 +21,20 @@ package struct RemoteEnd: Equatable, Sendable {
     }
 }
 
+/// The channel takes and gives no more: its command has ended, or this side closed it. How it ended, `close` tells.
+package struct RemoteChannelClosed: Error {
+    package init() {}
+}
+
 /// A command that runs on the other side: its input, its two outputs, and its end.
 package protocol RemoteChannel: AnyObject, Sendable {
-    /// Waits until the other side has room for all of it.
+    /// Waits until the other side has room for all of it; RemoteChannelClosed where the command ended before.
     func write(_ bytes: [UInt8]) async throws
     func closeInput() async throws
     /// The next piece of either output; nil at the end of both.
     func read() async throws -> RemoteOutput?
-    /// Closes the channel and tells how it ended. Safe to call at any time, more than once.
+    /// Closes the channel and tells how it ended. Safe to call at any time, more than once; only a channel that was
+    /// read to its end can have ended cleanly.
     func close() async -> RemoteEnd
 }
 

@@ -35,38 +35,22 @@ package enum SubprocessFailure: Error, Equatable, Sendable {
 package func run(
     _ command: Command, input: [UInt8] = [], deadline: Duration, outputLimit: Int = 4 << 20
 ) async throws(SubprocessFailure) -> SubprocessResult {
-    let cancelPipe: CancelPipe
-    do { cancelPipe = try CancelPipe() } catch { throw .couldNotStart(error) }
+    let canceller: Waker
+    do { canceller = try Waker() } catch { throw .couldNotStart(error) }
     let outcome: Result<SubprocessResult, SubprocessFailure> = await withTaskCancellationHandler {
         // A child is waited for by blocking calls: on a thread of its own, never on the pool's.
         await onOwnThread {
             Result { () throws(SubprocessFailure) in
                 try Supervisor(
                     command: command, input: input, deadline: deadline, outputLimit: outputLimit,
-                    cancelDescriptor: cancelPipe.readEnd
+                    cancelDescriptor: canceller.descriptor
                 ).run()
             }
         }
     } onCancel: {
-        cancelPipe.cancel()
+        canceller.wake()
     }
     return try outcome.get()
-}
-
-/// A pipe whose closing write end wakes the supervising thread.
-private final class CancelPipe: Sendable {
-    private let pipe: FileDescriptor.Pipe
-
-    init() throws(SystemError) {
-        pipe = try FileDescriptor.Pipe()
-    }
-
-    var readEnd: Int32 { pipe.read.raw }
-
-    func cancel() {
-        var byte: UInt8 = 1
-        _ = write(pipe.write.raw, &byte, 1)
-    }
 }
 
 private struct Supervisor {

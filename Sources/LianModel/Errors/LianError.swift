@@ -14,6 +14,11 @@ package struct LianError: Error, Equatable, Sendable {
         self.hint = hint
         self.logTail = logTail
     }
+
+    /// The same error where a stage saw it that knows better in which phase it fell.
+    package func during(_ phase: Phase) -> LianError {
+        LianError(code, phase, message, hint: hint, logTail: logTail)
+    }
 }
 
 extension LianError: JSONEncodable {

@@ -1,0 +1,123 @@
+import Glibc
+import LianSystem
+
+/// A conversation with ssh-agent (draft-miller-ssh-agent). Blocks, within its limit, and ends at once when its
+/// canceller wakes: an agent may be waiting for a person to confirm.
+struct AgentClient {
+    struct Failure: Error {
+        let reason: String
+    }
+
+    private let descriptor: FileDescriptorBox
+    private let canceller: Waker
+    private let deadline: ContinuousClock.Instant
+
+    private enum Message {
+        static let requestIdentities: UInt8 = 11
+        static let identities: UInt8 = 12
+        static let signRequest: UInt8 = 13
+        static let signature: UInt8 = 14
+    }
+
+    /// No answer of an agent is longer.
+    private static let answerLimit = 1 << 20
+
+    init(socketPath: String, canceller: Waker, limit: Duration) throws(Failure) {
+        self.canceller = canceller
+        deadline = .now + limit
+        do {
+            descriptor = FileDescriptorBox(try connectUnixSocket(path: socketPath))
+        } catch {
+            throw Failure(reason: error.reason)
+        }
+    }
+
+    func identities() throws(Failure) -> [[UInt8]] {
+        var answer = try request([Message.requestIdentities], expecting: Message.identities)
+        do {
+            return try (0..<min(answer.number(), 4096)).map { _ in
+                let blob = try answer.string()
+                _ = try answer.string()
+                return blob
+            }
+        } catch {
+            throw Failure(reason: "its list of keys is malformed")
+        }
+    }
+
+    /// The bare signature, without the algorithm's name in front.
+    func sign(_ data: [UInt8], with publicKey: [UInt8]) throws(Failure) -> [UInt8] {
+        var message = WireWriter()
+        message.raw([Message.signRequest])
+        message.string(publicKey)
+        message.string(data)
+        message.number(0)
+        var answer = try request(message.bytes, expecting: Message.signature)
+        do {
+            var signature = WireReader(try answer.string())
+            _ = try signature.string()
+            return try signature.string()
+        } catch {
+            throw Failure(reason: "its signature is malformed")
+        }
+    }
+
+    private func request(_ message: [UInt8], expecting type: UInt8) throws(Failure) -> WireReader {
+        var framed = WireWriter()
+        framed.string(message)
+        var sent = 0
+        while sent < framed.bytes.count {
+            try wait(for: POLLOUT)
+            let count = framed.bytes.withUnsafeBytes {
+                send(descriptor.raw, $0.baseAddress?.advanced(by: sent), $0.count - sent, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { throw Failure(reason: "it closed the connection") }
+            sent += count
+        }
+        var length = WireReader(try receive(4))
+        guard let size = try? length.number(), size > 0, size <= Self.answerLimit else {
+            throw Failure(reason: "its answer is malformed")
+        }
+        let answer = try receive(Int(size))
+        guard answer[0] == type else { throw Failure(reason: "it refused the request") }
+        return WireReader(Array(answer.dropFirst()))
+    }
+
+    private func receive(_ count: Int) throws(Failure) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while bytes.count < count {
+            try wait(for: POLLIN)
+            let piece = [UInt8](unsafeUninitializedCapacity: count - bytes.count) { buffer, size in
+                size = max(recv(descriptor.raw, buffer.baseAddress, buffer.count, 0), 0)
+            }
+            guard !piece.isEmpty else { throw Failure(reason: "it closed the connection") }
+            bytes += piece
+        }
+        return bytes
+    }
+
+    private func wait(for event: Int32) throws(Failure) {
+        while true {
+            var polled = [
+                pollfd(fd: descriptor.raw, events: Int16(event), revents: 0),
+                pollfd(fd: canceller.descriptor, events: Int16(POLLIN), revents: 0),
+            ]
+            let left = deadline - .now
+            guard left > .zero else { throw Failure(reason: "it does not answer") }
+            poll(&polled, 2, left.pollMilliseconds)
+            if polled[1].revents != 0 { throw Failure(reason: "cancelled") }
+            if polled[0].revents != 0 { return }
+        }
+    }
+}
+
+/// A descriptor that copies of a value share.
+private final class FileDescriptorBox: Sendable {
+    private let descriptor: FileDescriptor
+
+    init(_ descriptor: consuming FileDescriptor) {
+        self.descriptor = descriptor
+    }
+
+    var raw: Int32 { descriptor.raw }
+}

@@ -1,0 +1,165 @@
+import CLinux
+import Glibc
+import LianModel
+import LianSystem
+import Synchronization
+
+/// Why an attempt to connect came to nothing.
+enum AttemptFailure: Error {
+    /// As it is while a machine boots: another attempt may succeed.
+    case notYet(String)
+    case final(LianError)
+    /// Given up on this side.
+    case stopped
+}
+
+/// Waits for a descriptor on the thread of a connection that is being set up.
+struct SetupWait {
+    let link: SessionLink
+
+    /// False where the time ran out first.
+    func wait(for events: Int32, on descriptor: Int32, until end: ContinuousClock.Instant) throws(AttemptFailure)
+        -> Bool
+    {
+        while true {
+            var polled = [
+                pollfd(fd: link.aborter.descriptor, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: descriptor, events: Int16(events), revents: 0),
+            ]
+            let left = end - .now
+            guard left > .zero else { return false }
+            poll(&polled, 2, left.pollMilliseconds)
+            if polled[0].revents != 0 { throw .stopped }
+            if polled[1].revents != 0 { return true }
+        }
+    }
+
+    func pause(until end: ContinuousClock.Instant) throws(AttemptFailure) {
+        _ = try wait(for: 0, on: -1, until: end)
+    }
+}
+
+/// Makes TCP connections to one endpoint.
+struct Dialer {
+    let endpoint: SSHEndpoint
+    let waiting: SetupWait
+
+    /// What a peer's silence may last while data of ours is under way, in milliseconds.
+    private static let deadPeerLimit: Int32 = 30_000
+
+    /// Tries every address of the host in turn.
+    func connect(until end: ContinuousClock.Instant, patience: Duration) throws(AttemptFailure) -> FileDescriptor {
+        let addresses = try resolve(until: end)
+        var failure = "the name has no address"
+        for address in addresses {
+            do {
+                return try connect(to: address, until: min(end, .now + patience))
+            } catch {
+                guard case .notYet(let reason) = error else { throw error }
+                failure = reason
+            }
+        }
+        throw .notYet(failure)
+    }
+
+    private func connect(to address: Address, until end: ContinuousClock.Instant) throws(AttemptFailure)
+        -> FileDescriptor
+    {
+        let flags = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let raw = socket(address.family, flags, 0)
+        guard raw >= 0 else { throw .notYet(SystemError("socket").description) }
+        let descriptor = FileDescriptor(owning: raw)
+        Self.configure(raw)
+        let result = address.bytes.withUnsafeBytes { bytes in
+            Glibc.connect(raw, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
+        }
+        if result != 0 {
+            guard errno == EINPROGRESS else { throw .notYet(String(cString: strerror(errno))) }
+            guard try waiting.wait(for: POLLOUT, on: raw, until: end) else { throw .notYet("no answer") }
+            var error: Int32 = 0
+            var size = socklen_t(MemoryLayout<Int32>.size)
+            getsockopt(raw, SOL_SOCKET, SO_ERROR, &error, &size)
+            guard error == 0 else { throw .notYet(String(cString: strerror(error))) }
+        }
+        return descriptor
+    }
+
+    private static func configure(_ socket: Int32) {
+        func set(_ level: Int32, _ option: Int32, _ value: Int32) {
+            var value = value
+            setsockopt(socket, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+        }
+        let tcp = Int32(IPPROTO_TCP)
+        set(tcp, TCP_NODELAY, 1)
+        // libssh2's own keepalive never tells of a dead peer; the kernel's does.
+        set(SOL_SOCKET, SO_KEEPALIVE, 1)
+        set(tcp, TCP_KEEPIDLE, 10)
+        set(tcp, TCP_KEEPINTVL, 5)
+        set(tcp, TCP_KEEPCNT, 4)
+        set(tcp, TCP_USER_TIMEOUT, deadPeerLimit)
+    }
+
+    private struct Address: Sendable {
+        let family: Int32
+        let bytes: [UInt8]
+    }
+
+    /// The system's resolver blocks and cannot be cancelled, so it has a thread of its own that may outlive the wait.
+    private func resolve(until end: ContinuousClock.Instant) throws(AttemptFailure) -> [Address] {
+        let host = endpoint.host
+        let port = endpoint.port
+        if let literal = try? Self.lookUp(host, port, flags: AI_NUMERICHOST).get() { return literal }
+        let answer = ResolverAnswer()
+        let waker: Waker
+        do {
+            waker = try Waker()
+            try startThread { [waker] in
+                answer.result.withLock { $0 = Self.lookUp(host, port, flags: 0) }
+                waker.wake()
+            }
+        } catch {
+            throw .notYet(error.description)
+        }
+        guard try waiting.wait(for: POLLIN, on: waker.descriptor, until: end) else {
+            throw .notYet("its name is not resolved yet")
+        }
+        switch answer.result.withLock({ $0 }) {
+        case .success(let addresses)?: return addresses
+        case .failure(let failure)?: throw .notYet("its name does not resolve: \(failure.reason)")
+        case nil: throw .notYet("its name is not resolved yet")
+        }
+    }
+
+    private struct LookUpFailure: Error {
+        let reason: String
+    }
+
+    private final class ResolverAnswer: Sendable {
+        let result = Mutex<Result<[Address], LookUpFailure>?>(nil)
+    }
+
+    private static func lookUp(_ host: String, _ port: Int, flags: Int32) -> Result<[Address], LookUpFailure> {
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        hints.ai_flags = flags | AI_NUMERICSERV
+        var list: UnsafeMutablePointer<addrinfo>?
+        let code = getaddrinfo(host, String(port), &hints, &list)
+        defer { freeaddrinfo(list) }
+        guard code == 0 else { return .failure(LookUpFailure(reason: String(cString: gai_strerror(code)))) }
+        var addresses: [Address] = []
+        var next = list
+        while let info = next?.pointee {
+            let bytes = UnsafeRawBufferPointer(start: info.ai_addr, count: Int(info.ai_addrlen))
+            addresses.append(Address(family: info.ai_family, bytes: Array(bytes)))
+            next = info.ai_next
+        }
+        return .success(addresses)
+    }
+}
+
+/// The kernel leaves this mode by itself, so it is asked for again after everything that came: an acknowledgement that
+/// waits for company costs 40 ms wherever the other side waits for it before it sends on.
+func acknowledgeAtOnce(_ socket: Int32) {
+    var yes: Int32 = 1
+    setsockopt(socket, Int32(IPPROTO_TCP), TCP_QUICKACK, &yes, socklen_t(MemoryLayout<Int32>.size))
+}

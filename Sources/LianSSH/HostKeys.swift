@@ -1,0 +1,100 @@
+import LianModel
+
+package struct SSHEndpoint: Hashable, Sendable, CustomStringConvertible {
+    package let host: String
+    package let port: Int
+    package let user: String
+
+    package init(host: String, port: Int, user: String) {
+        self.host = host
+        self.port = port
+        self.user = user
+    }
+
+    /// host:port, an IPv6 address in brackets.
+    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// Which host keys are trusted, and why. Nothing is ever trusted because it was seen first.
+package enum HostKeys: Sendable {
+    /// What the orchestrator said the runner's keys are.
+    case pinned([PublicKey])
+    case knownHosts(KnownHosts)
+    case none
+
+    /// The orchestrator's keys where it gave any, else the known_hosts file.
+    package static func choose(pinnedLines: [String], knownHosts: KnownHosts?) throws(LianError) -> HostKeys {
+        guard pinnedLines.isEmpty else {
+            var keys: [PublicKey] = []
+            for line in pinnedLines {
+                guard let key = PublicKey(line: line) else {
+                    throw LianError(
+                        .orchestratorAnswerInvalid, .spawn,
+                        "the orchestrator gave a host key that is not one: \(line.prefix(80))",
+                        hint: "its host_keys must be lines as in authorized_keys: ssh-ed25519 AAAA…")
+                }
+                keys.append(key)
+            }
+            return .pinned(keys)
+        }
+        return knownHosts.map(HostKeys.knownHosts) ?? .none
+    }
+
+    /// The keys that this endpoint may show; an error where there is none, before anything is sent.
+    func trusted(for endpoint: SSHEndpoint) throws(LianError) -> TrustedKeys {
+        let trusted: TrustedKeys
+        switch self {
+        case .pinned(let keys):
+            trusted = TrustedKeys(accepted: keys, revoked: [], source: "the orchestrator")
+        case .knownHosts(let file):
+            trusted = try file.trusted(for: endpoint)
+        case .none:
+            throw LianError(
+                .hostKeyUnknown, .connect,
+                "no host key is known for the runner at \(endpoint), and none is trusted on first use",
+                hint: "have the orchestrator answer with host_keys, or name a file with --known-hosts")
+        }
+        let usable = trusted.accepted.filter { SSHLibrary.canVerify(hostKeyAlgorithm: $0.algorithm) }
+        guard !usable.isEmpty else {
+            let names = Set(trusted.accepted.map(\.algorithm)).sorted().joined(separator: ", ")
+            throw LianError(
+                .hostKeyUnknown, .connect,
+                "the only host keys known for the runner at \(endpoint) are \(names), which libssh2 "
+                    + "\(SSHLibrary.version) cannot verify with current servers",
+                hint: "give the runner an ed25519 host key (ssh-keygen -t ed25519 -f /etc/ssh/ssh_host_ed25519_key "
+                    + "-N ''; ssh-keygen -A makes it too) and name its public half")
+        }
+        return TrustedKeys(accepted: usable, revoked: trusted.revoked, source: trusted.source)
+    }
+}
+
+struct TrustedKeys: Sendable {
+    let accepted: [PublicKey]
+    let revoked: [PublicKey]
+    /// Who vouches for them, for messages.
+    let source: String
+
+    /// To be asked of the server first, so that it shows a key that can be compared.
+    var algorithms: [String] {
+        var names: [String] = []
+        for key in accepted where !names.contains(key.algorithm) { names.append(key.algorithm) }
+        return names
+    }
+
+    func check(_ shown: PublicKey, endpoint: SSHEndpoint) throws(LianError) {
+        guard !revoked.contains(shown) else {
+            throw LianError(
+                .hostKeyMismatch, .connect,
+                "the runner at \(endpoint) shows the host key \(shown.description), which \(source) marks as revoked",
+                hint: "do not use this runner; nothing was sent to it")
+        }
+        guard accepted.contains(shown) else {
+            let expected = accepted.map(\.description).joined(separator: ", ")
+            throw LianError(
+                .hostKeyMismatch, .connect,
+                "the runner at \(endpoint) shows the host key \(shown.description); \(source) says \(expected)",
+                hint: "something else may be answering at that address; nothing was sent to it. "
+                    + "If the runner's key did change, update what \(source) says")
+        }
+    }
+}

@@ -1,0 +1,252 @@
+import CSSH2
+import Glibc
+
+/// libssh2 as a whole.
+enum SSHLibrary {
+    /// Initialises the library at its first use; a static is initialised once, whoever comes first.
+    private static let initialised: Bool = libssh2_init(0) == 0
+
+    static let version: String = libssh2_version(0).map { String(cString: $0) } ?? "of an unknown version"
+
+    /// Since 1.11; before, RSA keys are signed with SHA-1 alone, on both sides.
+    static let signsRSAWithSHA2: Bool = libssh2_version(0x01_0B_00) != nil
+
+    static func ensureInitialised() -> Bool { initialised }
+
+    static func canVerify(hostKeyAlgorithm: String) -> Bool {
+        switch hostKeyAlgorithm {
+        case "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521": true
+        case "ssh-rsa": signsRSAWithSHA2
+        default: false
+        }
+    }
+
+    /// Whether libssh2 can decode this key with this passphrase: asked of libssh2 itself, on a session that has no
+    /// socket. It decodes the key before it sends the first byte, and that sending fails here in a way of its own.
+    static func accepts(privateKey: [UInt8], passphrase: String?) -> Bool {
+        guard let session = LibrarySession() else { return false }
+        session.refuseToSend()
+        return session.authenticate(user: "-", privateKey: privateKey, passphrase: passphrase)
+            == LIBSSH2_ERROR_SOCKET_SEND
+    }
+}
+
+/// One libssh2 session. Not thread-safe: it belongs to the thread that made it. All calls are non-blocking and answer
+/// libssh2's codes.
+final class LibrarySession {
+    private let session: OpaquePointer
+    private let watch: PacketWatch
+    private var isEnded = false
+
+    init?() {
+        guard SSHLibrary.ensureInitialised() else { return nil }
+        let watch = PacketWatch()
+        // The watch outlives the session, which is freed in deinit below.
+        guard
+            let session = libssh2_session_init_ex(
+                { size, _ in malloc(size) },
+                { memory, context in
+                    guard let memory else { return }
+                    if let watch = context?.pointee { PacketWatch.from(watch).look(at: memory) }
+                    free(memory)
+                },
+                { memory, size, _ in realloc(memory, size) }, watch.context)
+        else { return nil }
+        self.session = session
+        self.watch = watch
+        libssh2_session_set_blocking(session, 0)
+        prefer(LIBSSH2_METHOD_CRYPT_CS, Self.ciphers)
+        prefer(LIBSSH2_METHOD_CRYPT_SC, Self.ciphers)
+        prefer(LIBSSH2_METHOD_MAC_CS, Self.macs)
+        prefer(LIBSSH2_METHOD_MAC_SC, Self.macs)
+    }
+
+    deinit {
+        end()
+    }
+
+    /// Ends the session for good. Its socket must be shut down by now, so that nothing here waits for the network.
+    func end() {
+        guard !isEnded else { return }
+        isEnded = true
+        // Each try frees at least one channel; one that cannot be freed is leaked rather than waited for.
+        for _ in 0..<1024 where libssh2_session_free(session) != LIBSSH2_ERROR_EAGAIN { return }
+    }
+
+    // libssh2 passes over what it does not know: the first line of each is for 1.11 and later.
+    private static let ciphers = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr"
+    private static let macs =
+        "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512"
+    private static let hostKeyAlgorithms = [
+        "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521",
+    ]
+
+    /// The algorithms of the keys that can be compared come first, the others after them: a server that has none of
+    /// ours shows another key, and the error can name it.
+    func preferHostKeys(_ algorithms: [String]) {
+        let rsa = SSHLibrary.signsRSAWithSHA2 ? ["ssh-rsa"] : []
+        let all = algorithms + (Self.hostKeyAlgorithms + rsa).filter { !algorithms.contains($0) }
+        let names = all.flatMap { $0 == "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256"] : [$0] }
+        prefer(LIBSSH2_METHOD_HOSTKEY, names.joined(separator: ","))
+    }
+
+    private func prefer(_ method: Int32, _ names: String) {
+        libssh2_session_method_pref(session, method, names)
+    }
+
+    fileprivate func refuseToSend() {
+        let refuse: @convention(c) (Int32, UnsafeRawPointer?, Int, Int32, UnsafeMutableRawPointer?) -> Int = {
+            _, _, _, _, _ in -Int(EPIPE)
+        }
+        libssh2_session_callback_set(
+            session, LIBSSH2_CALLBACK_SEND, unsafeBitCast(refuse, to: UnsafeMutableRawPointer.self))
+    }
+
+    func handshake(socket: Int32) -> Int32 {
+        libssh2_session_handshake(session, socket)
+    }
+
+    /// What the server called itself.
+    var banner: String? { libssh2_session_banner_get(session).map { String(cString: $0) } }
+
+    var hostKey: PublicKey? {
+        var size = 0
+        var type: Int32 = 0
+        guard let pointer = libssh2_session_hostkey(session, &size, &type) else { return nil }
+        return PublicKey(blob: Array(UnsafeRawBufferPointer(start: pointer, count: size)))
+    }
+
+    func authenticate(user: String, privateKey: [UInt8], passphrase: String?) -> Int32 {
+        privateKey.withUnsafeBytes { key in
+            libssh2_userauth_publickey_frommemory(
+                session, user, user.utf8.count, nil, 0, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count,
+                passphrase)
+        }
+    }
+
+    /// The signing closure is called on this thread, within this call.
+    func authenticate(user: String, publicKey: [UInt8], sign: ([UInt8]) -> [UInt8]?) -> Int32 {
+        withoutActuallyEscaping(sign) { sign in
+            withUnsafePointer(to: sign) { pointer in
+                var context: UnsafeMutableRawPointer? = UnsafeMutableRawPointer(mutating: pointer)
+                return libssh2_userauth_publickey(
+                    session, user, publicKey, publicKey.count,
+                    { _, signature, size, data, count, context in
+                        guard let signature, let size, let data,
+                            let sign = context?.pointee?.assumingMemoryBound(to: (([UInt8]) -> [UInt8]?).self).pointee,
+                            let bytes = sign(Array(UnsafeBufferPointer(start: data, count: count)))
+                        else { return -1 }
+                        // libssh2 frees it by the session's own function, which is free(3).
+                        guard let copy = malloc(bytes.count) else { return -1 }
+                        memcpy(copy, bytes, bytes.count)
+                        signature.pointee = copy.assumingMemoryBound(to: UInt8.self)
+                        size.pointee = bytes.count
+                        return 0
+                    }, &context)
+            }
+        }
+    }
+
+    var isAuthenticated: Bool { libssh2_userauth_authenticated(session) == 1 }
+
+    /// The methods that the server would take; nil while it has not answered, or when it never will.
+    func allowedMethods(user: String) -> String? {
+        libssh2_userauth_list(session, user, UInt32(user.utf8.count)).map { String(cString: $0) }
+    }
+
+    var lastError: Int32 { libssh2_session_last_errno(session) }
+
+    var lastErrorText: String {
+        var text: UnsafeMutablePointer<CChar>?
+        libssh2_session_last_error(session, &text, nil, 0)
+        return text.map { String(cString: $0) } ?? ""
+    }
+
+    /// Half of a packet is out: the same call must come again before any other that sends.
+    var isBlockedOutbound: Bool { libssh2_session_block_directions(session) & LIBSSH2_SESSION_BLOCK_OUTBOUND != 0 }
+
+    func disconnect() -> Int32 {
+        libssh2_session_disconnect_ex(session, SSH_DISCONNECT_BY_APPLICATION, "done", "")
+    }
+
+    /// Nil with `lastError` set, EAGAIN among them.
+    func openChannel() -> LibraryChannel? {
+        guard
+            let channel = libssh2_channel_open_ex(
+                session, "session", 7, LibraryChannel.window, LibraryChannel.packet, nil, 0)
+        else { return nil }
+        return LibraryChannel(channel, number: watch.lastOpened, session: self)
+    }
+
+    fileprivate func exitStatusArrived(channel number: UInt32?) -> Bool {
+        number.map(watch.withExitStatus.contains) ?? false
+    }
+
+    fileprivate func releaseText(_ text: UnsafeMutablePointer<CChar>) {
+        libssh2_free(session, text)
+    }
+}
+
+/// One channel of a session, on the session's thread. It must be freed, or its session, before it is let go.
+final class LibraryChannel {
+    /// A smaller window costs three to seven times on the way down.
+    static let window: UInt32 = 2 << 20
+    static let packet: UInt32 = 32768
+
+    private let channel: OpaquePointer
+    private let number: UInt32?
+    private unowned let session: LibrarySession
+
+    enum Stream: Int32 {
+        case output = 0
+        case error = 1
+    }
+
+    fileprivate init(_ channel: OpaquePointer, number: UInt32?, session: LibrarySession) {
+        self.channel = channel
+        self.number = number
+        self.session = session
+    }
+
+    func start(_ command: String) -> Int32 {
+        libssh2_channel_process_startup(channel, "exec", 4, command, UInt32(command.utf8.count))
+    }
+
+    func read(_ stream: Stream, into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        libssh2_channel_read_ex(
+            channel, stream.rawValue, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count)
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) -> Int {
+        libssh2_channel_write_ex(channel, 0, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
+    }
+
+    func sendEnd() -> Int32 { libssh2_channel_send_eof(channel) }
+
+    /// The other side sends no more and all that it sent was read.
+    var isAtEnd: Bool { libssh2_channel_eof(channel) == 1 }
+
+    /// Takes in what the network holds, for every channel, and sends nothing of our own. Zero: this channel is closed
+    /// by the other side and has no more to say.
+    func takeIn() -> Int32 {
+        let result = libssh2_channel_wait_eof(channel)
+        return result == 0 ? libssh2_channel_wait_closed(channel) : result
+    }
+
+    func close() -> Int32 { libssh2_channel_close(channel) }
+
+    func free() -> Int32 { libssh2_channel_free(channel) }
+
+    /// Nil where none was sent: libssh2 itself answers 0 then.
+    var exitStatus: Int32? {
+        session.exitStatusArrived(channel: number) ? libssh2_channel_get_exit_status(channel) : nil
+    }
+
+    var exitSignal: String? {
+        var name: UnsafeMutablePointer<CChar>?
+        libssh2_channel_get_exit_signal(channel, &name, nil, nil, nil, nil, nil)
+        guard let name else { return nil }
+        defer { session.releaseText(name) }
+        return String(cString: name)
+    }
+}

@@ -1,0 +1,85 @@
+import CCrypto
+import Glibc
+import LianModel
+
+/// A private key in PEM: PKCS#8, or OpenSSL's older forms that name the algorithm in their first line.
+struct PEMKey {
+    let text: String
+    let isEncrypted: Bool
+
+    init(_ text: String, _ problems: KeyProblems) throws(LianError) {
+        self.text = text
+        let label = text.drop { $0 != "B" }.prefix { $0 != "-" }
+        switch label {
+        case "BEGIN RSA PRIVATE KEY": try problems.check("ssh-rsa")
+        case "BEGIN DSA PRIVATE KEY": try problems.check("ssh-dss")
+        case "BEGIN PRIVATE KEY", "BEGIN ENCRYPTED PRIVATE KEY", "BEGIN EC PRIVATE KEY", "BEGIN EC PARAMETERS": break
+        default:
+            throw problems.unreadableForm("not a private key but a \(label.dropFirst("BEGIN ".count).lowercased())")
+        }
+        isEncrypted = label == "BEGIN ENCRYPTED PRIVATE KEY" || text.contains("Proc-Type: 4,ENCRYPTED")
+    }
+
+    /// Decodes the whole key; one that libssh2 cannot use is refused by name.
+    func publicKey(passphrase: String?, _ problems: KeyProblems) throws(LianError) -> PublicKey {
+        guard let key = decode(passphrase: passphrase) else {
+            throw isEncrypted ? problems.passphraseWrong() : problems.damaged()
+        }
+        defer { EVP_PKEY_free(key) }
+        switch EVP_PKEY_get_base_id(key) {
+        case EVP_PKEY_EC:
+            return try Self.ellipticKey(key, problems)
+        case EVP_PKEY_ED25519:
+            throw problems.ed25519InPKCS8()
+        case EVP_PKEY_RSA:
+            try problems.check("ssh-rsa")
+            throw problems.refusedByLibrary("RSA")
+        case EVP_PKEY_DSA:
+            try problems.check("ssh-dss")
+        default:
+            break
+        }
+        throw problems.unreadableForm("of an algorithm that SSH does not use")
+    }
+
+    private func decode(passphrase: String?) -> OpaquePointer? {
+        let bytes = Array(text.utf8)
+        return bytes.withUnsafeBytes { raw -> OpaquePointer? in
+            guard let input = BIO_new_mem_buf(raw.baseAddress, Int32(raw.count)) else { return nil }
+            defer { BIO_free(input) }
+            // Always with a callback: libcrypto's own would ask on the terminal.
+            return withUnsafePointer(to: passphrase) { pointer in
+                PEM_read_bio_PrivateKey(
+                    input, nil,
+                    { buffer, size, _, context in
+                        guard let buffer, let given = context?.assumingMemoryBound(to: String?.self).pointee else {
+                            return -1
+                        }
+                        let bytes = Array(given.utf8)
+                        guard bytes.count <= size else { return -1 }
+                        memcpy(buffer, bytes, bytes.count)
+                        return Int32(bytes.count)
+                    }, UnsafeMutableRawPointer(mutating: pointer))
+            }
+        }
+    }
+
+    private static func ellipticKey(_ key: OpaquePointer, _ problems: KeyProblems) throws(LianError) -> PublicKey {
+        var name = [CChar](repeating: 0, count: 64)
+        var length = 0
+        guard EVP_PKEY_get_group_name(key, &name, name.count, &length) == 1 else { throw problems.damaged() }
+        let group = String(decoding: name[..<length].map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let curves = ["prime256v1": "nistp256", "secp384r1": "nistp384", "secp521r1": "nistp521"]
+        guard let curve = curves[group] else { throw problems.unreadableForm("on the curve \(group), unknown to SSH") }
+        var point: UnsafeMutablePointer<UInt8>?
+        let count = EVP_PKEY_get1_encoded_public_key(key, &point)
+        defer { CRYPTO_free(point, nil, 0) }
+        guard let point, count > 0 else { throw problems.damaged() }
+        var blob = WireWriter()
+        blob.string("ecdsa-sha2-\(curve)".utf8)
+        blob.string(curve.utf8)
+        blob.string(Array(UnsafeBufferPointer(start: point, count: count)))
+        guard let publicKey = PublicKey(blob: blob.bytes) else { throw problems.damaged() }
+        return publicKey
+    }
+}

@@ -1,0 +1,42 @@
+import CLinux
+import Glibc
+
+/// Tells a channel's exit status of 0 from one that never came. libssh2 answers 0 for both, and has no call to ask.
+/// But it decodes every packet into memory from the allocator that we give it, and gives the memory back once it has
+/// dealt with the packet: two kinds of packet are looked at there, when they are whole.
+/// Used by one session on one thread.
+final class PacketWatch {
+    /// Our number of the channel that was opened last.
+    private(set) var lastOpened: UInt32?
+    /// Our numbers of the channels for which an exit status came.
+    private(set) var withExitStatus: Set<UInt32> = []
+
+    /// What libssh2 hands back to the allocator; valid as long as this object.
+    var context: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
+
+    static func from(_ context: UnsafeMutableRawPointer) -> PacketWatch {
+        Unmanaged<PacketWatch>.fromOpaque(context).takeUnretainedValue()
+    }
+
+    // RFC 4254, sections 5.1 and 6.10.
+    private static let openConfirmation: UInt8 = 91
+    private static let channelRequest: UInt8 = 98
+    private static let exitStatus = Array("exit-status".utf8)
+
+    func look(at memory: UnsafeMutableRawPointer) {
+        let kind = memory.load(as: UInt8.self)
+        guard kind == Self.openConfirmation || kind == Self.channelRequest else { return }
+        let bytes = UnsafeRawBufferPointer(start: memory, count: lian_allocated_size(memory))
+        // Kind, our number of the channel, and for a request its name, one flag and the status.
+        guard bytes.count >= 5 else { return }
+        let channel = bytes[1..<5].reduce(0 as UInt32) { $0 << 8 | UInt32($1) }
+        if kind == Self.openConfirmation {
+            lastOpened = channel
+            withExitStatus.remove(channel)
+        } else if bytes.count >= 25, bytes[5..<9].elementsEqual([0, 0, 0, 11]),
+            bytes[9..<20].elementsEqual(Self.exitStatus)
+        {
+            withExitStatus.insert(channel)
+        }
+    }
+}

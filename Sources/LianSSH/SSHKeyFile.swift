@@ -1,0 +1,227 @@
+import FoundationEssentials
+import Glibc
+import LianModel
+
+/// A user's key file as it lies on the disk: recognised and judged without a passphrase, as far as that goes.
+package struct SSHKeyFile: Sendable {
+    package let path: String
+    /// Nil only for an encrypted PEM file, which tells it to nobody without the passphrase.
+    package let publicKey: PublicKey?
+    package let content: Content
+
+    package enum Content: Sendable {
+        /// In any form that libssh2 reads.
+        case privateKey(text: [UInt8], isEncrypted: Bool)
+        /// The private half is in the agent.
+        case publicKey
+    }
+
+    package var needsPassphrase: Bool {
+        if case .privateKey(_, isEncrypted: true) = content { true } else { false }
+    }
+
+    /// The most that a key file may hold.
+    private static let sizeLimit = 1 << 20
+
+    package init(path: String) throws(LianError) {
+        self.path = path
+        let problems = KeyProblems(path: path)
+        let (bytes, status) = try Self.read(path, problems)
+        let text = String(decoding: bytes, as: UTF8.self)
+        let body = text.trimmingPrefix(while: \.isWhitespace)
+        if body.hasPrefix("-----BEGIN") {
+            guard status.st_uid != getuid() || status.st_mode & 0o077 == 0 else {
+                throw problems.openToOthers(mode: status.st_mode & 0o777)
+            }
+            if body.hasPrefix(OpenSSHKeyFormat.header) {
+                let key = try OpenSSHKeyFormat.Head(text, problems)
+                try problems.check(key.publicKey.algorithm)
+                publicKey = key.publicKey
+                content = .privateKey(text: bytes, isEncrypted: key.isEncrypted)
+            } else {
+                let pem = try PEMKey(text, problems)
+                publicKey = pem.isEncrypted ? nil : try pem.publicKey(passphrase: nil, problems)
+                content = .privateKey(text: bytes, isEncrypted: pem.isEncrypted)
+            }
+        } else if let key = body.split(whereSeparator: \.isNewline).first.flatMap({ PublicKey(line: String($0)) }) {
+            try problems.check(key.algorithm)
+            publicKey = key
+            content = .publicKey
+        } else {
+            throw problems.notAKey(text)
+        }
+    }
+
+    private static func read(_ path: String, _ problems: KeyProblems) throws(LianError) -> ([UInt8], stat) {
+        // A named pipe would make open wait for its writer.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw problems.cannotOpen(errno) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw problems.cannotOpen(errno) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw problems.notAFile(isFolder: status.st_mode & S_IFMT == S_IFDIR)
+        }
+        var bytes: [UInt8] = []
+        while bytes.count <= sizeLimit {
+            let piece = [UInt8](unsafeUninitializedCapacity: 65536) { buffer, count in
+                count = max(Glibc.read(descriptor, buffer.baseAddress, buffer.count), 0)
+            }
+            if piece.isEmpty { break }
+            bytes += piece
+        }
+        guard !bytes.isEmpty else { throw problems.empty() }
+        guard bytes.count <= sizeLimit else { throw problems.notAKey("") }
+        return (bytes, status)
+    }
+}
+
+/// The errors of one key file: each names what is wrong and the line that mends it.
+struct KeyProblems {
+    let path: String
+
+    private func problem(_ message: String, hint: String) -> LianError {
+        LianError(.sshKeyUnusable, .resolve, message, hint: hint)
+    }
+
+    private var quotedPath: String { "'" + path.replacing("'", with: #"'\''"#) + "'" }
+
+    private var newKeyLine: String { "ssh-keygen -t ed25519 -f \(quotedPathBeside)" }
+
+    /// A new key goes beside the old one, never over it.
+    private var quotedPathBeside: String { "'" + path.replacing("'", with: #"'\''"#) + "_ed25519'" }
+
+    func cannotOpen(_ code: Int32) -> LianError {
+        if code == ENOENT || code == ENOTDIR {
+            return problem(
+                "there is no SSH key at \(path)",
+                hint: "name an existing private key with --ssh-key, make one with ssh-keygen -t ed25519 -f "
+                    + "\(quotedPath), or use --ssh-key ephemeral")
+        }
+        return problem(
+            "the SSH key \(path) cannot be read: \(String(cString: strerror(code)))",
+            hint: "let the user that runs lian-build read it: chown it to that user, then chmod 600 \(quotedPath)")
+    }
+
+    func notAFile(isFolder: Bool) -> LianError {
+        problem(
+            "\(path) is \(isFolder ? "a folder" : "not a regular file"), not an SSH key",
+            hint: "name the private key file itself with --ssh-key")
+    }
+
+    func empty() -> LianError {
+        problem("the SSH key \(path) is empty", hint: "name another key, or make a new one: \(newKeyLine)")
+    }
+
+    func openToOthers(mode: mode_t) -> LianError {
+        problem(
+            "the SSH key \(path) is open to other users (mode 0\(String(mode, radix: 8)))",
+            hint: "chmod 600 \(quotedPath)")
+    }
+
+    func notAKey(_ text: String) -> LianError {
+        if text.hasPrefix("PuTTY-User-Key-File") {
+            return problem(
+                "\(path) is a PuTTY key, which libssh2 does not read",
+                hint: "convert it: puttygen \(quotedPath) -O private-openssh-new -o \(quotedPath).openssh")
+        }
+        if text.hasPrefix("---- BEGIN SSH2 PUBLIC KEY") {
+            return problem(
+                "\(path) is a public key in the RFC 4716 form, which is not read",
+                hint: "convert it: ssh-keygen -i -f \(quotedPath) > \(quotedPath).pub")
+        }
+        return problem(
+            "\(path) is not an SSH key", hint: "name a private key with --ssh-key, or make one: \(newKeyLine)")
+    }
+
+    func damaged() -> LianError {
+        problem(
+            "the SSH key \(path) is damaged: it does not decode",
+            hint: "check it with ssh-keygen -y -f \(quotedPath), or make a new one: \(newKeyLine)")
+    }
+
+    func unreadableForm(_ what: String) -> LianError {
+        problem("the SSH key \(path) is \(what)", hint: "make a key that can be used: \(newKeyLine)")
+    }
+
+    func ed25519InPKCS8() -> LianError {
+        problem(
+            "the SSH key \(path) is an ed25519 key in PKCS#8 (PEM) form, which libssh2 cannot read",
+            hint: "with OpenSSH 9.6 or newer convert it: ssh-keygen -p -f \(quotedPath); "
+                + "otherwise make a new one: \(newKeyLine)")
+    }
+
+    func undecodableHere(cipher: String) -> LianError {
+        problem(
+            "the SSH key \(path) is encrypted with \(cipher), which libssh2 \(SSHLibrary.version) cannot decrypt",
+            hint: "encrypt it anew: ssh-keygen -p -Z aes256-ctr -f \(quotedPath)")
+    }
+
+    func refusedByLibrary(_ algorithm: String) -> LianError {
+        problem(
+            "libssh2 \(SSHLibrary.version) cannot use the \(algorithm) key \(path)",
+            hint: "rewrite it in the OpenSSH form: ssh-keygen -p -f \(quotedPath); or make a new one: \(newKeyLine)")
+    }
+
+    func passphraseMissing() -> LianError {
+        problem(
+            "the SSH key \(path) is encrypted and there is no terminal to ask for its passphrase",
+            hint: "set SSH_KEY_PASSPHRASE, name the public key and keep the private half in ssh-agent, "
+                + "or take the passphrase off: ssh-keygen -p -N '' -f \(quotedPath)")
+    }
+
+    func passphraseWrong() -> LianError {
+        problem(
+            "the passphrase for the SSH key \(path) is wrong",
+            hint: "try it with ssh-keygen -y -f \(quotedPath), and check SSH_KEY_PASSPHRASE")
+    }
+
+    func noAgent() -> LianError {
+        problem(
+            "\(path) is a public key, and no ssh-agent is there to sign with its private half",
+            hint: "name the private key with --ssh-key, or start an agent and set SSH_AUTH_SOCK: "
+                + "eval \"$(ssh-agent)\" && ssh-add PRIVATE_KEY")
+    }
+
+    func agentFailed(_ reason: String) -> LianError {
+        problem(
+            "the ssh-agent at SSH_AUTH_SOCK does not work: \(reason)",
+            hint: "check it with ssh-add -l, or name the private key with --ssh-key")
+    }
+
+    func notInAgent(_ key: PublicKey) -> LianError {
+        problem(
+            "the ssh-agent does not hold the private half of \(path) (\(key.description))",
+            hint: "add it with ssh-add PRIVATE_KEY, or name the private key with --ssh-key")
+    }
+
+    /// Refuses the algorithms that cannot authenticate with this libssh2.
+    func check(_ algorithm: String) throws(LianError) {
+        switch algorithm {
+        case "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521":
+            return
+        case "ssh-rsa":
+            guard !SSHLibrary.signsRSAWithSHA2 else { return }
+            throw problem(
+                "the SSH key \(path) is an RSA key: libssh2 \(SSHLibrary.version) signs it with SHA-1 only, which "
+                    + "current servers refuse",
+                hint: "use an ed25519 key: \(newKeyLine); libssh2 1.11 or newer mends RSA")
+        case "ssh-dss":
+            throw problem(
+                "the SSH key \(path) is a DSA key, which current servers refuse",
+                hint: "use an ed25519 key: \(newKeyLine)")
+        case let name where name.hasPrefix("sk-"):
+            throw problem(
+                "the SSH key \(path) is a FIDO security key (\(name)), which libssh2 cannot use",
+                hint: "use a key without a token: \(newKeyLine)")
+        case let name where name.contains("-cert-v01@"):
+            throw problem(
+                "\(path) is an SSH certificate (\(name)), which is not supported",
+                hint: "name the private key itself with --ssh-key")
+        default:
+            throw problem(
+                "the SSH key \(path) is of the unknown algorithm \(algorithm)",
+                hint: "use an ed25519 key: \(newKeyLine)")
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// The listening end for `lian-rsh`: takes over the two descriptors of a program that rsync started as its remote
+/// shell, and tells it in the end what to exit with.
+package final class DescriptorReceiver: Sendable {
+    /// The value of LIAN_RSH_SOCKET.
+    package let path: String
+    private let listener: FileDescriptor
+
+    /// The socket is made in a folder that only this user can enter.
+    package init(folder: String) throws(SystemError) {
+        path = "\(folder)/rsh.sock"
+        listener = try listenOnUnixSocket(path: path)
+    }
+
+    deinit {
+        unlink(path)
+    }
+
+    /// Waits for the program; nil where it did not come in time.
+    package func receive(deadline: ContinuousClock.Instant) async throws -> HandedDescriptors? {
+        let canceller = try Waker()
+        let received = await withTaskCancellationHandler {
+            await onOwnThread {
+                Result { () throws(SystemError) in try self.waitForHandover(deadline: deadline, canceller: canceller) }
+            }
+        } onCancel: {
+            canceller.wake()
+        }
+        try Task.checkCancellation()
+        return try received.get()
+    }
+
+    private func waitForHandover(
+        deadline: ContinuousClock.Instant, canceller: Waker
+    ) throws(SystemError) -> HandedDescriptors? {
+        while try isReadable(listener.raw, until: deadline, canceller) {
+            let raw = accept(listener.raw, nil, nil)
+            guard raw >= 0 else { continue }
+            let connection = FileDescriptor(owning: raw)
+            _ = fcntl(connection.raw, F_SETFD, FD_CLOEXEC)
+            var user: UInt32 = 0
+            guard lian_peer_user(connection.raw, &user) == 0, user == geteuid(),
+                try isReadable(connection.raw, until: deadline, canceller)
+            else { continue }
+            var descriptors: [Int32] = [-1, -1]
+            if lian_receive_descriptors(connection.raw, &descriptors) == 2 {
+                return HandedDescriptors(input: descriptors[0], output: descriptors[1], connection: connection)
+            }
+            // Whoever it was, it did not hand over what lian-rsh does.
+            for descriptor in descriptors where descriptor >= 0 { close(descriptor) }
+        }
+        return nil
+    }
+
+    private func isReadable(
+        _ descriptor: Int32, until deadline: ContinuousClock.Instant, _ canceller: Waker
+    ) throws(SystemError) -> Bool {
+        while true {
+            var polled = [
+                pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: canceller.descriptor, events: Int16(POLLIN), revents: 0),
+            ]
+            let left = deadline - .now
+            guard left > .zero else { return false }
+            guard poll(&polled, 2, left.pollMilliseconds) >= 0 || errno == EINTR else { throw SystemError("poll") }
+            if polled[1].revents != 0 { return false }
+            if polled[0].revents != 0 { return true }
+        }
+    }
+}
+
+/// Another program's standard input and output, and the way to end it.
+package final class HandedDescriptors: Sendable {
+    /// What rsync sends.
+    package let input: Int32
+    /// What rsync receives.
+    package let output: Int32
+    private let connection: FileDescriptor
+    private let isOpen = Mutex(true)
+
+    fileprivate init(input: Int32, output: Int32, connection: consuming FileDescriptor) {
+        self.input = input
+        self.output = output
+        self.connection = connection
+    }
+
+    deinit {
+        closeBoth()
+    }
+
+    /// Closes both descriptors and makes the program exit. Without it, it exits as a failed ssh does as soon as this
+    /// object is gone.
+    package func finish(exitStatus: UInt8) {
+        closeBoth()
+        var byte = exitStatus
+        send(connection.raw, &byte, 1, Int32(MSG_NOSIGNAL))
+    }
+
+    private func closeBoth() {
+        isOpen.withLock { isOpen in
+            guard isOpen else { return }
+            close(input)
+            close(output)
+            isOpen = false
+        }
+    }
+}
