@@ -59,7 +59,8 @@ extension RemoteFailure {
                 .remoteFailed, "the cgroup that LIAN_CGROUP names on the runner cannot be read",
                 "let the orchestrator name the runner's own cgroup there, or leave LIAN_CGROUP out")
         case .invalidRequest(let what):
-            return error(.internalError, "the remote side refused the request: \(what)", "please report this as a defect")
+            return error(
+                .internalError, "the remote side refused the request: \(what)", "please report this as a defect")
         }
     }
 }

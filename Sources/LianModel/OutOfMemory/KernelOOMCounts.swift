@@ -27,7 +27,9 @@ package struct KernelOOMCounts: Equatable, Sendable {
         }
         guard before.scope == .cgroup1 else { return last - first }
         // The count is the machine's, which other runners share: ours it is only where our own limit was hit too.
-        guard let firstHits = before.limitHits, let lastHits = after.limitHits, lastHits >= firstHits else { return nil }
+        guard let firstHits = before.limitHits, let lastHits = after.limitHits, lastHits >= firstHits else {
+            return nil
+        }
         return lastHits > firstHits ? last - first : 0
     }
 }

@@ -1,0 +1,84 @@
+import LianModel
+import LianSystem
+
+/// The options for `rsync --server` at the other end, so that both ends speak the same dialect. They depend on both
+/// programs' versions, and only the local rsync knows its own: it hands them to its `-e` program. From there they are
+/// taken one by one where they are known to name nothing on the runner; its command and its path are never used.
+package struct RsyncServerOptions: Equatable, Sendable {
+    package let options: [String]
+
+    /// From the arguments of rsync's `-e` program: HOST rsync --server OPTION… . PATH
+    package init(transportArguments arguments: [String]) throws(RemoteFailure) {
+        guard let server = arguments.firstIndex(of: "--server"), server >= 1,
+            let dot = arguments.lastIndex(of: "."), dot == arguments.count - 2, dot > server
+        else { throw .invalidRequest("rsync starts its other side in an unknown way: \(arguments)") }
+        let given = Array(arguments[(server + 1)..<dot])
+        if let unknown = given.first(where: { !Self.isKnown($0) }) {
+            throw .invalidRequest("rsync wants '\(unknown)' of its other side, which is not allowed there")
+        }
+        options = given
+    }
+
+    private static let flags: Set<String> = [
+        "--inplace", "--numeric-ids", "--delete", "--delete-before", "--delete-during", "--delete-delay",
+        "--delete-after", "--delete-excluded", "--force", "--partial", "--new-compress", "--old-compress",
+        "--ignore-times", "--size-only", "--no-implied-dirs", "--no-r", "--dirs",
+    ]
+    private static let settings: Set<String> = [
+        "--compress-level", "--compress-choice", "--checksum-choice", "--checksum-seed", "--timeout", "--block-size",
+        "--info", "--debug", "--modify-window", "--max-alloc", "--bwlimit", "--protocol",
+    ]
+
+    private static func isKnown(_ option: String) -> Bool {
+        if flags.contains(option) { return true }
+        if option.hasPrefix("--") {
+            let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            return parts.count == 2 && settings.contains(String(parts[0])) && !parts[1].isEmpty
+                && parts[1].utf8.allSatisfy { Identifier.isAlphanumeric($0) || ".,-".utf8.contains($0) }
+        }
+        // One bundle of letters; behind its `e` stands what the client can do, `protocol.letters`. Without a bundle's
+        // `s` the server takes its arguments from the command line, which is ours.
+        guard option.hasPrefix("-"), option.count > 1 else { return false }
+        let bundle = option.dropFirst()
+        let letters = bundle.prefix { $0 != "e" }
+        let abilities = bundle.dropFirst(letters.count + 1)
+        return letters.utf8.allSatisfy { Identifier.isAlphanumeric($0) } && !letters.contains("s")
+            && abilities.utf8.allSatisfy { Identifier.isAlphanumeric($0) || $0 == UInt8(ascii: ".") }
+    }
+}
+
+/// Starts the receiving rsync in a folder of the runner, made where it is not there. Afterwards the channel's input
+/// and output are rsync's stream; on its standard error rsync speaks for itself.
+package func startRsyncReceiver(
+    on host: any RemoteHost, folder: String, options: RsyncServerOptions
+) async throws -> any RemoteChannel {
+    guard folder.hasPrefix("/") else { throw RemoteFailure.invalidRequest("the context's folder is not absolute") }
+    let nonce = Nonce()
+    var request = WrapperRequest("receive", nonce: nonce)
+    try request.value(folder)
+    try request.values(options.options)
+    let channel = try await host.execute(Wrapper.commandLine)
+    try await channel.write(request.bytes)
+    return RsyncChannel(channel, nonce: nonce)
+}
+
+/// rsync's stream, with the wrapper's refusal, where there is one, told as an error of its own.
+private actor RsyncChannel: RemoteChannel {
+    private let channel: any RemoteChannel
+    private var records: RecordParser
+
+    init(_ channel: any RemoteChannel, nonce: Nonce) {
+        self.channel = channel
+        records = RecordParser(nonce: nonce)
+    }
+
+    func write(_ bytes: [UInt8]) async throws { try await channel.write(bytes) }
+    func closeInput() async throws { try await channel.closeInput() }
+    func close() async -> RemoteEnd { await channel.close() }
+
+    func read() async throws -> RemoteOutput? {
+        let output = try await channel.read()
+        if case .error(let bytes) = output { _ = try records.feed(bytes) }
+        return output
+    }
+}

@@ -1,0 +1,36 @@
+import LianSystem
+
+/// The programs on the runner's PATH that a build needs, each with the first line of what it says of its version.
+package struct RunnerTools: Equatable, Sendable {
+    package var rsync: String?
+    package var buildctl: String?
+
+    /// Asks the runner.
+    package static func probe(_ host: any RemoteHost, limit: Duration = .seconds(20)) async throws -> RunnerTools {
+        let nonce = Nonce()
+        let request = WrapperRequest("probe", nonce: nonce)
+        let channel = try await WrapperChannel.open(
+            on: host, nonce: nonce, request: request.bytes, silenceLimit: limit)
+        var text: [UInt8] = []
+        do {
+            while let message = try await channel.next(), text.count < 65536 {
+                if case .stream(let bytes) = message { text += bytes }
+            }
+        } catch {
+            await channel.close()
+            throw error
+        }
+        let end = await channel.close()
+        guard end.isClean else { throw RemoteFailure.connectionLost("the channel broke while the runner was asked") }
+        var tools = RunnerTools()
+        for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
+            let words = line.split(separator: " ", maxSplits: 1).map(String.init)
+            switch words.first {
+            case "rsync": tools.rsync = words.count > 1 ? words[1] : ""
+            case "buildctl": tools.buildctl = words.count > 1 ? words[1] : ""
+            default: break
+            }
+        }
+        return tools
+    }
+}

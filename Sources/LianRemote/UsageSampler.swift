@@ -1,0 +1,45 @@
+import LianSystem
+
+/// Collects the samples of one build, over a channel of its own and over as many connections as the build takes.
+package actor UsageSampler {
+    package private(set) var peaks = UsagePeaks()
+    private var line: [UInt8] = []
+
+    private static let lineLimit = 200
+
+    package init() {}
+
+    /// Samples until the channel ends or the task is cancelled. A lost connection is no error here: the build goes on
+    /// measuring over the next one.
+    package func sample(on host: any RemoteHost, silenceLimit: Duration = .seconds(20)) async throws {
+        let nonce = Nonce()
+        let request = WrapperRequest("sample", nonce: nonce)
+        peaks.interrupt()
+        line = []
+        let channel = try await WrapperChannel.open(
+            on: host, nonce: nonce, request: request.bytes, silenceLimit: silenceLimit)
+        do {
+            while let message = try await channel.next() {
+                if case .stream(let bytes) = message { add(bytes) }
+            }
+        } catch {
+            await channel.close()
+            switch error {
+            case RemoteFailure.connectionLost, is CancellationError: return
+            default: throw error
+            }
+        }
+        await channel.close()
+    }
+
+    private func add(_ bytes: [UInt8]) {
+        for byte in bytes {
+            if byte == UInt8(ascii: "\n") {
+                peaks.add(line: String(decoding: line, as: UTF8.self))
+                line.removeAll(keepingCapacity: true)
+            } else if line.count < Self.lineLimit {
+                line.append(byte)
+            }
+        }
+    }
+}

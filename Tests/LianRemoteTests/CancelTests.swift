@@ -1,0 +1,78 @@
+import Foundation
+import LianModel
+import LianRemote
+import LianSystem
+import LianTestSupport
+import Testing
+
+@Suite struct CancelTests {
+    @Test func cancelEndsTheWholeGroupAtOnce() async throws {
+        try await withRuns { runs in
+            let run = RemoteRun(
+                runs.request("(trap '' TERM; sleep 600) & (trap '' TERM; sleep 601 & wait) & echo up; sleep 602 & wait")
+            )
+            try await run.connect(to: runs.host)
+            _ = try await run.until("up")
+            let start = ContinuousClock.now
+            try await run.cancel()
+            let end = try await run.toItsEnd().end
+            #expect(end.cause == .cancelled)
+            #expect(end.signal == SIGTERM)
+            #expect(ContinuousClock.now - start < .seconds(2))
+            try await run.remove()
+        }
+    }
+
+    @Test func deafCommandIsKilled() async throws {
+        try await withRuns { runs in
+            let run = RemoteRun(runs.request("trap '' TERM; echo up; while :; do sleep 1; done"))
+            try await run.connect(to: runs.host)
+            _ = try await run.until("up")
+            let start = ContinuousClock.now
+            try await run.cancel()
+            let end = try await run.toItsEnd().end
+            #expect(end.cause == .cancelled)
+            #expect(end.signal == SIGKILL)
+            #expect(ContinuousClock.now - start > .seconds(4))
+            try await run.remove()
+        }
+    }
+
+    @Test func cancelThatWasLostGoesWithTheNextConnection() async throws {
+        try await withRuns { runs in
+            let run = RemoteRun(runs.request("echo up; sleep 600"))
+            try await run.connect(to: runs.host)
+            _ = try await run.until("up")
+            runs.host.cut()
+            try? await run.cancel()
+            #expect(
+                try await run.follow {
+                    runs.host
+                } log: { _ in
+                }.cause == .cancelled)
+            try await run.remove()
+        }
+    }
+
+    @Test func cancelledReaderLosesNothing() async throws {
+        try await withRuns { runs in
+            let run = RemoteRun(runs.request("sleep 0.3; echo one; sleep 600"))
+            try await run.connect(to: runs.host)
+            let reader = Task { try await run.next() }
+            try await Task.sleep(for: .milliseconds(50))
+            reader.cancel()
+            await #expect(throws: CancellationError.self) { try await reader.value }
+            #expect(try await run.until("one\n") == Array("one\n".utf8))
+            #expect(await run.stop(within: .seconds(10)) != nil)
+            try await run.remove()
+        }
+    }
+
+    @Test func leftoversOfACommandAreEnded() async throws {
+        try await withRuns { runs in
+            let (log, end, _) = try await runs.complete(runs.request("(trap '' TERM; sleep 600) & echo up"))
+            #expect(log == "up\n")
+            #expect(end.isSuccess)
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import Foundation
+import LianModel
+import LianRemote
+import LianSystem
+import LianTestSupport
+import Synchronization
+import Testing
+
+@Suite struct SecretsTests {
+    @Test func secretsLieInMemoryAndGoWithTheRun() async throws {
+        let secret = "hush-\(UInt64.random(in: 0..<UInt64.max))"
+        var noise = [UInt8](repeating: 0, count: 100_000)
+        for index in noise.indices { noise[index] = UInt8.random(in: 0...255) }
+        try await withRuns { runs in
+            var request = runs.request(
+                "stat -L -c '%a %U' secrets secrets/token secrets/noise secrets/empty; stat -f -L -c %T secrets; "
+                    + "cat secrets/noise >result; echo ready; sleep 600")
+            request.secrets = [
+                SecretFile(name: "token", bytes: Array(secret.utf8) + [0, 10]),
+                SecretFile(name: "noise", bytes: noise), SecretFile(name: "empty", bytes: []),
+            ]
+            // Looked for from before the start to after the end.
+            let seen = Mutex<[Int32]>([])
+            let watcher = Task.detached {
+                while !Task.isCancelled {
+                    let holders = processes(holding: secret) + processes(holding: secret, in: "environ")
+                    seen.withLock { $0 += holders }
+                }
+            }
+            let run = RemoteRun(request)
+            try await run.connect(to: runs.host)
+            let log = String(decoding: try await run.until("ready"), as: UTF8.self)
+            let user = NSUserName()
+            #expect(log == "700 \(user)\n600 \(user)\n600 \(user)\n600 \(user)\ntmpfs\nready\n")
+            let store = try FileManager.default.destinationOfSymbolicLink(atPath: runs.folder + "/secrets")
+            #expect(FileManager.default.contents(atPath: store + "/token") == Data(Array(secret.utf8) + [0, 10]))
+            try await run.cancel()
+            _ = try await run.toItsEnd()
+            #expect(!FileManager.default.fileExists(atPath: store))
+            #expect(try await run.result() == noise)
+            try await run.remove()
+            watcher.cancel()
+            #expect(seen.withLock { $0 } == [])
+        }
+    }
+
+    @Test func failedStartLeavesNoSecret() async throws {
+        try await withRuns { runs in
+            let before = try stores()
+            var request = RunRequest(folder: runs.folder, arguments: ["no-such-program"])
+            request.secrets = [SecretFile(name: "token", bytes: Array("hush".utf8))]
+            await #expect(throws: RemoteFailure.self) { try await RemoteRun(request).connect(to: runs.host) }
+            #expect(await eventually { (try? stores().subtracting(before).isEmpty) == true })
+        }
+    }
+
+    @Test func noMemoryNoSecret() async throws {
+        try #require(Busybox.isUsable, "needs root and unshare")
+        try await withTemporaryFolder { disk in
+            let hide =
+                "/usr/bin/mount --bind '\(disk.path)' /dev/shm && { [ ! -d /run/user/0 ] || "
+                + "/usr/bin/mount --bind '\(disk.path)' /run/user/0; } && exec \"$@\""
+            let host = LocalHost(launcher: ["/usr/bin/unshare", "-m", "/bin/sh", "-c", hide, "sh"])
+            try await withRuns(on: host) { runs in
+                var request = runs.request("true")
+                request.secrets = [SecretFile(name: "token", bytes: Array("hush".utf8))]
+                await #expect(throws: RemoteFailure.noSecretStore) { try await RemoteRun(request).connect(to: host) }
+                let onDisk = try FileManager.default.contentsOfDirectory(atPath: disk.path)
+                #expect(onDisk.isEmpty)
+                #expect(await eventually { !runs.exists("work/run-1") })
+            }
+        }
+    }
+
+    private func stores() throws -> Set<String> {
+        Set(try FileManager.default.contentsOfDirectory(atPath: "/dev/shm").filter { $0.hasPrefix("lian-") })
+    }
+}
