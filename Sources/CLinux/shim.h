@@ -37,11 +37,14 @@ int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions
 int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
 
 // struct ucred is declared only under _GNU_SOURCE as well.
-static inline int lian_peer_user(int socket, unsigned int *user) {
+static inline int lian_peer(int socket, int *process, unsigned int *user) {
     struct { int pid; unsigned int uid, gid; } peer;
     socklen_t size = sizeof peer;
     int result = getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-    if (result == 0) *user = peer.uid;
+    if (result == 0) {
+        *process = peer.pid;
+        *user = peer.uid;
+    }
     return result;
 }
 

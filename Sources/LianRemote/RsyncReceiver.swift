@@ -76,6 +76,12 @@ private actor RsyncChannel: RemoteChannel {
     func closeInput() async throws { try await channel.closeInput() }
     func close() async -> RemoteEnd { await channel.close() }
 
+    func pump(input: Int32, output: Int32) async throws -> PumpResult {
+        let result = try await channel.pump(input: input, output: output)
+        _ = try records.feed(result.errorOutput)
+        return result
+    }
+
     func read() async throws -> RemoteOutput? {
         let output = try await channel.read()
         if case .error(let bytes) = output { _ = try records.feed(bytes) }

@@ -1,14 +1,6 @@
 import Glibc
 import LianSystem
 
-/// What a pump moved, once both directions are done.
-package struct PumpResult: Sendable {
-    package let sent: Int
-    package let received: Int
-    /// The last of what the remote command said on its standard error.
-    package let errorOutput: [UInt8]
-}
-
 /// Joins two local descriptors with a channel on the session's own thread: bytes go from the one buffer into the
 /// other library and nowhere else.
 final class Pump {

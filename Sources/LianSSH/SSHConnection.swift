@@ -128,9 +128,6 @@ package final class SSHChannel: RemoteChannel {
         return try await link.perform { loop, completion in loop.read(from: id, completion) }
     }
 
-    /// Joins two local descriptors with the channel until the command's output has ended: what `input` holds goes to
-    /// the command, its output to `output`. Both become non-blocking and stay their owner's; the end of `input` closes
-    /// the command's input. `read` and `write` have no place beside it.
     package func pump(input: Int32, output: Int32) async throws -> PumpResult {
         let id = id
         return try await link.perform { loop, completion in loop.pump(id, input: input, output: output, completion) }

@@ -41,18 +41,31 @@ package final class DescriptorReceiver: Sendable {
             guard raw >= 0 else { continue }
             let connection = FileDescriptor(owning: raw)
             _ = fcntl(connection.raw, F_SETFD, FD_CLOEXEC)
+            var process: Int32 = 0
             var user: UInt32 = 0
-            guard lian_peer_user(connection.raw, &user) == 0, user == geteuid(),
+            guard lian_peer(connection.raw, &process, &user) == 0, user == geteuid(),
                 try isReadable(connection.raw, until: deadline, canceller)
             else { continue }
             var descriptors: [Int32] = [-1, -1]
             if lian_receive_descriptors(connection.raw, &descriptors) == 2 {
-                return HandedDescriptors(input: descriptors[0], output: descriptors[1], connection: connection)
+                return HandedDescriptors(
+                    input: descriptors[0], output: descriptors[1], arguments: Self.arguments(of: process),
+                    connection: connection)
             }
             // Whoever it was, it did not hand over what lian-rsh does.
             for descriptor in descriptors where descriptor >= 0 { close(descriptor) }
         }
         return nil
+    }
+
+    /// The program waits for us, so that its pid is still its own.
+    private static func arguments(of process: Int32) -> [String] {
+        guard let line = fopen("/proc/\(process)/cmdline", "re") else { return [] }
+        defer { fclose(line) }
+        guard let bytes = try? readToEnd(fileno(line), limit: 1 << 20) else { return [] }
+        return bytes.split(separator: 0, omittingEmptySubsequences: false).dropFirst().dropLast().map {
+            String(decoding: $0, as: UTF8.self)
+        }
     }
 
     private func isReadable(
@@ -78,12 +91,15 @@ package final class HandedDescriptors: Sendable {
     package let input: Int32
     /// What rsync receives.
     package let output: Int32
+    /// What the program was started with, its own name left out.
+    package let arguments: [String]
     private let connection: FileDescriptor
     private let isOpen = Mutex(true)
 
-    fileprivate init(input: Int32, output: Int32, connection: consuming FileDescriptor) {
+    fileprivate init(input: Int32, output: Int32, arguments: [String], connection: consuming FileDescriptor) {
         self.input = input
         self.output = output
+        self.arguments = arguments
         self.connection = connection
     }
 

@@ -26,6 +26,20 @@ package struct RemoteChannelClosed: Error {
     package init() {}
 }
 
+/// What a pump moved, once both directions are done.
+package struct PumpResult: Sendable {
+    package let sent: Int
+    package let received: Int
+    /// The last of what the remote command said on its standard error.
+    package let errorOutput: [UInt8]
+
+    package init(sent: Int, received: Int, errorOutput: [UInt8]) {
+        self.sent = sent
+        self.received = received
+        self.errorOutput = errorOutput
+    }
+}
+
 /// A command that runs on the other side: its input, its two outputs, and its end.
 package protocol RemoteChannel: AnyObject, Sendable {
     /// Waits until the other side has room for all of it; RemoteChannelClosed where the command ended before.
@@ -33,6 +47,10 @@ package protocol RemoteChannel: AnyObject, Sendable {
     func closeInput() async throws
     /// The next piece of either output; nil at the end of both.
     func read() async throws -> RemoteOutput?
+    /// Joins two local descriptors with the channel until the command's output has ended: what `input` holds goes to
+    /// the command, its output to `output`. Both become non-blocking and stay their owner's; the end of `input` closes
+    /// the command's input. `read` and `write` have no place beside it.
+    func pump(input: Int32, output: Int32) async throws -> PumpResult
     /// Closes the channel and tells how it ended. Safe to call at any time, more than once; only a channel that was
     /// read to its end can have ended cleanly.
     func close() async -> RemoteEnd

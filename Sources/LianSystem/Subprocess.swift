@@ -30,10 +30,18 @@ package enum SubprocessFailure: Error, Equatable, Sendable {
     case cancelled
 }
 
+/// What a child reads on its standard input.
+package enum SubprocessInput: Sendable {
+    case bytes([UInt8])
+    /// Written piece by piece, on a thread of its own, to the descriptor given; it ends early, by EPIPE, with the
+    /// child. For what is too large to be held.
+    case writer(@Sendable (_ descriptor: Int32) -> Void)
+}
+
 /// Runs a command to its end: both outputs read as they come, at most `outputLimit` bytes each, and its whole process
-/// group gone when this returns, however it returns.
+/// group gone when this returns, however it returns. Without a deadline it is for the caller to cancel.
 package func run(
-    _ command: Command, input: [UInt8] = [], deadline: Duration, outputLimit: Int = 4 << 20
+    _ command: Command, input: SubprocessInput = .bytes([]), deadline: Duration?, outputLimit: Int = 4 << 20
 ) async throws(SubprocessFailure) -> SubprocessResult {
     let canceller: Waker
     do { canceller = try Waker() } catch { throw .couldNotStart(error) }
@@ -55,8 +63,8 @@ package func run(
 
 private struct Supervisor {
     let command: Command
-    let input: [UInt8]
-    let deadline: Duration
+    let input: SubprocessInput
+    let deadline: Duration?
     let outputLimit: Int
     let cancelDescriptor: Int32
 
@@ -89,17 +97,16 @@ private struct Supervisor {
         closeNow(stdin.read)
         closeNow(stdout.write)
         closeNow(stderr.write)
-        var feeder = Feeder(bytes: input, descriptor: stdin.write.release())
+        var feeder = try Feeder(input, descriptor: stdin.write.release())
         defer { feeder.finish() }
-        try feeder.prepare()
         var output = Collector(descriptor: stdout.read.raw, limit: outputLimit)
         var error = Collector(descriptor: stderr.read.raw, limit: outputLimit)
         let start = ContinuousClock.now
 
         var exited = false
         while !exited {
-            let left = deadline - (ContinuousClock.now - start)
-            guard left > .zero else {
+            let left = deadline.map { $0 - (ContinuousClock.now - start) }
+            guard left ?? .seconds(1) > .zero else {
                 reaped = true
                 _ = endGroup(pid, politely: true)
                 throw SubprocessFailure.timedOut
@@ -111,7 +118,7 @@ private struct Supervisor {
                 pollfd(fd: error.pollDescriptor, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: feeder.pollDescriptor, events: Int16(POLLOUT), revents: 0),
             ]
-            guard poll(&polled, nfds_t(polled.count), left.pollMilliseconds) >= 0 || errno == EINTR else {
+            guard poll(&polled, nfds_t(polled.count), left?.pollMilliseconds ?? -1) >= 0 || errno == EINTR else {
                 throw SystemError("poll")
             }
             if polled[1].revents != 0 {
@@ -195,19 +202,27 @@ private struct Collector {
 /// Writes the child's input as it takes it and closes the pipe after the last byte.
 private struct Feeder {
     let bytes: [UInt8]
+    /// -1 where nothing is left to do here.
     var descriptor: Int32
     var sent = 0
 
-    init(bytes: [UInt8], descriptor: Int32) {
-        self.bytes = bytes
+    init(_ input: SubprocessInput, descriptor: Int32) throws(SystemError) {
         self.descriptor = descriptor
+        switch input {
+        case .bytes(let bytes):
+            self.bytes = bytes
+            if bytes.isEmpty { finish() } else { try setNonBlocking(descriptor) }
+        case .writer(let write):
+            bytes = []
+            self.descriptor = -1
+            try startThread {
+                write(descriptor)
+                close(descriptor)
+            }
+        }
     }
 
     var pollDescriptor: Int32 { descriptor }
-
-    mutating func prepare() throws(SystemError) {
-        if bytes.isEmpty { finish() } else { try setNonBlocking(descriptor) }
-    }
 
     mutating func writeOnce() {
         let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress?.advanced(by: sent), bytes.count - sent) }

@@ -119,27 +119,11 @@ import Testing
         let arguments = try String(contentsOfFile: words, encoding: .utf8).split(separator: "\n").map(String.init)
         let channel = try await startRsyncReceiver(
             on: runs.host, folder: destination, options: try RsyncServerOptions(transportArguments: arguments))
-        let upward = Task {
-            let file = await onOwnThread { open(up, O_RDONLY) }
-            defer { close(file) }
-            while true {
-                let bytes = await onOwnThread {
-                    [UInt8](unsafeUninitializedCapacity: 65536) { $1 = max(0, read(file, $0.baseAddress, $0.count)) }
-                }
-                if bytes.isEmpty { return try await channel.closeInput() }
-                try await channel.write(bytes)
-            }
-        }
-        let file = await onOwnThread { open(down, O_WRONLY) }
-        var complaints = ""
-        while let output = try await channel.read() {
-            switch output {
-            case .output(let bytes): _ = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
-            case .error(let bytes): complaints += String(decoding: bytes, as: UTF8.self)
-            }
-        }
-        close(file)
-        try await upward.value
+        let (input, output) = await onOwnThread { (open(up, O_RDONLY), open(down, O_WRONLY)) }
+        let pumped = try await channel.pump(input: input, output: output)
+        close(output)
+        close(input)
+        let complaints = String(decoding: pumped.errorOutput, as: UTF8.self)
         let result = try await sending.value
         #expect(result.termination == .exited(0), "\(result.errorText) \(complaints)")
         #expect(complaints == "")

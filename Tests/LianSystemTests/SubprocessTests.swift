@@ -17,7 +17,7 @@ import Testing
     @Test func largeInputAndOutputDoNotDeadlock() async throws {
         let input = [UInt8](repeating: 65, count: 3 << 20)
         let result = try await run(
-            shell("cat; cat /dev/zero | head -c 300000 >&2"), input: input, deadline: .seconds(30))
+            shell("cat; cat /dev/zero | head -c 300000 >&2"), input: .bytes(input), deadline: .seconds(30))
         #expect(result.output == input)
         #expect(result.error.count == 300_000)
     }

@@ -124,6 +124,36 @@ package final class LocalChannel: RemoteChannel {
         }
     }
 
+    package func pump(input: Int32, output: Int32) async throws -> PumpResult {
+        let upward = Task {
+            var sent = 0
+            while true {
+                guard let bytes = await onOwnThread({ readWaiting(input) }) else {
+                    if Task.isCancelled { return sent }
+                    continue
+                }
+                if bytes.isEmpty { break }
+                try await write(bytes)
+                sent += bytes.count
+            }
+            try await closeInput()
+            return sent
+        }
+        var received = 0
+        var errorOutput: [UInt8] = []
+        while let piece = try await read() {
+            switch piece {
+            case .output(let bytes):
+                try await onOwnThread { Result { () throws(SystemError) in try writeAll(output, bytes) } }.get()
+                received += bytes.count
+            case .error(let bytes): errorOutput += bytes
+            }
+        }
+        // The command is done; what the input may still hold nobody takes.
+        upward.cancel()
+        return PumpResult(sent: try await upward.value, received: received, errorOutput: errorOutput)
+    }
+
     package func close() async -> RemoteEnd {
         hangUp()
         let status = try? await withinLimit(.seconds(5)) { [exit] in await exit.value }
@@ -135,6 +165,15 @@ package final class LocalChannel: RemoteChannel {
         case .exited(let code): return RemoteEnd(isClean: true, exitStatus: code, signal: nil)
         case .signalled(let signal): return RemoteEnd(isClean: true, exitStatus: nil, signal: "\(signal)")
         }
+    }
+}
+
+/// Nil where nothing comes for a moment; empty at the end.
+private func readWaiting(_ descriptor: Int32) -> [UInt8]? {
+    var polled = [pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]
+    guard poll(&polled, 1, 100) > 0 else { return nil }
+    return [UInt8](unsafeUninitializedCapacity: 65536) { buffer, count in
+        count = max(0, read(descriptor, buffer.baseAddress, buffer.count))
     }
 }
 

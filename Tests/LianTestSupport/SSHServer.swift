@@ -152,7 +152,7 @@ package func runTool(
 ) async throws -> String {
     let command = Command(
         path, arguments, environment: ["PATH": "/usr/sbin:/usr/bin:/bin"].merging(environment) { $1 })
-    let result = try await run(command, input: Array(input.utf8), deadline: .seconds(60))
+    let result = try await run(command, input: .bytes(Array(input.utf8)), deadline: .seconds(60))
     guard result.termination.isSuccess else {
         throw FixtureError("\(path) \(arguments.joined(separator: " ")) failed: \(result.errorText)")
     }

@@ -99,7 +99,7 @@ package struct DockerConfig: Sendable {
         let result: SubprocessResult
         do {
             result = try await run(
-                Command(executable, ["get"], environment: environment), input: Array(server.utf8),
+                Command(executable, ["get"], environment: environment), input: .bytes(Array(server.utf8)),
                 deadline: Self.helperDeadline, outputLimit: 1 << 20)
         } catch .cancelled {
             throw CancellationError()

@@ -1,0 +1,140 @@
+import LianHTTP
+import LianModel
+import LianSystem
+import Synchronization
+
+/// One runner of ours: asked for, kept alive, destroyed. Whatever happens in between, `destroy` knows what there is to
+/// destroy.
+final class RunnerLease: Sendable {
+    let request: SpawnRequest
+    private let client: OrchestratorClient
+    private let reporter: any BuildReporter
+    private let state = Mutex(State())
+
+    /// Renewed each third of it; when nobody renews it, the orchestrator destroys the runner.
+    static let leaseSeconds = 90
+
+    private struct State {
+        var runner: RunnerAnswer?
+        /// An answer may have been lost: there may be a runner that we know no id of.
+        var mayHaveSpawned = false
+        /// Named by an answer that could not be used.
+        var strayID: String?
+        var heartbeat: Task<Void, Never>?
+        var warnings: [BuildWarning] = []
+        var loss: String?
+        var lossWaiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    init(_ request: SpawnRequest, client: OrchestratorClient, reporter: any BuildReporter) {
+        self.request = request
+        self.client = client
+        self.reporter = reporter
+    }
+
+    /// The same for each try of the same attempt, so that one runner comes of it.
+    private var key: String { "\(request.buildID)-\(request.attempt)" }
+
+    var runner: RunnerAnswer? { state.withLock(\.runner) }
+    var warnings: [BuildWarning] { state.withLock(\.warnings) }
+
+    func spawn(until deadline: ContinuousClock.Instant) async throws {
+        do {
+            let runner = try await client.spawn(request, key: key, until: deadline)
+            state.withLock { $0.runner = runner }
+        } catch {
+            state.withLock { state in
+                state.mayHaveSpawned = error.mayHaveSpawned
+                state.strayID = error.runnerID
+            }
+            throw error.error
+        }
+        keepAlive()
+    }
+
+    func waitUntilReady(until deadline: ContinuousClock.Instant) async throws -> ReadyRunner {
+        guard let runner else {
+            throw LianError(
+                .internalError, .spawn, "a runner was waited for that was never spawned", hint: "Please report this.")
+        }
+        return try await client.waitUntilReady(runner, until: deadline)
+    }
+
+    private func keepAlive() {
+        guard let id = runner?.runnerID else { return }
+        let beats = Task { [self] in
+            await client.keepAlive(id, leaseSeconds: Self.leaseSeconds) { event in
+                switch event {
+                case .unsupported:
+                    warn("heartbeat_unsupported", "the orchestrator has no heartbeats; it may end a long build")
+                case .missed(let error):
+                    warn("heartbeat_missed", "the runner's lease could not be renewed: \(error.message)")
+                case .gone(let reason): lose(reason)
+                }
+            }
+        }
+        state.withLock { $0.heartbeat = beats }
+    }
+
+    private func warn(_ code: String, _ message: String) {
+        let warning = BuildWarning(code, message)
+        state.withLock { $0.warnings.append(warning) }
+        reporter.report(.warning(warning))
+    }
+
+    private func lose(_ reason: String) {
+        let waiters = state.withLock { state in
+            state.loss = reason
+            defer { state.lossWaiters = [] }
+            return state.lossWaiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Returns only by throwing: when the orchestrator says that the runner is gone, or the task is cancelled.
+    func watchForLoss() async throws {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isLost = state.withLock { state in
+                    if state.loss != nil || Task.isCancelled { return true }
+                    state.lossWaiters.append(continuation)
+                    return false
+                }
+                if isLost { continuation.resume() }
+            }
+        } onCancel: {
+            let waiters = state.withLock { state in
+                defer { state.lossWaiters = [] }
+                return state.lossWaiters
+            }
+            for waiter in waiters { waiter.resume() }
+        }
+        try Task.checkCancellation()
+        let reason = state.withLock(\.loss) ?? "no reason is given"
+        throw LianError(
+            .runnerFailed, .build, "the orchestrator ended the runner in the middle of the build: \(reason)",
+            hint: "Its lease or lifetime may have run out; the orchestrator's log says more.")
+    }
+
+    /// Ends the runner, whatever is known of it. Not cancelled by what ended the build.
+    func destroy(within budget: Duration = OrchestratorClient.destroyBudget) async -> RunnerResult? {
+        let (known, stray, mayHaveSpawned) = state.withLock { ($0.runner, $0.strayID, $0.mayHaveSpawned) }
+        defer { state.withLock(\.heartbeat)?.cancel() }
+        if let id = known?.runnerID ?? stray {
+            return result(id, known, await client.destroy(id, within: budget))
+        }
+        guard mayHaveSpawned, let found = await client.destroyWhatWasSpawned(by: request, key: key, within: budget)
+        else { return nil }
+        return result(found.runnerID ?? "unknown", nil, found.outcome)
+    }
+
+    private func result(_ id: String, _ runner: RunnerAnswer?, _ outcome: DestroyOutcome) -> RunnerResult {
+        if case .unconfirmed(let reason) = outcome {
+            warn(
+                "runner_not_destroyed",
+                "the runner \(id) may still be there: \(reason); its lease ends it within \(Self.leaseSeconds) s")
+        }
+        return RunnerResult(
+            id: id, provider: runner?.provider ?? request.provider, tier: request.size.tier, destroyed: outcome == .gone)
+    }
+}
