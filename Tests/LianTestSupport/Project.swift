@@ -1,4 +1,5 @@
 import Foundation
+import LianSystem
 
 /// Where the tests find the project and what was built of it.
 package enum Project {
@@ -17,4 +18,17 @@ package enum Project {
 
     /// The folder in which scripts/setup keeps the PyPI tools.
     package static let tools = root.appending(path: ".tools/bin")
+
+    /// A program that scripts/setup provides, or that the machine has on its PATH.
+    package static func tool(_ name: String) throws -> String {
+        let path = "\(tools.path):\(ProcessInfo.processInfo.environment["PATH"] ?? "")"
+        guard let program = findExecutable(name, path: path) else { throw MissingTool(name: name) }
+        return program
+    }
+
+    package struct MissingTool: Error, CustomStringConvertible {
+        package let name: String
+
+        package var description: String { "'\(name)' is neither in .tools/bin nor on PATH: run scripts/test" }
+    }
 }

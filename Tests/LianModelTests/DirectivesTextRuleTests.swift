@@ -1,0 +1,141 @@
+import Foundation
+import LianModel
+import LianTestSupport
+import Testing
+
+/// The rules of texts: a table, and generated texts on which decoder and evaluator must be of one mind.
+@Suite struct DirectivesTextRuleTests {
+    static let rules: [String: TextRule] = [
+        "slug": .slug, "line": .line, "value": .value, "folder": .folder, "file": .file, "inner_path": .innerPath,
+        "variable_name": .variableName, "label_name": .labelName, "context_name": .contextName,
+        "secret_id": .secretID, "stage": .stage, "platform": .platform, "plain_word": .plainWord,
+        "user_name": .userName, "vault_path": .vaultPath, "registry_host": .registryHost, "namespace": .namespace,
+        "tagged_reference": .taggedReference, "pinned_reference": .pinnedReference, "extra_context": .extraContext,
+        "orchestrator_url": .orchestratorURL, "nats_url": .natsURL, "subject_prefix": .subjectPrefix,
+    ]
+
+    private struct Samples {
+        let rule: String
+        let good: [String]
+        let bad: [String]
+    }
+
+    private func table() throws -> [Samples] {
+        let text = try String(
+            contentsOf: Project.root.appending(path: "Tests/Fixtures/text-rules.jsonl"), encoding: .utf8)
+        return try text.split(separator: "\n").map { line in
+            var record = try JSONNode(.parse(String(line))).record()
+            let samples = Samples(
+                rule: try record.required("rule").string(),
+                good: try record.required("good").items().map { try $0.string() },
+                bad: try record.required("bad").items().map { try $0.string() })
+            try record.close()
+            return samples
+        }
+    }
+
+    /// What the evaluator says of each text, by the name of the rule.
+    private func verdicts(_ texts: [String: [String]]) async throws -> [String: [Bool]] {
+        let answer = try await withTemporaryFolder { folder in
+            try Data(texts.json.encodedBytes()).write(to: folder.appending(path: "texts.json"))
+            return try await nickelExport(
+                """
+                let rules = (import "rules.ncl").text_rules in
+                (import "texts.json") |> std.record.map (fun name texts => std.array.map rules."%{name}".holds texts)
+                """, named: "texts.ncl", in: folder)
+        }
+        let value = try #require(answer.value, "\(answer.diagnostic)")
+        return try #require(value.objectValue).mapValues { try #require($0.arrayValue).compactMap(\.boolValue) }
+    }
+
+    @Test func bothHaveTheSameRulesInTheSameWords() async throws {
+        let answer = try await withTemporaryFolder { folder in
+            try await nickelExport(
+                "(import \"rules.ncl\").text_rules |> std.record.map_values (fun rule => rule.sentence)",
+                named: "rules.ncl.ncl", in: folder)
+        }
+        let value = try #require(answer.value, "\(answer.diagnostic)")
+        #expect(value == Self.rules.mapValues { JSONValue.string($0.sentence) }.asObject)
+        #expect(Set(try table().map(\.rule)) == Set(Self.rules.keys))
+    }
+
+    @Test func bothAgreeWithTheTable() async throws {
+        let table = try table()
+        let verdicts = try await verdicts(Dictionary(uniqueKeysWithValues: table.map { ($0.rule, $0.good + $0.bad) }))
+        for samples in table {
+            let rule = try #require(Self.rules[samples.rule])
+            for text in samples.good { #expect(rule.holds(text), "\(samples.rule): \(text.json.encoded())") }
+            for text in samples.bad { #expect(!rule.holds(text), "\(samples.rule): \(text.json.encoded())") }
+            let expected = samples.good.map { _ in true } + samples.bad.map { _ in false }
+            #expect(verdicts[samples.rule] == expected, "\(samples.rule)")
+        }
+    }
+
+    @Test func bothAgreeOnGeneratedTexts() async throws {
+        var random = SplitMix(state: 20)
+        var texts: [String: [String]] = [:]
+        for samples in try table() {
+            texts[samples.rule] = (0..<400).map { round in
+                var text = round % 4 == 0 ? "" : samples.good.randomElement(using: &random) ?? ""
+                for _ in 0..<Int.random(in: 1...3, using: &random) { text.mutate(using: &random) }
+                return text
+            }
+        }
+        for (name, verdicts) in try await verdicts(texts) {
+            let rule = try #require(Self.rules[name])
+            let texts = try #require(texts[name])
+            #expect(verdicts.count == texts.count)
+            for (text, verdict) in zip(texts, verdicts) {
+                #expect(rule.holds(text) == verdict, "\(name): \(text.json.encoded())")
+            }
+            // A generator that only ever hits one side would prove nothing.
+            #expect(Set(verdicts).count == 2, "\(name)")
+        }
+    }
+}
+
+extension [String: JSONValue] {
+    fileprivate var asObject: JSONValue { .object(self) }
+}
+
+extension String {
+    private static let fragments = [
+        "a", "Z", "0", "9", "-", "--", "_", "__", "___", ".", "..", "/", "//", "/../", ":", "@", "#", "=", "~", "%",
+        "?", "*",
+        " ", "\t", "\n", "\r\n", "\u{0}", "\u{1f}", "\u{7f}", "\u{85}", "\u{2028}", "é", "e\u{308}", "\u{308}",
+        "\u{200d}",
+        "\u{212a}", "１", "ß", "👩‍👧", "[", "]", "[::1]", "localhost", "reg.example", "reg", ":5000", ":0", ":65535",
+        ":65536",
+        ":080", ":tag", "@sha256:\(String(repeating: "0a", count: 32))",
+        "@sha512:\(String(repeating: "f", count: 128))",
+        "docker-image://", "http://", "https://", "nats://", "tls://", "a/b#c", "#d", "linux/amd64",
+        String(repeating: "a", count: 64), String(repeating: "b", count: 127),
+    ]
+
+    /// Puts a fragment somewhere in, or takes a few scalars out.
+    fileprivate mutating func mutate(using random: inout some RandomNumberGenerator) {
+        var scalars = Array(unicodeScalars)
+        let place = Int.random(in: 0...scalars.count, using: &random)
+        if Bool.random(using: &random) || scalars.isEmpty {
+            scalars.insert(
+                contentsOf: Array(Self.fragments.randomElement(using: &random)?.unicodeScalars ?? "".unicodeScalars),
+                at: place)
+        } else {
+            scalars.removeSubrange(place..<min(scalars.count, place + Int.random(in: 0...3, using: &random)))
+        }
+        self = String(String.UnicodeScalarView(scalars))
+    }
+}
+
+/// The same numbers in each run.
+private struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
