@@ -7,6 +7,11 @@ package struct NickelAnswer: Sendable {
     /// The JSON that was printed; nil where the document was refused.
     package let value: JSONValue?
     package let diagnostic: String
+
+    /// It is the document that is wrong, not the schema nor the way it was asked.
+    package var isVerdict: Bool {
+        diagnostic.hasPrefix("error: contract broken by") || diagnostic.hasPrefix("error: missing definition for")
+    }
 }
 
 /// `nickel export` with the project's schemas and defaults on its import path.
