@@ -134,7 +134,7 @@ import Testing
 
     /// The rule in a drawn diagnostic: the line below its first.
     private func sentence(of diagnostic: String) -> String? {
-        guard let line = diagnostic.split(separator: "\n").dropFirst().first, line.contains(" must be ") else {
+        guard let line = diagnostic.split(separator: "\n").dropFirst().first, line.contains(" must ") else {
             return nil
         }
         let text = line.drop { $0 == " " }
