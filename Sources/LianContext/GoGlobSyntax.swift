@@ -1,4 +1,5 @@
-/// Whether Go's `filepath.Match` takes the pattern: Docker refuses the whole ignore file where it does not.
+/// Whether Docker takes a pattern at all: it asks Go's `filepath.Match` about the name ".", which looks at no more of
+/// the pattern than it needs to tell that it does not match.
 enum GoGlobSyntax {
     private static let backslash = UInt32(UInt8(ascii: "\\"))
     private static let open = UInt32(UInt8(ascii: "["))
@@ -6,67 +7,87 @@ enum GoGlobSyntax {
     private static let caret = UInt32(UInt8(ascii: "^"))
     private static let hyphen = UInt32(UInt8(ascii: "-"))
     private static let star = UInt32(UInt8(ascii: "*"))
+    private static let questionMark = UInt32(UInt8(ascii: "?"))
+    private static let dot = UInt32(UInt8(ascii: "."))
 
-    static func isValid(_ pattern: [UInt32]) -> Bool {
-        var index = 0
-        while index < pattern.count {
-            while index < pattern.count, pattern[index] == star { index += 1 }
-            let end = endOfChunk(pattern, from: index)
-            guard isValidChunk(pattern[index..<end]) else { return false }
-            index = end
-        }
-        return true
+    /// The first chunk is read to its end. The second one is only where the first matches ".", and then nothing is
+    /// left of the name that a third could match.
+    static func isTaken(_ pattern: [UInt32]) -> Bool {
+        var rest = pattern[...]
+        guard let first = readChunk(takeChunk(&rest)) else { return false }
+        return !first.matchesDot || readChunk(takeChunk(&rest)) != nil
     }
 
     /// A chunk ends before the next star outside of brackets. A `]` ends brackets here wherever it stands, which is
     /// not how the chunk itself is read; Go does the same.
-    private static func endOfChunk(_ pattern: [UInt32], from start: Int) -> Int {
-        var index = start
+    private static func takeChunk(_ rest: inout ArraySlice<UInt32>) -> ArraySlice<UInt32> {
+        rest = rest.drop { $0 == star }
+        var index = rest.startIndex
         var inBrackets = false
-        while index < pattern.count {
-            switch pattern[index] {
+        scan: while index < rest.endIndex {
+            switch rest[index] {
             case backslash: index += 1
             case open: inBrackets = true
             case close: inBrackets = false
-            case star where !inBrackets: return index
+            case star where !inBrackets: break scan
             default: break
             }
             index += 1
         }
-        return pattern.count
+        let chunk = rest[..<min(index, rest.endIndex)]
+        rest = rest[chunk.endIndex...]
+        return chunk
     }
 
-    private static func isValidChunk(_ chunk: ArraySlice<UInt32>) -> Bool {
+    private struct Chunk {
+        let matchesDot: Bool
+    }
+
+    /// Nil where the chunk is malformed.
+    private static func readChunk(_ chunk: ArraySlice<UInt32>) -> Chunk? {
         var rest = chunk
+        var count = 0
+        var matchesDot = true
         while let first = rest.popFirst() {
+            count += 1
             switch first {
-            case open: guard skipBrackets(&rest) else { return false }
-            case backslash: guard rest.popFirst() != nil else { return false }
-            default: break
+            case questionMark: break
+            case open:
+                guard let brackets = readBrackets(&rest) else { return nil }
+                matchesDot = brackets.matchesDot
+            case backslash:
+                guard let escaped = rest.popFirst() else { return nil }
+                matchesDot = escaped == dot
+            default: matchesDot = first == dot
             }
         }
-        return true
+        return Chunk(matchesDot: count == 1 && matchesDot)
     }
 
-    private static func skipBrackets(_ rest: inout ArraySlice<UInt32>) -> Bool {
-        if rest.first == caret { rest.removeFirst() }
+    private static func readBrackets(_ rest: inout ArraySlice<UInt32>) -> Chunk? {
+        let isNegated = rest.first == caret
+        if isNegated { rest.removeFirst() }
+        var hasDot = false
         var isFirst = true
         while isFirst || rest.first != close {
-            guard skipClassMember(&rest) else { return false }
+            guard let low = takeMember(&rest) else { return nil }
+            var high = low
             if rest.first == hyphen {
                 rest.removeFirst()
-                guard skipClassMember(&rest) else { return false }
+                guard let member = takeMember(&rest) else { return nil }
+                high = member
             }
+            hasDot = hasDot || low <= dot && dot <= high
             isFirst = false
         }
         rest.removeFirst()
-        return true
+        return Chunk(matchesDot: hasDot != isNegated)
     }
 
-    /// One member, escaped or not, that is not the pattern's last character.
-    private static func skipClassMember(_ rest: inout ArraySlice<UInt32>) -> Bool {
-        guard let first = rest.popFirst(), first != hyphen, first != close else { return false }
-        if first == backslash, rest.popFirst() == nil { return false }
-        return !rest.isEmpty
+    /// One member, escaped or not, that is not the chunk's last character.
+    private static func takeMember(_ rest: inout ArraySlice<UInt32>) -> UInt32? {
+        guard let first = rest.popFirst(), first != hyphen, first != close else { return nil }
+        guard let member = first == backslash ? rest.popFirst() : first, !rest.isEmpty else { return nil }
+        return member
     }
 }

@@ -8,7 +8,7 @@ package struct IgnoreRules: Sendable {
     /// but for one that ends it.
     let exceptionsArePrefixes: Bool
     /// Whether BuildKit before v0.10 can read the rules at all.
-    let readableBeforeV010: Bool
+    package let readableBeforeV010: Bool
     /// Whether every BuildKit keeps the same of a context that has no newline in any name.
     let generationsAgree: Bool
 
@@ -82,7 +82,7 @@ package struct IgnoreRules: Sendable {
                 throw LineError(reason: "an exception with no pattern", hint: "Write the pattern right after the !.")
             }
         }
-        guard GoGlobSyntax.isValid(pattern) else { throw LineError(reason: "not a pattern") }
+        guard GoGlobSyntax.isTaken(pattern) else { throw LineError(reason: "not a pattern") }
         do {
             return try IgnorePattern(line: number, isException: isException, scalars: pattern)
         } catch {

@@ -22,6 +22,7 @@ final class RegexMatcher {
     private static let unknown: Int32 = -1
     private static let failed: Int32 = -2
     private static let matched: Int32 = -3
+    private static let unknownRow = [Int32](repeating: unknown, count: rowLength)
     private static let mostStates = 256
     private static let mostKeptCounters = 1 << 16
 
@@ -124,7 +125,7 @@ final class RegexMatcher {
         states.append(state)
         indices[state] = index
         keptCounters += state.counters.count
-        transitions += repeatElement(Self.unknown, count: Self.rowLength)
+        transitions += Self.unknownRow
         return index
     }
 

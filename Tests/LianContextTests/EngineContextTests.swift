@@ -1,0 +1,85 @@
+import Foundation
+import LianContext
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+/// What the real BuildKit copies of a context is what the walk says that it copies.
+@Suite struct EngineContextTests {
+    @Test(.enabled("a Docker engine can be started") { await DockerEngine.missing() == nil })
+    func theEngineCopiesWhatTheWalkSays() async throws {
+        try await DockerEngine.with { engine in
+            try await withTemporaryFolder { folder in
+                let dockerfile = folder.appending(path: "Dockerfile")
+                try "FROM scratch\nCOPY . /\n".write(to: dockerfile, atomically: true, encoding: .utf8)
+                // Two at a time: most of a build is waiting.
+                let compared = try await withThrowingTaskGroup(of: Bool.self) { group in
+                    var compared = 0
+                    for (index, sample) in ContextSample.all.enumerated() {
+                        if index >= 2, try await group.next() == true { compared += 1 }
+                        group.addTask { try await compare(sample, engine, folder) }
+                    }
+                    for try await wasCompared in group where wasCompared { compared += 1 }
+                    return compared
+                }
+                #expect(compared > 60)
+            }
+        }
+    }
+
+    /// Whether both sides took the ignore file, so that there was something to compare.
+    private func compare(_ sample: ContextSample, _ engine: DockerEngine, _ folder: URL) async throws -> Bool {
+        let root = folder.appending(path: UUID().uuidString)
+        let output = folder.appending(path: UUID().uuidString)
+        defer {
+            try? FileManager.default.removeItem(at: root)
+            try? FileManager.default.removeItem(at: output)
+        }
+        try sample.make(at: root)
+        let build = try await engine.docker([
+            "build", "-f", folder.appending(path: "Dockerfile").path, "--output", "type=local,dest=\(output.path)",
+            root.path,
+        ])
+        let context: Context
+        do {
+            context = try Context(root: root.path, dockerfile: nil)
+        } catch {
+            #expect(!build.termination.isSuccess, "the engine takes what is refused here: \(sample), \(error)")
+            return false
+        }
+        guard build.termination.isSuccess else {
+            #expect(!context.rules.readableBeforeV010, "the engine refuses \(sample): \(build.errorText)")
+            return false
+        }
+        var said: Set<String> = []
+        try context.walk(asReadBy: .beforeV010) { said.insert($0.description) }
+        let copied = try await listing(of: output)
+        #expect(said == copied, "\(sample)")
+        // Whatever it copies is sent.
+        var sent: Set<String> = []
+        _ = try context.walk { sent.insert($0.description) }
+        #expect(copied.isSubset(of: sent), "\(sample)")
+        return true
+    }
+}
+
+extension ContextEntry {
+    /// As `find -printf "%y%P"` writes it.
+    fileprivate var description: String {
+        switch kind {
+        case .folder: "d" + pathText
+        case .file: "f" + pathText
+        case .link: "l" + pathText
+        case .special: "?" + pathText
+        }
+    }
+}
+
+private func listing(of folder: URL) async throws -> Set<String> {
+    let found = try await run(
+        Command("/usr/bin/find", [folder.path, "-mindepth", "1", "-printf", "%y%P\\0"], environment: [:]),
+        deadline: .seconds(30))
+    #expect(found.termination.isSuccess)
+    return Set(found.outputText.split(separator: "\0").map(String.init))
+}
