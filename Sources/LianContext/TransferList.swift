@@ -13,6 +13,8 @@ struct TransferList {
     }
 
     mutating func add(_ entry: ContextEntry) throws {
+        // rsync would take it for a comment, in a list by NULs too.
+        if let first = entry.path.first, "#;".utf8.contains(first) { chunk += "./".utf8 }
         chunk += entry.path
         chunk.append(0)
         guard chunk.count >= Self.chunkSize else { return }

@@ -1,0 +1,122 @@
+import Foundation
+import Glibc
+import LianContext
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+/// rsync, fed with the list, makes at the other end exactly what the walk handed out.
+@Suite(.enabled("rsync is installed") { findExecutable("rsync", path: "/usr/bin:/usr/local/bin:/bin") != nil })
+struct TransferListTests {
+    @Test(arguments: [
+        "", "*\n!kept\n", "kept\n!kept/deep/one\n", "**/*.log\n!**/keep.log\nempty\n", "Dockerfile\n.dockerignore\n*",
+        "sub\n!sub/a/b/c\n", "**\n!**/file*\n",
+    ])
+    func theFarEndIsWhatTheWalkSaid(ignoreFile: String) async throws {
+        try await withTemporaryFolder { folder in
+            let source = folder.appending(path: "source")
+            try await makeTree(at: source, ignoreFile: ignoreFile)
+            let context = try Context(root: source.path, dockerfile: "Dockerfile")
+            let destination = folder.appending(path: "destination")
+            let summary = try await send(context, to: destination)
+
+            let all = try await attributes(of: source)
+            let arrived = try await attributes(of: destination)
+            var said: Set<String> = []
+            _ = try context.walk { said.insert(latin1($0.path)) }
+            #expect(Set(arrived.keys) == said)
+            for (path, attributes) in arrived { #expect(attributes == all[path], "\(path)") }
+            #expect(said.contains("Dockerfile") && said.contains(".dockerignore"))
+            #expect(summary.files + summary.folders == said.count)
+            #expect(summary.files + summary.excludedFiles == all.values.count { !$0.hasPrefix("d") })
+            #expect(try context.summary() == summary)
+        }
+    }
+
+    @Test func theListComesInPieces() async throws {
+        try await withTemporaryFolder { folder in
+            try "FROM scratch".write(to: folder.appending(path: "Dockerfile"), atomically: true, encoding: .utf8)
+            let name = String(repeating: "n", count: 200)
+            for index in 0..<1000 {
+                #expect(FileManager.default.createFile(atPath: "\(folder.path)/\(name)\(index)", contents: nil))
+            }
+            let context = try Context(root: folder.path, dockerfile: "Dockerfile")
+            var pieces: [[UInt8]] = []
+            let summary = try context.sendTransferList { pieces.append($0) }
+            #expect(pieces.count > 2)
+            #expect(pieces.allSatisfy { $0.last == 0 && $0.count < 1 << 17 })
+            #expect(pieces.joined().count { $0 == 0 } == 1001)
+            #expect(summary.longestPath.count == 203)
+        }
+    }
+
+    @Test func whoTakesTheListMayStopTheWalk() async throws {
+        try await withTemporaryFolder { folder in
+            try "FROM scratch".write(to: folder.appending(path: "Dockerfile"), atomically: true, encoding: .utf8)
+            let context = try Context(root: folder.path, dockerfile: "Dockerfile")
+            #expect(throws: CancellationError.self) {
+                try context.sendTransferList { _ in throw CancellationError() }
+            }
+        }
+    }
+
+    private func send(_ context: Context, to destination: URL) async throws -> ContextSummary {
+        var list: [UInt8] = []
+        let summary = try context.sendTransferList { list += $0 }
+        let rsync = try #require(findExecutable("rsync", path: "/usr/bin:/usr/local/bin:/bin"))
+        let result = try await run(
+            Command(
+                rsync, Context.rsyncArguments + [context.root + "/", destination.path + "/"],
+                environment: ["PATH": "/usr/bin:/bin"]), input: list, deadline: .seconds(60))
+        #expect(result.termination == .exited(0), "\(result.errorText)")
+        return summary
+    }
+
+    /// Type, mode, size, time and link target of everything below, by path. Folders' sizes are the file system's.
+    private func attributes(of folder: URL) async throws -> [String: String] {
+        let found = try await run(
+            Command(
+                "/usr/bin/find",
+                [
+                    folder.path, "-mindepth", "1", "(", "-type", "d", "-printf", "%P\\0d %m %T@\\0", ")", "-o",
+                    "-printf",
+                    "%P\\0%y %m %s %T@ %l\\0",
+                ], environment: [:]), deadline: .seconds(30))
+        let fields = found.output.split(separator: 0).map { latin1($0) }
+        return Dictionary(
+            uniqueKeysWithValues: stride(from: 0, to: fields.count - 1, by: 2).map { (fields[$0], fields[$0 + 1]) })
+    }
+
+    /// Names that a shell, rsync's rules or a list by lines would trip over.
+    private func makeTree(at root: URL, ignoreFile: String) async throws {
+        let script = #"""
+            mkdir "$1" && cd "$1"
+            printf 'FROM scratch\n' >Dockerfile
+            mkdir -p kept/deep empty 'a b' 'new
+            line' "$(printf 'caf\351')" sub/a/b/c sub/a/x './-rf' '#hash' ';semi' '.' nested/empty/empty
+            touch kept/deep/one kept/two 'a b/c d' 'new
+            line/file' 'new
+            line/x.log' "$(printf 'caf\351/\377\376')" sub/a/b/c/file sub/a/x/file sub/top ./-rf/--delete
+            touch './-' '#comment' ';comment' ':merge' '!clear' '+ plus' './- minus' '$(touch pwned)' '`id`' 'star*' 'q?' \
+              '#hash/inside' '[set]' 'back\slash' "quote'" 'double"' ' leading' 'trailing ' "$(printf 'tab\there')" 'new
+            ' x.log kept/keep.log './~' '...' "$(printf 'bell\a\033[0m')"
+            head -c 100000 /dev/zero >large
+            echo secret >private; chmod 600 private; chmod 4755 x.log; chmod 1777 empty; chmod 711 nested
+            ln large hardlink
+            ln -s large link; ln -s /etc/passwd absolute; ln -s ../.. outside; ln -s nowhere dangling; ln -s kept folderlink
+            mkfifo fifo
+            find . -print0 | xargs -0 touch -h -d '2020-02-03 04:05:06.789'
+            """#
+        let made = try await run(
+            Command("/bin/bash", ["-ec", script, "bash", root.path], environment: ["PATH": "/usr/bin:/bin"]),
+            deadline: .seconds(30))
+        try #require(made.termination == .exited(0), "\(made.errorText)")
+        try ignoreFile.write(to: root.appending(path: ".dockerignore"), atomically: false, encoding: .utf8)
+    }
+}
+
+/// A text for any bytes, each its own character.
+private func latin1(_ bytes: some Sequence<UInt8>) -> String {
+    String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
+}
