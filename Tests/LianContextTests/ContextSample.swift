@@ -27,11 +27,11 @@ struct ContextSample: CustomStringConvertible {
     }
 
     /// Cases that a person thought of, and generated ones.
-    static let all = handPicked + generated(count: 60)
+    static let all = handPicked + generated(from: 4000, count: 60)
 
-    static func generated(count: Int) -> [ContextSample] {
+    static func generated(from seed: Int, count: Int) -> [ContextSample] {
         (0..<count).map { index in
-            var samples = IgnoreSamples(seed: UInt64(4000 + index), oddity: index % 3 == 2 ? .odd : .plain)
+            var samples = IgnoreSamples(seed: UInt64(seed + index), oddity: index % 3 == 2 ? .odd : .plain)
             let tree = samples.tree(entries: 30)
             return ContextSample(tree: tree, ignoreFile: samples.ignoreFile(for: tree))
         }
