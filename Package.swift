@@ -57,6 +57,7 @@ let package = Package(
         tests("LianSystemTests", ["LianSystem", "LianModel"]),
         tests("LianBuildTests", ["LianBuild", "LianModel", "LianSystem"]),
         tests("LianCLITests", ["LianCLI", "LianBuild", "LianModel", "LianSystem"]),
+        tests("LianContextTests", ["LianContext", "LianModel", "LianSystem"]),
         tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
         tests("LianRemoteTests", ["LianRemote", "LianModel", "LianSystem"]),
         tests("LianSSHTests", ["LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
