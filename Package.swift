@@ -54,12 +54,12 @@ let package = Package(
             name: "LianTestSupport", dependencies: ["LianContext", "LianModel", "LianSystem"],
             path: "Tests/LianTestSupport", swiftSettings: swiftSettings),
         tests("LianModelTests", ["LianModel"]),
-        tests("LianSystemTests", ["LianSystem", "LianModel"]),
+        tests("LianSystemTests", ["LianSystem", "LianModel", "lian-rsh"]),
         tests("LianBuildTests", ["LianBuild", "LianModel", "LianSystem"]),
         tests("LianCLITests", ["LianCLI", "LianBuild", "LianModel", "LianSystem"]),
         tests("LianContextTests", ["LianContext", "LianModel", "LianSystem"]),
         tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
         tests("LianRemoteTests", ["LianRemote", "LianModel", "LianSystem"]),
-        tests("LianSSHTests", ["LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
+        tests("LianSSHTests", ["CSSH2", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
     ]
 )

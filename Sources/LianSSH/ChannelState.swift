@@ -6,10 +6,11 @@ import Synchronization
 final class ChannelState {
     enum Phase {
         case queued, opening, starting, open
-        /// The command ended; the other side is given time to tell how.
+        /// The output has ended; the other side is given time to tell how the command did, and to close.
         case awaitingPeer(until: ContinuousClock.Instant)
-        /// Our own close is on its way; after the deadline nobody waits for it any more.
+        /// Closed in the middle: our own close is on its way.
         case closing(until: ContinuousClock.Instant)
+        /// The end was told; what is left to do is libssh2's.
         case freeing
     }
 

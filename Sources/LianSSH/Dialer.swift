@@ -46,6 +46,7 @@ struct Dialer {
 
     /// What a peer's silence may last while data of ours is under way, in milliseconds.
     private static let deadPeerLimit: Int32 = 30_000
+    private static let unsentLimit: Int32 = 256 << 10
 
     /// Tries every address of the host in turn.
     func connect(until end: ContinuousClock.Instant, patience: Duration) throws(AttemptFailure) -> FileDescriptor {
@@ -91,6 +92,9 @@ struct Dialer {
         }
         let tcp = Int32(IPPROTO_TCP)
         set(tcp, TCP_NODELAY, 1)
+        // While the socket takes no more, libssh2 cannot read either: on a slow link a full send buffer would keep every
+        // other channel waiting for seconds.
+        set(tcp, TCP_NOTSENT_LOWAT, unsentLimit)
         // libssh2's own keepalive never tells of a dead peer; the kernel's does.
         set(SOL_SOCKET, SO_KEEPALIVE, 1)
         set(tcp, TCP_KEEPIDLE, 10)

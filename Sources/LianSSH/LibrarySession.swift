@@ -26,7 +26,7 @@ enum SSHLibrary {
     static func accepts(privateKey: [UInt8], passphrase: String?) -> Bool {
         guard let session = LibrarySession() else { return false }
         session.refuseToSend()
-        return session.authenticate(user: "-", privateKey: privateKey, passphrase: passphrase)
+        return session.authenticate(user: "-", publicKeyLine: nil, privateKey: privateKey, passphrase: passphrase)
             == LIBSSH2_ERROR_SOCKET_SEND
     }
 }
@@ -116,11 +116,12 @@ final class LibrarySession {
         return PublicKey(blob: Array(UnsafeRawBufferPointer(start: pointer, count: size)))
     }
 
-    func authenticate(user: String, privateKey: [UInt8], passphrase: String?) -> Int32 {
+    /// Without the public half libssh2 first decodes the private one for it, which for an encrypted key takes long.
+    func authenticate(user: String, publicKeyLine: String?, privateKey: [UInt8], passphrase: String?) -> Int32 {
         privateKey.withUnsafeBytes { key in
             libssh2_userauth_publickey_frommemory(
-                session, user, user.utf8.count, nil, 0, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count,
-                passphrase)
+                session, user, user.utf8.count, publicKeyLine, publicKeyLine?.utf8.count ?? 0,
+                key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count, passphrase)
         }
     }
 

@@ -31,9 +31,10 @@ final class SessionLoop {
         let reason: String
     }
 
-    // How long an end is waited for, by what it waits on.
-    private static let peerPatience: Duration = .seconds(5)
-    private static let closePatience: Duration = .seconds(2)
+    /// From the end of a command's output to the word how it ended.
+    private static let endPatience: Duration = .seconds(5)
+    /// How long a close in the middle is held up for what the other side may still tell.
+    private static let closePatience: Duration = .milliseconds(500)
 
     init(link: SessionLink, session: LibrarySession, socket: consuming FileDescriptor, endpoint: SSHEndpoint) {
         self.link = link
@@ -154,7 +155,7 @@ final class SessionLoop {
         if library.isAtEnd { channel.sawEnd = true }
         channel.phase =
             channel.sawEnd
-            ? .awaitingPeer(until: .now + Self.peerPatience) : .closing(until: .now + Self.closePatience)
+            ? .awaitingPeer(until: .now + Self.endPatience) : .closing(until: .now + Self.closePatience)
     }
 
     private func openChannel<Value>(_ id: Int, _ completion: Completion<Value>) -> ChannelState? {
@@ -214,12 +215,7 @@ final class SessionLoop {
     /// Nobody waits for the other side's part of a close for longer than its deadline, whatever the network does.
     private func expireClosing() {
         for channel in channels where channel.deadline.map({ $0 <= .now }) == true {
-            if case .awaitingPeer = channel.phase {
-                channel.phase = .closing(until: .now + Self.closePatience)
-            } else {
-                answerClosers(channel, isClean: false)
-                channel.phase = .freeing
-            }
+            answerClosers(channel, isClean: false)
         }
     }
 
@@ -453,19 +449,14 @@ final class SessionLoop {
     }
 
     private func takeIn(_ channel: ChannelState) throws(Lost) -> Bool {
-        guard let library = channel.library, !channel.isClosedByPeer else {
-            return finishAwaiting(channel)
+        if let library = channel.library, !channel.isClosedByPeer {
+            let code = Int(library.takeIn())
+            if mustRepeat(code, .takeIn, channel) { return false }
+            try check(code)
+            channel.isClosedByPeer = code == 0
         }
-        let code = Int(library.takeIn())
-        if mustRepeat(code, .takeIn, channel) { return false }
-        try check(code)
-        channel.isClosedByPeer = code == 0
-        return finishAwaiting(channel)
-    }
-
-    private func finishAwaiting(_ channel: ChannelState) -> Bool {
         guard case .awaitingPeer = channel.phase, channel.isClosedByPeer else { return false }
-        channel.phase = .closing(until: .now + Self.closePatience)
+        answerClosers(channel, isClean: true)
         return true
     }
 
@@ -474,11 +465,11 @@ final class SessionLoop {
         let code = Int(library.close())
         if mustRepeat(code, .close, channel) { return false }
         try check(code)
-        answerClosers(channel, isClean: code == 0 && channel.sawEnd && channel.isClosedByPeer)
-        channel.phase = .freeing
+        answerClosers(channel, isClean: false)
         return true
     }
 
+    /// What remains of the channel is cleared away without anybody waiting for it.
     private func answerClosers(_ channel: ChannelState, isClean: Bool) {
         let signal = channel.library?.exitSignal
         let end = RemoteEnd(
@@ -486,6 +477,7 @@ final class SessionLoop {
             signal: signal)
         for closer in channel.closers { closer.succeed(end) }
         channel.closers = []
+        channel.phase = .freeing
     }
 
     private func free(_ channel: ChannelState) throws(Lost) -> Bool {

@@ -221,7 +221,8 @@ private struct Conversation {
         switch key.signer {
         case .memory(let text, let passphrase):
             code = try repeated("the authentication") {
-                session.authenticate(user: endpoint.user, privateKey: text, passphrase: passphrase)
+                session.authenticate(
+                    user: endpoint.user, publicKeyLine: key.publicKeyLine, privateKey: text, passphrase: passphrase)
             }
         case .agent(let socketPath):
             code = try repeated("the authentication") {

@@ -1,0 +1,162 @@
+import Foundation
+import LianModel
+import LianSSH
+import LianSystem
+import LianTestSupport
+import Testing
+
+@Suite(.serialized) struct ConnectTests {
+    private func connect(
+        port: Int, host: String = "127.0.0.1", within limit: Duration, limits: SSHLimits = SSHLimits(),
+        retries: Bool = true
+    ) async throws {
+        let key = try SSHKey.ephemeral()
+        let connection = try await SSHConnection.connect(
+            to: SSHEndpoint(host: host, port: port, user: "nobody"), key: key, hostKeys: .pinned([key.publicKey]),
+            deadline: .now + limit, retryWhileBooting: retries, limits: limits)
+        await connection.disconnect()
+    }
+
+    @Test func aPortThatOpensLateIsReachedAtOnce() async throws {
+        let port = try freePort()
+        let key = try SSHKey.ephemeral()
+        try await withTemporaryFolder { folder in
+            let hostKey = try await makeSSHKey(folder.appending(path: "host").path, ["-t", "ed25519"])
+            let configuration = ["HostKey \(folder.path)/host"]
+            let connecting = Task {
+                let connection = try await SSHConnection.connect(
+                    to: SSHEndpoint(host: "127.0.0.1", port: port, user: NSUserName()), key: key,
+                    hostKeys: .choose(pinnedLines: [hostKey], knownHosts: nil), deadline: .now + .seconds(20))
+                return (connection, ContinuousClock.now)
+            }
+            try await Task.sleep(for: .milliseconds(300))
+            let options = SSHServerOptions(
+                hostKeys: [], authorizedKeys: [key.publicKeyLine], configuration: configuration, port: port)
+            try await withSSHServer(options) { _ in
+                let listening = ContinuousClock.now
+                let (connection, connected) = try await connecting.value
+                #expect(connected - listening < .seconds(5))
+                #expect(try await connection.finish("echo up").text == "up\n")
+                await connection.disconnect()
+            }
+        }
+    }
+
+    @Test func aPortThatStaysShutIsGivenUpAtTheDeadline() async throws {
+        let port = try freePort()
+        let start = ContinuousClock.now
+        let error = await lianError(.sshUnreachable) { try await connect(port: port, within: .milliseconds(400)) }
+        #expect(error?.message.contains("Connection refused") == true)
+        #expect((.milliseconds(300)..<(.seconds(10))).contains(ContinuousClock.now - start))
+    }
+
+    @Test func withoutRetriesOneRefusalIsTheEnd() async throws {
+        let port = try freePort()
+        let start = ContinuousClock.now
+        _ = await lianError(.sshUnreachable) { try await connect(port: port, within: .seconds(20), retries: false) }
+        #expect(ContinuousClock.now - start < .seconds(10))
+    }
+
+    @Test func cancellingStopsTheWaitAtOnce() async throws {
+        let port = try freePort()
+        let connecting = Task { try await connect(port: port, within: .seconds(60)) }
+        try await Task.sleep(for: .milliseconds(50))
+        let start = ContinuousClock.now
+        connecting.cancel()
+        await #expect(throws: CancellationError.self) { try await connecting.value }
+        #expect(ContinuousClock.now - start < .seconds(15))
+    }
+
+    @Test func aPortThatSaysNothingIsToldSo() async throws {
+        let silent = try ScriptedListener(saying: "")
+        defer { silent.stop() }
+        let error = await lianError(.sshUnreachable) {
+            try await connect(
+                port: silent.port, within: .milliseconds(500), limits: SSHLimits(banner: .milliseconds(200)))
+        }
+        #expect(error?.message.contains("says nothing") == true)
+    }
+
+    @Test func cancellingStopsTheWaitForABanner() async throws {
+        let silent = try ScriptedListener(saying: "")
+        defer { silent.stop() }
+        let connecting = Task { try await connect(port: silent.port, within: .seconds(60)) }
+        try await Task.sleep(for: .milliseconds(50))
+        connecting.cancel()
+        await #expect(throws: CancellationError.self) { try await connecting.value }
+    }
+
+    @Test(arguments: ["\u{1}\u{2}\u{3}\u{0}garbage\n", "SSH-1.5-old\n", String(repeating: "x", count: 5000)])
+    func garbageIsNoSSHServer(words: String) async throws {
+        let garbage = try ScriptedListener(saying: words)
+        defer { garbage.stop() }
+        let start = ContinuousClock.now
+        let error = await lianError(.sshUnreachable) { try await connect(port: garbage.port, within: .seconds(20)) }
+        #expect(error?.message.contains("not an SSH 2 server") == true)
+        #expect(ContinuousClock.now - start < .seconds(10))
+    }
+
+    @Test func anotherProtocolIsQuoted() async throws {
+        let web = try ScriptedListener(saying: "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", closes: true)
+        defer { web.stop() }
+        let error = await lianError(.sshUnreachable) { try await connect(port: web.port, within: .milliseconds(300)) }
+        #expect(error?.message.contains("HTTP/1.1 400 Bad Request") == true)
+    }
+
+    @Test func aServerThatClosesAtOnceIsTriedAgain() async throws {
+        let closing = try ScriptedListener(saying: "", closes: true)
+        defer { closing.stop() }
+        let error = await lianError(.sshUnreachable) {
+            try await connect(port: closing.port, within: .milliseconds(300))
+        }
+        #expect(error?.message.contains("closes the connection before its banner") == true)
+    }
+
+    @Test func aNameThatDoesNotResolveIsToldSo() async throws {
+        let error = await lianError(.sshUnreachable) {
+            try await connect(port: 22, host: "no-such-host.invalid", within: .milliseconds(300), retries: false)
+        }
+        #expect(error?.message.contains("resolve") == true)
+    }
+
+    @Test func literalIPv6AddressesAreReached() async throws {
+        // Nothing listens there; what is shown is that the address was understood.
+        let error = await lianError(.sshUnreachable) {
+            try await connect(port: try freePort(), host: "::1", within: .milliseconds(100))
+        }
+        #expect(error?.message.contains("[::1]:") == true)
+        #expect(error?.message.contains("resolve") == false)
+    }
+
+    @Test func aServerThatStallsInTheKeyExchangeIsGivenUp() async throws {
+        try await withSSHServer { server in
+            let proxy = try FaultProxy(to: server.port)
+            proxy.setLimit(400)
+            let key = try SSHKey.ephemeral()
+            let error = await lianError(.sshUnreachable) {
+                _ = try await server.connect(key: key, port: proxy.port, within: .seconds(1))
+            }
+            #expect(error?.message.contains("key exchange") == true)
+        }
+    }
+
+    @Test func aRefusedKeyIsFinalAndSaysWhatWasOffered() async throws {
+        try await withSSHServer { server in
+            let key = try SSHKey.ephemeral()
+            let start = ContinuousClock.now
+            let error = await lianError(.sshAuthFailed) { _ = try await server.connect(key: key) }
+            #expect(error?.message.contains(key.publicKey.fingerprint) == true)
+            #expect(error?.message.contains("publickey") == true)
+            #expect(error?.hint.contains(key.publicKeyLine) == true)
+            #expect(ContinuousClock.now - start < .seconds(10))
+        }
+    }
+
+    @Test func anIdleConnectionAnswersTheServersKeepalive() async throws {
+        let options = SSHServerOptions(configuration: ["ClientAliveInterval 1", "ClientAliveCountMax 1"])
+        try await withConnection(options) { _, connection in
+            let channel = try await connection.open("sleep 4; echo awake")
+            #expect(try await channel.read() == .output(Array("awake\n".utf8)))
+        }
+    }
+}
