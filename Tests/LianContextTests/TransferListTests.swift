@@ -68,7 +68,7 @@ struct TransferListTests {
         let result = try await run(
             Command(
                 rsync, Context.rsyncArguments + [context.root + "/", destination.path + "/"],
-                environment: ["PATH": "/usr/bin:/bin"]), input: list, deadline: .seconds(60))
+                environment: ["PATH": "/usr/bin:/bin"]), input: .bytes(list), deadline: .seconds(60))
         #expect(result.termination == .exited(0), "\(result.errorText)")
         return summary
     }

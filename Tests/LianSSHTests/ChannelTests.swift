@@ -208,7 +208,7 @@ import Testing
         try await withConnection(SSHServerOptions(configuration: ["MaxSessions 2"])) { _, connection in
             for _ in 0..<10 {
                 // The server has room again once it has noticed.
-                let isOpened = try await eventually(within: .seconds(10)) {
+                let isOpened = await eventually(within: .seconds(10)) {
                     (try? await connection.open("cat")) != nil
                 }
                 #expect(isOpened)

@@ -1,9 +1,12 @@
-/// Polls until the condition holds; false where it does not within the deadline.
-package func eventually(within deadline: Duration = .seconds(10), _ condition: () async -> Bool) async -> Bool {
-    let end = ContinuousClock.now + deadline
-    while !(await condition()) {
-        guard ContinuousClock.now < end else { return false }
-        try? await Task.sleep(for: .milliseconds(2))
+/// Looks until the condition holds; false where it does not in time.
+package func eventually(
+    within limit: Duration = .seconds(10), _ condition: () async throws -> Bool
+) async rethrows -> Bool {
+    let end = ContinuousClock.now + limit
+    while ContinuousClock.now < end {
+        if try await condition() { return true }
+        // Cancelled, it looks once more and is done.
+        do { try await Task.sleep(for: .milliseconds(5)) } catch { break }
     }
-    return true
+    return try await condition()
 }

@@ -22,15 +22,3 @@ package func processes(workingIn folder: String) -> [Int32] {
         return pid
     }
 }
-
-/// Waits until the condition holds; false where it did not in time.
-package func eventually(
-    within limit: Duration = .seconds(10), _ condition: @Sendable () async throws -> Bool
-) async rethrows -> Bool {
-    let deadline = ContinuousClock.now + limit
-    while ContinuousClock.now < deadline {
-        if try await condition() { return true }
-        try? await Task.sleep(for: .milliseconds(10))
-    }
-    return try await condition()
-}

@@ -161,16 +161,6 @@ package func runTool(
     return result.outputText
 }
 
-/// Looks until the condition holds; false where the time ran out.
-package func eventually(within limit: Duration, _ condition: () async throws -> Bool) async throws -> Bool {
-    let end = ContinuousClock.now + limit
-    while ContinuousClock.now < end {
-        if try await condition() { return true }
-        try await Task.sleep(for: .milliseconds(5))
-    }
-    return try await condition()
-}
-
 /// A TCP port of loopback that nobody listens at just now.
 package func freePort() throws -> Int {
     let listener = try ListeningSocket(port: 0)
