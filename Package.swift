@@ -35,11 +35,13 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLinux"),
         system("CCrypto", pkgConfig: "libcrypto", debianPackage: "libssl-dev"),
+        system("CNATS", pkgConfig: "libnats", debianPackage: "libnats-dev"),
         system("CCurl", pkgConfig: "libcurl", debianPackage: "libcurl4-openssl-dev"),
         system("CSSH2", pkgConfig: "libssh2", debianPackage: "libssh2-1-dev"),
 
         module("LianModel", []),
         module("LianSystem", ["CLinux", "LianModel"]),
+        module("LianNATS", ["CCrypto", "CNATS", "LianModel", "LianSystem"]),
         module("LianHTTP", ["CCurl", "LianModel", "LianSystem"]),
         module("LianSSH", ["CCrypto", "CLinux", "CSSH2", "LianModel", "LianSystem"]),
         module("LianContext", ["LianModel", "LianSystem"]),
@@ -58,6 +60,7 @@ let package = Package(
         tests("LianBuildTests", ["LianBuild", "LianModel", "LianSystem"]),
         tests("LianCLITests", ["LianCLI", "LianBuild", "LianModel", "LianSystem"]),
         tests("LianContextTests", ["LianContext", "LianModel", "LianSystem"]),
+        tests("LianNATSTests", ["LianNATS", "LianModel", "LianSystem"]),
         tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
         tests("LianRemoteTests", ["LianRemote", "LianModel", "LianSystem"]),
         tests("LianSSHTests", ["CSSH2", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),

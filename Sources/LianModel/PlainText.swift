@@ -1,7 +1,12 @@
-/// Another system's words, made fit to be shown: one line, no control characters, no escape sequences, not endless.
-package func onOneLine(_ text: String, limit: Int = 300) -> String {
+/// Another system's words, made fit to be shown: one line, no control characters, no escape sequences, not endless,
+/// and without the secrets that it may repeat.
+package func onOneLine(_ text: String, hiding secrets: [String] = [], limit: Int = 300) -> String {
     var shown = ""
     var count = 0
+    var text = text
+    for secret in secrets where !secret.isEmpty {
+        text = text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "***")
+    }
     for scalar in text.unicodeScalars {
         guard count < limit else { return shown + "…" }
         let isControl = scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format

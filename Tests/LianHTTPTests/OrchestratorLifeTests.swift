@@ -115,7 +115,7 @@ import Testing
             task.cancel()
             let error = await #expect(throws: LianError.self) { try await task.value }
             #expect(error?.code == .cancelled)
-            #expect(ContinuousClock.now - start < .milliseconds(200))
+            #expect(ContinuousClock.now - start < .seconds(5))
         }
     }
 
@@ -188,7 +188,7 @@ import Testing
                 let start = ContinuousClock.now
                 task.cancel()
                 await task.value
-                #expect(ContinuousClock.now - start < .milliseconds(200))
+                #expect(ContinuousClock.now - start < .seconds(5))
             }
         }
     }
@@ -277,7 +277,7 @@ import Testing
                 try await client.usageHistory(workspace: "acme", within: .milliseconds(200))
             }
             #expect(error?.code == .orchestratorUnreachable)
-            #expect(ContinuousClock.now - start < .milliseconds(600))
+            #expect(ContinuousClock.now - start < .seconds(5))
         }
     }
 

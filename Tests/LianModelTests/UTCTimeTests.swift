@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test func writesWhatTheSystemWrites() {
-        for day in stride(from: -200_000, to: 200_000, by: 97) {
+        for day in stride(from: -140_000, to: 200_000, by: 97) {
             let seconds = day * 86_400 + (day * 7919) % 86_400
             let text = UTCTime(milliseconds: seconds * 1000 + 7).rfc3339
             #expect(text.prefix(19) + "Z" == Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601))

@@ -21,10 +21,18 @@ package final class RunningProcess: Sendable {
         String(decoding: FileManager.default.contents(atPath: outputPath) ?? Data(), as: UTF8.self)
     }
 
-    /// To its whole group.
-    package func signal(_ signal: Int32) {
+    /// Stops its whole group in its tracks, and waits until it stands still.
+    package func pause() {
         isReaped.withLock { isReaped in
-            if !isReaped { kill(-pid, signal) }
+            guard !isReaped else { return }
+            kill(-pid, SIGSTOP)
+            while waitpid(pid, nil, WUNTRACED) < 0 && errno == EINTR {}
+        }
+    }
+
+    package func goOn() {
+        isReaped.withLock { isReaped in
+            if !isReaped { kill(-pid, SIGCONT) }
         }
     }
 

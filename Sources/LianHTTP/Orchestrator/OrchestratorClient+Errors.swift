@@ -75,8 +75,7 @@ extension OrchestratorClient {
 
     /// The orchestrator's words, fit to be shown. One that repeats its caller's token must not get it printed.
     func shown(_ text: String) -> String {
-        guard let token, !token.isEmpty else { return onOneLine(text) }
-        return onOneLine(text.split(separator: token, omittingEmptySubsequences: false).joined(separator: "***"))
+        onOneLine(text, hiding: token.map { [$0] } ?? [])
     }
 
     private var tokenHint: String {

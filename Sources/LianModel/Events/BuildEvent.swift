@@ -1,0 +1,84 @@
+/// The build that events speak of.
+package struct BuildEventOrigin: Equatable, Sendable {
+    package let subjectPrefix: String
+    package let workspace: String
+    package let buildID: String
+    /// As in the envelope: ci or session.
+    package let mode: String
+    package let actor: String?
+
+    package init(subjectPrefix: String, workspace: String, buildID: String, mode: String, actor: String?) {
+        self.subjectPrefix = subjectPrefix
+        self.workspace = workspace
+        self.buildID = buildID
+        self.mode = mode
+        self.actor = actor
+    }
+}
+
+/// What is told of a build while it runs: no log text, no build argument and no secret has a place in it.
+package enum BuildEvent: Equatable, Sendable {
+    package struct Artifact: Equatable, Sendable {
+        package let name: String
+        package let digest: String?
+
+        package init(name: String, digest: String?) {
+            self.name = name
+            self.digest = digest
+        }
+    }
+
+    package struct Steps: Equatable, Sendable {
+        package let total: Int
+        package let cached: Int
+
+        package init(total: Int, cached: Int) {
+            self.total = total
+            self.cached = cached
+        }
+    }
+
+    /// An attempt's spawn is asked.
+    case started(tier: String?, artifacts: [String])
+    case completed(artifacts: [Artifact], durationMilliseconds: Int, steps: Steps?)
+    /// `status` as in the envelope: failed, timed_out or cancelled.
+    case failed(code: ErrorCode, phase: Phase, status: String)
+
+    private var name: String {
+        switch self {
+        case .started: "started"
+        case .completed: "completed"
+        case .failed: "failed"
+        }
+    }
+
+    private var ownData: [String: JSONValue] {
+        switch self {
+        case .started(let tier, let artifacts):
+            ["tier": tier.json, "artifacts": artifacts.json]
+        case .completed(let artifacts, let duration, let steps):
+            ["artifacts": artifacts.json, "duration_ms": .integer(duration), "steps": steps.json]
+        case .failed(let code, let phase, let status):
+            ["code": .string(code.rawValue), "phase": .string(phase.rawValue), "status": .string(status)]
+        }
+    }
+
+    package func cloudEvent(of origin: BuildEventOrigin, attempt: Int, time: UTCTime) -> CloudEvent {
+        let common: [String: JSONValue] = [
+            "build_id": .string(origin.buildID), "workspace": .string(origin.workspace), "attempt": .integer(attempt),
+            "mode": .string(origin.mode), "actor": origin.actor.json,
+        ]
+        return CloudEvent(
+            id: "\(origin.buildID).\(name).\(attempt)", source: "/lian-build/\(origin.buildID)",
+            type: "dev.lian.build.\(name)", subject: "\(origin.subjectPrefix).\(origin.workspace).build.\(name)",
+            time: time, data: .object(common.merging(ownData) { $1 }))
+    }
+}
+
+extension BuildEvent.Artifact: JSONEncodable {
+    package var json: JSONValue { ["name": .string(name), "digest": digest.json] }
+}
+
+extension BuildEvent.Steps: JSONEncodable {
+    package var json: JSONValue { ["total": .integer(total), "cached": .integer(cached)] }
+}

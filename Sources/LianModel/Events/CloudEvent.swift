@@ -1,0 +1,37 @@
+/// One event as it goes over the wire: CloudEvents 1.0, JSON.
+package struct CloudEvent: Equatable, Sendable {
+    /// The same for the same happening, however often it is sent.
+    package let id: String
+    package let source: String
+    package let type: String
+    package let subject: String
+    package let time: UTCTime
+    package let data: JSONValue
+}
+
+extension CloudEvent: JSONEncodable {
+    package var json: JSONValue {
+        [
+            "specversion": "1.0", "id": .string(id), "source": .string(source), "type": .string(type),
+            "subject": .string(subject), "time": .string(time.rfc3339), "datacontenttype": "application/json",
+            "data": data,
+        ]
+    }
+}
+
+/// What every event's subject starts with.
+package enum EventSubjectPrefix {
+    package static let standard = "lian"
+    package static let rule =
+        "must be words of letters, digits, '-' and '_' joined by single '.', 128 characters at most"
+
+    package static func isValid(_ text: String) -> Bool {
+        (1...128).contains(text.utf8.count)
+            && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { word in
+                !word.isEmpty
+                    && word.utf8.allSatisfy {
+                        Identifier.isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_")
+                    }
+            }
+    }
+}

@@ -1,0 +1,76 @@
+/// The address of a NATS server. It may hold a password, and so it is never printed as it was given.
+package struct NATSURL: Equatable, Sendable, CustomStringConvertible {
+    package let usesTLS: Bool
+    package let host: String
+    package let port: Int
+    package let user: String?
+    package let password: String?
+
+    package static let defaultPort = 4222
+
+    /// `nats://` or `tls://`, a user or token and a password if any, host, port.
+    package init(_ text: String) throws(InvalidNATSURL) {
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw InvalidNATSURL(rule: "must hold neither white space nor characters beyond ASCII")
+        }
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[1].hasPrefix("//"), ["nats", "tls"].contains(parts[0].lowercased()) else {
+            throw InvalidNATSURL(rule: "must start with nats:// or tls://")
+        }
+        usesTLS = parts[0].lowercased() == "tls"
+        var rest = parts[1].dropFirst(2)
+        if let at = rest.lastIndex(of: "@") {
+            let credentials = rest[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            let decoded = credentials.map { percentDecoded($0) }
+            guard decoded.allSatisfy({ $0 != nil }), let first = decoded.first, first?.isEmpty == false else {
+                throw InvalidNATSURL(rule: "has credentials before its '@' that cannot be read")
+            }
+            user = first
+            password = decoded.count > 1 ? decoded[1] : nil
+            rest = rest[rest.index(after: at)...]
+        } else {
+            user = nil
+            password = nil
+        }
+        // Host and port follow the same rules as those of a web address.
+        let authority = rest.hasSuffix("/") ? rest.dropLast() : rest
+        let address: HTTPURL
+        do {
+            address = try HTTPURL("http://\(authority)")
+        } catch {
+            throw InvalidNATSURL(rule: error.rule)
+        }
+        guard address.path.isEmpty else { throw InvalidNATSURL(rule: "must end after the port") }
+        host = address.host
+        // A web address has a port of its own where none is written.
+        port = authority.last == "]" || !authority.contains(":") ? Self.defaultPort : address.port
+    }
+
+    /// Without credentials.
+    package var description: String {
+        "\(usesTLS ? "tls" : "nats")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+    }
+
+    /// What must not be printed, wherever it may come from.
+    package var secrets: [String] { [user, password].compactMap { $0 } }
+}
+
+package struct InvalidNATSURL: Error, Equatable, Sendable {
+    /// Reads on from the name of what was given; holds nothing of it.
+    package let rule: String
+}
+
+private func percentDecoded(_ text: Substring) -> String? {
+    var bytes: [UInt8] = []
+    var rest = text.utf8[...]
+    while let byte = rest.popFirst() {
+        if byte == UInt8(ascii: "%") {
+            guard rest.count >= 2, let value = UInt8(String(rest.prefix(2)) ?? "", radix: 16) else { return nil }
+            bytes.append(value)
+            rest = rest.dropFirst(2)
+        } else {
+            bytes.append(byte)
+        }
+    }
+    return String(validating: bytes, as: UTF8.self)
+}

@@ -1,0 +1,80 @@
+import LianModel
+import LianSystem
+import Synchronization
+
+/// Sends the events of one build to a NATS server, in order, as soon as a connection is up. It works beside the
+/// build on a thread of its own and costs it neither time nor its result.
+package final class EventPublisher: Sendable {
+    private let outbox: Outbox
+
+    /// Begins to connect. Settings that cannot be used end in the report's warnings.
+    package init(_ settings: EventsSettings) {
+        outbox = Self.begin(settings)
+    }
+
+    private static func begin(_ settings: EventsSettings) -> Outbox {
+        do {
+            let target = try Target(settings)
+            let outbox = try Outbox(server: target.url.description)
+            try startThread { Courier(target: target, outbox: outbox).run() }
+            return outbox
+        } catch let unusable as UnusableSettings {
+            return Outbox(closedFor: unusable.warning)
+        } catch {
+            return Outbox(
+                closedFor: .init(code: "events_unavailable", message: "events cannot be sent from here: \(error)"))
+        }
+    }
+
+    /// Takes the event on; it goes out when the connection is up.
+    package func publish(_ event: CloudEvent) {
+        outbox.put(event)
+    }
+
+    /// The last flush: waits until the server has confirmed all events, at most until `limit` returns. Where no
+    /// connection was ever up it waits for nothing, unless told to. To be called once, after the last event.
+    package func finish(
+        waitsForConnection: Bool = false, giveUpAfter limit: @escaping @Sendable () async -> Void
+    ) async -> EventsReport {
+        outbox.beginFinishing(waitsForConnection: waitsForConnection)
+        let timer = Task {
+            await limit()
+            outbox.close()
+        }
+        await outbox.waitUntilClosed()
+        timer.cancel()
+        return outbox.report()
+    }
+
+    package func finish(within duration: Duration, waitsForConnection: Bool = false) async -> EventsReport {
+        await finish(waitsForConnection: waitsForConnection) { try? await Task.sleep(for: duration) }
+    }
+}
+
+private struct UnusableSettings: Error {
+    let warning: EventsReport.Warning
+}
+
+/// The settings, read and found usable.
+struct Target: Sendable {
+    let url: NATSURL
+    let nkey: NKey?
+    let caFile: String?
+
+    init(_ settings: EventsSettings) throws {
+        do {
+            url = try NATSURL(settings.url)
+        } catch {
+            throw UnusableSettings(
+                warning: .init(code: "events_url_invalid", message: "no event is sent: the NATS URL \(error.rule)"))
+        }
+        do {
+            nkey = try settings.nkeySeed.map { seed throws(NKey.Invalid) in try NKey(seed: seed) }
+        } catch {
+            throw UnusableSettings(
+                warning: .init(
+                    code: "events_key_invalid", message: "no event is sent: the nkey seed cannot be used: \(error)"))
+        }
+        caFile = settings.caFile
+    }
+}
