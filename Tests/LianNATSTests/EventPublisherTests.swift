@@ -259,8 +259,9 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             let report = await publisher.finish(within: .milliseconds(400))
             let took = ContinuousClock.now - start
             #expect(took >= .milliseconds(390) && took < .seconds(5))
-            #expect(report.published == 1)
-            #expect(report.failed == 1)
+            // The first one has arrived; its confirmation may still have been on the way.
+            #expect(report.failed >= 1)
+            #expect(report.published + report.failed == 2)
             #expect(report.warnings.map(\.code) == ["events_unconfirmed"])
         }
     }
@@ -277,8 +278,9 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             let start = ContinuousClock.now
             let report = await publisher.finish(within: .milliseconds(300))
             #expect(ContinuousClock.now - start < .seconds(5))
-            #expect(report.published == 1)
-            #expect(report.failed == 1)
+            // The first one has arrived; its confirmation may still have been on the way.
+            #expect(report.failed >= 1)
+            #expect(report.published + report.failed == 2)
             #expect(report.warnings.map(\.code) == ["events_unconfirmed"])
         }
     }
