@@ -1,0 +1,20 @@
+import Glibc
+
+/// A folder that only this user can enter, for what must not outlive its maker.
+package struct TemporaryFolder: Sendable {
+    package let path: String
+
+    /// In TMPDIR where that is short enough for a socket's path, else in /tmp.
+    package init(environment: [String: String]) throws(SystemError) {
+        let wanted = environment["TMPDIR"] ?? ""
+        let parent = wanted.hasPrefix("/") && wanted.utf8.count < 60 ? wanted : "/tmp"
+        var template = Array("\(parent)/lian-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp in \(parent)") }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Removes the folder; what was put into it is removed by whoever put it there.
+    package func remove() {
+        rmdir(path)
+    }
+}
