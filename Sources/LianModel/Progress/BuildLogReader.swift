@@ -1,0 +1,315 @@
+/// Reads BuildKit's log as it comes, rawjson and plain alike, line by line, and keeps what a result needs of it.
+/// Unknown lines are let through; memory is bounded whatever comes.
+package struct BuildLogReader: Sendable {
+    /// In the order in which they began.
+    package private(set) var steps: [BuildStep] = []
+    /// What the engine's own errors say.
+    package private(set) var signs = BuildErrorSigns()
+    /// Of the image, or of the list of images where there are several platforms: the last one exported.
+    package private(set) var exportedDigest: String?
+
+    private var lines = LineSplitter(limit: 4 << 20)
+    private var tracks: [String: Track] = [:]
+    private var failure = BuildFailure()
+    private var region = Region.outside
+    /// Its lines are the engine's last words, less the step's.
+    private var lastOther: String?
+
+    /// What is kept of one step while it runs.
+    private struct Track: Sendable {
+        var index: Int
+        var started: Double?
+        var tail: [String] = []
+        /// In rawjson a piece of log may end within a line.
+        var partial: [UInt8] = []
+    }
+
+    /// Where in plain output's trailer we are: what stands there was said before.
+    private enum Region: Equatable, Sendable {
+        case outside
+        /// Between `------`: the failing step's last lines.
+        case quoted(lines: Int)
+        /// Between `--------------------`: lines of the Dockerfile.
+        case source(lines: Int)
+    }
+
+    private static let tailLines = 20
+    private static let tailLineBytes = 1000
+    private static let partialBytes = 8192
+    private static let stepLimit = 10_000
+    /// A trailer's block is short; where its end is missing, what follows must not be lost.
+    private static let regionLimit = 100
+
+    package init() {}
+
+    /// Takes the next piece of the log and returns it for people: plain text as it is, rawjson as plain text.
+    package mutating func read(_ bytes: [UInt8]) -> [UInt8] {
+        var text: [UInt8] = []
+        // The splitter is taken out so that its lines can change the rest of us.
+        var splitter = lines
+        lines = LineSplitter(limit: 0)
+        splitter.feed(bytes) { take($0, into: &text) }
+        lines = splitter
+        return text
+    }
+
+    /// The end of the log: the last line may lack its newline.
+    package mutating func finish() -> [UInt8] {
+        var text: [UInt8] = []
+        var splitter = lines
+        splitter.finish { take($0, into: &text) }
+        return text
+    }
+
+    package var stepCount: Int { steps.count { $0.isOfDockerfile } }
+    package var cachedCount: Int { steps.count { $0.isOfDockerfile && $0.state == .cached } }
+
+    /// What went wrong, as far as the log tells. Ask only about a build that failed.
+    package var buildFailure: BuildFailure {
+        var told = failure
+        told.message = lastOther.map(withoutLabel) ?? failure.message
+        if told.line == nil { told.line = told.message.flatMap(parseErrorLine) }
+        return told
+    }
+
+    private mutating func take(_ line: ArraySlice<UInt8>, into text: inout [UInt8]) {
+        if line.first == UInt8(ascii: "{"), let value = try? JSONValue.parse(Array(line)), isStatus(value) {
+            takeStatus(value, into: &text)
+        } else {
+            text += line
+            text.append(UInt8(ascii: "\n"))
+            takePlain(line)
+        }
+    }
+}
+
+// MARK: - Steps
+
+extension BuildLogReader {
+    /// Begins a step, where there is room for one more.
+    private mutating func begin(_ key: String, number: Int, name: String) {
+        guard steps.count < Self.stepLimit else { return }
+        tracks[key] = Track(index: steps.count)
+        steps.append(BuildStep(number: number, name: name))
+    }
+
+    private mutating func end(_ key: String, _ state: BuildStep.State, seconds: Double? = nil) {
+        guard let index = tracks[key]?.index else { return }
+        steps[index].state = state
+        if let seconds { steps[index].seconds = seconds }
+        tracks[key]?.tail = []
+        tracks[key]?.partial = []
+    }
+
+    private mutating func fail(_ key: String, _ message: String) {
+        signs.read(message)
+        guard let track = tracks[key], steps[track.index].state != .failed else { return }
+        if failure.step == nil {
+            failure.step = steps[track.index].name
+            failure.lastLines = track.tail
+            failure.message = message
+        }
+        end(key, .failed)
+    }
+
+    private mutating func addLog(_ key: String, _ line: ArraySlice<UInt8>) {
+        let shown = String(decoding: line.prefix(Self.tailLineBytes), as: UTF8.self)
+        tracks[key]?.tail.append(shown)
+        if let count = tracks[key]?.tail.count, count > Self.tailLines { tracks[key]?.tail.removeFirst() }
+    }
+
+    private mutating func addStatus(_ status: some StringProtocol) {
+        for label in ["exporting manifest list ", "exporting manifest ", "writing image "] where status.hasPrefix(label)
+        {
+            let digest = status.dropFirst(label.count).prefix { $0 != " " }
+            // The list comes after its manifests, and stands for all of them; provenance comes before both.
+            if digest.hasPrefix("sha256:"), digest.utf8.count == 71 { exportedDigest = String(digest) }
+            return
+        }
+    }
+}
+
+// MARK: - Plain
+
+extension BuildLogReader {
+    private mutating func takePlain(_ line: ArraySlice<UInt8>) {
+        switch region {
+        case .outside: takeOutside(line)
+        case .quoted(let lines):
+            let ends = line.elementsEqual("------".utf8) || lines >= Self.regionLimit
+            region = ends ? .outside : .quoted(lines: lines + 1)
+        case .source(let lines):
+            let ends = line.elementsEqual("--------------------".utf8) || lines >= Self.regionLimit
+            region = ends ? .outside : .source(lines: lines + 1)
+            let words = line.split(separator: UInt8(ascii: " "), maxSplits: 3)
+            if failure.line == nil, words.count >= 3, words[2].elementsEqual(">>>".utf8) {
+                failure.line = Int(String(decoding: words[0], as: UTF8.self))
+            }
+        }
+    }
+
+    private mutating func takeOutside(_ line: ArraySlice<UInt8>) {
+        if line.first == UInt8(ascii: "#"), let space = line.firstIndex(of: UInt8(ascii: " ")),
+            line.index(after: line.startIndex) < space,
+            line[line.index(after: line.startIndex)..<space].allSatisfy(Identifier.isDigit)
+        {
+            takeStepLine(String(decoding: line[..<space], as: UTF8.self), line[(space + 1)...])
+        } else if line.elementsEqual("------".utf8) {
+            region = .quoted(lines: 0)
+        } else if line.elementsEqual("--------------------".utf8) {
+            region = .source(lines: 0)
+        } else if line.contains(where: { $0 > UInt8(ascii: " ") }) {
+            let text = String(decoding: line, as: UTF8.self)
+            signs.read(text)
+            lastOther = String(text.prefix(4096))
+        }
+    }
+
+    private mutating func takeStepLine(_ key: String, _ rest: ArraySlice<UInt8>) {
+        // A step's output stands behind the time at which it came: it can imitate none of the engine's words.
+        if let space = rest.firstIndex(of: UInt8(ascii: " ")), isTime(rest[..<space]) {
+            return addLog(key, rest[(space + 1)...])
+        }
+        let text = String(decoding: rest, as: UTF8.self)
+        switch text {
+        case "...": return
+        case "CACHED": return end(key, .cached)
+        case "CANCELED": return end(key, .cancelled)
+        case "DONE": return end(key, .done)
+        default: break
+        }
+        if text.hasPrefix("DONE "), text.hasSuffix("s"), let seconds = Double(text.dropFirst(5).dropLast()) {
+            end(key, .done, seconds: seconds)
+        } else if text.hasPrefix("ERROR: ") {
+            fail(key, String(text.dropFirst(7)))
+        } else if tracks[key] == nil {
+            begin(key, number: Int(key.dropFirst()) ?? 0, name: text)
+        } else {
+            addStatus(text)
+        }
+    }
+}
+
+/// `0.171`: digits, a point, digits.
+private func isTime(_ text: ArraySlice<UInt8>) -> Bool {
+    let parts = text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    return parts.count <= 2 && parts.allSatisfy { !$0.isEmpty && $0.allSatisfy(Identifier.isDigit) }
+}
+
+private func withoutLabel(_ text: String) -> String {
+    for label in ["error: ", "ERROR: "] where text.hasPrefix(label) { return String(text.dropFirst(label.count)) }
+    return text
+}
+
+/// `dockerfile parse error line 2: …`, and `… on line 2: …` in newer ones.
+private func parseErrorLine(_ message: String) -> Int? {
+    guard message.range(ofFirst: "parse error") != nil, let label = message.range(ofFirst: " line ") else { return nil }
+    return Int(message[label.upperBound...].prefix { $0.isNumber })
+}
+
+// MARK: - rawjson
+
+/// A line of rawjson is a record with one or more of these; a step of ours could print one, but its output comes
+/// inside of them.
+private func isStatus(_ value: JSONValue) -> Bool {
+    guard let members = value.objectValue else { return false }
+    return members.isEmpty || ["vertexes", "statuses", "logs", "warnings"].contains { members[$0]?.arrayValue != nil }
+}
+
+extension BuildLogReader {
+    private mutating func takeStatus(_ status: JSONValue, into text: inout [UInt8]) {
+        for vertex in status["vertexes"]?.arrayValue ?? [] { takeVertex(vertex, into: &text) }
+        for item in status["statuses"]?.arrayValue ?? [] {
+            guard let (_, number) = step(of: item), let name = item["id"]?.stringValue else { continue }
+            addStatus(name)
+            if item["completed"]?.stringValue != nil { show("#\(number) \(name) done", in: &text) }
+        }
+        for item in status["logs"]?.arrayValue ?? [] { takeLog(item, into: &text) }
+        for item in status["warnings"]?.arrayValue ?? [] {
+            guard let (_, number) = step(of: item), let short = item["short"]?.stringValue else { continue }
+            show("#\(number) WARN: \(String(decoding: base64Decoded(short), as: UTF8.self))", in: &text)
+        }
+    }
+
+    private func step(of item: JSONValue) -> (key: String, number: Int)? {
+        guard let key = item["vertex"]?.stringValue, let track = tracks[key] else { return nil }
+        return (key, steps[track.index].number)
+    }
+
+    private mutating func takeVertex(_ vertex: JSONValue, into text: inout [UInt8]) {
+        // Announced before it begins, and again with each change.
+        guard let key = vertex["digest"]?.stringValue, let name = vertex["name"]?.stringValue else { return }
+        let started = vertex["started"]?.stringValue.flatMap(secondsOfTime)
+        let completed = vertex["completed"]?.stringValue.flatMap(secondsOfTime)
+        let cached = vertex["cached"]?.boolValue == true
+        let error = vertex["error"]?.stringValue ?? ""
+        guard started != nil || cached || !error.isEmpty else { return }
+        if tracks[key] == nil {
+            begin(key, number: steps.count + 1, name: name)
+            show("#\(steps.count) \(name)", in: &text)
+        }
+        guard let index = tracks[key]?.index else { return }
+        let number = steps[index].number
+        if let started { tracks[key]?.started = started }
+        let before = steps[index].state
+        if !error.isEmpty {
+            flushPartial(key, number, into: &text)
+            if error.hasSuffix("context canceled") {
+                end(key, .cancelled)
+                if before != .cancelled { show("#\(number) CANCELED", in: &text) }
+            } else {
+                fail(key, error)
+                if before != .failed { show("#\(number) ERROR: \(error)", in: &text) }
+            }
+        } else if cached {
+            end(key, .cached)
+            if before != .cached { show("#\(number) CACHED", in: &text) }
+        } else if let completed {
+            flushPartial(key, number, into: &text)
+            let seconds = started.map { max(0, completed - $0) }
+            end(key, .done, seconds: seconds)
+            if before != .done { show("#\(number) DONE\(seconds.map { " \(tenths($0))s" } ?? "")", in: &text) }
+        }
+    }
+
+    private mutating func takeLog(_ item: JSONValue, into text: inout [UInt8]) {
+        guard let (key, number) = step(of: item), let data = item["data"]?.stringValue else { return }
+        var elapsed = 0.0
+        if let time = item["timestamp"]?.stringValue.flatMap(secondsOfTime), let started = tracks[key]?.started {
+            elapsed = max(0, time - started)
+        }
+        var bytes = (tracks[key]?.partial ?? []) + base64Decoded(data)
+        var rest = bytes[...]
+        while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+            addLog(key, rest[..<end])
+            show("#\(number) \(tenths(elapsed)) ", rest[..<end], in: &text)
+            rest = rest[(end + 1)...]
+        }
+        bytes = Array(rest)
+        if bytes.count > Self.partialBytes {
+            // Too long to wait for its end; shown in pieces, so that all of it is.
+            addLog(key, bytes[...])
+            show("#\(number) \(tenths(elapsed)) ", bytes[...], in: &text)
+            bytes = []
+        }
+        tracks[key]?.partial = bytes
+    }
+
+    private mutating func flushPartial(_ key: String, _ number: Int, into text: inout [UInt8]) {
+        guard let partial = tracks[key]?.partial, !partial.isEmpty else { return }
+        addLog(key, partial[...])
+        show("#\(number) ", partial[...], in: &text)
+        tracks[key]?.partial = []
+    }
+
+    private func show(_ line: String, _ bytes: ArraySlice<UInt8> = [], in text: inout [UInt8]) {
+        text += line.utf8
+        text += bytes
+        text.append(UInt8(ascii: "\n"))
+    }
+}
+
+private func tenths(_ seconds: Double) -> String {
+    let tenths = Int((min(seconds, 1e9) * 10).rounded())
+    return "\(tenths / 10).\(tenths % 10)"
+}

@@ -1,0 +1,37 @@
+/// One step of a build, as the engine numbers and names them.
+package struct BuildStep: Equatable, Sendable {
+    package enum State: Equatable, Sendable {
+        case running, done, cached, failed, cancelled
+    }
+
+    /// As plain progress shows it: `#5`.
+    package var number: Int
+    package var name: String
+    package var state: State = .running
+    package var seconds: Double?
+
+    /// A step of the Dockerfile, `[stage 2/5] RUN …`; what the engine does around them carries no such count.
+    package var isOfDockerfile: Bool {
+        guard name.hasPrefix("["), let close = name.firstIndex(of: "]"),
+            let count = name[..<close].dropFirst().split(separator: " ").last
+        else { return false }
+        let numbers = count.split(separator: "/", omittingEmptySubsequences: false)
+        return numbers.count == 2 && numbers.allSatisfy { Int($0) != nil }
+    }
+
+    init(number: Int, name: String) {
+        self.number = number
+        self.name = name
+    }
+}
+
+/// Which step failed, and what is known of it.
+package struct BuildFailure: Equatable, Sendable {
+    /// Nil where no step failed: the Dockerfile could not be read, the engine was gone.
+    package var step: String?
+    /// The last lines that the step printed.
+    package var lastLines: [String] = []
+    package var message: String?
+    /// Where in the Dockerfile.
+    package var line: Int?
+}

@@ -1,0 +1,192 @@
+import Foundation
+import LianModel
+import Testing
+
+private func read(_ text: String, piece: Int = 7) -> (reader: BuildLogReader, shown: String) {
+    var reader = BuildLogReader()
+    var shown: [UInt8] = []
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+        shown += reader.read(Array(rest.prefix(piece)))
+        rest = rest.dropFirst(piece)
+    }
+    shown += reader.finish()
+    return (reader, String(decoding: shown, as: UTF8.self))
+}
+
+@Suite struct BuildLogReaderTests {
+    @Test(arguments: [1, 7, 100_000])
+    func coldBuild(piece: Int) {
+        let (reader, shown) = read(CapturedLogs.cold, piece: piece)
+        #expect(shown == CapturedLogs.cold + "\n")
+        #expect(reader.stepCount == 7)
+        #expect(reader.cachedCount == 0)
+        #expect(reader.steps.count == 11)
+        let slow = reader.steps.first { $0.number == 7 }
+        #expect(slow?.name == "[mid 1/2] RUN echo hello; sleep 1.2; echo world >&2")
+        #expect(slow?.seconds == 1.4)
+        #expect(slow?.state == .done)
+        #expect(reader.exportedDigest == "sha256:aba9169dd7e191ff60d5002b115dad8ee729529f870cfc8dd1821ea6ab0dd155")
+        #expect(reader.signs == BuildErrorSigns())
+    }
+
+    @Test func warmBuild() {
+        let reader = read(CapturedLogs.warm).reader
+        #expect(reader.stepCount == 7)
+        #expect(reader.cachedCount == 7)
+    }
+
+    @Test func failingStep() {
+        let reader = read(CapturedLogs.failingStep).reader
+        let failure = reader.buildFailure
+        #expect(failure.step?.hasPrefix("[2/2] RUN for i in") == true)
+        #expect(failure.lastLines.count == 20)
+        #expect(failure.lastLines.first == "line 3")
+        #expect(failure.lastLines.suffix(2) == ["Killed", "cannot allocate memory"])
+        #expect(failure.message?.hasSuffix("]: exit code: 3") == true)
+        #expect(reader.steps.last?.state == .failed)
+        // What the step printed and what its command says is not the engine's word.
+        #expect(reader.signs == BuildErrorSigns())
+    }
+
+    @Test func errorsBesideSteps() {
+        let syntax = read(CapturedLogs.unknownInstruction).reader.buildFailure
+        #expect(syntax.step == nil)
+        #expect(syntax.line == 2)
+        #expect(syntax.message?.hasSuffix("unknown instruction: RUNN") == true)
+        let missing = read(CapturedLogs.missingFile).reader.buildFailure
+        #expect(missing.step == "[2/2] COPY nothere /x")
+        #expect(missing.lastLines == [])
+        #expect(missing.message == #"failed to compute cache key: "/nothere" not found: not found"#)
+    }
+
+    @Test func newerPlainFormat() {
+        let text = #"""
+            #0 building with "default" instance using docker driver
+
+            #1 [internal] load build definition from Dockerfile
+            #1 transferring dockerfile: 85B done
+            #1 WARN: FromAsCasing: 'as' and 'FROM' keywords' casing do not match (line 1)
+            #1 DONE 0.0s
+
+            #4 [linux/amd64 base 1/3] FROM reg.example/a:1@sha256:0123
+            #4 resolve reg.example/a:1@sha256:0123 0.0s done
+            #4 CACHED
+
+            #5 [linux/amd64 base 2/3] RUN make
+            #5 0.101 one
+            #5 ...
+
+            #6 [linux/arm64 base 2/3] RUN make
+            #6 12.3 other
+            #6 CANCELED
+
+            #5 [linux/amd64 base 2/3] RUN make
+            #5 123.4 two
+            #5 ERROR: process "/bin/sh -c make \"OOM\"" did not complete successfully: exit code: 2
+            ------
+             > [linux/amd64 base 2/3] RUN make:
+            0.101 one
+            123.4 two
+            ------
+            Dockerfile:3
+            --------------------
+               1 |     FROM a:1 as base
+               2 |     WORKDIR /Killed
+               3 | >>> RUN make "OOM"
+               4 |     
+            --------------------
+            error: failed to solve: process "/bin/sh -c make \"OOM\"" did not complete successfully: exit code: 2
+            """#
+        let (reader, shown) = read(text)
+        #expect(shown == text + "\n")
+        #expect(reader.stepCount == 3)
+        #expect(reader.cachedCount == 1)
+        #expect(reader.steps.map(\.state) == [.running, .done, .cached, .failed, .cancelled])
+        let failure = reader.buildFailure
+        #expect(failure.step == "[linux/amd64 base 2/3] RUN make")
+        #expect(failure.lastLines == ["one", "two"])
+        #expect(failure.line == 3)
+        #expect(
+            failure.message
+                == #"failed to solve: process "/bin/sh -c make \"OOM\"" did not complete successfully: exit code: 2"#)
+        #expect(reader.signs == BuildErrorSigns())
+    }
+
+    @Test func rawjson() {
+        func log(_ text: String, _ time: String) -> String {
+            let data = Data(text.utf8).base64EncodedString()
+            return #"{"logs":[{"vertex":"sha256:b","stream":1,"data":"\#(data)","timestamp":"\#(time)"}]}"#
+        }
+        let manifest = "sha256:" + String(repeating: "ab", count: 32)
+        let text = [
+            #"{"vertexes":[{"digest":"sha256:a","name":"[1/3] FROM a:1"},{"digest":"sha256:b","name":"[2/3] RUN make","inputs":["sha256:a"]}]}"#,
+            #"{"vertexes":[{"digest":"sha256:a","name":"[1/3] FROM a:1","started":"2026-02-28T23:59:59.5Z","completed":"2026-02-28T23:59:59.6Z","cached":true}]}"#,
+            #"{"vertexes":[{"digest":"sha256:b","name":"[2/3] RUN make","started":"2026-02-28T23:59:59.75Z"}]}"#,
+            log("he", "2026-03-01T00:00:00Z"), log("llo\nKilled\nlast", "2026-03-01T00:00:01.75+00:00"),
+            #"{"warnings":[{"vertex":"sha256:b","level":1,"short":"b2xk"}]}"#,
+            #"{"statuses":[{"id":"exporting manifest \#(manifest)","vertex":"sha256:b","current":0,"timestamp":"2026-03-01T00:00:02Z","started":"2026-03-01T00:00:02Z","completed":"2026-03-01T00:00:02Z"}]}"#,
+            #"{"unknown":1}"#, "{broken", "time=now level=info msg=hello",
+            #"{"vertexes":[{"digest":"sha256:b","name":"[2/3] RUN make","started":"2026-02-28T23:59:59.75Z","completed":"2026-03-01T00:00:03.25Z","error":"process \"/bin/sh -c make\" did not complete successfully: cannot allocate memory"}]}"#,
+            "Dockerfile:2", "--------------------", "   1 |     FROM a:1", "   2 | >>> RUN make",
+            "--------------------",
+            #"error: failed to solve: ResourceExhausted: process "/bin/sh -c make" did not complete successfully: cannot allocate memory"#,
+        ].joined(separator: "\n")
+        let (reader, shown) = read(text)
+        #expect(
+            shown == #"""
+                #1 [1/3] FROM a:1
+                #1 CACHED
+                #2 [2/3] RUN make
+                #2 2.0 hello
+                #2 2.0 Killed
+                #2 WARN: old
+                #2 exporting manifest \#(manifest) done
+                {"unknown":1}
+                {broken
+                time=now level=info msg=hello
+                #2 last
+                #2 ERROR: process "/bin/sh -c make" did not complete successfully: cannot allocate memory
+                Dockerfile:2
+                --------------------
+                   1 |     FROM a:1
+                   2 | >>> RUN make
+                --------------------
+                error: failed to solve: ResourceExhausted: process "/bin/sh -c make" did not complete successfully: cannot allocate memory
+
+                """#)
+        #expect(reader.stepCount == 2)
+        #expect(reader.cachedCount == 1)
+        #expect(reader.exportedDigest == manifest)
+        #expect(reader.buildFailure.lastLines == ["hello", "Killed", "last"])
+        #expect(reader.buildFailure.line == 2)
+        #expect(reader.signs.outOfMemory)
+    }
+
+    @Test func rawjsonDurationsCountDaysAndOffsets() {
+        let text = #"""
+            {"vertexes":[{"digest":"a","name":"[1/1] RUN x","started":"2024-02-28T23:59:58Z","completed":"2024-02-29T02:00:00.25+02:00"}]}
+            """#
+        #expect(read(text).reader.steps.first?.seconds == 2.25)
+        #expect(read(text).shown == "#1 [1/1] RUN x\n#1 DONE 2.3s\n")
+    }
+
+    @Test func memoryIsBoundedAndNothingBreaks() {
+        var reader = BuildLogReader()
+        _ = reader.read(Array("#1 [1/1] RUN x\n".utf8))
+        let long = [UInt8](repeating: 120, count: 1 << 20)
+        for _ in 0..<10 { _ = reader.read(long) }
+        _ = reader.read(Array("\n".utf8))
+        for number in 0..<30_000 { _ = reader.read(Array("#1 0.1 line \(number)\n".utf8)) }
+        for number in 2..<20_000 { _ = reader.read(Array("#\(number) a\n#\(number) DONE 0.1s\n".utf8)) }
+        _ = reader.read(Array("#1 ERROR: x\n#\n# \n#x y\n------\n\u{0}\n".utf8) + [0xFF, 0xFE, 10])
+        #expect(reader.steps.count == 10_000)
+        #expect(reader.buildFailure.lastLines.count == 20)
+        #expect(reader.buildFailure.lastLines.last == "line 29999")
+    }
+
+    @Test func trailerWithoutEndHidesNothingForLong() {
+        let quoted = "------\n" + String(repeating: "0.1 Killed\n", count: 200)
+        #expect(read(quoted + "error: exit code: 137\n").reader.signs.exit137)
+    }
+}
