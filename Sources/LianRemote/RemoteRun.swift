@@ -2,7 +2,8 @@ import LianModel
 import LianSystem
 
 /// A command on the runner that outlives the connection to it. Its log comes in order, whole and once, whatever
-/// happens to the connections in between: each new one goes on at the byte where the last one stopped.
+/// happens to the connections in between: each new one goes on at the byte where the last one stopped. One task at a
+/// time reads; `cancel` may be called beside it.
 package actor RemoteRun {
     package enum Event: Equatable, Sendable {
         case log([UInt8])
@@ -165,6 +166,22 @@ extension RemoteRun {
         }
     }
 
+    /// The file `result`, and everything of the run removed, over as many connections as it takes. After the end.
+    package func collect(
+        patience: Duration = .seconds(60), reconnect: @Sendable () async throws -> any RemoteHost
+    ) async throws -> [UInt8]? {
+        while true {
+            do {
+                let bytes = try await result()
+                // Where the connection breaks here, what is left goes with the runner.
+                try? await remove()
+                return bytes
+            } catch RemoteFailure.connectionLost(let reason) {
+                try await comeBack(within: patience, reason: reason, reconnect)
+            }
+        }
+    }
+
     private func comeBack(
         within patience: Duration, reason: String, _ reconnect: @Sendable () async throws -> any RemoteHost
     ) async throws {
@@ -186,7 +203,8 @@ extension RemoteRun {
         throw RemoteFailure.connectionLost(reason)
     }
 
-    /// Cancels the run and waits for its end, for a bounded time and without its log; nil where none was seen.
+    /// Cancels the run and waits for its end, for a bounded time and without its log; nil where none was seen. To be
+    /// called when nobody reads any more.
     package func stop(within limit: Duration) async -> RunEnd? {
         let end = try? await withinLimit(limit) {
             try await self.cancel()

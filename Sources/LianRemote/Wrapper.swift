@@ -113,6 +113,8 @@ package enum Wrapper {
 
         # Ends the command: its whole group, politely and then not.
         end_command() {
+          # Once begun it is finished, also where a client comes back meanwhile.
+          trap '' TERM
           printf '%s\n' "$1" >reason
           kill -TERM "-$command"
           tries=0
@@ -152,6 +154,7 @@ package enum Wrapper {
           exec </dev/null >/dev/null 5>&-
           (trap - HUP EXIT; exec setsid "$@") >>log 2>&1 8>&- &
           command=$!
+          printf '%s\n' "$command $$" >pids
           (trap - EXIT; watch_clients) 8>&- &
           wait "$command"
           status=$?
@@ -181,7 +184,14 @@ package enum Wrapper {
           # Held open both ways for a moment: opening for reading alone would wait for a writer.
           exec 9<>ended 6<ended 9>&-
           read -r line <&6
-          if read -r line <status; then say "X $line"; else say X lost; fi
+          if read -r line <status; then
+            say "X $line"
+          else
+            # The supervisor was killed: what it would have done is left to us.
+            read -r command supervisor <pids && kill -KILL "-$command" "-$supervisor"
+            drop_secrets
+            say X lost
+          fi
         }
         # Follows the run in this folder from the byte given until the client is done with it or gone.
         follow() {
@@ -275,7 +285,7 @@ package enum Wrapper {
                 case $key in MemTotal:) bytes=$number ;; MemAvailable:) bytes=$(((bytes - number) * 1024)); break ;; esac
               done </proc/meminfo
             fi
-            printf '%s\n' "$uptime $used $((bytes - ${cached#-}))"
+            printf '%s\n' "$uptime $used $((bytes - ${cached#-}))" || exit 0
             sleep 1
           done
         }

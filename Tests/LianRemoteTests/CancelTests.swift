@@ -5,7 +5,7 @@ import LianSystem
 import LianTestSupport
 import Testing
 
-@Suite struct CancelTests {
+@Suite(.serialized) struct CancelTests {
     @Test func cancelEndsTheWholeGroupAtOnce() async throws {
         try await withRuns { runs in
             let run = RemoteRun(
@@ -73,6 +73,21 @@ import Testing
             let (log, end, _) = try await runs.complete(runs.request("(trap '' TERM; sleep 600) & echo up"))
             #expect(log == "up\n")
             #expect(end.isSuccess)
+        }
+    }
+
+    @Test func sessionThatIsHungUpOnLeavesNothing() async throws {
+        try await withRuns { runs in
+            let run = RemoteRun(runs.request("echo up; sleep 600"))
+            try await run.connect(to: runs.host)
+            _ = try await run.until("up")
+            let session = try #require(runs.host.pids.first)
+            kill(session, SIGHUP)
+            await #expect(throws: RemoteFailure.self) { try await run.next() }
+            #expect(await eventually { kill(-session, 0) != 0 })
+            try await run.connect(to: runs.host)
+            #expect(await run.stop(within: .seconds(10))?.cause == .cancelled)
+            try await run.remove()
         }
     }
 }

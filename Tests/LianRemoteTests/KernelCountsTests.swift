@@ -5,7 +5,7 @@ import LianSystem
 import LianTestSupport
 import Testing
 
-@Suite struct KernelCountsTests {
+@Suite(.serialized) struct KernelCountsTests {
     @Test func machineCountsWithoutACgroup() async throws {
         try await withRuns { runs in
             let end = try await runs.complete(runs.request("true")).end

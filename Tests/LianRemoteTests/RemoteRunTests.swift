@@ -5,7 +5,7 @@ import LianSystem
 import LianTestSupport
 import Testing
 
-@Suite struct RemoteRunTests {
+@Suite(.serialized) struct RemoteRunTests {
     @Test func logResultAndStatusArrive() async throws {
         try await withRuns { runs in
             let (log, end, result) = try await runs.complete(

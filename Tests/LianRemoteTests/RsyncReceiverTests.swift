@@ -5,7 +5,7 @@ import LianSystem
 import LianTestSupport
 import Testing
 
-@Suite struct RsyncReceiverTests {
+@Suite(.serialized) struct RsyncReceiverTests {
     @Test(arguments: [
         ["host", "rsync", "--server", "-logDtpre.iLsfxCIvu", ".", "x"],
         [

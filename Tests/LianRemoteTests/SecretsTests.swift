@@ -6,7 +6,7 @@ import LianTestSupport
 import Synchronization
 import Testing
 
-@Suite struct SecretsTests {
+@Suite(.serialized) struct SecretsTests {
     @Test func secretsLieInMemoryAndGoWithTheRun() async throws {
         let secret = "hush-\(UInt64.random(in: 0..<UInt64.max))"
         var noise = [UInt8](repeating: 0, count: 100_000)

@@ -4,7 +4,7 @@ import LianRemote
 import LianTestSupport
 import Testing
 
-@Suite struct UsageTests {
+@Suite(.serialized) struct UsageTests {
     @Test func peaksAreMeansOverASecond() {
         var peaks = UsagePeaks()
         for line in ["10.00 1000000 1048576", "11.00 3000000 3145728", "garbage", "12.00 3500000 2097152", "", "1 2"] {
