@@ -27,6 +27,11 @@ package func readFile(_ path: String, limit: Int) throws(FileReadFailure) -> [UI
     return try readToEnd(file.raw, limit: limit)
 }
 
+/// The same as text; bytes that are none are replaced.
+package func readText(_ path: String, limit: Int = 1 << 20) throws(FileReadFailure) -> String {
+    String(decoding: try readFile(path, limit: limit), as: UTF8.self)
+}
+
 /// Reads a descriptor to its end, up to the limit.
 package func readToEnd(_ descriptor: Int32, limit: Int) throws(FileReadFailure) -> [UInt8] {
     var bytes: [UInt8] = []
@@ -59,6 +64,34 @@ package func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) throws(SystemError)
             throw SystemError("write")
         }
     }
+}
+
+/// Writes a file whole, in place. The mode is that of a new file.
+package func writeFile(_ path: String, _ text: String, mode: mode_t = 0o600) throws(SystemError) {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+    guard descriptor >= 0 else { throw SystemError("open \(path)") }
+    let file = FileDescriptor(owning: descriptor)
+    try writeAll(file.raw, Array(text.utf8))
+}
+
+/// Makes the folder and those above it that are missing; one that is there already is left as it is.
+package func makeFolder(_ path: String, mode: mode_t = 0o700) throws(SystemError) {
+    if mkdir(path, mode) == 0 || errno == EEXIST { return }
+    guard errno == ENOENT, path != "/", !path.isEmpty else { throw SystemError("mkdir \(path)") }
+    try makeFolder(parentFolder(path), mode: mode)
+    guard mkdir(path, mode) == 0 || errno == EEXIST else { throw SystemError("mkdir \(path)") }
+}
+
+/// The names in a folder, "." and ".." left out, in order.
+package func folderEntries(_ path: String) throws(SystemError) -> [String] {
+    guard let folder = opendir(path) else { throw SystemError("opendir \(path)") }
+    defer { closedir(folder) }
+    var names: [String] = []
+    while let entry = readdir(folder) {
+        let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        if name != "." && name != ".." { names.append(name) }
+    }
+    return names.sorted()
 }
 
 package enum FileKind: Equatable, Sendable {

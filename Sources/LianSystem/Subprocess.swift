@@ -61,6 +61,16 @@ package func run(
     return try outcome.get()
 }
 
+/// The same on the calling thread, for threads that may block.
+package func runBlocking(
+    _ command: Command, deadline: Duration, outputLimit: Int = 4 << 20
+) throws(SubprocessFailure) -> SubprocessResult {
+    // poll(2) passes over a descriptor of -1: nobody cancels this one.
+    try Supervisor(
+        command: command, input: .bytes([]), deadline: deadline, outputLimit: outputLimit, cancelDescriptor: -1
+    ).run()
+}
+
 private struct Supervisor {
     let command: Command
     let input: SubprocessInput

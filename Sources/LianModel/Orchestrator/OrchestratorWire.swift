@@ -79,6 +79,10 @@ package struct SpawnRequest: Equatable, Sendable {
         guard sshPublicKey.unicodeScalars.count <= Self.maximumPublicKeyLength else {
             throw key.violation("must be at most \(Self.maximumPublicKeyLength) characters")
         }
+        guard SSHPublicKey.hasForm(sshPublicKey) else {
+            throw key.violation(
+                "must be one line 'TYPE BASE64', TYPE one of \(SSHPublicKey.algorithms.joined(separator: ", "))")
+        }
         provider = try record.optional("provider", nullable: true)?.string()
         region = try record.optional("region", nullable: true)?.string()
         image = try record.optional("image", nullable: true)?.string()
