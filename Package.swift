@@ -31,6 +31,7 @@ let package = Package(
     products: [
         .executable(name: "lian-build", targets: ["lian-build"]),
         .executable(name: "lian-rsh", targets: ["lian-rsh"]),
+        .executable(name: "lian-orchestrator", targets: ["lian-orchestrator"]),
     ],
     targets: [
         .systemLibrary(name: "CLinux"),
@@ -38,6 +39,8 @@ let package = Package(
         system("CNATS", pkgConfig: "libnats", debianPackage: "libnats-dev"),
         system("CCurl", pkgConfig: "libcurl", debianPackage: "libcurl4-openssl-dev"),
         system("CSSH2", pkgConfig: "libssh2", debianPackage: "libssh2-1-dev"),
+        system("CMicrohttpd", pkgConfig: "libmicrohttpd", debianPackage: "libmicrohttpd-dev"),
+        system("CSQLite", pkgConfig: "sqlite3", debianPackage: "libsqlite3-dev"),
 
         module("LianModel", []),
         module("LianSystem", ["CLinux", "LianModel"]),
@@ -47,10 +50,12 @@ let package = Package(
         module("LianContext", ["LianModel", "LianSystem"]),
         module("LianRemote", ["LianModel", "LianSystem"]),
         module("LianBuild", ["LianContext", "LianHTTP", "LianModel", "LianRemote", "LianSSH", "LianSystem"]),
+        module("LianOrchestrator", ["CMicrohttpd", "CSQLite", "LianModel", "LianSystem"]),
         module("LianCLI", ["LianBuild", "LianModel", "LianSystem"]),
 
         executable("lian-build", ["LianCLI", "LianSystem"]),
         executable("lian-rsh", ["CLinux", "LianSystem"]),
+        executable("lian-orchestrator", ["LianOrchestrator", "LianSystem"]),
 
         .target(
             name: "LianTestSupport", dependencies: ["LianContext", "LianModel", "LianSystem"],
@@ -62,6 +67,7 @@ let package = Package(
         tests("LianContextTests", ["LianContext", "LianModel", "LianSystem"]),
         tests("LianNATSTests", ["LianNATS", "LianModel", "LianSystem"]),
         tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
+        tests("LianOrchestratorTests", ["LianOrchestrator", "LianModel", "LianSystem", "lian-orchestrator"]),
         tests("LianRemoteTests", ["LianRemote", "LianModel", "LianSystem"]),
         tests("LianSSHTests", ["CSSH2", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
     ]

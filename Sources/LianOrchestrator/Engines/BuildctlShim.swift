@@ -1,0 +1,313 @@
+/// The `buildctl` of runners whose engine is Docker's embedded BuildKit: a program of POSIX sh that takes buildctl's
+/// flags and drives that engine with Docker's client. What Docker cannot do it refuses by name: `error:
+/// engine_unsupported: …` and exit status 64.
+enum BuildctlShim {
+    static let refusalStatus: Int32 = 64
+
+    static func script(client: DockerClient, host: String, engine: String, folder: RunnerFolder) -> String {
+        """
+        #!/bin/sh
+        docker=\(quoted(client.path))
+        version=\(quoted(client.version))
+        host=\(quoted(host))
+        engine=\(quoted(engine))
+        engine_log=\(quoted(folder.engineLog))
+        engine_is_up=\(quoted(folder.engineIsUp))
+
+        """ + body
+    }
+
+    private static func quoted(_ text: String) -> String {
+        "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    }
+
+    private static let body = #"""
+        set -u
+
+        refuse() {
+          printf 'error: engine_unsupported: %s\n' "$1" >&2
+          exit 64
+        }
+
+        fail() {
+          printf 'error: %s\n' "$1" >&2
+          exit 1
+        }
+
+        client() { DOCKER_BUILDKIT=1 "$docker" -H "$host" "$@"; }
+
+        # The engine starts beside the runner's sshd: whoever comes early waits for it here.
+        wait_for_engine() {
+          [ -e "$engine_is_up" ] && return
+          tries=0
+          until client version >/dev/null 2>&1; do
+            tries=$((tries + 1))
+            if [ "$tries" -ge 200 ]; then
+              [ -e "$engine_log" ] && tail -n 5 "$engine_log" >&2
+              fail "rpc error: code = Unavailable desc = the runner's $engine does not answer at $host"
+            fi
+            sleep 0.1
+          done
+          : > "$engine_is_up"
+        }
+
+        # Takes the first field off $csv into $field; a field may stand in quotes and contain commas then.
+        next_field() {
+          case $csv in
+            *'""'*) fail "quotes within quotes are not understood: $csv" ;;
+            '"'*)
+              csv=${csv#\"}
+              field=${csv%%\"*}
+              csv=${csv#*\"}
+              csv=${csv#,}
+              ;;
+            *,*)
+              field=${csv%%,*}
+              csv=${csv#*,}
+              ;;
+            *)
+              field=$csv
+              csv=
+              ;;
+          esac
+        }
+
+        read_output() {
+          csv=$1
+          while [ -n "$csv" ]; do
+            next_field
+            case $field in
+              type=image | push=false | registry.insecure=false | oci-mediatypes=false) ;;
+              type=*) refuse "--output $field" ;;
+              name=*) names=${field#name=} ;;
+              push=true) push=yes ;;
+              registry.insecure=true) insecure=yes ;;
+              *) refuse "--output $field" ;;
+            esac
+          done
+        }
+
+        read_cache_export() {
+          csv=$1 ref= inline= ignore=no
+          while [ -n "$csv" ]; do
+            next_field
+            case $field in
+              type=registry | mode=min | image-manifest=* | oci-mediatypes=* | ignore-error=false) ;;
+              registry.insecure=false) ;;
+              type=inline) inline=yes ;;
+              ref=*) ref=${field#ref=} ;;
+              ignore-error=true) ignore=yes ;;
+              registry.insecure=true) needs_loopback=yes ;;
+              *) refuse "--export-cache $field" ;;
+            esac
+          done
+          inline_cache=yes
+          [ -z "$inline" ] || return
+          [ -n "$ref" ] || fail "--export-cache type=registry needs ref="
+          [ -z "${needs_loopback-}" ] || demand_loopback "$ref"
+          exports="$exports$ignore $ref
+        "
+        }
+
+        read_cache_import() {
+          csv=$1 ref=
+          while [ -n "$csv" ]; do
+            next_field
+            case $field in
+              type=registry | registry.insecure=*) ;;
+              ref=*) ref=${field#ref=} ;;
+              *) refuse "--import-cache $field" ;;
+            esac
+          done
+          [ -n "$ref" ] || fail "--import-cache type=registry needs ref="
+        }
+
+        check_secret() {
+          csv=$1
+          while [ -n "$csv" ]; do
+            next_field
+            case $field in
+              id=* | src=* | source=* | type=file) ;;
+              *) refuse "--secret ${field%%=*}" ;;
+            esac
+          done
+        }
+
+        # Docker speaks plain HTTP with registries on this machine alone, unless its daemon was told otherwise.
+        demand_loopback() {
+          case $1 in
+            127.*/* | localhost/* | localhost:*/*) ;;
+            *) refuse "plain HTTP to ${1%%/*}" ;;
+          esac
+        }
+
+        push_name() {
+          printf 'pushing %s\n' "$1" >&2
+          client push "$1" >"$scratch/push" 2>&1
+          status=$?
+          cat "$scratch/push" >&2
+          [ "$status" = 0 ] || printf 'failed to push %s: %s\n' "$1" "$(tail -n 1 "$scratch/push")" >"$scratch/problem"
+          return "$status"
+        }
+
+        build() {
+          context= dockerfile_folder= file=Dockerfile names= push=no insecure=no inline_cache=no exports= metadata=
+          # What is left to read stands first, what docker will be told is put behind it.
+          left=$#
+          while [ "$left" -gt 0 ]; do
+            flag=$1
+            shift
+            left=$((left - 1))
+            case $flag in
+              --no-cache)
+                set -- "$@" --no-cache
+                continue
+                ;;
+              --*=*)
+                value=${flag#*=}
+                flag=${flag%%=*}
+                ;;
+              --*)
+                [ "$left" -gt 0 ] || fail "$flag needs a value"
+                value=$1
+                shift
+                left=$((left - 1))
+                ;;
+              *) fail "unexpected argument: $flag" ;;
+            esac
+            case $flag in
+              --frontend) [ "$value" = dockerfile.v0 ] || refuse "--frontend $value" ;;
+              --local)
+                case $value in
+                  context=*) context=${value#*=} ;;
+                  dockerfile=*) dockerfile_folder=${value#*=} ;;
+                  *) refuse "extra contexts (--local ${value%%=*})" ;;
+                esac
+                ;;
+              --opt)
+                case $value in
+                  filename=*) file=${value#*=} ;;
+                  target=*) set -- "$@" --target "${value#*=}" ;;
+                  platform=*,*) refuse "several platforms (${value#*=})" ;;
+                  platform=*) set -- "$@" --platform "${value#*=}" ;;
+                  build-arg:*=*) set -- "$@" --build-arg "${value#build-arg:}" ;;
+                  label:*=*) set -- "$@" --label "${value#label:}" ;;
+                  no-cache= | no-cache) set -- "$@" --no-cache ;;
+                  no-cache=*) refuse "no-cache for single stages" ;;
+                  force-network-mode=host) ;;
+                  attest:*) refuse "attestations (${value%%=*})" ;;
+                  context:*) refuse "extra contexts (${value%%=*})" ;;
+                  *) refuse "--opt ${value%%=*}" ;;
+                esac
+                ;;
+              --allow) [ "$value" = network.host ] || refuse "--allow $value" ;;
+              --output | -o) read_output "$value" ;;
+              --export-cache) read_cache_export "$value" ;;
+              --import-cache)
+                read_cache_import "$value"
+                set -- "$@" --cache-from "$ref"
+                ;;
+              --secret)
+                check_secret "$value"
+                set -- "$@" --secret "$value"
+                ;;
+              --metadata-file) metadata=$value ;;
+              --progress)
+                case $value in
+                  plain | auto) ;;
+                  *) refuse "--progress $value" ;;
+                esac
+                ;;
+              *) refuse "$flag" ;;
+            esac
+          done
+          [ -n "$context" ] || fail "--local context=DIR is missing"
+
+          IFS=,
+          for name in $names; do
+            [ "$insecure" = no ] || demand_loopback "$name"
+            set -- "$@" --tag "$name"
+          done
+          unset IFS
+          [ "$inline_cache" = no ] || set -- "$@" --build-arg BUILDKIT_INLINE_CACHE=1
+
+          wait_for_engine
+          client build --progress plain --network host --iidfile "$scratch/image" \
+            --file "${dockerfile_folder:-$context}/$file" "$@" "$context" >&2 || return $?
+          image=$(cat "$scratch/image")
+
+          digest= size=
+          if [ "$push" = yes ]; then
+            IFS=,
+            for name in $names; do
+              unset IFS
+              push_name "$name" || fail "failed to solve: $(cat "$scratch/problem")"
+              pushed=$(sed -n 's/^.*: digest: \(sha256:[0-9a-f]*\) size: \([0-9]*\)$/\1 \2/p' "$scratch/push" | tail -n 1)
+              [ -n "$digest" ] || digest=${pushed% *} size=${pushed#* }
+            done
+            unset IFS
+            [ -n "$digest" ] || fail "failed to solve: the push told no digest"
+          fi
+
+          printf '%s' "$exports" | while read -r ignore ref; do
+            if client tag "$image" "$ref" 2>"$scratch/problem" && push_name "$ref"; then continue; fi
+            [ "$ignore" = yes ] || fail "failed to solve: error writing cache: $(cat "$scratch/problem")"
+            printf 'warning: the cache was not written: %s\n' "$(cat "$scratch/problem")" >&2
+          done || return 1
+
+          [ -n "$metadata" ] || return 0
+          {
+            printf '{"containerimage.config.digest":"%s"' "$image"
+            if [ -n "$digest" ]; then
+              printf ',"containerimage.descriptor":{"digest":"%s",' "$digest"
+              printf '"mediaType":"application/vnd.docker.distribution.manifest.v2+json","size":%s}' "$size"
+              printf ',"containerimage.digest":"%s"' "$digest"
+            fi
+            [ -z "$names" ] || printf ',"image.name":"%s"' "$names"
+            printf '}\n'
+          } >"$metadata"
+        }
+
+        workers() {
+          wait_for_engine
+          printf 'ID\tPLATFORMS\nlian-docker-shim\t%s\n' "$(client version --format '{{.Server.Os}}/{{.Server.Arch}}')"
+        }
+
+        while [ $# -gt 0 ]; do
+          case $1 in
+            --addr | --timeout)
+              [ $# -gt 1 ] || fail "$1 needs a value"
+              shift
+              ;;
+            --addr=* | --timeout=*) ;;
+            --version | -v)
+              printf 'buildctl lian-docker-shim %s %s\n' "$version" "$engine"
+              exit 0
+              ;;
+            -*) refuse "$1" ;;
+            *) break ;;
+          esac
+          shift
+        done
+
+        case ${1-} in
+          build)
+            shift
+            umask 077
+            scratch=$(mktemp -d) || fail "no temporary folder can be made"
+            trap 'rm -rf "$scratch"' EXIT
+            trap 'exit 129' HUP
+            trap 'exit 130' INT
+            trap 'exit 143' TERM
+            build "$@"
+            ;;
+          debug)
+            [ "${2-}" = workers ] || refuse "debug ${2-}"
+            workers
+            ;;
+          '') fail 'no command is given: buildctl build …' ;;
+          *) refuse "buildctl $1" ;;
+        esac
+
+        """#
+}

@@ -1,0 +1,43 @@
+import LianModel
+import LianSystem
+
+/// A docker client that can build: from 23 on one needs the buildx plugin for that, which not every machine has
+/// beside it.
+struct DockerClient: Equatable, Sendable {
+    let path: String
+    let version: String
+
+    /// The first on the PATH that works.
+    static func find(path: String, environment: [String: String]) -> DockerClient? {
+        for folder in path.split(separator: ":") {
+            guard let program = findExecutable("\(folder)/docker", path: nil),
+                let version = version(of: program, environment: environment),
+                let major = Int(version.prefix { $0 != "." })
+            else { continue }
+            if major < 23 || succeeds(Command(program, ["buildx", "version"], environment: environment)) {
+                return DockerClient(path: program, version: version)
+            }
+        }
+        return nil
+    }
+
+    /// Whether a daemon answers there.
+    func reaches(_ host: String, environment: [String: String]) -> Bool {
+        Self.succeeds(Command(path, ["-H", host, "version"], environment: environment))
+    }
+
+    /// `Docker version 20.10.24+dfsg1, build 297e128` → `20.10.24+dfsg1`
+    private static func version(of program: String, environment: [String: String]) -> String? {
+        let command = Command(program, ["--version"], environment: environment)
+        guard let result = try? runBlocking(command, deadline: .seconds(10)), result.termination.isSuccess else {
+            return nil
+        }
+        let words = result.outputText.split(separator: " ")
+        guard words.count > 2 else { return nil }
+        return String(words[2].prefix { $0 != "," })
+    }
+
+    private static func succeeds(_ command: Command) -> Bool {
+        (try? runBlocking(command, deadline: .seconds(10)))?.termination.isSuccess == true
+    }
+}

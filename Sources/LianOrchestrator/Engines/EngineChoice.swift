@@ -1,0 +1,76 @@
+import Glibc
+import LianModel
+import LianSystem
+
+/// `--engine`: which engine runners get.
+package enum EngineChoice: String, CaseIterable, Sendable {
+    case auto, buildkit, dockerd, docker
+
+    /// The engine, or everything that stood in the way of each that was asked for.
+    func find(path: String, environment: [String: String]) throws(ProviderError) -> any BuildEngine {
+        var environment = environment
+        environment["PATH"] = path
+        // A client given a host refuses to be given a context as well.
+        environment["DOCKER_CONTEXT"] = nil
+        let finder = EngineFinder(path: path, environment: environment)
+        let candidates: [(EngineChoice, () -> Result<any BuildEngine, ProviderError>)] = [
+            (.buildkit, finder.buildkit), (.dockerd, finder.dockerd), (.docker, finder.docker),
+        ]
+        var problems: [String] = []
+        for (choice, candidate) in candidates where self == .auto || self == choice {
+            switch candidate() {
+            case .success(let engine): return engine
+            case .failure(let problem): problems.append("\(choice.rawValue): \(problem)")
+            }
+        }
+        throw ProviderError(problems.joined(separator: "; "))
+    }
+}
+
+private struct EngineFinder {
+    let path: String
+    let environment: [String: String]
+
+    func buildkit() -> Result<any BuildEngine, ProviderError> {
+        guard geteuid() == 0 else { return .failure(ProviderError("needs root")) }
+        guard let buildkitd = program("buildkitd"), let buildctl = program("buildctl") else {
+            return .failure(ProviderError("buildkitd and buildctl are not both on PATH (install BuildKit)"))
+        }
+        guard let runc = program("buildkit-runc") ?? program("runc") else {
+            return .failure(ProviderError("runc is not on PATH (install runc)"))
+        }
+        return .success(PrivateBuildkitd(buildkitd: buildkitd, buildctl: buildctl, runc: runc))
+    }
+
+    func dockerd() -> Result<any BuildEngine, ProviderError> {
+        guard geteuid() == 0 else { return .failure(ProviderError("needs root")) }
+        guard let dockerd = program("dockerd"), let runc = program("runc") else {
+            return .failure(ProviderError("dockerd and runc are not both on PATH (install docker.io)"))
+        }
+        switch client() {
+        case .success(let client): return .success(PrivateDockerd(dockerd: dockerd, runc: runc, client: client))
+        case .failure(let problem): return .failure(problem)
+        }
+    }
+
+    func docker() -> Result<any BuildEngine, ProviderError> {
+        let host = environment["DOCKER_HOST"] ?? "unix:///var/run/docker.sock"
+        switch client() {
+        case .failure(let problem):
+            return .failure(problem)
+        case .success(let client):
+            guard client.reaches(host, environment: environment) else {
+                return .failure(ProviderError("no Docker daemon answers at \(host) (start one, or set DOCKER_HOST)"))
+            }
+            return .success(SharedDocker(client: client, host: host))
+        }
+    }
+
+    private func client() -> Result<DockerClient, ProviderError> {
+        if let client = DockerClient.find(path: path, environment: environment) { return .success(client) }
+        return .failure(
+            ProviderError("no docker client on PATH can build (install docker.io, or the buildx plugin beside yours)"))
+    }
+
+    private func program(_ name: String) -> String? { findExecutable(name, path: path) }
+}

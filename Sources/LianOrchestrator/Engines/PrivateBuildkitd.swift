@@ -1,0 +1,53 @@
+import LianSystem
+
+/// A buildkitd for each runner, spoken to by the machine's own buildctl.
+struct PrivateBuildkitd: BuildEngine {
+    let buildkitd: String
+    let buildctl: String
+    let runc: String
+
+    let name = "buildkit"
+
+    func prepare(_ folder: RunnerFolder, cgroup: String?) throws(SystemError) {
+        var settings = """
+            root = "\(folder.engineData)"
+            insecure-entitlements = ["network.host"]
+            [grpc]
+            address = ["\(socket(folder))"]
+            [worker.containerd]
+            enabled = false
+            [worker.oci]
+            enabled = true
+            binary = "\(folder.enginePrograms)/runc"
+
+            """
+        if let cgroup { settings += "defaultCgroupParent = \"\(cgroup)\"\n" }
+        try writeFile(folder.engineConfiguration, settings)
+        try folder.writeStepWrapper(around: runc)
+        try writeFile("\(folder.programs)/buildctl", waitingBuildctl(folder), mode: 0o700)
+    }
+
+    func command(in folder: RunnerFolder, cgroup: String?, environment: [String: String]) -> Command? {
+        Command(buildkitd, ["--config", folder.engineConfiguration], environment: environment)
+    }
+
+    func environment(in folder: RunnerFolder) -> [String: String] { ["BUILDKIT_HOST": socket(folder)] }
+
+    func address(in folder: RunnerFolder) -> String? { socket(folder) }
+
+    private func socket(_ folder: RunnerFolder) -> String { "unix://\(folder.engineSocket)" }
+
+    /// The engine starts beside the runner's sshd: a build that comes early waits for it here.
+    private func waitingBuildctl(_ folder: RunnerFolder) -> String {
+        """
+        #!/bin/sh
+        tries=0
+        until [ -S '\(folder.engineSocket)' ] || [ "$tries" -ge 300 ]; do
+          tries=$((tries + 1))
+          sleep 0.1
+        done
+        exec '\(buildctl)' "$@"
+
+        """
+    }
+}

@@ -1,0 +1,38 @@
+import LianSystem
+
+/// A dockerd for each runner: its embedded BuildKit builds, its client pushes.
+struct PrivateDockerd: BuildEngine {
+    let dockerd: String
+    let runc: String
+    let client: DockerClient
+
+    let name = "dockerd"
+
+    func prepare(_ folder: RunnerFolder, cgroup: String?) throws(SystemError) {
+        // A file of its own: the machine's settings for another daemon are not this one's.
+        try writeFile(folder.engineConfiguration, "{}\n")
+        try folder.writeStepWrapper(around: runc)
+        try writeFile(
+            "\(folder.programs)/buildctl",
+            BuildctlShim.script(client: client, host: host(folder), engine: name, folder: folder), mode: 0o700)
+    }
+
+    func command(in folder: RunnerFolder, cgroup: String?, environment: [String: String]) -> Command? {
+        var environment = environment
+        environment["PATH"] = "\(folder.enginePrograms):\(environment["PATH"] ?? "")"
+        var arguments = [
+            "--config-file", folder.engineConfiguration, "--data-root", folder.engineData,
+            "--exec-root", folder.engineRun, "--pidfile", "\(folder.engineRun).pid", "--host", host(folder),
+            "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false",
+            "--userland-proxy=false", "--exec-opt", "native.cgroupdriver=cgroupfs", "--log-level", "warn",
+        ]
+        if let cgroup { arguments += ["--cgroup-parent", cgroup] }
+        return Command(dockerd, arguments, environment: environment)
+    }
+
+    func environment(in folder: RunnerFolder) -> [String: String] { ["DOCKER_HOST": host(folder)] }
+
+    func address(in folder: RunnerFolder) -> String? { nil }
+
+    private func host(_ folder: RunnerFolder) -> String { "unix://\(folder.engineSocket)" }
+}

@@ -1,0 +1,89 @@
+import LianModel
+
+package struct HTTPRequest: Sendable {
+    package var method: String
+    /// The request's target as it was sent: still percent-encoded, its query included.
+    package var target: String
+    package var authorization: String?
+    package var idempotencyKey: String?
+    package var body: [UInt8]
+    /// The body was longer than the server takes; `body` is empty then.
+    package var bodyIsTooLarge: Bool
+
+    package init(
+        method: String, target: String, authorization: String? = nil, idempotencyKey: String? = nil,
+        body: [UInt8] = [], bodyIsTooLarge: Bool = false
+    ) {
+        self.method = method
+        self.target = target
+        self.authorization = authorization
+        self.idempotencyKey = idempotencyKey
+        self.body = body
+        self.bodyIsTooLarge = bodyIsTooLarge
+    }
+}
+
+package struct HTTPResponse: Sendable {
+    package var status: Int
+    package var headers: [String: String]
+    package var body: JSONValue
+
+    package init(status: Int, body: JSONValue, headers: [String: String] = [:]) {
+        self.status = status
+        self.body = body
+        self.headers = headers
+    }
+}
+
+/// A request's target, taken apart and decoded.
+struct RequestTarget: Equatable {
+    var path: [String]
+    var query: [(name: String, value: String)]
+
+    /// nil where a percent escape is broken or does not decode to text.
+    init?(_ target: String) {
+        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let pathText = parts[0]
+        guard pathText.hasPrefix("/") else { return nil }
+        path = []
+        for segment in pathText.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+            guard let segment = percentDecoded(segment) else { return nil }
+            path.append(segment)
+        }
+        query = []
+        guard parts.count == 2 else { return }
+        for pair in parts[1].split(separator: "&") {
+            let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let name = percentDecoded(sides[0]), let value = percentDecoded(sides.count == 2 ? sides[1] : "")
+            else { return nil }
+            query.append((name, value))
+        }
+    }
+
+    static func == (left: RequestTarget, right: RequestTarget) -> Bool {
+        left.path == right.path && left.query.elementsEqual(right.query, by: ==)
+    }
+}
+
+private func percentDecoded(_ text: Substring) -> String? {
+    var bytes: [UInt8] = []
+    var rest = text.utf8[...]
+    while let byte = rest.popFirst() {
+        guard byte == UInt8(ascii: "%") else {
+            bytes.append(byte)
+            continue
+        }
+        let digits = rest.prefix(2)
+        guard digits.count == 2, digits.allSatisfy(isHexDigit),
+            let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+        else { return nil }
+        bytes.append(value)
+        rest = rest.dropFirst(2)
+    }
+    return String(validating: bytes, as: UTF8.self)
+}
+
+private func isHexDigit(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+        || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
+}

@@ -1,0 +1,240 @@
+import LianModel
+
+/// The API of schemas/orchestrator.openapi.yaml: a request in, an answer out.
+package struct Routes: Sendable {
+    private let fleet: Fleet
+    private let store: Store
+    private let token: BearerToken
+    private let log: EventLog
+
+    package init(fleet: Fleet, store: Store, token: BearerToken, log: EventLog) {
+        self.fleet = fleet
+        self.store = store
+        self.token = token
+        self.log = log
+    }
+
+    package func answer(_ request: HTTPRequest) -> HTTPResponse {
+        do {
+            return try route(request)
+        } catch let problem as APIProblem {
+            return problem.response
+        } catch {
+            log.error("request_failed", "\(request.method) \(request.target): \(error)")
+            return APIProblem(500, "internal", "the orchestrator could not do this; its log says why").response
+        }
+    }
+}
+
+/// A refusal, as the API tells it.
+private struct APIProblem: Error {
+    let status: Int
+    let code: String
+    let message: String
+    var headers: [String: String]
+
+    init(_ status: Int, _ code: String, _ message: String, headers: [String: String] = [:]) {
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers
+    }
+
+    var response: HTTPResponse {
+        HTTPResponse(status: status, body: ApiResponse.failure(code: code, message: message), headers: headers)
+    }
+
+    static func invalid(_ message: String) -> APIProblem { APIProblem(400, "invalid_request", message) }
+
+    static func noRunner(_ id: String) -> APIProblem {
+        APIProblem(404, "not_found", "there is no runner '\(id)'; it may have been destroyed")
+    }
+}
+
+/// What a path stands for.
+private enum Resource {
+    case health, runners, runner(String), heartbeat(String), p95(String), metrics(String)
+
+    init?(_ path: [String]) {
+        switch path.count {
+        case 1 where path == ["healthz"]: self = .health
+        case 3 where path == ["api", "v1", "runners"]: self = .runners
+        case 4 where path[..<3] == ["api", "v1", "runners"]: self = .runner(path[3])
+        case 5 where path[..<3] == ["api", "v1", "runners"] && path[4] == "heartbeat": self = .heartbeat(path[3])
+        case 5 where path[..<3] == ["api", "v1", "workspaces"] && path[4] == "p95": self = .p95(path[3])
+        case 5 where path[..<3] == ["api", "v1", "workspaces"] && path[4] == "metrics": self = .metrics(path[3])
+        default: return nil
+        }
+    }
+
+    var methods: [String] {
+        switch self {
+        case .health, .p95: ["GET"]
+        case .runners: ["GET", "POST"]
+        case .runner: ["DELETE", "GET"]
+        case .heartbeat, .metrics: ["POST"]
+        }
+    }
+}
+
+extension Routes {
+    private func route(_ request: HTTPRequest) throws -> HTTPResponse {
+        guard let target = RequestTarget(request.target) else {
+            throw APIProblem.invalid("the request's path or query has a broken percent escape")
+        }
+        guard let resource = Resource(target.path) else {
+            throw APIProblem(404, "not_found", "there is nothing at this path")
+        }
+        guard resource.methods.contains(request.method) else {
+            throw APIProblem(
+                405, "method_not_allowed", "this path answers \(resource.methods.joined(separator: " and ")) only",
+                headers: ["Allow": resource.methods.joined(separator: ", ")])
+        }
+        if case .health = resource { return health() }
+        guard token.admits(authorization: request.authorization) else {
+            throw APIProblem(
+                401, "unauthorized", "this needs the orchestrator's token as a bearer token (ORCHESTRATOR_TOKEN)",
+                headers: ["WWW-Authenticate": "Bearer"])
+        }
+        switch resource {
+        case .health: return health()
+        case .runners where request.method == "POST": return try spawn(request)
+        case .runners: return try list(target.query)
+        case .runner(let id) where request.method == "DELETE": return try destroy(Self.runnerID(id))
+        case .runner(let id): return try show(Self.runnerID(id), target.query)
+        case .heartbeat(let id): return try heartbeat(Self.runnerID(id))
+        case .p95(let workspace): return try p95(Self.workspace(workspace))
+        case .metrics(let workspace): return try record(request, Self.workspace(workspace))
+        }
+    }
+
+    private func health() -> HTTPResponse {
+        success([
+            "status": "ok", "version": .string(lianBuildVersion), "provider": .string(fleet.providerName),
+            "engine": .string(fleet.engineName),
+        ])
+    }
+
+    private func spawn(_ request: HTTPRequest) throws -> HTTPResponse {
+        guard let key = request.idempotencyKey, Self.isIdempotencyKey(key) else {
+            throw APIProblem.invalid(
+                "the header Idempotency-Key is required: 8 to 128 of A-Z, a-z, 0-9, '.', '_', ':' and '-'")
+        }
+        let order = try body(of: request, as: SpawnRequest.init)
+        switch try fleet.spawn(order, key: key) {
+        case .created(let runner):
+            log.info(
+                "spawn", "spawning runner \(runner.runnerID) for \(order.workspace)",
+                [
+                    "runner_id": .string(runner.runnerID), "workspace": .string(order.workspace),
+                    "build_id": .string(order.buildID), "size": order.size.json,
+                ])
+            return success(runner.json, status: 201)
+        case .known(let runner):
+            return success(runner.json)
+        case .keyIsTaken:
+            throw APIProblem(409, "conflict", "this Idempotency-Key was used for another request before")
+        case .unservable(let reason):
+            throw APIProblem(422, "unservable", reason)
+        case .full:
+            throw APIProblem(
+                429, "capacity", "all runners that this orchestrator may have are taken", headers: ["Retry-After": "5"])
+        case .stopping:
+            throw APIProblem(503, "unavailable", "the orchestrator is stopping", headers: ["Retry-After": "10"])
+        }
+    }
+
+    private func list(_ query: [(name: String, value: String)]) throws -> HTTPResponse {
+        let workspace = try parameter("workspace", in: query).map(Self.workspace)
+        return success(try fleet.runners(of: workspace).json)
+    }
+
+    private func show(_ id: String, _ query: [(name: String, value: String)]) throws -> HTTPResponse {
+        var wait = 0
+        if let text = try parameter("wait", in: query) {
+            guard let seconds = Int(text), (0...30).contains(seconds), text.utf8.allSatisfy(Identifier.isDigit) else {
+                throw APIProblem.invalid("wait must be a whole number of seconds from 0 to 30")
+            }
+            wait = seconds
+        }
+        guard let runner = try fleet.runner(id, waitingAtMost: .seconds(wait)) else { throw APIProblem.noRunner(id) }
+        return success(runner.json)
+    }
+
+    private func destroy(_ id: String) throws -> HTTPResponse {
+        switch try fleet.destroy(id, reason: "destroyed by its client") {
+        case .gone(let runner): return success(runner.json)
+        case .unknown: throw APIProblem.noRunner(id)
+        case .failed(let reason):
+            throw APIProblem(500, "internal", "runner '\(id)' could not be cleared away yet: \(reason)")
+        }
+    }
+
+    private func heartbeat(_ id: String) throws -> HTTPResponse {
+        switch try fleet.heartbeat(id) {
+        case .renewed(let runner): return success(runner.json)
+        case .unknown: throw APIProblem.noRunner(id)
+        case .gone(let reason): throw APIProblem(410, "gone", "runner '\(id)' is gone: \(reason)")
+        }
+    }
+
+    private func p95(_ workspace: String) throws -> HTTPResponse {
+        success(try store.history(of: workspace).json)
+    }
+
+    private func record(_ request: HTTPRequest, _ workspace: String) throws -> HTTPResponse {
+        try store.keep(try body(of: request, as: MetricsReport.init), of: workspace)
+        return success(nil, status: 202)
+    }
+
+    private func success(_ data: JSONValue, status: Int = 200) -> HTTPResponse {
+        HTTPResponse(status: status, body: ApiResponse.success(data))
+    }
+}
+
+// MARK: - Reading what came in
+
+extension Routes {
+    private func body<Body>(
+        of request: HTTPRequest, as read: (JSONNode) throws(SchemaViolation) -> Body
+    ) throws(APIProblem) -> Body {
+        guard !request.bodyIsTooLarge else {
+            throw APIProblem(413, "payload_too_large", "the body may have \(HTTPServer.bodyLimit) bytes at most")
+        }
+        let json: JSONValue
+        do {
+            json = try JSONValue.parse(request.body)
+        } catch {
+            throw .invalid("the body is not JSON: \(error)")
+        }
+        do {
+            return try read(JSONNode(json))
+        } catch {
+            throw .invalid("\(error)")
+        }
+    }
+
+    /// nil where it is absent. Given twice it has two meanings, and so none.
+    private func parameter(_ name: String, in query: [(name: String, value: String)]) throws(APIProblem) -> String? {
+        let values = query.filter { $0.name == name }.map(\.value)
+        guard values.count <= 1 else { throw .invalid("\(name) is given twice") }
+        return values.first
+    }
+
+    private static func runnerID(_ text: String) throws(APIProblem) -> String {
+        guard Identifier.isID(text) else {
+            throw .invalid("a runner's id is 1 to 64 of A-Z, a-z, 0-9, '_' and '-'")
+        }
+        return text
+    }
+
+    private static func workspace(_ text: String) throws(APIProblem) -> String {
+        guard Identifier.isSlug(text) else { throw .invalid("workspace \(Identifier.slugRule)") }
+        return text
+    }
+
+    private static func isIdempotencyKey(_ text: String) -> Bool {
+        (8...128).contains(text.utf8.count)
+            && text.utf8.allSatisfy { Identifier.isAlphanumeric($0) || "._:-".utf8.contains($0) }
+    }
+}

@@ -1,0 +1,299 @@
+import Glibc
+import LianModel
+import LianSystem
+
+/// Runners on this machine: a folder each, with a private sshd, a work folder and an engine.
+package struct LocalProvider: RunnerProvider {
+    package let name = "local"
+    package var engine: String { buildEngine.name }
+
+    private let state: String
+    private let user: String
+    /// What runners find programs on, after their own.
+    private let path: String
+    private let buildEngine: any BuildEngine
+    private let sshServer: SSHServer
+    private let cgroups: Cgroups?
+    private let rm: String
+    private let children = ChildProcesses()
+    private let log: EventLog
+
+    private static let sshdStart: Duration = .seconds(20)
+    private static let teardownLimit: Duration = .seconds(30)
+    private static let portTries = 20
+
+    /// Finds what runners are made of; throws with the whole list of what is missing.
+    package init(
+        state: String, engine choice: EngineChoice, environment: [String: String], log: EventLog
+    ) throws(ProviderError) {
+        self.state = state
+        self.log = log
+        path = Self.searchPath(environment["PATH"])
+        let sample = RunnerFolder(state: state, runnerID: "r-0000000000")
+        guard sample.longestSocket.utf8.count <= RunnerFolder.socketPathLimit else {
+            throw ProviderError(
+                "the state folder's path is too long for the sockets below it: \(state); choose a shorter one by --state"
+            )
+        }
+        guard sample.path.utf8.allSatisfy(Self.isPlain) else {
+            throw ProviderError(
+                "the state folder's path may contain letters, digits and '/', '.', '_', '-', '+', '=', '@' only: \(state)"
+            )
+        }
+        guard let sshd = findExecutable("sshd", path: path), let keygen = findExecutable("ssh-keygen", path: path)
+        else { throw ProviderError("sshd and ssh-keygen are not both on PATH: install openssh-server") }
+        guard let rm = findExecutable("rm", path: path) else { throw ProviderError("rm is not on PATH") }
+        sshServer = SSHServer(sshd: sshd, sshKeygen: keygen)
+        self.rm = rm
+        do {
+            buildEngine = try choice.find(path: path, environment: environment)
+        } catch {
+            throw ProviderError("no build engine: \(error)")
+        }
+        guard let entry = getpwuid(geteuid()) else { throw ProviderError("user \(geteuid()) has no name") }
+        user = String(cString: entry.pointee.pw_name)
+        do {
+            if geteuid() == 0 {
+                try SSHServer.preparePrivilegeSeparation()
+                if SSHServer.isLocked(user, shadow: (try? readText("/etc/shadow")) ?? "") {
+                    throw ProviderError(
+                        "sshd lets nobody in as \(user), whose account is locked: unlock it by `usermod -p '*' \(user)`"
+                    )
+                }
+            }
+            try makeFolder(RunnerFolder.all(in: state))
+        } catch let error as ProviderError {
+            throw error
+        } catch {
+            throw ProviderError("\(error)")
+        }
+        switch Cgroups.available() {
+        case .success(let cgroups):
+            self.cgroups = cgroups
+        case .failure(let problem):
+            cgroups = nil
+            log.warning("no_limits", "runners get no limits of memory and CPU: \(problem)")
+        }
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        Identifier.isAlphanumeric(byte) || "/._-+=@".utf8.contains(byte)
+    }
+
+    /// The orchestrator's own PATH and the folders of system programs; folders with odd names are left out, since the
+    /// whole goes into sshd's configuration.
+    private static func searchPath(_ path: String?) -> String {
+        var folders: [Substring] = []
+        let system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        for folder in "\(path ?? ""):\(system)".split(separator: ":")
+        where folder.hasPrefix("/") && folder.utf8.allSatisfy(isPlain) && !folders.contains(folder) {
+            folders.append(folder)
+        }
+        return folders.joined(separator: ":")
+    }
+}
+
+// MARK: - What can be served
+
+extension LocalProvider {
+    package func refusal(of request: SpawnRequest) -> String? {
+        if let wanted = request.provider, wanted != name, wanted != "docker-local" || engine != "docker" {
+            return "provider '\(wanted)' is not served here: this is '\(name)' with the engine '\(engine)'"
+        }
+        if let region = request.region { return "region '\(region)' is not served here: there is this machine alone" }
+        if let image = request.image {
+            return "runner image '\(image)' is not served here: runners are this machine as it is"
+        }
+        if let platform = request.platform, platform != Self.platform {
+            return "platform '\(platform)' is not served here: this machine is \(Self.platform)"
+        }
+        return nil
+    }
+
+    #if arch(arm64)
+        private static let platform = "linux/arm64"
+    #else
+        private static let platform = "linux/amd64"
+    #endif
+}
+
+// MARK: - Making one
+
+extension LocalProvider {
+    package func create(_ order: RunnerOrder, isWanted: () -> Bool) throws(ProviderError) -> RunnerPlace {
+        do {
+            return try make(order, isWanted: isWanted)
+        } catch let error as ProviderError {
+            throw error
+        } catch {
+            throw ProviderError("\(error)")
+        }
+    }
+
+    private func make(_ order: RunnerOrder, isWanted: () -> Bool) throws -> RunnerPlace {
+        let id = order.runnerID
+        let folder = RunnerFolder(state: state, runnerID: id)
+        for path in folder.folders { try makeFolder(path) }
+        if let cgroups {
+            // The path first: who removes the runner later learns from it what may be there.
+            try writeFile(folder.cgroup, cgroups.path(of: id))
+            try cgroups.make(id, size: order.request.size)
+        }
+        mountMemory(folder)
+        try writeFile(folder.authorizedKeys, order.key.line + "\n")
+        try buildEngine.prepare(folder, cgroup: cgroups?.path(of: id))
+        let hostKey = try sshServer.makeHostKey(in: folder)
+        let environment = environment(of: folder)
+        let port = try startSSHD(folder, environment: environment, isWanted: isWanted)
+        return RunnerPlace(
+            host: "127.0.0.1", port: Int(port), user: user, hostKeys: [hostKey], workDir: folder.work,
+            buildkitAddress: buildEngine.address(in: folder))
+    }
+
+    /// Secrets of a build belong in memory. Where nothing may be mounted the session is told of no such place.
+    private func mountMemory(_ folder: RunnerFolder) {
+        guard geteuid() == 0 else { return }
+        let flags = UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        if mount("tmpfs", folder.memory, "tmpfs", flags, "mode=0700,size=64m") != 0 {
+            let reason = SystemError("mount \(folder.memory)")
+            log.warning("no_memory_folder", "\(reason)", ["runner_id": .string(folder.runnerID)])
+        }
+    }
+
+    private func environment(of folder: RunnerFolder) -> [String: String] {
+        var environment = [
+            "PATH": "\(folder.programs):\(path)", "HOME": folder.home, "TMPDIR": folder.temporary,
+            "LANG": "C.UTF-8", ProcessTable.marker: folder.runnerID,
+        ]
+        if geteuid() == 0 { environment["XDG_RUNTIME_DIR"] = folder.memory }
+        // The group counts for the client only where the engine's use is counted in it too.
+        if let cgroups, engine != "docker" {
+            environment["LIAN_CGROUP"] = cgroups.memoryFolder(of: folder.runnerID)
+        }
+        return environment.merging(buildEngine.environment(in: folder)) { $1 }
+    }
+
+    /// Starts sshd, and beside it the engine. Returns the port once sshd has bound it.
+    private func startSSHD(
+        _ folder: RunnerFolder, environment: [String: String], isWanted: () -> Bool
+    ) throws -> UInt16 {
+        let entries = cgroups?.entries(of: folder.runnerID) ?? []
+        for attempt in 0..<Self.portTries {
+            let port = try SSHServer.freePort()
+            try writeFile(
+                folder.sshdConfiguration,
+                SSHServer.configuration(folder: folder, user: user, port: port, environment: environment))
+            let launcher = Launcher(children: children)
+            try? writeFile(folder.record(of: .sshd), "")
+            try launcher.launch(
+                sshServer.command(in: folder, environment: environment), record: folder.record(of: .sshd),
+                cgroupEntries: entries, log: folder.sshdLog)
+            let cgroup = cgroups?.path(of: folder.runnerID)
+            if attempt == 0,
+                let command = buildEngine.command(in: folder, cgroup: cgroup, environment: environment)
+            {
+                try launcher.launch(
+                    command, record: folder.record(of: .engine), cgroupEntries: entries, log: folder.engineLog)
+            }
+            if try hasBound(folder, isWanted: isWanted) { return port }
+        }
+        throw ProviderError("no free port was left to sshd in \(Self.portTries) tries")
+    }
+
+    /// False where someone else took the port first. sshd writes its pid file once it listens.
+    private func hasBound(_ folder: RunnerFolder, isWanted: () -> Bool) throws -> Bool {
+        let end = ContinuousClock.now + Self.sshdStart
+        var sshd: ProcessIdentity?
+        while ContinuousClock.now < end {
+            sshd = sshd ?? Launcher.recorded(folder.record(of: .sshd))
+            if let sshd {
+                if let pid = try? readText(folder.sshdPID), pid.trimmingLineEnd() == String(sshd.pid) { return true }
+                if !sshd.isAlive {
+                    let said = (try? readText(folder.sshdLog)) ?? ""
+                    if said.contains("Address already in use") {
+                        try writeFile(folder.sshdLog, "")
+                        return false
+                    }
+                    throw ProviderError("sshd ended: \(said.suffix(500).trimmingLineEnd())")
+                }
+            }
+            guard isWanted() else { throw ProviderError("destroyed while it was being made") }
+            children.collectEnded()
+            usleep(1000)
+        }
+        throw ProviderError("sshd did not listen within \(Self.sshdStart)")
+    }
+}
+
+extension Substring {
+    fileprivate func trimmingLineEnd() -> String { String(self).trimmingLineEnd() }
+}
+
+// MARK: - Unmaking one
+
+extension LocalProvider {
+    package func destroy(_ runnerID: String) throws(ProviderError) {
+        let folder = RunnerFolder(state: state, runnerID: runnerID)
+        guard Identifier.isID(runnerID) else { throw ProviderError("'\(runnerID)' is no runner's id") }
+        guard fileKind(folder.path) != nil else { return }
+        do {
+            let group = cgroupPath(of: folder)
+            try endProcesses(folder, group: group)
+            try Mounts.detachAll(below: folder.path)
+            if let group { try Cgroups.remove(group, from: Cgroups.mountedHierarchies()) }
+            try removeFolder(folder)
+        } catch let error as ProviderError {
+            throw error
+        } catch {
+            throw ProviderError("\(error)")
+        }
+    }
+
+    /// The path that the runner's own file tells, where it is one of a runner.
+    private func cgroupPath(of folder: RunnerFolder) -> String? {
+        guard let path = try? readText(folder.cgroup), path.hasPrefix("/"), path.hasSuffix("/\(folder.runnerID)")
+        else { return nil }
+        return path
+    }
+
+    /// By cgroup, and by record, descent, session and mark: what has no cgroup, or has left it, is ended too.
+    private func endProcesses(_ folder: RunnerFolder, group: String?) throws {
+        let hierarchies = group == nil ? [] : Cgroups.mountedHierarchies()
+        let recorded = RunnerFolder.Process.allCases.compactMap { Launcher.recorded(folder.record(of: $0)) }
+        let end = ContinuousClock.now + Self.teardownLimit
+        while true {
+            if let group { Cgroups.kill(group, in: hierarchies) }
+            let members = ProcessTable.members(of: folder.runnerID, recorded: recorded)
+            for member in members where member.isAlive { kill(member.pid, SIGKILL) }
+            children.collectEnded()
+            let groupIsEmpty = group.map { !Cgroups.hasMembers($0, in: hierarchies) } ?? true
+            if members.isEmpty && groupIsEmpty { return }
+            guard ContinuousClock.now < end else {
+                throw ProviderError("processes live on after SIGKILL: \(members.map(\.pid))")
+            }
+            usleep(5000)
+        }
+    }
+
+    private func removeFolder(_ folder: RunnerFolder) throws {
+        // rm follows no link and, told so, enters no other file system. It also knows how to go deeper than a path
+        // may be long, and a build's folders may be that deep.
+        let command = Command(rm, ["-rf", "--one-file-system", "--", folder.path], environment: [:])
+        let result = try runBlocking(command, deadline: .seconds(300))
+        guard result.termination.isSuccess else { throw ProviderError(result.errorText.trimmingLineEnd()) }
+    }
+
+    package func isAlive(_ runnerID: String) -> Bool {
+        children.collectEnded()
+        let folder = RunnerFolder(state: state, runnerID: runnerID)
+        return Launcher.recorded(folder.record(of: .sshd))?.isAlive == true
+    }
+
+    package func existing() throws(ProviderError) -> [String] {
+        do {
+            return try folderEntries(RunnerFolder.all(in: state)).filter(Identifier.isID)
+        } catch {
+            throw ProviderError("\(error)")
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import LianModel
+
+/// What makes and unmakes runners. The fleet keeps the books: leases, capacity and idempotency are its own, and all
+/// that a provider knows of a runner is its id and the order.
+///
+/// Every call may block, each comes on a thread that may, and for one runner they come one after the other. The
+/// runner's row is on disk before `create` is called: whatever `create` makes must be found again by the id alone, so
+/// that `destroy` can remove it after a crash at any moment. `local` names its folder after the id; a provider for a
+/// cloud would put the id into a label of its machine.
+package protocol RunnerProvider: Sendable {
+    /// As the wire names it.
+    var name: String { get }
+    /// The build engine that its runners carry.
+    var engine: String { get }
+
+    /// Why this request can never be served here; nil where it can.
+    func refusal(of request: SpawnRequest) -> String?
+
+    /// Makes the runner and returns once its sshd answers. `isWanted` turns false when someone destroys it meanwhile;
+    /// what is half made then, or when this throws, is removed by the `destroy` that follows.
+    func create(_ order: RunnerOrder, isWanted: () -> Bool) throws(ProviderError) -> RunnerPlace
+
+    /// Ends and removes all of it. Safe to repeat, and right for a runner of which only a part was ever made.
+    func destroy(_ runnerID: String) throws(ProviderError)
+
+    /// Whether a runner that was ready still answers for itself.
+    func isAlive(_ runnerID: String) -> Bool
+
+    /// The ids of all that is there, whether the store knows it or not.
+    func existing() throws(ProviderError) -> [String]
+}
+
+package struct RunnerOrder: Sendable {
+    package let runnerID: String
+    package let request: SpawnRequest
+    package let key: SSHPublicKey
+}
+
+package struct ProviderError: Error, CustomStringConvertible, Sendable {
+    package let description: String
+
+    package init(_ description: String) {
+        self.description = description
+    }
+}

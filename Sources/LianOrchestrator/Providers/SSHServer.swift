@@ -1,0 +1,98 @@
+import Glibc
+import LianModel
+import LianSystem
+
+/// A runner's own sshd: what it is told, and how it is started.
+struct SSHServer: Sendable {
+    let sshd: String
+    let sshKeygen: String
+
+    /// One caller, one key, nothing forwarded. Each session gets the given environment instead of a login's.
+    static func configuration(
+        folder: RunnerFolder, user: String, port: UInt16, environment: [String: String]
+    ) -> String {
+        let assignments = environment.keys.sorted().map { "\"\($0)=\(environment[$0] ?? "")\"" }
+        return """
+            Port \(port)
+            ListenAddress 127.0.0.1
+            HostKey \(folder.hostKey)
+            PidFile \(folder.sshdPID)
+            AuthorizedKeysFile \(folder.authorizedKeys)
+            AllowUsers \(user)
+            PermitRootLogin prohibit-password
+            AuthenticationMethods publickey
+            PubkeyAuthentication yes
+            PasswordAuthentication no
+            KbdInteractiveAuthentication no
+            UsePAM no
+            # sshd would look at every folder up to the root and refuse one like /tmp. The state folder is known to be
+            # its owner's alone: the orchestrator looks before it starts.
+            StrictModes no
+            AllowTcpForwarding no
+            AllowStreamLocalForwarding no
+            AllowAgentForwarding no
+            X11Forwarding no
+            PermitTunnel no
+            PermitUserRC no
+            PermitUserEnvironment no
+            PrintMotd no
+            PrintLastLog no
+            UseDNS no
+            ClientAliveInterval 15
+            ClientAliveCountMax 4
+            LoginGraceTime 20
+            MaxSessions 64
+            MaxStartups 100
+            LogLevel INFO
+            SetEnv \(assignments.joined(separator: " "))
+
+            """
+    }
+
+    /// Makes the host key; returns its public half as a line without a comment.
+    func makeHostKey(in folder: RunnerFolder) throws(ProviderError) -> String {
+        let command = Command(
+            sshKeygen, ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", folder.hostKey], environment: [:])
+        do {
+            let result = try runBlocking(command, deadline: .seconds(20))
+            guard result.termination.isSuccess else {
+                throw ProviderError("ssh-keygen: \(result.errorText.trimmingLineEnd())")
+            }
+            guard let key = SSHPublicKey(try readText("\(folder.hostKey).pub").trimmingLineEnd()) else {
+                throw ProviderError("ssh-keygen wrote no key that can be read")
+            }
+            return key.line
+        } catch let error as ProviderError {
+            throw error
+        } catch {
+            throw ProviderError("ssh-keygen: \(error)")
+        }
+    }
+
+    func command(in folder: RunnerFolder, environment: [String: String]) -> Command {
+        Command(sshd, ["-D", "-e", "-f", folder.sshdConfiguration], environment: environment)
+    }
+
+    /// A loopback port that is free now. It may be taken before sshd binds it: then sshd ends, and another is tried.
+    static func freePort() throws(SystemError) -> UInt16 {
+        try ListenAddress(host: "127.0.0.1", port: 0).open().address.port
+    }
+
+    /// root's logins need a folder that a machine without a running sshd lacks.
+    static func preparePrivilegeSeparation() throws(SystemError) {
+        try makeFolder("/run/sshd", mode: 0o755)
+    }
+
+    /// Whether sshd would refuse the user because its account is locked in the shadow file.
+    static func isLocked(_ user: String, shadow: String) -> Bool {
+        shadow.split(separator: "\n").contains { $0.hasPrefix("\(user):!") }
+    }
+}
+
+extension String {
+    func trimmingLineEnd() -> String {
+        var text = self[...]
+        while text.last?.isNewline == true || text.last == " " { text = text.dropLast() }
+        return String(text)
+    }
+}

@@ -1,0 +1,60 @@
+import Glibc
+import LianModel
+import LianSystem
+
+/// The state folder, locked for one orchestrator: it is taken when made and let go when the value ends.
+package struct StateFolder: ~Copyable {
+    package let path: String
+    private let lock: FileDescriptor
+
+    /// Makes the folder where it is missing. Only its owner may see into it: it holds keys and the token.
+    package init(_ path: String) throws(ProviderError) {
+        do {
+            try makeFolder(path)
+        } catch {
+            throw ProviderError("the state folder cannot be made: \(error)")
+        }
+        guard let resolved = realpath(path, nil) else { throw ProviderError("\(SystemError("realpath \(path)"))") }
+        let folder = String(cString: resolved)
+        free(resolved)
+        var status = stat()
+        guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            throw ProviderError("the state folder is not a folder: \(path)")
+        }
+        guard status.st_uid == geteuid() else {
+            throw ProviderError("the state folder \(path) belongs to another user: choose another by --state")
+        }
+        guard status.st_mode & 0o077 == 0 || chmod(folder, 0o700) == 0 else {
+            throw ProviderError("\(SystemError("chmod \(path)"))")
+        }
+        let raw = open("\(folder)/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard raw >= 0 else { throw ProviderError("\(SystemError("open \(path)/lock"))") }
+        let descriptor = FileDescriptor(owning: raw)
+        guard flock(raw, LOCK_EX | LOCK_NB) == 0 else {
+            throw ProviderError("another lian-orchestrator is at work on \(path): stop it, or choose another --state")
+        }
+        self.path = folder
+        lock = descriptor
+    }
+
+    package var store: String { "\(path)/store.sqlite" }
+
+    package static func token(in file: String) throws(ProviderError) -> String {
+        do {
+            return try readText(file).trimmingLineEnd()
+        } catch {
+            throw ProviderError("the token file \(file) cannot be read: \(error.reason)")
+        }
+    }
+
+    /// The token made at an earlier start, or a new one.
+    package func ownToken() throws -> String {
+        let file = OrchestratorState.tokenFile(in: path)
+        if fileKind(file) != nil { return try Self.token(in: file) }
+        let digits = Array("0123456789abcdef")
+        var generator = SystemRandomNumberGenerator()
+        let token = String((0..<64).map { _ in digits[Int.random(in: 0..<16, using: &generator)] })
+        try writeFile(file, token + "\n")
+        return token
+    }
+}

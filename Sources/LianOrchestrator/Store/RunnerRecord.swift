@@ -1,0 +1,65 @@
+import LianModel
+
+/// Where a runner can be reached, once it is ready.
+package struct RunnerPlace: Equatable, Sendable {
+    package var host: String
+    package var port: Int
+    package var user: String
+    package var hostKeys: [String]
+    package var workDir: String
+    package var buildkitAddress: String?
+
+    package init(
+        host: String, port: Int, user: String, hostKeys: [String], workDir: String, buildkitAddress: String?
+    ) {
+        self.host = host
+        self.port = port
+        self.user = user
+        self.hostKeys = hostKeys
+        self.workDir = workDir
+        self.buildkitAddress = buildkitAddress
+    }
+}
+
+/// A runner as the store knows it.
+package struct RunnerRecord: Equatable, Sendable {
+    package var id: String
+    package var workspace: String
+    package var provider: String
+    package var size: WireSize
+    package var leaseSeconds: Int
+    package var state: RunnerState
+    package var reason: String?
+    package var place: RunnerPlace?
+    /// The boot in which it was made: no process outlives that.
+    package var bootID: String
+    /// Milliseconds on the boot's own clock.
+    package var leaseEnds: Int
+    package var lifeEnds: Int
+    /// When it was destroyed, in milliseconds since 1970.
+    package var goneAt: Int?
+    /// Nothing of it is left on the machine.
+    package var isTornDown: Bool
+
+    package var ends: Int { min(leaseEnds, lifeEnds) }
+
+    /// What the wire says of it.
+    package func answer(at clock: BootClock) -> RunnerAnswer {
+        var answer = RunnerAnswer(runnerID: id, state: state, workspace: workspace)
+        answer.reason = reason
+        answer.provider = provider
+        answer.size = size
+        if state == .ready, let place {
+            answer.host = place.host
+            answer.port = place.port
+            answer.user = place.user
+            answer.hostKeys = place.hostKeys
+            answer.workDir = place.workDir
+            answer.buildkitAddress = place.buildkitAddress
+        }
+        if state == .pending || state == .ready {
+            answer.expiresAt = UTCTime(milliseconds: clock.wallClock() + max(0, ends - clock.now())).rfc3339
+        }
+        return answer
+    }
+}

@@ -1,0 +1,40 @@
+/// The store's schema, grown by one script at a time. `user_version` tells how many have run; a script that has been
+/// released is never changed.
+let storeMigrations = [
+    """
+    CREATE TABLE runners (
+        id TEXT PRIMARY KEY,
+        idempotency_key TEXT NOT NULL UNIQUE,
+        request TEXT NOT NULL,
+        workspace TEXT NOT NULL,
+        provider TEXT NOT NULL,
+        tier TEXT,
+        cpu INTEGER NOT NULL,
+        memory_mb INTEGER NOT NULL,
+        lease_seconds INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT,
+        place TEXT,
+        boot_id TEXT NOT NULL,
+        lease_ends INTEGER NOT NULL,
+        life_ends INTEGER NOT NULL,
+        gone_at INTEGER,
+        torn_down INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX runners_standing ON runners (torn_down) WHERE torn_down = 0;
+    CREATE TABLE metrics (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        workspace TEXT NOT NULL,
+        build_id TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        runner_id TEXT,
+        tier TEXT,
+        outcome TEXT NOT NULL,
+        cpu_peak REAL,
+        memory_mb_peak REAL,
+        duration_seconds REAL NOT NULL,
+        UNIQUE (workspace, build_id, attempt)
+    ) STRICT;
+    CREATE INDEX metrics_of_successes ON metrics (workspace, sequence) WHERE outcome = 'succeeded';
+    """
+]
