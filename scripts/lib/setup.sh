@@ -81,6 +81,10 @@ provide_just() {
   [ -e "$tools/bin/just" ] || ln -s "$tools/python/bin/just" "$tools/bin/just"
 }
 
+provide_schemathesis() {
+  install_python_packages schemathesis==4.32.5
+}
+
 check_swift() {
   local version
   command -v swift >/dev/null || die "no swift on PATH: install Swift 6.3 from swift.org"
