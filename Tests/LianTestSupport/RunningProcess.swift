@@ -7,7 +7,7 @@ import Synchronization
 package final class RunningProcess: Sendable {
     private let pid: pid_t
     private let outputPath: String
-    private let isReaped = Mutex(false)
+    private let end = Mutex<Termination?>(nil)
 
     package init(_ command: Command, outputFile: URL) throws {
         outputPath = outputFile.path
@@ -23,26 +23,47 @@ package final class RunningProcess: Sendable {
 
     /// Stops its whole group in its tracks, and waits until it stands still.
     package func pause() {
-        isReaped.withLock { isReaped in
-            guard !isReaped else { return }
+        end.withLock { end in
+            guard end == nil else { return }
             kill(-pid, SIGSTOP)
             while waitpid(pid, nil, WUNTRACED) < 0 && errno == EINTR {}
         }
     }
 
     package func goOn() {
-        isReaped.withLock { isReaped in
-            if !isReaped { kill(-pid, SIGCONT) }
+        signal(SIGCONT)
+    }
+
+    /// To its whole group.
+    package func signal(_ signal: Int32) {
+        end.withLock { end in
+            if end == nil { kill(-pid, signal) }
         }
+    }
+
+    package var isRunning: Bool { collect(WNOHANG) == nil }
+
+    /// How it ended by itself; nil where it did not in time.
+    package func ended(within limit: Duration) async -> Termination? {
+        _ = await eventually(within: limit) { !isRunning }
+        return collect(WNOHANG)
     }
 
     /// Ends it, stopped or not, and waits for it. More than once does no harm.
     package func stop() {
-        isReaped.withLock { isReaped in
-            guard !isReaped else { return }
-            kill(-pid, SIGKILL)
-            while waitpid(pid, nil, 0) < 0 && errno == EINTR {}
-            isReaped = true
+        signal(SIGKILL)
+        _ = collect(0)
+    }
+
+    private func collect(_ options: Int32) -> Termination? {
+        end.withLock { end in
+            var status: Int32 = 0
+            while end == nil {
+                let result = waitpid(pid, &status, options)
+                if result == pid { end = Termination(waitStatus: status) }
+                if result == 0 || (result < 0 && errno != EINTR) { break }
+            }
+            return end
         }
     }
 }

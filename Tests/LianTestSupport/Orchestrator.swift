@@ -1,0 +1,140 @@
+import Foundation
+import Glibc
+import LianModel
+import LianSystem
+import Synchronization
+
+/// The real orchestrator on a free port, with a state folder of its own.
+package final class Orchestrator: Sendable {
+    package let folder: URL
+    package let token: String
+    private let engine: String
+    private let flags: [String]
+    private let running = Mutex<(process: RunningProcess, port: Int)?>(nil)
+
+    fileprivate init(folder: URL, engine: String, flags: [String]) {
+        self.folder = folder
+        self.engine = engine
+        self.flags = flags
+        token = "token-of-the-test"
+    }
+
+    package var state: String { folder.appending(path: "s").path }
+    package var runnersFolder: String { "\(state)/runners" }
+    package var port: Int { running.withLock { $0?.port ?? 0 } }
+    package var url: String { "http://127.0.0.1:\(port)" }
+    package var log: String {
+        (try? String(contentsOf: folder.appending(path: "log"), encoding: .utf8)) ?? ""
+    }
+
+    package func command(_ arguments: [String]) -> Command {
+        var environment = ProcessInfo.processInfo.environment
+        environment["ORCHESTRATOR_TOKEN"] = token
+        return Command(
+            Project.executable("lian-orchestrator"), ["--state", state, "--log", "json"] + arguments,
+            environment: environment)
+    }
+
+    /// Starts it, anew where it was stopped, and waits until it serves.
+    package func start() async throws {
+        let listenFile = URL(filePath: "\(state)/listen")
+        try? FileManager.default.removeItem(at: listenFile)
+        let process = try RunningProcess(
+            command(["--listen", "127.0.0.1:0", "--engine", engine] + flags),
+            outputFile: folder.appending(path: "log"))
+        let serves = await eventually(within: .seconds(30)) {
+            FileManager.default.contents(atPath: listenFile.path)?.last == UInt8(ascii: "\n") || !process.isRunning
+        }
+        let address = (try? String(contentsOf: listenFile, encoding: .utf8)) ?? ""
+        guard serves, let port = Int(address.split(separator: ":").last?.dropLast() ?? "") else {
+            process.stop()
+            throw ProcessNotReady(waitedFor: listenFile.path, output: log)
+        }
+        running.withLock { $0 = (process, port) }
+    }
+
+    /// kill -9: nothing is cleared away.
+    package func kill() {
+        running.withLock { running in
+            running?.process.stop()
+            running = nil
+        }
+    }
+
+    /// SIGTERM, and its exit status.
+    @discardableResult
+    package func stop() async -> Termination? {
+        guard let process = running.withLock({ $0?.process }) else { return nil }
+        process.signal(SIGTERM)
+        let end = await process.ended(within: .seconds(60))
+        kill()
+        return end
+    }
+
+    /// One request with the token, unless told otherwise.
+    package func request(
+        _ method: String, _ target: String, headers: [String: String] = [:], body: JSONValue? = nil
+    ) async throws -> PlainHTTPResponse {
+        try await exchange(
+            port: port, method, target, headers: ["Authorization": "Bearer \(token)"].merging(headers) { $1 },
+            body: body?.encodedBytes() ?? [])
+    }
+
+    package func spawn(_ request: SpawnRequest, key: String) async throws -> PlainHTTPResponse {
+        try await self.request("POST", "/api/v1/runners", headers: ["Idempotency-Key": key], body: request.json)
+    }
+
+    /// Spawns a runner and waits until it is ready.
+    package func readyRunner(_ order: SpawnRequest, key: String = UUID().uuidString) async throws -> ReadyRunner {
+        let spawned = try await spawn(order, key: key)
+        guard spawned.status == 201 else { throw PlainHTTPFailure(description: "spawn: \(spawned.json.encoded())") }
+        let id = spawned.json["data"]?["runner_id"]?.stringValue ?? ""
+        let ready = try await request("GET", "/api/v1/runners/\(id)?wait=30")
+        return try ReadyRunner(RunnerAnswer(JSONNode(ready.json["data"] ?? .null)))
+    }
+
+    @discardableResult
+    package func destroy(_ id: String) async throws -> PlainHTTPResponse {
+        try await request("DELETE", "/api/v1/runners/\(id)")
+    }
+
+    /// What runners have left on the machine: processes, mounts, folders, groups. Empty where all is gone.
+    package func remains() throws -> [String] {
+        var found = try FileManager.default.contentsOfDirectory(atPath: runnersFolder).map { "folder \($0)" }
+        let mounts = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)
+        found += mounts.split(separator: "\n").filter { $0.contains(runnersFolder) }.map { "mount \($0)" }
+        found += processes(holding: runnersFolder).map { "process \($0)" }
+        found += processes(holding: runnersFolder, in: "environ").map { "process \($0)" }
+        return found
+    }
+}
+
+package struct LeftBehind: Error, CustomStringConvertible {
+    package let remains: [String]
+    package let log: String
+    package var description: String { "left behind: \(remains)\n\(log)" }
+}
+
+/// Runs the orchestrator for the length of the body, ends it as its operator would, and looks whether anything of it
+/// is left.
+package func withOrchestrator<Result>(
+    engine: String = "auto", flags: [String] = [], _ body: (Orchestrator) async throws -> Result
+) async throws -> Result {
+    try await withShortTemporaryFolder { folder in
+        let orchestrator = Orchestrator(folder: folder, engine: engine, flags: flags)
+        let result: Swift.Result<Result, any Error>
+        do {
+            try await orchestrator.start()
+            result = .success(try await body(orchestrator))
+        } catch {
+            result = .failure(error)
+        }
+        // One that a test killed has to clear away after itself first.
+        if orchestrator.port == 0 { try? await orchestrator.start() }
+        await orchestrator.stop()
+        let value = try result.get()
+        let remains = try orchestrator.remains()
+        guard remains.isEmpty else { throw LeftBehind(remains: remains, log: orchestrator.log) }
+        return value
+    }
+}

@@ -1,0 +1,108 @@
+import Foundation
+import Glibc
+import LianModel
+import LianSystem
+
+/// What a server answered.
+package struct PlainHTTPResponse: Sendable {
+    package let status: Int
+    /// Names in small letters.
+    package let headers: [String: String]
+    package let body: [UInt8]
+
+    package var json: JSONValue { (try? JSONValue.parse(body)) ?? .null }
+}
+
+package struct PlainHTTPFailure: Error, CustomStringConvertible {
+    package let description: String
+}
+
+/// One HTTP/1.1 connection to loopback, in plain sight: it sends the very bytes that it is given, so that a test can
+/// send what no client would. It blocks; `exchange` does its work on a thread of its own.
+package struct PlainHTTPConnection: ~Copyable {
+    private let descriptor: FileDescriptor
+
+    package init(port: Int, timeout: Duration = .seconds(60)) throws {
+        let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard raw >= 0 else { throw SystemError("socket") }
+        let connection = FileDescriptor(owning: raw)
+        var limit = timeval(tv_sec: Int(timeout.components.seconds), tv_usec: 0)
+        setsockopt(raw, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var on: Int32 = 1
+        setsockopt(raw, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+        let address = loopbackAddress(port: port)
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let connected = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(raw, $0, size) }
+        }
+        guard connected == 0 else { throw SystemError("connect 127.0.0.1:\(port)") }
+        descriptor = connection
+    }
+
+    package static func request(
+        _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8] = []
+    ) -> [UInt8] {
+        var head = "\(method) \(target) HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        for (name, value) in headers.sorted(by: { $0.key < $1.key }) { head += "\(name): \(value)\r\n" }
+        if !body.isEmpty { head += "Content-Length: \(body.count)\r\n" }
+        return Array((head + "\r\n").utf8) + body
+    }
+
+    package func send(_ bytes: [UInt8]) -> Bool { sendAll(bytes, to: descriptor.raw) }
+
+    /// The next answer; nil where the server closed the connection instead. The answer to HEAD has no body.
+    package func receive(afterHEAD: Bool = false) throws -> PlainHTTPResponse? {
+        var bytes: [UInt8] = []
+        let blank = Array("\r\n\r\n".utf8)
+        while true {
+            if let end = bytes.firstRange(of: blank) {
+                let head = String(decoding: bytes[..<end.lowerBound], as: UTF8.self).components(separatedBy: "\r\n")
+                let words = head[0].split(separator: " ")
+                guard words.count > 1, let status = Int(words[1]) else {
+                    throw PlainHTTPFailure(description: "no status line: \(head[0])")
+                }
+                var headers: [String: String] = [:]
+                for line in head.dropFirst() {
+                    let parts = line.split(separator: ":", maxSplits: 1)
+                    if parts.count == 2 {
+                        headers[parts[0].lowercased()] = parts[1].trimmingCharacters(in: .whitespaces)
+                    }
+                }
+                let start = end.upperBound
+                let length = afterHEAD ? 0 : Int(headers["content-length"] ?? "0") ?? 0
+                while bytes.count < start + length {
+                    guard try more(&bytes) else { throw PlainHTTPFailure(description: "the body is cut short") }
+                }
+                return PlainHTTPResponse(
+                    status: status, headers: headers, body: Array(bytes[start..<start + length]))
+            }
+            guard try more(&bytes) else {
+                guard bytes.isEmpty else { throw PlainHTTPFailure(description: "the head is cut short") }
+                return nil
+            }
+        }
+    }
+
+    private func more(_ bytes: inout [UInt8]) throws -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        let count = recv(descriptor.raw, &buffer, buffer.count, 0)
+        if count > 0 { bytes.append(contentsOf: buffer[..<count]) }
+        if count < 0 && errno != ECONNRESET { throw SystemError("recv") }
+        return count > 0
+    }
+}
+
+/// One request on a connection of its own.
+package func exchange(
+    port: Int, _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8] = []
+) async throws -> PlainHTTPResponse {
+    let result: Result<PlainHTTPResponse?, any Error> = await onOwnThread {
+        Result {
+            let connection = try PlainHTTPConnection(port: port)
+            _ = connection.send(PlainHTTPConnection.request(method, target, headers: headers, body: body))
+            return try connection.receive(afterHEAD: method == "HEAD")
+        }
+    }
+    guard let response = try result.get() else { throw PlainHTTPFailure(description: "no answer") }
+    return response
+}
