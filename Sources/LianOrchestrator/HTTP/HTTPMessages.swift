@@ -1,6 +1,6 @@
 import LianModel
 
-package struct HTTPRequest: Sendable {
+package struct IncomingRequest: Sendable {
     package var method: String
     /// The request's target as it was sent: still percent-encoded, its query included.
     package var target: String
@@ -23,7 +23,7 @@ package struct HTTPRequest: Sendable {
     }
 }
 
-package struct HTTPResponse: Sendable {
+package struct OutgoingResponse: Sendable {
     package var status: Int
     package var headers: [String: String]
     package var body: JSONValue

@@ -24,7 +24,7 @@ package final class HTTPServer: @unchecked Sendable {
     /// may block.
     package init(
         listening socket: consuming FileDescriptor,
-        handler: @escaping @Sendable (HTTPRequest) -> HTTPResponse
+        handler: @escaping @Sendable (IncomingRequest) -> OutgoingResponse
     ) throws(SystemError) {
         let context = ServerContext(handler: handler)
         self.context = Unmanaged.passRetained(context)
@@ -54,10 +54,10 @@ package final class HTTPServer: @unchecked Sendable {
 
 /// What every callback is given: the handler and the watch.
 private final class ServerContext: Sendable {
-    let handler: @Sendable (HTTPRequest) -> HTTPResponse
+    let handler: @Sendable (IncomingRequest) -> OutgoingResponse
     let watch = ConnectionWatch()
 
-    init(handler: @escaping @Sendable (HTTPRequest) -> HTTPResponse) {
+    init(handler: @escaping @Sendable (IncomingRequest) -> OutgoingResponse) {
         self.handler = handler
     }
 }
@@ -117,7 +117,7 @@ private func requestArrived(
     // The client has done its part; the answer takes as long as it takes.
     server.watch.forget(socket)
     let response = server.handler(
-        HTTPRequest(
+        IncomingRequest(
             method: String(cString: method), target: request.target,
             authorization: header("Authorization", of: connection),
             idempotencyKey: header("Idempotency-Key", of: connection), body: request.body,
@@ -155,7 +155,7 @@ private func header(_ name: String, of connection: OpaquePointer) -> String? {
     MHD_lookup_connection_value(connection, .HEADER_KIND, name).map { String(cString: $0) }
 }
 
-private func send(_ response: HTTPResponse, on connection: OpaquePointer) -> MHD_Result {
+private func send(_ response: OutgoingResponse, on connection: OpaquePointer) -> MHD_Result {
     var bytes = response.body.encodedBytes()
     let message = bytes.withUnsafeMutableBytes {
         MHD_create_response_from_buffer($0.count, $0.baseAddress, .RESPMEM_MUST_COPY)

@@ -14,7 +14,7 @@ package struct Routes: Sendable {
         self.log = log
     }
 
-    package func answer(_ request: HTTPRequest) -> HTTPResponse {
+    package func answer(_ request: IncomingRequest) -> OutgoingResponse {
         do {
             return try route(request)
         } catch let problem as APIProblem {
@@ -40,8 +40,8 @@ private struct APIProblem: Error {
         self.headers = headers
     }
 
-    var response: HTTPResponse {
-        HTTPResponse(status: status, body: ApiResponse.failure(code: code, message: message), headers: headers)
+    var response: OutgoingResponse {
+        OutgoingResponse(status: status, body: ApiResponse.failure(code: code, message: message), headers: headers)
     }
 
     static func invalid(_ message: String) -> APIProblem { APIProblem(400, "invalid_request", message) }
@@ -78,7 +78,7 @@ private enum Resource {
 }
 
 extension Routes {
-    private func route(_ request: HTTPRequest) throws -> HTTPResponse {
+    private func route(_ request: IncomingRequest) throws -> OutgoingResponse {
         guard let target = RequestTarget(request.target) else {
             throw APIProblem.invalid("the request's path or query has a broken percent escape")
         }
@@ -108,14 +108,14 @@ extension Routes {
         }
     }
 
-    private func health() -> HTTPResponse {
+    private func health() -> OutgoingResponse {
         success([
             "status": "ok", "version": .string(lianBuildVersion), "provider": .string(fleet.providerName),
             "engine": .string(fleet.engineName),
         ])
     }
 
-    private func spawn(_ request: HTTPRequest) throws -> HTTPResponse {
+    private func spawn(_ request: IncomingRequest) throws -> OutgoingResponse {
         guard let key = request.idempotencyKey, Self.isIdempotencyKey(key) else {
             throw APIProblem.invalid(
                 "the header Idempotency-Key is required: 8 to 128 of A-Z, a-z, 0-9, '.', '_', ':' and '-'")
@@ -144,12 +144,12 @@ extension Routes {
         }
     }
 
-    private func list(_ query: [(name: String, value: String)]) throws -> HTTPResponse {
+    private func list(_ query: [(name: String, value: String)]) throws -> OutgoingResponse {
         let workspace = try parameter("workspace", in: query).map(Self.workspace)
         return success(try fleet.runners(of: workspace).json)
     }
 
-    private func show(_ id: String, _ query: [(name: String, value: String)]) throws -> HTTPResponse {
+    private func show(_ id: String, _ query: [(name: String, value: String)]) throws -> OutgoingResponse {
         var wait = 0
         if let text = try parameter("wait", in: query) {
             guard let seconds = Int(text), (0...30).contains(seconds), text.utf8.allSatisfy(Identifier.isDigit) else {
@@ -161,7 +161,7 @@ extension Routes {
         return success(runner.json)
     }
 
-    private func destroy(_ id: String) throws -> HTTPResponse {
+    private func destroy(_ id: String) throws -> OutgoingResponse {
         switch try fleet.destroy(id, reason: "destroyed by its client") {
         case .gone(let runner): return success(runner.json)
         case .unknown: throw APIProblem.noRunner(id)
@@ -170,7 +170,7 @@ extension Routes {
         }
     }
 
-    private func heartbeat(_ id: String) throws -> HTTPResponse {
+    private func heartbeat(_ id: String) throws -> OutgoingResponse {
         switch try fleet.heartbeat(id) {
         case .renewed(let runner): return success(runner.json)
         case .unknown: throw APIProblem.noRunner(id)
@@ -178,17 +178,17 @@ extension Routes {
         }
     }
 
-    private func p95(_ workspace: String) throws -> HTTPResponse {
+    private func p95(_ workspace: String) throws -> OutgoingResponse {
         success(try store.history(of: workspace).json)
     }
 
-    private func record(_ request: HTTPRequest, _ workspace: String) throws -> HTTPResponse {
+    private func record(_ request: IncomingRequest, _ workspace: String) throws -> OutgoingResponse {
         try store.keep(try body(of: request, as: MetricsReport.init), of: workspace)
         return success(nil, status: 202)
     }
 
-    private func success(_ data: JSONValue, status: Int = 200) -> HTTPResponse {
-        HTTPResponse(status: status, body: ApiResponse.success(data))
+    private func success(_ data: JSONValue, status: Int = 200) -> OutgoingResponse {
+        OutgoingResponse(status: status, body: ApiResponse.success(data))
     }
 }
 
@@ -196,7 +196,7 @@ extension Routes {
 
 extension Routes {
     private func body<Body>(
-        of request: HTTPRequest, as read: (JSONNode) throws(SchemaViolation) -> Body
+        of request: IncomingRequest, as read: (JSONNode) throws(SchemaViolation) -> Body
     ) throws(APIProblem) -> Body {
         guard !request.bodyIsTooLarge else {
             throw APIProblem(413, "payload_too_large", "the body may have \(HTTPServer.bodyLimit) bytes at most")

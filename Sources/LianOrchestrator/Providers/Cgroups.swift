@@ -47,8 +47,12 @@ struct Cgroups: Sendable {
         }
         if let memory = hierarchy(of: "memory") {
             version = .one
-            // cpuacct and pids only count and fence; memory and cpu are the size.
-            joined = [memory] + ["cpu", "cpuacct", "pids"].compactMap(hierarchy(of:)).filter { $0 != memory }
+            // cpuacct and pids only count and fence; memory and cpu are the size. Some are mounted together.
+            var joined = [memory]
+            for found in ["cpu", "cpuacct", "pids"].compactMap(hierarchy(of:)) where !joined.contains(found) {
+                joined.append(found)
+            }
+            self.joined = joined
         } else if let unified = mounted.first(where: \.isUnified)?.point {
             version = .two
             joined = [unified]

@@ -1,0 +1,54 @@
+import Foundation
+import LianModel
+import LianSystem
+import LianTestSupport
+
+/// Someone with an SSH key who wants a runner.
+struct Caller: Sendable {
+    let folder: URL
+    let publicKey: String
+
+    private var key: String { folder.appending(path: "key").path }
+
+    init(in folder: URL, type: String = "ed25519") async throws {
+        self.folder = folder
+        let path = folder.appending(path: "key").path
+        let made = try await run(
+            Command(
+                "/usr/bin/ssh-keygen", ["-q", "-t", type, "-N", "", "-C", "a comment", "-f", path], environment: [:]),
+            deadline: .seconds(30))
+        guard made.termination.isSuccess else { throw CallerFailure(description: made.errorText) }
+        publicKey = try String(contentsOfFile: path + ".pub", encoding: .utf8)
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    func order(build: String = "b-1", memoryMB: Int = 1024, lease: Int = 300, budget: Int = 30) -> SpawnRequest {
+        SpawnRequest(
+            workspace: "acme", buildID: build, attempt: 1, size: WireSize(tier: nil, cpu: 2, memoryMB: memoryMB),
+            timeBudgetMinutes: budget, leaseSeconds: lease, sshPublicKey: publicKey)
+    }
+
+    /// Runs a command on the runner over real ssh, which trusts the host key of the answer and no other.
+    func ssh(
+        _ runner: ReadyRunner, _ command: String, options: [String] = [], input: [UInt8] = []
+    ) async throws -> SubprocessResult {
+        let known = folder.appending(path: "known-\(runner.id)").path
+        let keys = runner.hostKeys.map {
+            "[\(runner.host)]:\(runner.port) \($0.type) \(Data($0.blob).base64EncodedString())"
+        }
+        try keys.joined(separator: "\n").write(toFile: known, atomically: true, encoding: .utf8)
+        return try await run(
+            Command(
+                "/usr/bin/ssh",
+                [
+                    "-F", "none", "-i", key, "-o", "IdentitiesOnly=yes", "-o", "UserKnownHostsFile=\(known)", "-o",
+                    "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-p", String(runner.port),
+                ] + options + ["\(runner.user)@\(runner.host)", command],
+                environment: ["PATH": "/usr/bin:/bin", "HOME": folder.path]),
+            input: input, deadline: .seconds(120))
+    }
+}
+
+struct CallerFailure: Error {
+    let description: String
+}

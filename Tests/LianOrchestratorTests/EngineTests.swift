@@ -1,0 +1,155 @@
+import Foundation
+import Glibc
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+/// Builds by the engine that is on this machine, through the buildctl on the runner's PATH.
+@Suite(.enabled(if: geteuid() == 0, "a private engine needs root")) struct EngineTests {
+    private static let shell = "SHELL [\"/bin/busybox\", \"sh\", \"-c\"]"
+
+    /// Puts a context with busybox and the Dockerfile onto the runner.
+    private func prepare(_ caller: Caller, _ runner: ReadyRunner, _ dockerfile: String) async throws {
+        let script = "cd \(runner.workDir) && mkdir -p c && cp /bin/busybox c/ && cat > c/Dockerfile"
+        let text = "FROM scratch\nCOPY busybox /bin/busybox\n\(Self.shell)\n\(dockerfile)\n"
+        let result = try await caller.ssh(runner, script, input: Array(text.utf8))
+        try #require(result.termination == .exited(0), "\(result.errorText)")
+    }
+
+    private func build(_ caller: Caller, _ runner: ReadyRunner, _ flags: String, before: String = ":") async throws
+        -> SubprocessResult
+    {
+        try await caller.ssh(
+            runner,
+            """
+            cd \(runner.workDir) && \(before) && buildctl build --frontend dockerfile.v0 --local context=c \
+            --local dockerfile=c --opt force-network-mode=host --allow network.host --progress plain \(flags)
+            """)
+    }
+
+    private func withRunner(
+        memoryMB: Int = 1024, _ body: (Caller, ReadyRunner) async throws -> Void
+    ) async throws {
+        try await withTemporaryFolder { folder in
+            let caller = try await Caller(in: folder)
+            try await withOrchestrator { orchestrator in
+                let runner = try await orchestrator.readyRunner(caller.order(memoryMB: memoryMB))
+                try await body(caller, runner)
+            }
+        }
+    }
+
+    @Test func anImageIsBuiltAndPushedAndItsCacheServes() async throws {
+        try await withRegistry { registry in
+            let flags = """
+                --opt filename=Dockerfile --opt 'build-arg:GREETING=hi, there' --opt label:k=v \
+                --secret id=tok,src=tok --output 'type=image,"name=\(registry.host)/acme/app:1,\(registry.host)/acme/app:latest",push=true' \
+                --export-cache type=registry,ref=\(registry.host)/acme/cache:main,ignore-error=true \
+                --import-cache type=registry,ref=\(registry.host)/acme/cache:main \
+                --import-cache type=registry,ref=\(registry.host)/acme/never:1 --metadata-file meta.json
+                """
+            let dockerfile = """
+                ARG GREETING
+                RUN --mount=type=secret,id=tok echo "$GREETING"; busybox wc -c < /run/secrets/tok
+                RUN echo made > /made
+                """
+            for isSecond in [false, true] {
+                try await withRunner { caller, runner in
+                    try await prepare(caller, runner, dockerfile)
+                    let result = try await build(caller, runner, flags, before: "printf hidden > tok")
+                    #expect(result.termination == .exited(0), "\(result.errorText)")
+                    #expect(result.errorText.contains("CACHED") == isSecond)
+                    // A step that came from the cache says nothing.
+                    #expect(result.errorText.contains("hi, there\n") != isSecond)
+                    let read = try await caller.ssh(runner, "cat \(runner.workDir)/meta.json")
+                    let metadata = try JSONValue.parse(read.output)
+                    let digest = try #require(metadata["containerimage.digest"]?.stringValue)
+                    #expect(try await registry.digest(of: "acme/app", tag: "1") == digest)
+                    #expect(try await registry.digest(of: "acme/app", tag: "latest") == digest)
+                    #expect(try await registry.digest(of: "acme/cache", tag: "main") != nil)
+                    #expect(
+                        metadata["image.name"]?.stringValue
+                            == "\(registry.host)/acme/app:1,\(registry.host)/acme/app:latest")
+                }
+            }
+        }
+    }
+
+    @Test func failuresAreTold() async throws {
+        try await withRunner { caller, runner in
+            try await prepare(caller, runner, "RUN echo before; exit 3")
+            let step = try await build(caller, runner, "")
+            #expect(step.termination == .exited(1))
+            #expect(step.errorText.contains("before"))
+            #expect(step.errorText.contains("exit code: 3"))
+
+            try await prepare(caller, runner, "RUN true")
+            let nowhere = "127.0.0.1:1/acme/app:1"
+            let push = try await build(caller, runner, "--output type=image,name=\(nowhere),push=true")
+            #expect(push.termination == .exited(1))
+            #expect(push.errorText.contains("failed to push \(nowhere)"))
+            let cache = "--export-cache type=registry,ref=\(nowhere)"
+            #expect(try await build(caller, runner, cache).termination == .exited(1))
+            #expect(try await build(caller, runner, cache + ",ignore-error=true").termination == .exited(0))
+        }
+    }
+
+    @Test func outOfMemoryIsReal() async throws {
+        try await withRunner(memoryMB: 512) { caller, runner in
+            let count = "cat \"$LIAN_CGROUP/memory.failcnt\" 2>/dev/null || cat \"$LIAN_CGROUP/memory.events\""
+            let before = try await caller.ssh(runner, count).outputText
+            try #require(!before.isEmpty, "runners have no cgroup here")
+            // Many processes that are small each: it is still a step that ends, not the engine.
+            try await prepare(
+                caller, runner,
+                "RUN for i in 1 2 3 4 5 6 7 8; do busybox tail /dev/zero & done; wait; busybox tail /dev/zero")
+            let result = try await build(caller, runner, "")
+            #expect(result.termination == .exited(1))
+            #expect(result.errorText.contains("exit code: 137") || result.errorText.contains("cannot allocate memory"))
+            #expect(try await caller.ssh(runner, count).outputText != before)
+            // The engine lives on, and so does the runner.
+            try await prepare(caller, runner, "RUN echo after")
+            #expect(try await build(caller, runner, "").termination == .exited(0))
+        }
+    }
+
+    /// What Docker's BuildKit cannot do is refused by name, before anything is built.
+    @Test func whatTheEngineCannotDoIsRefused() async throws {
+        try await withTemporaryFolder { folder in
+            let caller = try await Caller(in: folder)
+            try await withOrchestrator(engine: "dockerd") { orchestrator in
+                let runner = try await orchestrator.readyRunner(caller.order())
+                let version = try await caller.ssh(runner, "buildctl --version")
+                #expect(version.outputText.hasPrefix("buildctl lian-docker-shim "))
+                let workers = try await caller.ssh(runner, "buildctl debug workers")
+                #expect(workers.outputText.contains("linux/"))
+                for (flags, name) in [
+                    ("--export-cache type=registry,ref=127.0.0.1:1/a/b:c,mode=max", "--export-cache mode=max"),
+                    ("--export-cache type=local,dest=/x", "--export-cache type=local"),
+                    ("--opt platform=linux/amd64,linux/arm64", "several platforms (linux/amd64,linux/arm64)"),
+                    ("--local more=c", "extra contexts (--local more)"),
+                    ("--opt context:base=docker-image://x", "extra contexts (context:base)"),
+                    ("--opt attest:sbom=", "attestations (attest:sbom)"),
+                    ("--output type=image,name=127.0.0.1:1/a:1,compression=zstd", "--output compression=zstd"),
+                    (
+                        "--output type=image,name=registry.test/a:1,push=true,registry.insecure=true",
+                        "plain HTTP to registry.test"
+                    ),
+                    ("--output type=oci,dest=x", "--output type=oci"),
+                    ("--progress rawjson", "--progress rawjson"), ("--secret id=a,env=B", "--secret env"),
+                    ("--ssh default", "--ssh"), ("--opt no-cache=stage", "no-cache for single stages"),
+                    ("--opt source=x", "--opt source"), ("--allow security.insecure", "--allow security.insecure"),
+                ] {
+                    let result = try await caller.ssh(
+                        runner, "buildctl build --frontend dockerfile.v0 --local context=c \(flags)")
+                    #expect(result.termination == .exited(64))
+                    #expect(result.errorText == "error: engine_unsupported: \(name)\n")
+                }
+                #expect(try await caller.ssh(runner, "buildctl prune").termination == .exited(64))
+                #expect(try await caller.ssh(runner, "buildctl").termination == .exited(1))
+                #expect(try await caller.ssh(runner, "buildctl build --output").termination == .exited(1))
+            }
+        }
+    }
+}

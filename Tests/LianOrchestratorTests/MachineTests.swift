@@ -1,0 +1,104 @@
+import Glibc
+import LianSystem
+import Testing
+
+@testable import LianOrchestrator
+
+/// What is read of the machine: /proc and its tables.
+@Suite struct MachineTests {
+    @Test func statLines() throws {
+        let line = "42 (a ) (b) S 7 42 40 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 100 200"
+        let status = try #require(ProcessStatus(statLine: line))
+        #expect(status.identity == ProcessIdentity(pid: 42, started: 987_654))
+        #expect(status.parent == 7)
+        #expect(status.session == 40)
+        #expect(!status.hasEnded)
+        #expect(ProcessStatus(statLine: "") == nil)
+        #expect(ProcessStatus(statLine: "42 (x) Z") == nil)
+    }
+
+    @Test func aPIDGivenOutAgainIsAnotherProcess() throws {
+        let own = try #require(ProcessStatus(of: getpid())).identity
+        #expect(own.isAlive)
+        #expect(!ProcessIdentity(pid: own.pid, started: own.started + 1).isAlive)
+    }
+
+    @Test func mountsBelowAFolder() {
+        let table = """
+            21 1 254:0 / / rw - ext4 /dev/vda rw
+            42 21 254:0 /x /s/r-1/e rw shared:1 - ext4 /dev/vda rw
+            43 42 0:5 / /s/r-1/e/a\\040b\\134c rw - overlay overlay rw
+            44 21 0:6 / /s/r-10/e rw - tmpfs none rw
+
+            """
+        #expect(Mounts.below("/s/r-1", mountinfo: table) == ["/s/r-1/e", "/s/r-1/e/a b\\c"])
+        #expect(Mounts.below("/none", mountinfo: table).isEmpty)
+    }
+
+    @Test func cgroupsOfTheFirstVersion() throws {
+        let table = """
+            30 1 0:20 / /sys/fs/cgroup ro - tmpfs tmpfs ro
+            31 30 0:21 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
+            32 30 0:22 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
+            33 30 0:23 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+            34 30 0:24 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids
+            """
+        let cgroups = try #require(Cgroups(mountinfo: table))
+        #expect(cgroups.version == .one)
+        #expect(cgroups.memoryFolder(of: "r-1") == "/sys/fs/cgroup/memory/lian-orchestrator/r-1")
+        #expect(
+            cgroups.entries(of: "r-1")
+                == ["memory", "cpu,cpuacct", "pids"].map {
+                    "/sys/fs/cgroup/\($0)/lian-orchestrator/r-1/main/cgroup.procs"
+                })
+        #expect(cgroups.hierarchies.count == 4)
+    }
+
+    @Test func cgroupsOfTheSecondVersion() throws {
+        let cgroups = try #require(Cgroups(mountinfo: "31 30 0:21 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw"))
+        #expect(cgroups.version == .two)
+        #expect(cgroups.memoryFolder(of: "r-1") == "/sys/fs/cgroup/lian-orchestrator/r-1")
+        #expect(cgroups.entries(of: "r-1") == ["/sys/fs/cgroup/lian-orchestrator/r-1/main/cgroup.procs"])
+        #expect(Cgroups(mountinfo: "21 1 254:0 / / rw - ext4 /dev/vda rw") == nil)
+    }
+
+    @Test func lockedAccounts() {
+        let shadow = "root:*:1::\nann:!:1::\nbob:!$6$x:1::\neve:$6$x:1::\n"
+        #expect(
+            ["root", "ann", "bob", "eve", "nobody"].map { SSHServer.isLocked($0, shadow: shadow) } == [
+                false, true, true, false, false,
+            ])
+    }
+
+    @Test func sshdIsToldWhatARunnerMayDo() {
+        let text = SSHServer.configuration(
+            folder: RunnerFolder(state: "/s", runnerID: "r-1"), user: "ann", port: 4022,
+            environment: ["PATH": "/a:/b", "HOME": "/s/runners/r-1/home"])
+        for line in [
+            "Port 4022", "ListenAddress 127.0.0.1", "AllowUsers ann", "PasswordAuthentication no",
+            "KbdInteractiveAuthentication no", "AllowTcpForwarding no", "HostKey /s/runners/r-1/host_key",
+            "AuthorizedKeysFile /s/runners/r-1/authorized_keys",
+            "SetEnv \"HOME=/s/runners/r-1/home\" \"PATH=/a:/b\"",
+        ] {
+            #expect(text.split(separator: "\n").contains(Substring(line)))
+        }
+    }
+
+    @Test func theDaemonIsItsRunnersAlone() throws {
+        let engine = PrivateDockerd(
+            dockerd: "/d", runc: "/r", client: DockerClient(path: "/c", version: "20.10"))
+        let folder = RunnerFolder(state: "/s", runnerID: "r-1")
+        let command = try #require(engine.command(in: folder, cgroup: "/g/r-1", environment: ["PATH": "/p"]))
+        #expect(command.executable == "/d")
+        #expect(command.environment["PATH"] == "/s/runners/r-1/xbin:/p")
+        for (flag, value) in [
+            ("--data-root", "/s/runners/r-1/e"), ("--exec-root", "/s/runners/r-1/x"),
+            ("--host", "unix:///s/runners/r-1/x.sock"), ("--cgroup-parent", "/g/r-1"),
+        ] {
+            let index = try #require(command.arguments.firstIndex(of: flag))
+            #expect(command.arguments[index + 1] == value)
+        }
+        let free = try #require(engine.command(in: folder, cgroup: nil, environment: [:]))
+        #expect(!free.arguments.contains("--cgroup-parent"))
+    }
+}

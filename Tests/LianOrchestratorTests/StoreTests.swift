@@ -1,0 +1,82 @@
+import Foundation
+import LianModel
+import LianTestSupport
+import Testing
+
+@testable import LianOrchestrator
+
+@Suite struct StoreTests {
+    private func withStore<Result>(_ body: (Store, String) async throws -> Result) async throws -> Result {
+        try await withTemporaryFolder { folder in
+            let path = folder.appending(path: "store").path
+            return try await body(try Store(path: path), path)
+        }
+    }
+
+    private func metrics(
+        _ build: Int, attempt: Int = 1, _ outcome: AttemptOutcome = .succeeded, cpu: Double? = nil,
+        memory: Double? = nil,
+        seconds: Double = 1
+    ) -> MetricsReport {
+        MetricsReport(
+            buildID: "b-\(build)", attempt: attempt, runnerID: nil, tier: nil, outcome: outcome, cpuPeak: cpu,
+            memoryMBPeak: memory, durationSeconds: seconds)
+    }
+
+    /// Nearest rank, reckoned by hand.
+    @Test(arguments: [(1, 1), (2, 2), (10, 10), (19, 19), (20, 19), (21, 20), (40, 38), (50, 48), (100, 95)])
+    func nearestRank(_ count: Int, _ expected: Int) {
+        #expect(nearestRankP95((1...count).map(Double.init).shuffled()) == Double(expected))
+    }
+
+    @Test func noSamplesNoRank() {
+        #expect(nearestRankP95([]) == nil)
+    }
+
+    @Test func historyLooksAtTheLastFiftySuccesses() async throws {
+        try await withStore { store, _ in
+            #expect(try store.history(of: "acme") == UsageHistory(workspace: "acme", samples: 0))
+            for build in 1...60 {
+                try store.keep(metrics(build, cpu: Double(build), seconds: Double(build)), of: "acme")
+            }
+            try store.keep(metrics(61, .failed, cpu: 1000), of: "acme")
+            try store.keep(metrics(62, cpu: 1000), of: "other")
+            let history = try store.history(of: "acme")
+            // 11 to 60, of which the 48th is 58.
+            #expect(
+                history
+                    == UsageHistory(
+                        workspace: "acme", samples: 50, cpuP95: 58, memoryMBP95: nil, durationSecondsP95: 58))
+        }
+    }
+
+    @Test func metricsAreKeptOncePerAttempt() async throws {
+        try await withStore { store, _ in
+            try store.keep(metrics(1, seconds: 5), of: "acme")
+            try store.keep(metrics(1, seconds: 9), of: "acme")
+            try store.keep(metrics(1, attempt: 2, seconds: 7), of: "acme")
+            let history = try store.history(of: "acme")
+            #expect(history.samples == 2)
+            #expect(history.durationSecondsP95 == 7)
+        }
+    }
+
+    @Test func everythingOutlivesTheProcess() async throws {
+        try await withStore { store, path in
+            try store.keep(metrics(1, memory: 3.5), of: "acme")
+            let again = try Store(path: path)
+            #expect(try again.history(of: "acme").memoryMBP95 == 3.5)
+        }
+    }
+
+    @Test func aNewerStoreIsRefused() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder.appending(path: "store").path
+            var connection = try SQLiteConnection(path: path)
+            try connection.script("PRAGMA user_version = 99")
+            connection.close()
+            let error = #expect(throws: StoreError.self) { try Store(path: path) }
+            #expect(error?.description.contains("newer version (99)") == true)
+        }
+    }
+}
