@@ -32,7 +32,7 @@ package struct PlainHTTPConnection: ~Copyable {
         setsockopt(raw, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
         let address = loopbackAddress(port: port)
         let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let connected = withUnsafePointer(to: &address) {
+        let connected = withUnsafePointer(to: address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(raw, $0, size) }
         }
         guard connected == 0 else { throw SystemError("connect 127.0.0.1:\(port)") }
