@@ -38,8 +38,7 @@ extension JSONNode {
             guard rule.holds(name) else {
                 // "NAME=VALUE" as a key is a slip that must not show the value.
                 let shown = String(name.unicodeScalars.prefix { $0 != "=" })
-                throw SchemaViolation(
-                    path: path.isEmpty ? shown : "\(path).\(shown)", rule: "the name \(rule.sentence)")
+                throw SchemaViolation(path: childPath(shown), rule: "the name \(rule.sentence)")
             }
             items[name] = try read(node)
         }

@@ -99,8 +99,12 @@ package struct JSONNode: Sendable {
         return RecordReader(members: members, path: path, isSecret: isSecret)
     }
 
-    fileprivate func childPath(_ name: String) -> String {
-        path.isEmpty ? name : "\(path).\(name)"
+    /// A name that is not plain stands in quotes, its control characters escaped: paths are printed.
+    func childPath(_ name: String) -> String {
+        let isPlain =
+            !name.isEmpty && name.utf8.allSatisfy { Identifier.isAlphanumeric($0) || "_-./:".utf8.contains($0) }
+        let step = isPlain ? name : JSONValue.string(name).encoded()
+        return path.isEmpty ? step : "\(path).\(step)"
     }
 }
 
