@@ -94,6 +94,42 @@ import Testing
     }
 }
 
+extension DirectivesTextRuleTests {
+    @Test func bothSuggestTheSameName() async throws {
+        let known = ["image", "images", "context", "contexts", "name", "tags", "no_cache", "a"]
+        var random = SplitMix(state: 7)
+        let typed = (0..<40).map { _ in
+            var letters = Array((known.randomElement(using: &random) ?? "").utf8)
+            for _ in 0..<Int.random(in: 0...4, using: &random) {
+                let place = Int.random(in: 0...letters.count, using: &random)
+                switch Int.random(in: 0..<3, using: &random) {
+                case 0: letters.insert(UInt8(ascii: "e"), at: place)
+                case 1 where place + 1 < letters.count: letters.swapAt(place, place + 1)
+                case _ where place < letters.count: letters.remove(at: place)
+                default: letters.append(UInt8(ascii: "x"))
+                }
+            }
+            return String(decoding: letters, as: UTF8.self)
+        }
+        let answer = try await withTemporaryFolder { folder in
+            try Data((["known": known, "typed": typed] as [String: [String]]).json.encodedBytes())
+                .write(to: folder.appending(path: "names.json"))
+            return try await nickelExport(
+                """
+                let names = import "names.json" in
+                std.array.map ((import "nearest_name.ncl").suggestion names.known) names.typed
+                """, named: "names.ncl", in: folder)
+        }
+        let suggestions = try #require(answer.value?.arrayValue, "\(answer.diagnostic)")
+        #expect(suggestions.count == typed.count)
+        for (typed, suggestion) in zip(typed, suggestions) {
+            let nearest = nearestName(to: typed, among: known).map { "; did you mean '\($0)'?" } ?? ""
+            #expect(suggestion.stringValue == nearest, "\(typed)")
+        }
+        #expect(Set(suggestions.compactMap(\.stringValue)).count > 3)
+    }
+}
+
 extension [String: JSONValue] {
     fileprivate var asObject: JSONValue { .object(self) }
 }
