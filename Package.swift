@@ -49,7 +49,8 @@ let package = Package(
         module("LianSSH", ["CCrypto", "CLinux", "CSSH2", "LianModel", "LianSystem"]),
         module("LianContext", ["LianModel", "LianSystem"]),
         module("LianRemote", ["LianModel", "LianSystem"]),
-        module("LianBuild", ["LianContext", "LianHTTP", "LianModel", "LianRemote", "LianSSH", "LianSystem"]),
+        module(
+            "LianBuild", ["LianContext", "LianHTTP", "LianModel", "LianNATS", "LianRemote", "LianSSH", "LianSystem"]),
         module("LianOrchestrator", ["CMicrohttpd", "CSQLite", "LianModel", "LianSystem"]),
         module("LianCLI", ["LianBuild", "LianModel", "LianSystem"]),
 

@@ -1,33 +1,53 @@
 import LianHTTP
 import LianModel
+import LianNATS
+import LianRemote
+import LianSSH
 import LianSystem
 import Synchronization
 
-/// One build, from what was asked to the envelope.
+/// One build, from what was asked to the envelope: resolve, then one attempt or two, each with a runner that is always
+/// destroyed.
 package final class Build: Sendable {
     private let options: BuildOptions
     private let surroundings: Surroundings
+    private let start: ContinuousClock.Instant
+    private let ledger = Mutex(ResultEnvelope(status: .failed))
     private let control = Mutex(Control())
+    private let result = FirstResult<ResultEnvelope>()
 
     private struct Control {
         var signal: EndSignal?
-        var walk: Task<ResultEnvelope, Never>?
+        var walk: Task<Void, Never>?
+        var lease: RunnerLease?
+        /// BuildKit's own, by artifact.
+        var metadata: [String: JSONValue] = [:]
+        var isAbandoned = false
     }
+
+    /// What a second signal leaves for destroying the runner.
+    private static let hurriedDestroy: Duration = .seconds(2)
 
     package init(options: BuildOptions, surroundings: Surroundings) {
         self.options = options
         self.surroundings = surroundings
+        start = surroundings.timing.now()
     }
 
     /// The signal that ended it first.
     package var endSignal: EndSignal? { control.withLock(\.signal) }
 
+    /// The first signal cancels the build, which then cleans up; the second skips all but one short try of destroying
+    /// the runner.
     package func end(by signal: EndSignal) {
-        let walk = control.withLock { control -> Task<ResultEnvelope, Never>? in
+        let (walk, isSecond) = control.withLock { control in
+            let isSecond = control.signal != nil && !control.isAbandoned
+            if isSecond { control.isAbandoned = true }
             control.signal = control.signal ?? signal
-            return control.walk
+            return (control.walk, isSecond)
         }
         walk?.cancel()
+        if isSecond { Task { await abandon() } }
     }
 
     package func run() async -> ResultEnvelope {
@@ -37,76 +57,177 @@ package final class Build: Sendable {
             return control.signal != nil
         }
         if isEnded { walk.cancel() }
-        return await walk.value
+        // It is only ever settled with an envelope.
+        return (try? await Task { try await self.result.value() }.value) ?? ledger.withLock { $0 }
     }
 
-    private func walk() async -> ResultEnvelope {
-        let start = surroundings.timing.now()
-        var envelope = ResultEnvelope(status: .failed)
+    private func abandon() async {
+        surroundings.reporter.report(.note("ended again: destroying the runner and leaving"))
+        let lease = control.withLock(\.lease)
+        let runner = await lease?.destroy(within: Self.hurriedDestroy)
+        finish { envelope in
+            envelope.runner = runner ?? envelope.runner
+            envelope.warnings += lease?.warnings ?? []
+            envelope.status = .cancelled
+            envelope.error = .cancelled(in: .teardown)
+        }
+    }
+
+    private func walk() async {
         var random = SystemRandomNumberGenerator()
-        envelope.buildID = makeBuildID(
-            millisecondsSince1970: UInt64(surroundings.timing.wallClock()), using: &random)
-        var timings = Timings()
+        let buildID = makeBuildID(millisecondsSince1970: UInt64(surroundings.timing.wallClock()), using: &random)
+        ledger.withLock { $0.buildID = buildID }
         do {
-            let resolver = Resolver(options: options, surroundings: surroundings)
-            let request = try await resolver.request()
-            envelope.take(request)
-            let client = try OrchestratorClient(
-                server: request.orchestrator.url, token: request.orchestrator.token, http: try HTTPClient(),
-                timing: surroundings.timing)
-            let resolution = try await resolver.resolve(request, history: HistorySource(client: client))
-            try Task.checkCancellation()
-            envelope.take(resolution)
-            for warning in envelope.warnings { surroundings.reporter.report(.warning(warning)) }
-            timings.resolve = surroundings.milliseconds(since: start)
-            envelope.plan = resolution.plan()
-            envelope.status = .planned
+            if let attempts = try await prepare(buildID) { return await build(attempts) }
+            finish { $0.status = .planned }
         } catch {
-            let failure = LianError(anyError: error, endedBy: endSignal)
-            envelope.status = failure.code == .cancelled ? .cancelled : .failed
-            envelope.error = failure
-        }
-        timings.total = surroundings.milliseconds(since: start)
-        envelope.timings = timings
-        return envelope
-    }
-}
-
-extension ResultEnvelope {
-    fileprivate mutating func take(_ request: BuildRequest) {
-        workspace = request.workspace
-        mode = request.mode
-        actor = request.actor
-        warnings = request.warnings
-        artifacts = request.artifacts.map { artifact in
-            ArtifactResult(
-                name: artifact.name, image: artifact.image.description, tags: artifact.tags.map(\.description),
-                platforms: artifact.platforms, status: nil)
+            finish { $0.fail(LianError(error, in: .resolve)) }
         }
     }
 
-    fileprivate mutating func take(_ resolution: Resolution) {
-        sizing = resolution.sizing
-        cache = resolution.caches
-        context = resolution.total
-        warnings = resolution.request.warnings
-    }
-}
-
-extension LianError {
-    /// Whatever was thrown, as the one error that callers see.
-    init(anyError error: any Error, endedBy signal: EndSignal?) {
-        switch error {
-        // A signal wins over what it broke on its way.
-        case _ where signal != nil, is CancellationError:
-            self.init(
-                .cancelled, .resolve, "the build was ended by \(signal?.name ?? "its caller")",
-                hint: "Nothing is left behind; start it again when you like.")
-        case let error as LianError: self = error
-        default:
-            self.init(
-                .internalError, .resolve, "something went wrong that should not have: \(error)",
-                hint: "This is a defect of lian-build's; please report it with this message.")
+    /// Everything before a runner is asked for; nil for a dry run, which ends here.
+    private func prepare(_ buildID: String) async throws -> AttemptPlan? {
+        let resolver = Resolver(options: options, surroundings: surroundings)
+        let request = try await resolver.request()
+        ledger.withLock { $0.take(request) }
+        let environment = surroundings.environment
+        let http = try HTTPClient()
+        let client = try OrchestratorClient(
+            server: request.orchestrator.url, token: request.orchestrator.token, http: http,
+            timing: surroundings.timing)
+        async let secrets = BuildSecrets.read(request, environment: environment, http: http)
+        async let resolved = resolver.resolve(request, history: HistorySource(client: client))
+        let access = try RunnerAccess(request, environment: environment)
+        let resolution = try await resolved
+        ledger.withLock { $0.take(resolution) }
+        let read = try await secrets
+        let events = await EventTarget.read(request, environment: environment, http: http)
+        ledger.withLock { $0.warnings += read.warnings + events.warnings }
+        for warning in ledger.withLock(\.warnings) { surroundings.reporter.report(.warning(warning)) }
+        let sync =
+            try options.dryRun
+            ? nil
+            : ContextSync.find(
+                installation: surroundings.installation, environment: environment)
+        let key = options.dryRun ? nil : try await access.key()
+        ledger.withLock { $0.timings?.resolve = surroundings.milliseconds(since: start) }
+        try Task.checkCancellation()
+        guard let sync, let key else {
+            ledger.withLock { $0.plan = resolution.plan() }
+            return nil
         }
+        return AttemptPlan(
+            buildID: buildID, resolution: resolution, client: client, key: key, knownHosts: access.knownHosts,
+            secrets: read, events: events.settings, sync: sync, surroundings: surroundings)
+    }
+
+    private func build(_ plan: AttemptPlan) async {
+        let request = plan.resolution.request
+        let events = BuildEvents(
+            plan.events, of: request, buildID: plan.buildID, timing: surroundings.timing)
+        var sizing = plan.resolution.sizing
+        var number = 0
+        var next: Sizing?
+        repeat {
+            number += 1
+            let remaining = ledger.withLock { $0.unbuilt(of: request.artifacts) }
+            let attempt = Attempt(number: number, sizing: sizing, artifacts: remaining, plan: plan)
+            control.withLock { $0.lease = attempt.lease }
+            events.send(.started(tier: sizing.tier, artifacts: remaining.map(\.name)), attempt: number)
+            let begun = surroundings.timing.now()
+            let outcome = await attempt.run()
+            let duration = surroundings.milliseconds(since: begun)
+            next =
+                outcome.oom != nil && number <= maximumOOMRetries && endSignal == nil
+                ? sizing.nextTier(in: request.compute.ladder) : nil
+            let isLast = next == nil
+            ledger.withLock { $0.take(attempt, outcome, duration: duration, isRetried: !isLast) }
+            control.withLock { $0.metadata.merge(outcome.results.compactMapValues(\.metadata)) { $1 } }
+            if isLast {
+                ledger.withLock { $0.conclude(outcome, afterAttempt: number) }
+                let elapsed = surroundings.milliseconds(since: start)
+                events.send(ledger.withLock { $0.finalEvent(duration: elapsed) }, attempt: number)
+            }
+            // In a task of its own: what cancelled the build does not cancel its cleanup.
+            await Task { await tearDown(attempt, outcome, duration, plan, finishing: isLast ? events : nil) }.value
+            if let next {
+                surroundings.reporter.report(
+                    .note("out of memory on \(sizing.description); trying once more on \(next.description)"))
+                sizing = next
+            }
+        } while next != nil
+        writeMetadata(request)
+        finish { _ in }
+    }
+
+    /// Destroy, metrics and the events' last flush, side by side.
+    private func tearDown(
+        _ attempt: Attempt, _ outcome: Attempt.Outcome, _ duration: Int, _ plan: AttemptPlan,
+        finishing events: BuildEvents?
+    ) async {
+        let begun = surroundings.timing.now()
+        let destroying = Task { await attempt.lease.destroy() }
+        async let metrics = record(attempt, outcome, duration: duration, plan)
+        async let published = events?.finish { [timing = surroundings.timing] in
+            // Ends with destroy or after one second, whichever is later.
+            try? await timing.sleep(.seconds(1))
+            _ = await destroying.value
+        }
+        let runner = await destroying.value
+        let warning = await metrics
+        let report = await published
+        ledger.withLock { envelope in
+            envelope.runner = runner ?? envelope.runner
+            envelope.warnings += attempt.lease.warnings + outcome.warnings + [warning].compactMap { $0 }
+            let before = envelope.timings?.teardown ?? 0
+            envelope.timings?.teardown = before + surroundings.milliseconds(since: begun)
+            if let report { envelope.take(report) }
+        }
+    }
+
+    private func record(
+        _ attempt: Attempt, _ outcome: Attempt.Outcome, duration: Int, _ plan: AttemptPlan
+    ) async -> BuildWarning? {
+        guard let runner = attempt.lease.runner else { return nil }
+        let metrics = MetricsReport(
+            buildID: plan.buildID, attempt: attempt.number, runnerID: runner.runnerID, tier: attempt.sizing.tier,
+            outcome: outcome.attemptOutcome, cpuPeak: outcome.peaks.cores, memoryMBPeak: outcome.peaks.megabytes,
+            durationSeconds: Double(duration) / 1000)
+        let problem: String
+        do {
+            let answer = try await plan.client.record(
+                metrics, workspace: plan.resolution.request.workspace, within: OrchestratorClient.destroyBudget)
+            if case .served = answer { return nil }
+            problem = "the orchestrator keeps no metrics"
+        } catch {
+            problem = error.message
+        }
+        let warning = BuildWarning("metrics_not_recorded", problem)
+        surroundings.reporter.report(.warning(warning))
+        return warning
+    }
+
+    /// As buildx writes it: one image's metadata as it is, several by their names.
+    private func writeMetadata(_ request: BuildRequest) {
+        let metadata = control.withLock(\.metadata)
+        guard let file = request.metadataFile, !metadata.isEmpty else { return }
+        let value = request.artifacts.count == 1 ? metadata.values.first ?? .null : .object(metadata)
+        do throws(SystemError) {
+            try writeFile(file, value.encoded() + "\n", mode: 0o644)
+        } catch {
+            let warning = BuildWarning("metadata_not_written", "\(file): \(error.reason)")
+            ledger.withLock { $0.warnings.append(warning) }
+            surroundings.reporter.report(.warning(warning))
+        }
+    }
+
+    /// Settles the envelope, once.
+    private func finish(_ last: (inout ResultEnvelope) -> Void) {
+        let envelope = ledger.withLock { envelope in
+            last(&envelope)
+            envelope.timings?.total = surroundings.milliseconds(since: start)
+            return envelope
+        }
+        result.settle(.success(envelope))
     }
 }

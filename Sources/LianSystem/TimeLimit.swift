@@ -1,5 +1,3 @@
-import Synchronization
-
 /// What the body gives within the limit, or nil. A body that hangs is left behind, cancelled: nothing here waits for
 /// it. A cancelled caller gets CancellationError at once.
 package func withinLimit<Value: Sendable>(
@@ -22,43 +20,5 @@ package func withinLimit<Value: Sendable>(
         try await first.value()
     } onCancel: {
         first.settle(.failure(CancellationError()))
-    }
-}
-
-/// One result, the first that is given; one task waits for it.
-private final class FirstResult<Value: Sendable>: Sendable {
-    private enum State {
-        case open
-        case waiting(CheckedContinuation<Value, any Error>)
-        case settled(Result<Value, any Error>)
-    }
-
-    private let state = Mutex(State.open)
-
-    func settle(_ result: Result<Value, any Error>) {
-        let waiting: CheckedContinuation<Value, any Error>? = state.withLock { state in
-            switch state {
-            case .open:
-                state = .settled(result)
-                return nil
-            case .waiting(let continuation):
-                state = .settled(result)
-                return continuation
-            case .settled:
-                return nil
-            }
-        }
-        waiting?.resume(with: result)
-    }
-
-    func value() async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            let result: Result<Value, any Error>? = state.withLock { state in
-                if case .settled(let result) = state { return result }
-                state = .waiting(continuation)
-                return nil
-            }
-            if let result { continuation.resume(with: result) }
-        }
     }
 }

@@ -14,7 +14,8 @@ import Testing
     @Test func theHelpersStreamsAreOursAndItsExitStatusToo() async throws {
         try await withTemporaryFolder { folder in
             let receiver = try DescriptorReceiver(folder: folder.path)
-            async let result = run(helper(receiver.path), input: .bytes(Array("from rsync".utf8)), deadline: .seconds(10))
+            async let result = run(
+                helper(receiver.path), input: .bytes(Array("from rsync".utf8)), deadline: .seconds(10))
             let handed = try #require(try await receiver.receive(deadline: .now + .seconds(10)))
             var bytes = [UInt8](repeating: 0, count: 10)
             var count = 0

@@ -44,7 +44,9 @@ extension BuildSecrets {
         let logins = try await registryLogins(request, reader: reader, environment: environment)
         var config: [UInt8]?
         if !logins.found.isEmpty {
-            let auths = logins.found.map { ($0.key == "docker.io" ? "https://index.docker.io/v1/" : $0.key, $0.value.json) }
+            let auths = logins.found.map {
+                ($0.key == "docker.io" ? "https://index.docker.io/v1/" : $0.key, $0.value.json)
+            }
             config =
                 JSONValue.object(["auths": .object(Dictionary(auths, uniquingKeysWith: { first, _ in first }))])
                 .encodedBytes()
@@ -78,7 +80,8 @@ extension BuildSecrets {
         if let username = credential.username { return .basic(username: username, password: value) }
         guard let colon = value.firstIndex(of: ":") else {
             throw LianError(
-                .credentialMissing, .resolve, "the registry's credential is not USER:PASSWORD, and no username is written",
+                .credentialMissing, .resolve,
+                "the registry's credential is not USER:PASSWORD, and no username is written",
                 hint: "Write registry.credential.username beside it, or store both as USER:PASSWORD.")
         }
         return .basic(username: String(value[..<colon]), password: String(value[value.index(after: colon)...]))

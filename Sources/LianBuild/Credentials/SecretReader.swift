@@ -47,7 +47,8 @@ package struct SecretReader: Sendable {
 
     private func vaultValue(_ path: VaultPath, _ what: String) async throws -> [UInt8] {
         guard let address = environment["VAULT_ADDR"], !address.isEmpty else {
-            throw Self.unavailable("\(what) is in a vault, and VAULT_ADDR is not set", hint: "Set VAULT_ADDR and VAULT_TOKEN.")
+            throw Self.unavailable(
+                "\(what) is in a vault, and VAULT_ADDR is not set", hint: "Set VAULT_ADDR and VAULT_TOKEN.")
         }
         let server: HTTPURL
         do {
@@ -67,7 +68,8 @@ package struct SecretReader: Sendable {
             response = try await http.send(request)
         } catch {
             if error.kind == .cancelled { throw CancellationError() }
-            throw Self.unavailable("the vault at \(server.origin) gave no answer: \(error)", hint: "Is it up and unsealed?")
+            throw Self.unavailable(
+                "the vault at \(server.origin) gave no answer: \(error)", hint: "Is it up and unsealed?")
         }
         guard response.status == 200 else {
             let hint =
@@ -90,13 +92,15 @@ package struct SecretReader: Sendable {
 
     private func vaultToken(_ what: String) throws(LianError) -> String {
         var token = environment["VAULT_TOKEN"] ?? ""
-        if token.isEmpty, let home = environment["HOME"], let bytes = try? readFile("\(home)/.vault-token", limit: 4096) {
+        if token.isEmpty, let home = environment["HOME"], let bytes = try? readFile("\(home)/.vault-token", limit: 4096)
+        {
             token = String(decoding: bytes, as: UTF8.self)
         }
         token = String(token.drop(while: \.isWhitespace).prefix { !$0.isWhitespace })
         guard !token.isEmpty, token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw Self.unavailable(
-                "\(what) is in a vault, and there is no token for it", hint: "Set VAULT_TOKEN, or log in with vault login.")
+                "\(what) is in a vault, and there is no token for it",
+                hint: "Set VAULT_TOKEN, or log in with vault login.")
         }
         return token
     }

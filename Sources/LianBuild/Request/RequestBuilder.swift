@@ -227,11 +227,20 @@ extension RequestBuilder {
 
     /// With the token that belongs to it.
     private mutating func orchestrator(_ url: HTTPURL) throws -> OrchestratorRequest {
-        let token = environment["ORCHESTRATOR_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
+        let token = environment["ORCHESTRATOR_TOKEN"].flatMap { $0.isEmpty ? nil : $0 } ?? localToken(for: url)
         if token != nil, url.scheme == .http, !url.isLoopback {
             warn("token_in_clear", "the orchestrator's token goes to \(url.origin) unencrypted; use https")
         }
         return OrchestratorRequest(url: url, token: token, spawnTimeoutSeconds: options.spawnTimeoutSeconds)
+    }
+
+    /// The token that the reference orchestrator on this machine made for itself.
+    private func localToken(for url: HTTPURL) -> String? {
+        guard url.isLoopback, let folder = OrchestratorState.defaultFolder(environment: environment),
+            let bytes = try? readFile(OrchestratorState.tokenFile(in: folder), limit: 4096)
+        else { return nil }
+        let token = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).first
+        return token.map(String.init)
     }
 
     func eventSeed() -> EventRequest.Seed? {

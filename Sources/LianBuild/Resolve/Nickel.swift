@@ -29,7 +29,9 @@ package struct Nickel: Sendable {
                 .nickelMissing, .resolve, "nickel is needed to read .ncl files and is not on PATH",
                 hint: "Install nickel 1.10 or newer (nickel-lang.org), or give the directives as .json.")
         }
-        let own = installation.map { [$0.schemas, $0.defaults] } ?? []
+        // The folder above both as well: each holds a build_directives.ncl, and the second one found by that name alone
+        // would be out of reach.
+        let own = installation.map { [$0.schemas, $0.defaults, $0.share] } ?? []
         return Nickel(executable: executable, importPaths: own + importPaths, environment: environment)
     }
 

@@ -22,6 +22,16 @@ package struct Resolution: Sendable {
         transfers.first { $0.context.root == context && $0.dockerfile == dockerfile }
     }
 
+    /// What these artifacts need of it.
+    package func transfers(of artifacts: [ArtifactRequest]) -> [Transfer] {
+        transfers.filter { transfer in
+            artifacts.contains { artifact in
+                transfer.dockerfile.map { (artifact.context, artifact.dockerfile) == (transfer.context.root, $0) }
+                    ?? artifact.extraContexts.values.contains(.folder(transfer.context.root))
+            }
+        }
+    }
+
     /// The folders of one artifact on a runner with this work folder.
     package func folders(of artifact: ArtifactRequest, workFolder: String) -> BuildctlCommand.Folders {
         func remote(_ context: String, _ dockerfile: String?) -> String {

@@ -135,6 +135,7 @@ final class RunnerLease: Sendable {
                 "the runner \(id) may still be there: \(reason); its lease ends it within \(Self.leaseSeconds) s")
         }
         return RunnerResult(
-            id: id, provider: runner?.provider ?? request.provider, tier: request.size.tier, destroyed: outcome == .gone)
+            id: id, provider: runner?.provider ?? request.provider, tier: request.size.tier, destroyed: outcome == .gone
+        )
     }
 }

@@ -19,7 +19,8 @@ struct ContextSync: Sendable {
                 .rsyncMissing, .sync, "rsync is needed to send the build context and is not on this machine's PATH",
                 hint: "Install rsync here: apt-get install rsync.")
         }
-        guard let helper = installation.map({ "\($0.libexec)/lian-rsh" }), findExecutable(helper, path: nil) != nil else {
+        guard let helper = installation.map({ "\($0.libexec)/lian-rsh" }), findExecutable(helper, path: nil) != nil
+        else {
             throw LianError(
                 .internalError, .sync, "lian-build's helper lian-rsh is not beside it",
                 hint: "Install lian-build whole: its libexec folder holds lian-rsh.")

@@ -72,6 +72,12 @@ package struct Sizing: Equatable, Sendable {
             memoryGB: min(max(memoryMB / 1024 * headroom, 4), top.memoryGB))
     }
 
+    /// For a person: "cx32 (4 cores, 8 GB, 60 minutes)".
+    package var description: String {
+        let memory = JSONValue.number(size.memoryGB).encoded()
+        return "\(tier ?? "no tier") (\(size.cpu) cores, \(memory) GB, \(timeBudgetMinutes) minutes)"
+    }
+
     package var wireSize: WireSize {
         WireSize(tier: tier, cpu: size.cpu, memoryMB: Int((size.memoryGB * 1024).rounded(.up)))
     }

@@ -1,0 +1,320 @@
+import LianContext
+import LianHTTP
+import LianModel
+import LianNATS
+import LianRemote
+import LianSSH
+import LianSystem
+import Synchronization
+
+/// What all attempts of a build share.
+struct AttemptPlan: Sendable {
+    let buildID: String
+    let resolution: Resolution
+    let client: OrchestratorClient
+    let key: SSHKey
+    let knownHosts: KnownHosts?
+    let secrets: BuildSecrets
+    /// nil where no events are wanted, or none can be sent.
+    let events: EventsSettings?
+    let sync: ContextSync
+    let surroundings: Surroundings
+}
+
+/// One attempt: on one runner, the artifacts that are still to be built.
+final class Attempt: Sendable {
+    let number: Int
+    let sizing: Sizing
+    let artifacts: [ArtifactRequest]
+    let lease: RunnerLease
+    private let plan: AttemptPlan
+    private let facts = Mutex(Outcome())
+    private let sampler = UsageSampler()
+
+    init(number: Int, sizing: Sizing, artifacts: [ArtifactRequest], plan: AttemptPlan) {
+        self.number = number
+        self.sizing = sizing
+        self.artifacts = artifacts
+        self.plan = plan
+        let request = plan.resolution.request
+        lease = RunnerLease(
+            SpawnRequest(
+                workspace: request.workspace, buildID: plan.buildID, attempt: number, size: sizing.wireSize,
+                timeBudgetMinutes: sizing.timeBudgetMinutes, leaseSeconds: RunnerLease.leaseSeconds,
+                sshPublicKey: plan.key.publicKeyLine, provider: request.compute.provider,
+                region: request.compute.region, image: request.compute.runnerImage,
+                platform: artifacts.first?.platforms.first),
+            client: plan.client, reporter: plan.surroundings.reporter)
+    }
+
+    /// What an attempt came to; whatever was never reached is nil.
+    struct Outcome: Sendable {
+        var error: LianError?
+        var oom: OOMVerdict?
+        var exitCode: Int?
+        var results: [String: ArtifactOutcome] = [:]
+        var sentBytes: Int?
+        var peaks = UsagePeaks()
+        var timings = Timings()
+        var phase: Phase = .spawn
+        var warnings: [BuildWarning] = []
+
+        var attemptOutcome: AttemptOutcome {
+            switch (oom, error?.code) {
+            case (_?, _): .oom
+            case (nil, nil): .succeeded
+            case (nil, .timeBudgetExceeded?): .timedOut
+            case (nil, .cancelled?): .cancelled
+            default: .failed
+            }
+        }
+    }
+
+    struct ArtifactOutcome: Sendable {
+        var status: ArtifactResult.Status
+        var digest: String?
+        var steps: StepCount?
+        var durationMS: Int?
+        var metadata: JSONValue?
+        var error: LianError?
+        var oom: OOMVerdict?
+        var exitCode: Int?
+    }
+
+    private var reporter: any BuildReporter { plan.surroundings.reporter }
+    private var timing: Timing { plan.surroundings.timing }
+
+    private func since(_ start: ContinuousClock.Instant) -> Int { plan.surroundings.milliseconds(since: start) }
+
+    /// Runs to the end of the builds. The runner is still there afterwards: ending it is the caller's, whatever
+    /// happened here.
+    func run() async -> Outcome {
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                // Whichever ends first: the work, its time, or the runner under it.
+                defer { group.cancelAll() }
+                group.addTask { try await self.work() }
+                group.addTask { try await self.watchBudget() }
+                group.addTask { try await self.lease.watchForLoss() }
+                try await group.next()
+            }
+        } catch {
+            facts.withLock { $0.error = LianError(error, in: $0.phase) }
+        }
+        let peaks = await sampler.peaks
+        return facts.withLock { facts in
+            facts.peaks = peaks
+            let results = facts.results
+            facts.error = facts.error ?? artifacts.lazy.compactMap { results[$0.name]?.error }.first
+            return facts
+        }
+    }
+
+    private func watchBudget() async throws {
+        try await timing.sleep(.seconds(sizing.timeBudgetMinutes * 60))
+        throw LianError(
+            .timeBudgetExceeded, facts.withLock(\.phase),
+            "the time budget of \(sizing.timeBudgetMinutes) minutes ran out",
+            hint: "Raise it with --time-budget or time_budget_min, or give the build more cores.")
+    }
+
+    private func enter(_ phase: Phase, _ text: String) {
+        facts.withLock { $0.phase = phase }
+        reporter.report(.started(phase, text))
+    }
+
+    private func work() async throws {
+        let start = timing.now()
+        let connection = try await reachRunner(since: start)
+        do {
+            try await build(on: connection.connection, connection.runner)
+        } catch {
+            // Ended in order also where this task is cancelled.
+            await Task { await connection.connection.close() }.value
+            throw error
+        }
+        await connection.connection.close()
+    }
+
+    private func reachRunner(
+        since start: ContinuousClock.Instant
+    ) async throws -> (connection: RunnerConnection, runner: ReadyRunner) {
+        let deadline = start + .seconds(plan.resolution.request.orchestrator.spawnTimeoutSeconds)
+        enter(.spawn, "asking for a runner: \(sizing.description)")
+        try await lease.spawn(until: deadline)
+        facts.withLock { $0.timings.spawn = since(start) }
+        let spawned = timing.now()
+        let runner = try await lease.waitUntilReady(until: deadline)
+        enter(.connect, "connecting to \(runner.id) at \(runner.host):\(runner.port)")
+        let connection = try await RunnerConnection.open(
+            to: runner, key: plan.key, knownHosts: plan.knownHosts, deadline: deadline)
+        facts.withLock { $0.timings.ready = since(spawned) }
+        reporter.report(.finished(.connect, "the runner answers after \(since(start)) ms"))
+        return (connection, runner)
+    }
+
+    private func build(on connection: RunnerConnection, _ runner: ReadyRunner) async throws {
+        async let engine = probe(connection)
+        try await sendContexts(over: connection, to: runner)
+        let start = timing.now()
+        let sampling = Task { try await sampler.sample(on: await connection.host) }
+        defer {
+            sampling.cancel()
+            facts.withLock { $0.timings.build = since(start) }
+        }
+        try await buildAll(ArtifactBench(connection: connection, runner: runner, engine: try await engine))
+    }
+
+    private func probe(_ connection: RunnerConnection) async throws -> RunnerEngine {
+        do {
+            let engine = RunnerEngine(version: try await RunnerTools.probe(await connection.host).buildctl)
+            if !engine.cachesAllStages, artifacts.contains(where: { !$0.cacheTo.isEmpty }) {
+                let warning = BuildWarning(
+                    "cache_last_stage_only", "the runner's engine keeps the cache of the last stage alone")
+                facts.withLock { $0.warnings.append(warning) }
+                reporter.report(.warning(warning))
+            }
+            return engine
+        } catch let failure as RemoteFailure {
+            throw failure.lianError(.connect)
+        }
+    }
+
+    private func sendContexts(over connection: RunnerConnection, to runner: ReadyRunner) async throws {
+        let start = timing.now()
+        let transfers = plan.resolution.transfers(of: artifacts)
+        let files = transfers.reduce(0) { $0 + $1.summary.files }
+        enter(.sync, "sending \(files) files")
+        let host = await connection.host
+        do {
+            let sent = try await withThrowingTaskGroup(of: Int.self) { group in
+                for transfer in transfers {
+                    group.addTask { [plan] in
+                        try await plan.sync.send(transfer, to: "\(runner.workDir)/\(transfer.remoteName)", over: host)
+                    }
+                }
+                return try await group.reduce(0, +)
+            }
+            facts.withLock { facts in
+                facts.sentBytes = sent
+                facts.timings.sync = since(start)
+            }
+            reporter.report(.finished(.sync, "sent \(sent) bytes in \(since(start)) ms"))
+        } catch let failure as RemoteFailure {
+            throw failure.lianError(.sync)
+        }
+    }
+
+    /// What every artifact's build on this runner needs.
+    private struct ArtifactBench: Sendable {
+        let connection: RunnerConnection
+        let runner: ReadyRunner
+        let engine: RunnerEngine
+    }
+
+    /// Each artifact after those it depends on; independent ones side by side, as many as the runner has pairs of
+    /// cores. What depends on a failed one is skipped; after out of memory nothing new is begun on this runner.
+    private func buildAll(_ bench: ArtifactBench) async throws {
+        enter(.build, artifacts.map(\.name).joined(separator: ", "))
+        let width = max(1, sizing.size.cpu / 2)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            defer { group.cancelAll() }
+            var waiting = artifacts
+            var running = 0
+            while true {
+                skipDependents(&waiting)
+                while running < width, !isOutOfMemory, let index = waiting.firstIndex(where: isFree) {
+                    let artifact = waiting.remove(at: index)
+                    running += 1
+                    group.addTask { try await self.build(artifact, bench) }
+                }
+                guard running > 0 else { return }
+                try await group.next()
+                running -= 1
+            }
+        }
+    }
+
+    private var isOutOfMemory: Bool { facts.withLock { $0.oom != nil } }
+
+    /// Those that were built in an earlier attempt are not among ours.
+    private func isFree(_ artifact: ArtifactRequest) -> Bool {
+        let ours = Set(artifacts.map(\.name))
+        return facts.withLock { facts in
+            artifact.dependsOn.allSatisfy { !ours.contains($0) || facts.results[$0]?.status == .succeeded }
+        }
+    }
+
+    private func skipDependents(_ waiting: inout [ArtifactRequest]) {
+        // In build order: what is skipped here makes those after it skipped as well.
+        waiting = waiting.filter { artifact in
+            facts.withLock { facts in
+                let blocked = artifact.dependsOn.contains { name in
+                    facts.results[name].map { $0.status != .succeeded && $0.oom == nil } ?? false
+                }
+                if blocked { facts.results[artifact.name] = ArtifactOutcome(status: .skipped) }
+                return !blocked
+            }
+        }
+    }
+
+    private func build(_ artifact: ArtifactRequest, _ bench: ArtifactBench) async throws {
+        let start = timing.now()
+        var outcome: ArtifactOutcome
+        var pushTries = 0
+        repeat {
+            let run = artifactRun(artifact, bench, run: pushTries)
+            let finished: ArtifactRun.Finished
+            do {
+                finished = try await run.run()
+            } catch let failure as RemoteFailure {
+                throw failure.lianError(.build)
+            }
+            outcome = ArtifactOutcome(status: .failed)
+            outcome.steps = StepCount(total: finished.log.stepCount, cached: finished.log.cachedCount)
+            outcome.durationMS = since(start)
+            outcome.exitCode = Int(finished.end.exitStatus)
+            switch ArtifactVerdict(finished, artifact: artifact) {
+            case .succeeded:
+                outcome.status = .succeeded
+                outcome.metadata = finished.metadata
+                outcome.digest = finished.metadata?["containerimage.digest"]?.stringValue
+                reporter.report(.finished(.build, "\(artifact.name): \(outcome.digest ?? "built")"))
+            case .outOfMemory(let verdict, let error):
+                outcome.oom = verdict
+                outcome.error = error
+            case .failed(let error):
+                outcome.error = error
+            case .pushFailed(let error):
+                outcome.error = error
+                pushTries += 1
+                guard pushTries < Self.pushTries else { break }
+                reporter.report(.note("\(error.message); trying again on the same runner"))
+                try await timing.sleep(.seconds(1) + .seconds(2 * timing.random()))
+                continue
+            }
+            break
+        } while true
+        facts.withLock { [outcome] facts in
+            facts.results[artifact.name] = outcome
+            facts.exitCode = facts.exitCode.map { $0 == 0 ? outcome.exitCode ?? 0 : $0 } ?? outcome.exitCode
+            facts.oom = facts.oom ?? outcome.oom
+        }
+    }
+
+    /// The first, and one more where only the push failed.
+    private static let pushTries = 2
+
+    private func artifactRun(_ artifact: ArtifactRequest, _ bench: ArtifactBench, run: Int) -> ArtifactRun {
+        var folders = plan.resolution.folders(of: artifact, workFolder: bench.runner.workDir)
+        if run > 0 { folders.run += "-\(run + 1)" }
+        let request = plan.resolution.request
+        return ArtifactRun(
+            artifact: artifact,
+            command: BuildctlCommand(
+                artifact: artifact, registry: request.registry, compression: request.compression, folders: folders,
+                address: bench.runner.buildkitAddress, progress: bench.engine.progress,
+                exportsAllStages: bench.engine.cachesAllStages),
+            secrets: plan.secrets, connection: bench.connection, reporter: reporter)
+    }
+}

@@ -1,0 +1,22 @@
+import LianModel
+import LianRemote
+
+extension LianError {
+    /// Whatever was thrown, as the one error that callers see.
+    init(_ error: any Error, in phase: Phase) {
+        switch error {
+        case let error as LianError: self = error
+        case let failure as RemoteFailure: self = failure.lianError(phase)
+        case is CancellationError: self = .cancelled(in: phase)
+        default:
+            self.init(
+                .internalError, phase, "something went wrong that should not have: \(error)",
+                hint: "This is a defect of lian-build's; please report it with this message.")
+        }
+    }
+
+    static func cancelled(in phase: Phase) -> LianError {
+        LianError(
+            .cancelled, phase, "the build was ended by its caller", hint: "Start it again when you like.")
+    }
+}

@@ -1,0 +1,120 @@
+import LianModel
+import LianNATS
+import LianRemote
+
+/// What each stage adds to the envelope, in the order in which they run.
+extension ResultEnvelope {
+    mutating func take(_ request: BuildRequest) {
+        workspace = request.workspace
+        mode = request.mode
+        actor = request.actor
+        warnings = request.warnings
+        timings = Timings()
+        artifacts = request.artifacts.map { artifact in
+            ArtifactResult(
+                name: artifact.name, image: artifact.image.description, tags: artifact.tags.map(\.description),
+                platforms: artifact.platforms, status: nil)
+        }
+    }
+
+    mutating func take(_ resolution: Resolution) {
+        sizing = resolution.sizing
+        cache = resolution.caches
+        context = resolution.total
+        warnings = resolution.request.warnings
+    }
+
+    /// In build order, those of which no image is pushed yet.
+    func unbuilt(of requested: [ArtifactRequest]) -> [ArtifactRequest] {
+        let settled = (artifacts ?? []).filter { $0.status != nil }.map(\.name)
+        return requested.filter { !settled.contains($0.name) }
+    }
+
+    mutating func take(_ attempt: Attempt, _ outcome: Attempt.Outcome, duration: Int, isRetried: Bool) {
+        sizing = attempt.sizing
+        attempts.append(
+            AttemptResult(
+                number: attempt.number, tier: attempt.sizing.tier, outcome: outcome.attemptOutcome,
+                exitCode: outcome.exitCode, durationMS: duration,
+                oom: outcome.oom.map { OOMResult(reason: $0.reason.rawValue, kernelKills: $0.kernelOOMKills) }))
+        for index in (artifacts ?? []).indices { takeArtifact(index, outcome, isRetried: isRetried) }
+        if let sent = outcome.sentBytes {
+            let before = context?.sentBytes ?? 0
+            context?.sentBytes = before + sent
+        }
+        timings?.add(outcome.timings)
+        if outcome.peaks.samples > 0 {
+            usage = UsageResult(
+                cpuPeak: outcome.peaks.cores, memoryMBPeak: outcome.peaks.megabytes, samples: outcome.peaks.samples)
+        }
+    }
+
+    private mutating func takeArtifact(_ index: Int, _ outcome: Attempt.Outcome, isRetried: Bool) {
+        guard var artifact = artifacts?[index], artifact.status == nil else { return }
+        guard let built = outcome.results[artifact.name] else {
+            // Never begun, or never ended.
+            if !isRetried, outcome.error?.code == .cancelled { artifacts?[index].status = .cancelled }
+            return
+        }
+        artifact.steps = built.steps
+        artifact.durationMS = built.durationMS
+        artifact.digest = built.digest
+        // Out of memory is settled by the retry, where there is one.
+        if !isRetried || built.oom == nil { artifact.status = built.status }
+        artifacts?[index] = artifact
+    }
+
+    /// The last attempt decides.
+    mutating func conclude(_ outcome: Attempt.Outcome, afterAttempt number: Int) {
+        guard var error = outcome.error else {
+            status = .succeeded
+            return
+        }
+        if error.code == .outOfMemory {
+            let why = number > 1 ? "again, one tier up" : "and there is no larger tier to try"
+            error = LianError(
+                error.code, error.phase, "\(error.message), \(why)", hint: error.hint, logTail: error.logTail)
+        } else if number > 1 {
+            error = LianError(
+                error.code, error.phase, "\(error.message) (the first attempt had run out of memory)", hint: error.hint,
+                logTail: error.logTail)
+        }
+        fail(error)
+    }
+
+    mutating func fail(_ error: LianError) {
+        self.error = error
+        status =
+            switch error.code {
+            case .cancelled: .cancelled
+            case .timeBudgetExceeded: .timedOut
+            default: .failed
+            }
+    }
+
+    /// The event that ends the build.
+    func finalEvent(duration: Int) -> BuildEvent {
+        if let error { return .failed(code: error.code, phase: error.phase, status: status.rawValue) }
+        let steps = (artifacts ?? []).compactMap(\.steps)
+        return .completed(
+            artifacts: (artifacts ?? []).map { .init(name: $0.name, digest: $0.digest) },
+            durationMilliseconds: duration,
+            steps: .init(total: steps.reduce(0) { $0 + $1.total }, cached: steps.reduce(0) { $0 + $1.cached }))
+    }
+
+    mutating func take(_ report: EventsReport) {
+        events = EventsResult(published: report.published, failed: report.failed)
+        warnings += report.warnings.map { BuildWarning($0.code, $0.message) }
+    }
+}
+
+extension Timings {
+    /// The stages of a further attempt.
+    fileprivate mutating func add(_ other: Timings) {
+        func sum(_ left: Int?, _ right: Int?) -> Int? { left.map { $0 + (right ?? 0) } ?? right }
+        spawn = sum(spawn, other.spawn)
+        ready = sum(ready, other.ready)
+        sync = sum(sync, other.sync)
+        build = sum(build, other.build)
+    }
+}

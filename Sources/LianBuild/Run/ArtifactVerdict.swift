@@ -1,0 +1,80 @@
+import LianModel
+import LianRemote
+
+/// What an artifact's run came to.
+enum ArtifactVerdict: Sendable {
+    case succeeded
+    case outOfMemory(OOMVerdict, LianError)
+    /// The registry or the way to it: worth another try on the same runner, whose cache is warm.
+    case pushFailed(LianError)
+    case failed(LianError)
+
+    /// As the program in the place of buildctl says that its engine lacks something.
+    private static let unsupportedStatus: Int32 = 64
+    private static let unsupportedLabel = "engine_unsupported: "
+
+    init(_ finished: ArtifactRun.Finished, artifact: ArtifactRequest) {
+        let end = finished.end
+        guard !end.isSuccess else {
+            self = .succeeded
+            return
+        }
+        let failure = finished.log.buildFailure
+        let message = failure.message ?? "buildctl exited with \(end.exitStatus)"
+        if let verdict = OOMVerdict(
+            exitStatus: end.exitStatus, signs: finished.log.signs, kernelOOMKills: end.kernelOOMKills,
+            endedByUs: end.cause != .ended)
+        {
+            self = .outOfMemory(verdict, Self.outOfMemoryError(artifact, failure, message))
+        } else if end.cause != .ended {
+            self = .failed(
+                LianError(
+                    .connectionLost, .build,
+                    "the runner ended the build of \(artifact.name): nobody was connected to it",
+                    hint: "Check the network to the runner, then build again."))
+        } else if end.exitStatus == Self.unsupportedStatus, message.hasPrefix(Self.unsupportedLabel) {
+            self = .failed(
+                LianError(
+                    .engineUnsupported, .build,
+                    "the runner's engine cannot do this: \(message.dropFirst(Self.unsupportedLabel.count))",
+                    hint: "Use a runner with a BuildKit of its own; docs/orchestrator.md says what each engine can."))
+        } else if finished.log.signs.engineLost {
+            self = .failed(
+                LianError(
+                    .engineLost, .build, "the build engine on the runner was gone in the middle of \(artifact.name)",
+                    hint: "It was not out of memory; the runner's own log may say more. Build again.",
+                    logTail: Self.tail(failure, message)))
+        } else if finished.log.signs.pushFailed {
+            self = .pushFailed(
+                LianError(
+                    .pushFailed, .push, "\(artifact.name) was built, but not pushed: \(onOneLine(message))",
+                    hint: "Is the registry up, and may these credentials push to \(artifact.image)?",
+                    logTail: Self.tail(failure, message)))
+        } else {
+            self = .failed(Self.buildError(artifact, failure, message))
+        }
+    }
+
+    private static func buildError(_ artifact: ArtifactRequest, _ failure: BuildFailure, _ message: String) -> LianError
+    {
+        let place = failure.line.map { " (\(artifact.dockerfile):\($0))" } ?? ""
+        let what = failure.step.map { "the step \(onOneLine($0)) failed" } ?? onOneLine(message)
+        return LianError(
+            .buildFailed, .build, "\(artifact.name): \(what)\(place)",
+            hint: "The lines above are its last; the whole log is on stderr.", logTail: tail(failure, message))
+    }
+
+    private static func outOfMemoryError(
+        _ artifact: ArtifactRequest, _ failure: BuildFailure, _ message: String
+    ) -> LianError {
+        LianError(
+            .outOfMemory, .build,
+            "\(artifact.name) ran out of memory\(failure.step.map { " in \(onOneLine($0))" } ?? "")",
+            hint: "Give it more: --memory-gb, runner.memory_gb in directives, or a larger tier.",
+            logTail: tail(failure, message))
+    }
+
+    private static func tail(_ failure: BuildFailure, _ message: String) -> [String] {
+        failure.lastLines + [onOneLine(message, limit: 1000)]
+    }
+}
