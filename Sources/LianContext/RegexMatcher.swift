@@ -9,12 +9,27 @@ final class RegexMatcher {
     /// A row per state: the state after each ASCII byte, and after the end of the text.
     private var transitions: [Int32] = []
     private var keptCounters = 0
+    /// How many times the table has been emptied.
+    private var generation = 0
+
+    // For one step, kept so that it need not allocate them.
+    private var pending: [Int32] = []
+    private var taken: [Int32] = []
+    /// The round in which an instruction was last come by.
+    private var visited: [Int32]
+    private var round: Int32 = 0
 
     /// Where the program stands between two characters, before any assertion has been checked.
     private struct State: Hashable {
         var counters: [Int32]
         var isAtStart: Bool
         var isAfterWord: Bool
+
+        func hash(into hasher: inout Hasher) {
+            counters.withUnsafeBytes { hasher.combine(bytes: $0) }
+            hasher.combine(isAtStart)
+            hasher.combine(isAfterWord)
+        }
     }
 
     private static let rowLength = 129
@@ -58,33 +73,31 @@ final class RegexMatcher {
     }
 
     private func learn(from state: Int32, over symbol: UInt32) -> Int32 {
-        let isEnd = symbol == Self.end
-        let rowsBefore = generation
-        let result = next(from: state, over: isEnd ? nil : symbol)
-        // The table was emptied on the way: the row is gone.
-        if rowsBefore == generation { transitions[Int(state) * Self.rowLength + Int(symbol)] = result }
+        let generationBefore = generation
+        let result = next(from: state, over: symbol == Self.end ? nil : symbol)
+        // Where the table was emptied on the way, the row is gone.
+        if generationBefore == generation { transitions[Int(state) * Self.rowLength + Int(symbol)] = result }
         return result
     }
 
     // One step of the nondeterministic automaton.
 
-    private var visited: [Int32]
-    private var round: Int32 = 0
-    private var generation = 0
-
     private func next(from index: Int32, over scalar: UInt32?) -> Int32 {
         let state = states[Int(index)]
         let isBeforeWord = scalar.map(RegexClasses.words.contains) ?? false
-        var after = State(counters: [], isAtStart: false, isAfterWord: isBeforeWord)
         startRound()
-        var pending = Array(state.counters.reversed())
-        var taken: [Int32] = []
+        pending.append(contentsOf: state.counters)
+        taken.removeAll(keepingCapacity: true)
         while let counter = pending.popLast() {
             guard visited[Int(counter)] != round else { continue }
             visited[Int(counter)] = round
             switch program.instructions[Int(counter)] {
-            case .match: return Self.matched
-            case .fork(let left, let right): pending += [Int32(right), Int32(left)]
+            case .match:
+                pending.removeAll(keepingCapacity: true)
+                return Self.matched
+            case .fork(let left, let right):
+                pending.append(Int32(right))
+                pending.append(Int32(left))
             case .check(let assertion, let next):
                 let holds =
                     switch assertion {
@@ -99,13 +112,15 @@ final class RegexMatcher {
             }
         }
         guard scalar != nil else { return Self.failed }
-        startRound()
         if !program.isAnchored { taken.append(Int32(program.start)) }
-        for counter in taken where visited[Int(counter)] != round {
+        startRound()
+        let counters = taken.filter { counter in
+            let isNew = visited[Int(counter)] != round
             visited[Int(counter)] = round
-            after.counters.append(counter)
+            return isNew
         }
-        return after.counters.isEmpty ? Self.failed : intern(after)
+        guard !counters.isEmpty else { return Self.failed }
+        return intern(State(counters: counters, isAtStart: false, isAfterWord: isBeforeWord))
     }
 
     private func startRound() {
@@ -117,8 +132,6 @@ final class RegexMatcher {
     }
 
     private func intern(_ state: State) -> Int32 {
-        var state = state
-        state.counters.sort()
         if let index = indices[state] { return index }
         if states.count >= Self.mostStates || keptCounters > Self.mostKeptCounters { forget() }
         let index = Int32(states.count)

@@ -27,7 +27,10 @@ enum RegexAssertion: Equatable, Sendable {
 
 /// A set of Unicode scalars, as ordered ranges that do not touch.
 struct ScalarSet: Equatable, Sendable {
-    private(set) var ranges: [ClosedRange<UInt32>]
+    let ranges: [ClosedRange<UInt32>]
+    /// The members below 64 and those from there to 127: most questions are about ASCII.
+    private let lowerASCII: UInt64
+    private let upperASCII: UInt64
 
     static let last: UInt32 = 0x10FFFF
     static let anyButNewline = ScalarSet(0x0A...0x0A).inverted
@@ -37,7 +40,7 @@ struct ScalarSet: Equatable, Sendable {
     }
 
     init(_ unordered: [ClosedRange<UInt32>]) {
-        ranges = []
+        var ranges: [ClosedRange<UInt32>] = []
         for range in unordered.sorted(by: { $0.lowerBound < $1.lowerBound }) {
             if let previous = ranges.last, range.lowerBound <= previous.upperBound + 1 {
                 ranges[ranges.count - 1] = previous.lowerBound...max(previous.upperBound, range.upperBound)
@@ -45,6 +48,14 @@ struct ScalarSet: Equatable, Sendable {
                 ranges.append(range)
             }
         }
+        self.ranges = ranges
+        var masks: [UInt64] = [0, 0]
+        for range in ranges where range.lowerBound < 128 {
+            for scalar in range.lowerBound...min(range.upperBound, 127) {
+                masks[Int(scalar / 64)] |= 1 << UInt64(scalar % 64)
+            }
+        }
+        (lowerASCII, upperASCII) = (masks[0], masks[1])
     }
 
     var inverted: ScalarSet {
@@ -59,6 +70,8 @@ struct ScalarSet: Equatable, Sendable {
     }
 
     func contains(_ scalar: UInt32) -> Bool {
+        if scalar < 64 { return lowerASCII >> scalar & 1 == 1 }
+        if scalar < 128 { return upperASCII >> (scalar - 64) & 1 == 1 }
         for range in ranges where scalar <= range.upperBound { return scalar >= range.lowerBound }
         return false
     }

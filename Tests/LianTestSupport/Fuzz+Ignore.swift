@@ -1,3 +1,4 @@
+import Glibc
 import LianContext
 import LianModel
 
@@ -10,17 +11,24 @@ package struct FuzzFailure: Error, CustomStringConvertible {
 package func fuzzIgnoreRules(seed: UInt64, count: Int) throws {
     for index in 0..<count {
         var input = IgnoreFuzzInput(seed: seed &+ UInt64(index) &* 0x1_0001)
-        let start = ContinuousClock.now
+        let start = ownTime()
         try input.run()
-        let elapsed = ContinuousClock.now - start
+        let elapsed = ownTime() - start
         guard elapsed < IgnoreFuzzInput.longest else {
             throw FuzzFailure(description: "took \(elapsed): \(input.description)")
         }
     }
 }
 
+/// What this thread has computed so far: other people's work on the machine does not count.
+private func ownTime() -> Duration {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+}
+
 private struct IgnoreFuzzInput: CustomStringConvertible {
-    /// Ample for a debug build on a busy machine, and far below what backtracking would take.
+    /// Ample for a debug build, and far below what backtracking would take.
     static let longest: Duration = .seconds(20)
 
     private let file: [UInt8]
@@ -42,7 +50,7 @@ private struct IgnoreFuzzInput: CustomStringConvertible {
         names = names.map { $0.last == UInt8(ascii: "/") ? $0.dropLast() : $0 }
         names.append(Self.soup(&random, of: Array("ab/*\n\u{e9}".utf8) + [0xFF, 0xC3], upTo: 255))
         names.append(
-            Array(repeatElement("a/", count: random.oneIn(50) ? 2000 : 20).joined().utf8) + [UInt8(ascii: "b")])
+            Array(repeatElement("a/", count: random.oneIn(50) ? 1000 : 20).joined().utf8) + [UInt8(ascii: "b")])
         self.names = names.filter { !$0.isEmpty }
     }
 
@@ -52,7 +60,7 @@ private struct IgnoreFuzzInput: CustomStringConvertible {
 
     private static func repeated(_ random: inout SeededGenerator) -> [UInt8] {
         let piece = random.pick(["**/", "*", "?*", "a*", "**a", "[^a]*", "a{9}", "**/*", "(", "x|", "\\Q*", "a**/"])
-        let count = random.oneIn(10) ? 2000 : Int.random(in: 1...40, using: &random)
+        let count = random.oneIn(10) ? 500 : Int.random(in: 1...40, using: &random)
         return Array((random.oneIn(2) ? "!" : "").utf8) + Array(repeatElement(piece, count: count).joined().utf8)
             + Array(random.pick(["", "b", "\n*\n!b", "\nz"]).utf8)
     }
