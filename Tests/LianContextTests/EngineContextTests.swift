@@ -13,11 +13,11 @@ import Testing
             try await withTemporaryFolder { folder in
                 let dockerfile = folder.appending(path: "Dockerfile")
                 try "FROM scratch\nCOPY . /\n".write(to: dockerfile, atomically: true, encoding: .utf8)
-                // Two at a time: most of a build is waiting.
+                // Four at a time: most of a build is waiting.
                 let compared = try await withThrowingTaskGroup(of: Bool.self) { group in
                     var compared = 0
                     for (index, sample) in ContextSample.all.enumerated() {
-                        if index >= 2, try await group.next() == true { compared += 1 }
+                        if index >= 4, try await group.next() == true { compared += 1 }
                         group.addTask { try await compare(sample, engine, folder) }
                     }
                     for try await wasCompared in group where wasCompared { compared += 1 }
