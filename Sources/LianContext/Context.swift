@@ -5,7 +5,8 @@ import LianSystem
 /// A folder that a build takes its files from, with the rules of what of it travels.
 package final class Context: Sendable {
     package let root: String
-    /// Relative to the root, as BuildKit will find it; nil for an extra context.
+    /// The file that BuildKit will read, relative to the root; nil for an extra context. BuildKit has to be told the path
+    /// that was asked for: it finds a small-lettered `dockerfile` itself, and the ignore file is named after the other.
     package let dockerfile: String?
     /// The ignore file in force, relative to the root.
     package let ignoreFile: String?

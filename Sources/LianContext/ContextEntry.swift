@@ -7,7 +7,8 @@ package struct ContextEntry {
         case file(bytes: Int)
         /// Sent as a link, wherever it points.
         case link(bytes: Int)
-        /// A FIFO, a socket or a device. BuildKit makes a FIFO and a device anew and an empty file of a socket.
+        /// A FIFO, a socket or a device. BuildKit takes all of them: it makes a device and, in later versions, a FIFO anew,
+        /// and an empty file of a socket. rsync makes each anew too, but a device only where it runs as root.
         case special
     }
 

@@ -15,7 +15,6 @@ struct IgnorePattern: Sendable {
         case program(RegexProgram)
     }
 
-    let line: Int
     /// Whether it takes back what earlier patterns excluded.
     let isException: Bool
     let text: [UInt8]
@@ -26,8 +25,7 @@ struct IgnorePattern: Sendable {
     /// Whether both tests say the same of every name without a newline in it.
     let generationsAgree: Bool
 
-    init(line: Int, isException: Bool, scalars: [UInt32]) throws(RegexError) {
-        self.line = line
+    init(isException: Bool, scalars: [UInt32]) throws(RegexError) {
         self.isException = isException
         text = GoText.bytes(of: scalars)
         componentCount = text.count { $0 == GoText.slash } + 1

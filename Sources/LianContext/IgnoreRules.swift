@@ -3,7 +3,6 @@ import LianModel
 /// The rules of an ignore file, in its order: of the patterns that match, the last one decides.
 package struct IgnoreRules: Sendable {
     let patterns: [IgnorePattern]
-    let hasExceptions: Bool
     /// Whether a folder can be left unread as soon as no exception begins with its path: no exception has a wildcard,
     /// but for one that ends it.
     let exceptionsArePrefixes: Bool
@@ -18,12 +17,11 @@ package struct IgnoreRules: Sendable {
     private init(patterns: [IgnorePattern]) {
         self.patterns = patterns
         let exceptions = patterns.filter(\.isException)
-        hasExceptions = !exceptions.isEmpty
         exceptionsArePrefixes = exceptions.allSatisfy { exception in
             !exception.textBeforeTrailingWildcard.contains { Self.wildcards.contains($0) }
         }
         readableBeforeV010 = patterns.allSatisfy { $0.beforeV010 != nil }
-        generationsAgree = !hasExceptions && patterns.allSatisfy(\.generationsAgree)
+        generationsAgree = exceptions.isEmpty && patterns.allSatisfy(\.generationsAgree)
     }
 
     private static let wildcards = Set("*[]?^\\".utf8)
@@ -31,15 +29,13 @@ package struct IgnoreRules: Sendable {
     /// Reads an ignore file. `name` is what messages call it.
     package init(parsing file: [UInt8], name: String) throws(LianError) {
         var patterns: [IgnorePattern] = []
-        var line = 0
-        for bytes in Self.lines(of: file) {
-            line += 1
+        for (index, bytes) in Self.lines(of: file).enumerated() {
             do {
-                if let pattern = try Self.pattern(inLine: bytes, number: line) { patterns.append(pattern) }
+                if let pattern = try Self.pattern(inLine: bytes) { patterns.append(pattern) }
             } catch {
                 throw LianError(
                     .ignoreFileInvalid, .resolve,
-                    "\(name), line \(line): \(error.reason): \(Self.excerpt(of: bytes))",
+                    "\(name), line \(index + 1): \(error.reason): \(Self.excerpt(of: bytes))",
                     hint: error.hint)
             }
         }
@@ -58,13 +54,11 @@ package struct IgnoreRules: Sendable {
     private struct LineError: Error {
         let reason: String
         var hint =
-            "Docker reads * and ? within a folder's name, ** across folders, [a-z] as a class, and a backslash before a plain character."
+            "Docker reads * and ? within a name, ** across folders, [a-z] as a class, \\ before a plain character."
     }
 
     /// What Docker makes of a line: it is cleaned once when the file is read and once more when it is compiled.
-    private static func pattern(
-        inLine bytes: ArraySlice<UInt8>, number: Int
-    ) throws(LineError) -> IgnorePattern? {
+    private static func pattern(inLine bytes: ArraySlice<UInt8>) throws(LineError) -> IgnorePattern? {
         guard bytes.count <= longestLine else {
             throw LineError(
                 reason: "the line is longer than \(longestLine) bytes", hint: "Split it into several lines.")
@@ -84,7 +78,7 @@ package struct IgnoreRules: Sendable {
         }
         guard GoGlobSyntax.isTaken(pattern) else { throw LineError(reason: "not a pattern") }
         do {
-            return try IgnorePattern(line: number, isException: isException, scalars: pattern)
+            return try IgnorePattern(isException: isException, scalars: pattern)
         } catch {
             throw LineError(reason: "not a pattern: \(error.reason)")
         }

@@ -28,6 +28,51 @@ import Testing
         }
     }
 
+    @Test(.enabled("a Docker engine can be started") { await DockerEngine.missing() == nil })
+    func whatTheEngineFetchesByItselfAndWhatItMakesOfSpecialFiles() async throws {
+        try await DockerEngine.with { engine in
+            try await withTemporaryFolder { folder in
+                let root = folder.appending(path: "context")
+                let output = folder.appending(path: "output")
+                try ContextSample(
+                    tree: ["sub/", "a", "b", "sub/Dockerfile.dockerignore"], ignoreFile: "b\n"
+                ).make(at: root)
+                try "FROM scratch\nCOPY . /\n".write(
+                    to: root.appending(path: "sub/Dockerfile"), atomically: false, encoding: .utf8)
+                try "**\n!b\n!special".write(
+                    to: root.appending(path: "sub/Dockerfile.dockerignore"), atomically: false, encoding: .utf8)
+                try await makeSpecialFiles(in: root.appending(path: "special"))
+                let build = try await engine.docker([
+                    "build", "-f", "\(root.path)/sub/Dockerfile", "--output", "type=local,dest=\(output.path)",
+                    root.path,
+                ])
+                try #require(build.termination.isSuccess, "\(build.errorText)")
+                let copied = try await listing(of: output)
+                // Docker 20.10 takes a FIFO and does not copy it; later ones do.
+                #expect(
+                    copied.subtracting(["pspecial/fifo"]) == ["fb", "dspecial", "fspecial/socket", "lspecial/link"])
+                let context = try Context(root: root.path, dockerfile: "sub/Dockerfile")
+                var sent: Set<String> = []
+                _ = try context.walk { sent.insert($0.description) }
+                #expect(
+                    sent == [
+                        "dsub", "fsub/Dockerfile", "fsub/Dockerfile.dockerignore", "fb", "dspecial", "?special/fifo",
+                        "?special/socket", "lspecial/link",
+                    ])
+            }
+        }
+    }
+
+    private func makeSpecialFiles(in folder: URL) async throws {
+        let script =
+            "import os,socket; os.mkfifo('fifo'); os.symlink('../a','link'); socket.socket(socket.AF_UNIX).bind('socket')"
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let made = try await run(
+            Command("/usr/bin/python3", ["-c", script], environment: [:], workingDirectory: folder.path),
+            deadline: .seconds(30))
+        try #require(made.termination.isSuccess, "\(made.errorText)")
+    }
+
     /// Whether both sides took the ignore file, so that there was something to compare.
     private func compare(_ sample: ContextSample, _ engine: DockerEngine, _ folder: URL) async throws -> Bool {
         let root = folder.appending(path: UUID().uuidString)
