@@ -44,10 +44,7 @@ struct ContextFiles {
             throw LianError(
                 .dockerfileMissing, .resolve, "\(path) in the context \(context) is not a file",
                 hint: "Name the Dockerfile itself with --dockerfile.")
-        case .unreadable(let failure):
-            throw LianError(
-                .contextUnreadable, .resolve, "cannot read \(path) in the context \(context): \(failure.reason)",
-                hint: "Make it readable.")
+        case .unreadable(let failure): throw unreadable(path, failure)
         }
     }
 

@@ -21,7 +21,7 @@ import Testing
     /// Whichever BuildKit a runner has, what it keeps is there: the shortcuts that ask one generation for both included.
     @Test func whatAnyGenerationKeepsTravels() async throws {
         var differing = 0
-        for (index, sample) in (ContextSample.all + ContextSample.generated(from: 9000, count: 60)).enumerated() {
+        for (index, sample) in (ContextSample.all + ContextSample.generated(from: 9000, count: 30)).enumerated() {
             try await withTemporaryFolder { folder in
                 let root = folder.appending(path: "context")
                 try sample.make(at: root)

@@ -132,11 +132,12 @@ import Testing
         .timeLimit(.minutes(1)),
         arguments: [
             String(repeating: "**/", count: 2000) + "x", String(repeating: "*a", count: 200) + "b",
-            String(repeating: "[^a]*", count: 500) + "b", String(repeating: "a**", count: 300) + "b", "a{1000}?",
+            String(repeating: "[^a]*", count: 500) + "b", String(repeating: "a**", count: 300) + "b",
+            String(repeating: "**a", count: 300) + "b", "a{1000}?",
             String(repeating: "**/a*/", count: 200) + "b",
         ])
     func noPatternTakesForEver(pattern: String) throws {
-        let name = String(repeating: "a/", count: 500) + String(repeating: "a", count: 255)
+        let name = String(repeating: "a/", count: 150) + String(repeating: "a", count: 255)
         #expect(try !isExcluded(name, by: pattern, generation: .beforeV010))
         let matcher = IgnoreMatcher(try IgnoreRules(parsing: Array(pattern.utf8), name: ".dockerignore"))
         #expect(Array(name.utf8).withUnsafeBufferPointer { !matcher.excludes($0, in: matcher.matchesAtRoot) })
