@@ -20,7 +20,7 @@ package struct ContextSummary: Equatable, Sendable {
 }
 
 package struct ContextWarning: Equatable, Sendable {
-    package enum Code: String, CaseIterable, Sendable {
+    package enum Code: String, Sendable {
         case environmentFile = "context_env_file"
         case gitFolder = "context_git_folder"
         case privateKey = "context_private_key"
@@ -38,6 +38,13 @@ struct ContextTally {
     private var findings: [ContextWarning.Code: Findings] = [:]
 
     private static let largestShown = 5
+
+    private static let openings: [(ContextWarning.Code, String)] = [
+        (.environmentFile, "the context carries environment files, which often hold secrets"),
+        (.gitFolder, "the context carries Git's own data"),
+        (.privateKey, "the context carries private keys"),
+        (.specialFile, "the context carries sockets, FIFOs or devices, which not every runner can take"),
+    ]
 
     private struct Findings {
         var first: [String] = []
@@ -67,9 +74,11 @@ struct ContextTally {
         var summary = summary
         summary.excludedFiles = excludedFiles
         summary.warnings = warnings
-        for code in ContextWarning.Code.allCases {
+        for (code, opening) in Self.openings {
             guard let found = findings[code] else { continue }
-            summary.warnings.append(ContextWarning(code: code, message: Self.message(code, found)))
+            let more = found.count - found.first.count
+            let names = found.first.joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
+            summary.warnings.append(ContextWarning(code: code, message: "\(opening): \(names)"))
         }
         return summary
     }
@@ -89,17 +98,5 @@ struct ContextTally {
         // The smallest names, so that the message is the same on every file system.
         found.first = Array((found.first + [entry.pathText]).sorted().prefix(3))
         findings[code] = found
-    }
-
-    private static func message(_ code: ContextWarning.Code, _ found: Findings) -> String {
-        let more = found.count - found.first.count
-        let names = found.first.joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
-        return switch code {
-        case .environmentFile: "the context carries environment files, which often hold secrets: \(names)"
-        case .gitFolder: "the context carries Git's own data: \(names)"
-        case .privateKey: "the context carries private keys: \(names)"
-        case .specialFile: "the context carries sockets, FIFOs or devices, which not every runner can take: \(names)"
-        case .ignoreFileUnused: names
-        }
     }
 }

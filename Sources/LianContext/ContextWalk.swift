@@ -79,7 +79,8 @@ struct ContextWalk {
             reader = try FolderReader(root: root, path: buffer.cPath)
         } catch {
             // Gone since its name was read; or closed to us, and excluded anyway.
-            if error.code == ENOENT || error.code == EACCES && folder.access.isExcluded { return }
+            let isGone = error.code == ENOENT || error.code == ENOTDIR
+            if isGone || error.code == EACCES && folder.access.isExcluded { return }
             throw unreadable(error)
         }
         while let entry = try nextEntry(of: reader, folder) {
