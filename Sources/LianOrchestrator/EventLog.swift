@@ -48,7 +48,7 @@ package struct EventLog: Sendable {
             write(JSONValue.object(members).encoded())
         case .text:
             let told = fields.keys.sorted().map { " \($0)=\(fields[$0]?.stringValue ?? fields[$0]?.encoded() ?? "")" }
-            write("\(time) \(level.rawValue): \(message)\(told.joined())")
+            write("\(time) \(level.rawValue): \(onOneLine(message + told.joined(), limit: 4000))")
         }
     }
 }

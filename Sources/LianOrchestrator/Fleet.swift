@@ -256,20 +256,13 @@ extension Fleet {
         for record in try store.unfinished() where !isClaimed(record.id) {
             if !record.isTornDown, record.state == .gone || record.state == .failed {
                 if isDueAgain(record.id) { aside { self.retry(record.id) } }
-            } else if let reason = Self.end(of: record, at: now) {
+            } else if let reason = record.reasonToEnd(at: now) {
                 aside { self.expire(record.id, reason: reason) }
             } else if record.state == .ready, !provider.isAlive(record.id) {
                 aside { self.lose(record.id) }
             }
         }
         try store.forgetRunners(goneBefore: clock.wallClock() - Self.keyIsRemembered)
-    }
-
-    /// Why the runner's time is up; nil while it is not.
-    static func end(of record: RunnerRecord, at now: Int) -> String? {
-        if record.lifeEnds <= now { return "its lifetime has run out" }
-        if record.leaseEnds <= now { return "its lease has run out" }
-        return nil
     }
 
     private func retry(_ id: String) {
@@ -279,7 +272,7 @@ extension Fleet {
     private func expire(_ id: String, reason: String) {
         guarded(id) { () throws(StoreError) in
             // A heartbeat may have come between the look and now.
-            guard let record = try store.runner(id), Self.end(of: record, at: clock.now()) != nil else { return }
+            guard let record = try store.runner(id), record.reasonToEnd(at: clock.now()) != nil else { return }
             _ = try destroy(id, reason: reason)
         }
     }
@@ -302,36 +295,9 @@ extension Fleet {
     }
 }
 
-// MARK: - Start and stop
+// MARK: - Until the end
 
 extension Fleet {
-    /// Brings the store and the machine together after a stop of any kind. Runners that were ready and still answer
-    /// live on; everything else goes. Returns once it is so.
-    package func reconcile() throws {
-        let known = try store.unfinished()
-        for id in try provider.existing() where !known.contains(where: { $0.id == id && !$0.isTornDown }) {
-            log.warning("stray_removed", "\(id) is on this machine but not in the store: removing it")
-            try provider.destroy(id)
-        }
-        let now = clock.now()
-        for record in known {
-            if record.bootID != clock.bootID {
-                try store.becameGone(record.id, reason: "the machine was started anew", at: clock.wallClock())
-            } else if let reason = Self.end(of: record, at: now) {
-                try store.becameGone(record.id, reason: reason, at: clock.wallClock())
-            } else if record.state == .pending {
-                let reason = "the orchestrator was stopped before the runner was ready"
-                try store.becameGone(record.id, reason: reason, at: clock.wallClock())
-            } else if record.state == .ready, !provider.isAlive(record.id) {
-                try store.becameFailed(record.id, reason: "its sshd has ended")
-            } else if record.state == .ready {
-                log.info("runner_kept", "runner \(record.id) lives on", ["runner_id": .string(record.id)])
-                continue
-            }
-            if let problem = try tearDown(record.id) { throw ProviderError(problem) }
-        }
-    }
-
     /// From now on nothing is spawned. Destroys every runner where asked, and lets nobody wait any longer.
     package func stop(destroying: Bool) throws(StoreError) {
         phase.update { $0 = .stopping }

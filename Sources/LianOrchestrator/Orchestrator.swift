@@ -37,15 +37,16 @@ package enum Orchestrator {
             }
             let folder = try StateFolder(path)
             let store = try Store(path: folder.store)
-            let provider = try LocalProvider(
-                state: folder.path, engine: options.engine, environment: environment, log: log)
-            let fleet = Fleet(
-                store: store, provider: provider, clock: try .ofThisMachine(), log: log, capacity: options.capacity)
-            try fleet.reconcile()
+            let clock = try BootClock.ofThisMachine()
+            let remover = try LocalRemover(state: folder.path)
+            let isClean = try Reconciliation(store: store, remover: remover, clock: clock, log: log).run()
             if options.action == .sweep {
-                log.info("swept", "nothing is left of runners that are gone")
-                return 0
+                if isClean { log.info("swept", "nothing is left of runners that are gone") }
+                return isClean ? 0 : 1
             }
+            let provider = try LocalProvider(
+                state: folder.path, engine: options.engine, environment: environment, remover: remover, log: log)
+            let fleet = Fleet(store: store, provider: provider, clock: clock, log: log, capacity: options.capacity)
             let token = try token(options, environment, folder, log)
             try await serve(
                 options, fleet, Routes(fleet: fleet, store: store, token: token, log: log), folder, log, signals)

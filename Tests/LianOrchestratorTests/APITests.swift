@@ -274,10 +274,10 @@ import Testing
                         let answer = try connection.receive()
                         statuses[answer?.status ?? 0, default: 0] += 1
                         guard request.isHTTP else { continue }
-                        guard let answer else { throw CallerFailure(description: "no answer to \(request.text)") }
+                        guard let answer else { throw FixtureError("no answer to \(request.text)") }
                         let isApiResponse = answer.json["success"]?.boolValue == (answer.status < 300)
                         guard (200..<500).contains(answer.status), isApiResponse else {
-                            throw CallerFailure(description: "\(answer.status) to \(request.text)")
+                            throw FixtureError("\(answer.status) to \(request.text)")
                         }
                     }
                     return statuses

@@ -12,14 +12,7 @@ struct Caller: Sendable {
 
     init(in folder: URL, type: String = "ed25519") async throws {
         self.folder = folder
-        let path = folder.appending(path: "key").path
-        let made = try await run(
-            Command(
-                "/usr/bin/ssh-keygen", ["-q", "-t", type, "-N", "", "-C", "a comment", "-f", path], environment: [:]),
-            deadline: .seconds(30))
-        guard made.termination.isSuccess else { throw CallerFailure(description: made.errorText) }
-        publicKey = try String(contentsOfFile: path + ".pub", encoding: .utf8)
-            .trimmingCharacters(in: .whitespacesAndNewlines)
+        publicKey = try await makeSSHKey(folder.appending(path: "key").path, ["-t", type, "-C", "a comment"])
     }
 
     func order(build: String = "b-1", memoryMB: Int = 1024, lease: Int = 300, budget: Int = 30) -> SpawnRequest {
@@ -47,8 +40,4 @@ struct Caller: Sendable {
                 environment: ["PATH": "/usr/bin:/bin", "HOME": folder.path]),
             input: input, deadline: .seconds(120))
     }
-}
-
-struct CallerFailure: Error {
-    let description: String
 }

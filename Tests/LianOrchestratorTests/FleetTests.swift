@@ -59,6 +59,7 @@ private struct Fixture {
     let time: Monitor<Int>
     let storePath: String
     let store: Store
+    let clock: BootClock
     let fleet: Fleet
 
     init(
@@ -69,9 +70,17 @@ private struct Fixture {
         self.time = time
         storePath = folder.appending(path: "store").path
         store = try Store(path: storePath)
+        clock = BootClock(bootID: boot) { time.current }
         fleet = Fleet(
-            store: store, provider: provider, clock: BootClock(bootID: boot) { time.current },
+            store: store, provider: provider, clock: clock,
             log: EventLog(.text) { _ in }, capacity: capacity)
+    }
+
+    func reconcile() throws {
+        let reconciliation = Reconciliation(
+            store: store, remover: provider, clock: clock, log: EventLog(.text) { _ in })
+        let isClean = try reconciliation.run()
+        #expect(isClean)
     }
 
     func pass(_ seconds: Int) { time.update { $0 += seconds * 1000 } }
@@ -126,7 +135,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
             let first = try Fixture(folder)
             let id = try first.ready("key-1")
             let second = try Fixture(folder, provider: first.provider)
-            try second.fleet.reconcile()
+            try second.reconcile()
             guard case .known(let kept) = try second.spawn("key-1") else {
                 Issue.record("a second runner")
                 return
@@ -299,7 +308,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
             let first = try Fixture(folder)
             let id = try first.ready("key-1")
             let second = try Fixture(folder, provider: first.provider, boot: "boot-2")
-            try second.fleet.reconcile()
+            try second.reconcile()
             #expect(try second.fleet.runner(id) == nil)
             #expect(second.provider.books.withLock { $0.destroyed } == [id])
         }
@@ -323,7 +332,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
             }
             let second = try Fixture(folder, capacity: 10, provider: first.provider)
             second.pass(11)
-            try second.fleet.reconcile()
+            try second.reconcile()
             let left = try second.fleet.runners(of: nil)
             #expect(left.filter { $0.state == .ready }.map(\.runnerID) == [living])
             #expect(left.filter { $0.state == .failed }.map(\.runnerID) == [dead])

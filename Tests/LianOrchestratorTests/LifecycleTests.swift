@@ -46,7 +46,9 @@ import Testing
             for name in names { #expect(empty.errorText.contains(name)) }
 
             let long = folder.path + "/" + String(repeating: "x", count: 100)
-            #expect(try await orchestrate(["--state", long]).errorText.contains("too long for the sockets"))
+            if geteuid() == 0 {
+                #expect(try await orchestrate(["--state", long]).errorText.contains("path may have 51 characters"))
+            }
             let odd = try await orchestrate(["--state", folder.path + "/a b"])
             #expect(odd.errorText.contains("may contain letters, digits"))
             let token = try await orchestrate(["--state", state, "--token-file", "/nonexistent"])

@@ -87,7 +87,7 @@ package final class Orchestrator: Sendable {
     /// Spawns a runner and waits until it is ready.
     package func readyRunner(_ order: SpawnRequest, key: String = UUID().uuidString) async throws -> ReadyRunner {
         let spawned = try await spawn(order, key: key)
-        guard spawned.status == 201 else { throw PlainHTTPFailure(description: "spawn: \(spawned.json.encoded())") }
+        guard spawned.status == 201 else { throw FixtureError("spawn: \(spawned.json.encoded())") }
         let id = spawned.json["data"]?["runner_id"]?.stringValue ?? ""
         let ready = try await request("GET", "/api/v1/runners/\(id)?wait=30")
         return try ReadyRunner(RunnerAnswer(JSONNode(ready.json["data"] ?? .null)))

@@ -13,10 +13,6 @@ package struct PlainHTTPResponse: Sendable {
     package var json: JSONValue { (try? JSONValue.parse(body)) ?? .null }
 }
 
-package struct PlainHTTPFailure: Error, CustomStringConvertible {
-    package let description: String
-}
-
 /// One HTTP/1.1 connection to loopback, in plain sight: it sends the very bytes that it is given, so that a test can
 /// send what no client would. It blocks; `exchange` does its work on a thread of its own.
 package struct PlainHTTPConnection: ~Copyable {
@@ -30,7 +26,7 @@ package struct PlainHTTPConnection: ~Copyable {
         setsockopt(raw, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var on: Int32 = 1
         setsockopt(raw, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
-        let address = loopbackAddress(port: port)
+        var address = loopbackAddress(port: port)
         let size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let connected = withUnsafePointer(to: address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(raw, $0, size) }
@@ -59,7 +55,7 @@ package struct PlainHTTPConnection: ~Copyable {
                 let head = String(decoding: bytes[..<end.lowerBound], as: UTF8.self).components(separatedBy: "\r\n")
                 let words = head[0].split(separator: " ")
                 guard words.count > 1, let status = Int(words[1]) else {
-                    throw PlainHTTPFailure(description: "no status line: \(head[0])")
+                    throw FixtureError("no status line: \(head[0])")
                 }
                 var headers: [String: String] = [:]
                 for line in head.dropFirst() {
@@ -71,13 +67,13 @@ package struct PlainHTTPConnection: ~Copyable {
                 let start = end.upperBound
                 let length = afterHEAD ? 0 : Int(headers["content-length"] ?? "0") ?? 0
                 while bytes.count < start + length {
-                    guard try more(&bytes) else { throw PlainHTTPFailure(description: "the body is cut short") }
+                    guard try more(&bytes) else { throw FixtureError("the body is cut short") }
                 }
                 return PlainHTTPResponse(
                     status: status, headers: headers, body: Array(bytes[start..<start + length]))
             }
             guard try more(&bytes) else {
-                guard bytes.isEmpty else { throw PlainHTTPFailure(description: "the head is cut short") }
+                guard bytes.isEmpty else { throw FixtureError("the head is cut short") }
                 return nil
             }
         }
@@ -103,6 +99,6 @@ package func exchange(
             return try connection.receive(afterHEAD: method == "HEAD")
         }
     }
-    guard let response = try result.get() else { throw PlainHTTPFailure(description: "no answer") }
+    guard let response = try result.get() else { throw FixtureError("no answer") }
     return response
 }

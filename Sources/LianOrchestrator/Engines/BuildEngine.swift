@@ -10,6 +10,8 @@ protocol BuildEngine: Sendable {
     func command(in folder: RunnerFolder, cgroup: String?, environment: [String: String]) -> Command?
     /// What a session on the runner needs to find the engine.
     func environment(in folder: RunnerFolder) -> [String: String]
+    /// The longest path of a socket that it makes; nil where it makes none.
+    func longestSocket(in folder: RunnerFolder) -> String?
     /// For `buildctl --addr`; nil where buildctl knows by itself.
     func address(in folder: RunnerFolder) -> String?
 }

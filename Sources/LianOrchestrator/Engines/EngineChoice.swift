@@ -12,6 +12,7 @@ package enum EngineChoice: String, CaseIterable, Sendable {
         environment["PATH"] = path
         // A client given a host refuses to be given a context as well.
         environment["DOCKER_CONTEXT"] = nil
+        environment["ORCHESTRATOR_TOKEN"] = nil
         let finder = EngineFinder(path: path, environment: environment)
         let candidates: [(EngineChoice, () -> Result<any BuildEngine, ProviderError>)] = [
             (.buildkit, finder.buildkit), (.dockerd, finder.dockerd), (.docker, finder.docker),

@@ -14,6 +14,8 @@ struct PrivateBuildkitd: BuildEngine {
             insecure-entitlements = ["network.host"]
             [grpc]
             address = ["\(socket(folder))"]
+            [otel]
+            socketPath = "\(folder.engineRun)/otel.sock"
             [worker.containerd]
             enabled = false
             [worker.oci]
@@ -32,6 +34,8 @@ struct PrivateBuildkitd: BuildEngine {
     }
 
     func environment(in folder: RunnerFolder) -> [String: String] { ["BUILDKIT_HOST": socket(folder)] }
+
+    func longestSocket(in folder: RunnerFolder) -> String? { folder.engineSocket }
 
     func address(in folder: RunnerFolder) -> String? { socket(folder) }
 

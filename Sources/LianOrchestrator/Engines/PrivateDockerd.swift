@@ -32,6 +32,9 @@ struct PrivateDockerd: BuildEngine {
 
     func environment(in folder: RunnerFolder) -> [String: String] { ["DOCKER_HOST": host(folder)] }
 
+    /// That of its containerd.
+    func longestSocket(in folder: RunnerFolder) -> String? { "\(folder.engineRun)/containerd/containerd-debug.sock" }
+
     func address(in folder: RunnerFolder) -> String? { nil }
 
     private func host(_ folder: RunnerFolder) -> String { "unix://\(folder.engineSocket)" }

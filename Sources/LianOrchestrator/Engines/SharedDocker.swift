@@ -17,5 +17,7 @@ struct SharedDocker: BuildEngine {
 
     func environment(in folder: RunnerFolder) -> [String: String] { ["DOCKER_HOST": host] }
 
+    func longestSocket(in folder: RunnerFolder) -> String? { nil }
+
     func address(in folder: RunnerFolder) -> String? { nil }
 }

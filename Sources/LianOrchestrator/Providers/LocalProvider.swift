@@ -14,42 +14,29 @@ package struct LocalProvider: RunnerProvider {
     private let buildEngine: any BuildEngine
     private let sshServer: SSHServer
     private let cgroups: Cgroups?
-    private let rm: String
-    private let children = ChildProcesses()
+    private let remover: LocalRemover
     private let log: EventLog
 
     private static let sshdStart: Duration = .seconds(20)
-    private static let teardownLimit: Duration = .seconds(30)
     private static let portTries = 20
 
     /// Finds what runners are made of; throws with the whole list of what is missing.
     package init(
-        state: String, engine choice: EngineChoice, environment: [String: String], log: EventLog
+        state: String, engine choice: EngineChoice, environment: [String: String], remover: LocalRemover, log: EventLog
     ) throws(ProviderError) {
         self.state = state
+        self.remover = remover
         self.log = log
         path = Self.searchPath(environment["PATH"])
-        let sample = RunnerFolder(state: state, runnerID: "r-0000000000")
-        guard sample.longestSocket.utf8.count <= RunnerFolder.socketPathLimit else {
-            throw ProviderError(
-                "the state folder's path is too long for the sockets below it: \(state); choose a shorter one by --state"
-            )
-        }
-        guard sample.path.utf8.allSatisfy(Self.isPlain) else {
-            throw ProviderError(
-                "the state folder's path may contain letters, digits and '/', '.', '_', '-', '+', '=', '@' only: \(state)"
-            )
-        }
         guard let sshd = findExecutable("sshd", path: path), let keygen = findExecutable("ssh-keygen", path: path)
         else { throw ProviderError("sshd and ssh-keygen are not both on PATH: install openssh-server") }
-        guard let rm = findExecutable("rm", path: path) else { throw ProviderError("rm is not on PATH") }
         sshServer = SSHServer(sshd: sshd, sshKeygen: keygen)
-        self.rm = rm
         do {
             buildEngine = try choice.find(path: path, environment: environment)
         } catch {
             throw ProviderError("no build engine: \(error)")
         }
+        try Self.check(state, for: buildEngine)
         guard let entry = getpwuid(geteuid()) else { throw ProviderError("user \(geteuid()) has no name") }
         user = String(cString: entry.pointee.pw_name)
         do {
@@ -61,7 +48,6 @@ package struct LocalProvider: RunnerProvider {
                     )
                 }
             }
-            try makeFolder(RunnerFolder.all(in: state))
         } catch let error as ProviderError {
             throw error
         } catch {
@@ -73,6 +59,23 @@ package struct LocalProvider: RunnerProvider {
         case .failure(let problem):
             cgroups = nil
             log.warning("no_limits", "runners get no limits of memory and CPU: \(problem)")
+        }
+    }
+
+    /// Socket paths have a limit, and sshd's configuration and the contract's work_dir take no odd characters.
+    private static func check(_ state: String, for engine: any BuildEngine) throws(ProviderError) {
+        let sample = RunnerFolder(state: state, runnerID: "r-0000000000")
+        let limit = 107
+        if let socket = engine.longestSocket(in: sample), socket.utf8.count > limit {
+            let room = limit - (socket.utf8.count - state.utf8.count)
+            throw ProviderError(
+                "the state folder's path may have \(room) characters, for the sockets below it: \(state); choose a "
+                    + "shorter one by --state")
+        }
+        guard sample.path.utf8.allSatisfy(isPlain) else {
+            throw ProviderError(
+                "the state folder's path may contain letters, digits and '/', '.', '_', '-', '+', '=', '@' only: "
+                    + state)
         }
     }
 
@@ -139,11 +142,11 @@ extension LocalProvider {
             try writeFile(folder.cgroup, cgroups.path(of: id))
             try cgroups.make(id, size: order.request.size)
         }
-        mountMemory(folder)
+        let hasMemory = mountMemory(folder)
         try writeFile(folder.authorizedKeys, order.key.line + "\n")
         try buildEngine.prepare(folder, cgroup: cgroups?.path(of: id))
         let hostKey = try sshServer.makeHostKey(in: folder)
-        let environment = environment(of: folder)
+        let environment = environment(of: folder, hasMemory: hasMemory)
         let port = try startSSHD(folder, environment: environment, isWanted: isWanted)
         return RunnerPlace(
             host: "127.0.0.1", port: Int(port), user: user, hostKeys: [hostKey], workDir: folder.work,
@@ -151,21 +154,21 @@ extension LocalProvider {
     }
 
     /// Secrets of a build belong in memory. Where nothing may be mounted the session is told of no such place.
-    private func mountMemory(_ folder: RunnerFolder) {
-        guard geteuid() == 0 else { return }
+    private func mountMemory(_ folder: RunnerFolder) -> Bool {
+        guard geteuid() == 0 else { return false }
         let flags = UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC)
-        if mount("tmpfs", folder.memory, "tmpfs", flags, "mode=0700,size=64m") != 0 {
-            let reason = SystemError("mount \(folder.memory)")
-            log.warning("no_memory_folder", "\(reason)", ["runner_id": .string(folder.runnerID)])
-        }
+        if mount("tmpfs", folder.memory, "tmpfs", flags, "mode=0700,size=64m") == 0 { return true }
+        let problem = SystemError("mount \(folder.memory)")
+        log.warning("no_memory_folder", "\(problem)", ["runner_id": .string(folder.runnerID)])
+        return false
     }
 
-    private func environment(of folder: RunnerFolder) -> [String: String] {
+    private func environment(of folder: RunnerFolder, hasMemory: Bool) -> [String: String] {
         var environment = [
             "PATH": "\(folder.programs):\(path)", "HOME": folder.home, "TMPDIR": folder.temporary,
             "LANG": "C.UTF-8", ProcessTable.marker: folder.runnerID,
         ]
-        if geteuid() == 0 { environment["XDG_RUNTIME_DIR"] = folder.memory }
+        if hasMemory { environment["XDG_RUNTIME_DIR"] = folder.memory }
         // The group counts for the client only where the engine's use is counted in it too.
         if let cgroups, engine != "docker" {
             environment["LIAN_CGROUP"] = cgroups.memoryFolder(of: folder.runnerID)
@@ -183,7 +186,7 @@ extension LocalProvider {
             try writeFile(
                 folder.sshdConfiguration,
                 SSHServer.configuration(folder: folder, user: user, port: port, environment: environment))
-            let launcher = Launcher(children: children)
+            let launcher = Launcher(children: remover.children)
             try? writeFile(folder.record(of: .sshd), "")
             try launcher.launch(
                 sshServer.command(in: folder, environment: environment), record: folder.record(of: .sshd),
@@ -218,7 +221,7 @@ extension LocalProvider {
                 }
             }
             guard isWanted() else { throw ProviderError("destroyed while it was being made") }
-            children.collectEnded()
+            remover.children.collectEnded()
             usleep(1000)
         }
         throw ProviderError("sshd did not listen within \(Self.sshdStart)")
@@ -232,68 +235,9 @@ extension Substring {
 // MARK: - Unmaking one
 
 extension LocalProvider {
-    package func destroy(_ runnerID: String) throws(ProviderError) {
-        let folder = RunnerFolder(state: state, runnerID: runnerID)
-        guard Identifier.isID(runnerID) else { throw ProviderError("'\(runnerID)' is no runner's id") }
-        guard fileKind(folder.path) != nil else { return }
-        do {
-            let group = cgroupPath(of: folder)
-            try endProcesses(folder, group: group)
-            try Mounts.detachAll(below: folder.path)
-            if let group { try Cgroups.remove(group, from: Cgroups.mountedHierarchies()) }
-            try removeFolder(folder)
-        } catch let error as ProviderError {
-            throw error
-        } catch {
-            throw ProviderError("\(error)")
-        }
-    }
+    package func destroy(_ runnerID: String) throws(ProviderError) { try remover.destroy(runnerID) }
 
-    /// The path that the runner's own file tells, where it is one of a runner.
-    private func cgroupPath(of folder: RunnerFolder) -> String? {
-        guard let path = try? readText(folder.cgroup), path.hasPrefix("/"), path.hasSuffix("/\(folder.runnerID)")
-        else { return nil }
-        return path
-    }
+    package func isAlive(_ runnerID: String) -> Bool { remover.isAlive(runnerID) }
 
-    /// By cgroup, and by record, descent, session and mark: what has no cgroup, or has left it, is ended too.
-    private func endProcesses(_ folder: RunnerFolder, group: String?) throws {
-        let hierarchies = group == nil ? [] : Cgroups.mountedHierarchies()
-        let recorded = RunnerFolder.Process.allCases.compactMap { Launcher.recorded(folder.record(of: $0)) }
-        let end = ContinuousClock.now + Self.teardownLimit
-        while true {
-            if let group { Cgroups.kill(group, in: hierarchies) }
-            let members = ProcessTable.members(of: folder.runnerID, recorded: recorded)
-            for member in members where member.isAlive { kill(member.pid, SIGKILL) }
-            children.collectEnded()
-            let groupIsEmpty = group.map { !Cgroups.hasMembers($0, in: hierarchies) } ?? true
-            if members.isEmpty && groupIsEmpty { return }
-            guard ContinuousClock.now < end else {
-                throw ProviderError("processes live on after SIGKILL: \(members.map(\.pid))")
-            }
-            usleep(5000)
-        }
-    }
-
-    private func removeFolder(_ folder: RunnerFolder) throws {
-        // rm follows no link and, told so, enters no other file system. It also knows how to go deeper than a path
-        // may be long, and a build's folders may be that deep.
-        let command = Command(rm, ["-rf", "--one-file-system", "--", folder.path], environment: [:])
-        let result = try runBlocking(command, deadline: .seconds(300))
-        guard result.termination.isSuccess else { throw ProviderError(result.errorText.trimmingLineEnd()) }
-    }
-
-    package func isAlive(_ runnerID: String) -> Bool {
-        children.collectEnded()
-        let folder = RunnerFolder(state: state, runnerID: runnerID)
-        return Launcher.recorded(folder.record(of: .sshd))?.isAlive == true
-    }
-
-    package func existing() throws(ProviderError) -> [String] {
-        do {
-            return try folderEntries(RunnerFolder.all(in: state)).filter(Identifier.isID)
-        } catch {
-            throw ProviderError("\(error)")
-        }
-    }
+    package func existing() throws(ProviderError) -> [String] { try remover.existing() }
 }

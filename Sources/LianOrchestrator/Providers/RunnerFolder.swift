@@ -35,10 +35,6 @@ struct RunnerFolder: Sendable {
     /// Placed by the first build that found the engine up.
     var engineIsUp: String { "\(path)/engine.up" }
 
-    /// The longest socket path that an engine makes: containerd's below dockerd's run folder.
-    var longestSocket: String { "\(engineRun)/containerd/containerd-debug.sock" }
-    static let socketPathLimit = 107
-
     /// The path of the runner's cgroup, written before that is made.
     var cgroup: String { "\(path)/cgroup" }
 

@@ -7,7 +7,7 @@ import LianModel
 /// runner's row is on disk before `create` is called: whatever `create` makes must be found again by the id alone, so
 /// that `destroy` can remove it after a crash at any moment. `local` names its folder after the id; a provider for a
 /// cloud would put the id into a label of its machine.
-package protocol RunnerProvider: Sendable {
+package protocol RunnerProvider: RunnerRemover {
     /// As the wire names it.
     var name: String { get }
     /// The build engine that its runners carry.
@@ -19,7 +19,10 @@ package protocol RunnerProvider: Sendable {
     /// Makes the runner and returns once its sshd answers. `isWanted` turns false when someone destroys it meanwhile;
     /// what is half made then, or when this throws, is removed by the `destroy` that follows.
     func create(_ order: RunnerOrder, isWanted: () -> Bool) throws(ProviderError) -> RunnerPlace
+}
 
+/// The half of a provider that looks after what is there already.
+package protocol RunnerRemover: Sendable {
     /// Ends and removes all of it. Safe to repeat, and right for a runner of which only a part was ever made.
     func destroy(_ runnerID: String) throws(ProviderError)
 

@@ -43,6 +43,13 @@ package struct RunnerRecord: Equatable, Sendable {
 
     package var ends: Int { min(leaseEnds, lifeEnds) }
 
+    /// Why its time is up; nil while it is not.
+    func reasonToEnd(at now: Int) -> String? {
+        if lifeEnds <= now { return "its lifetime has run out" }
+        if leaseEnds <= now { return "its lease has run out" }
+        return nil
+    }
+
     /// What the wire says of it.
     package func answer(at clock: BootClock) -> RunnerAnswer {
         var answer = RunnerAnswer(runnerID: id, state: state, workspace: workspace)

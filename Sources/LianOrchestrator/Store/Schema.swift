@@ -22,6 +22,8 @@ let storeMigrations = [
         torn_down INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE INDEX runners_standing ON runners (torn_down) WHERE torn_down = 0;
+    CREATE INDEX runners_unfinished ON runners (id) WHERE torn_down = 0 OR state <> 'gone';
+    CREATE INDEX runners_finished ON runners (gone_at) WHERE torn_down = 1;
     CREATE TABLE metrics (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT,
         workspace TEXT NOT NULL,

@@ -84,19 +84,19 @@ extension Store {
         try read("SELECT \(Self.columns) FROM runners WHERE id = ?", [.text(id)], Self.record).first
     }
 
-    /// Those that are not gone, oldest first.
+    /// Those that are not gone.
     package func runners(of workspace: String?) throws(StoreError) -> [RunnerRecord] {
         try read(
             """
             SELECT \(Self.columns) FROM runners
-            WHERE state <> 'gone' AND (?1 IS NULL OR workspace = ?1) ORDER BY rowid
+            WHERE (torn_down = 0 OR state <> 'gone') AND state <> 'gone' AND (?1 IS NULL OR workspace = ?1) ORDER BY id
             """, [SQLiteValue(workspace)], Self.record)
     }
 
     /// Those that something may be left of on the machine, and those that still wait for their lease to end.
     package func unfinished() throws(StoreError) -> [RunnerRecord] {
         try read(
-            "SELECT \(Self.columns) FROM runners WHERE torn_down = 0 OR state <> 'gone' ORDER BY rowid", [],
+            "SELECT \(Self.columns) FROM runners WHERE torn_down = 0 OR state <> 'gone' ORDER BY id", [],
             Self.record)
     }
 
