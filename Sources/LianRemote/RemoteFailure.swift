@@ -33,7 +33,7 @@ extension RemoteFailure {
         case .runGone, .supervisorLost:
             return error(
                 .connectionLost, "the build's processes on the runner were ended from outside",
-                "see whether something on the runner ends processes, or its memory is too small; then build again")
+                "see whether something on the runner ends processes, or its memory or disk is full; then build again")
         case .folderTaken(let folder):
             return error(.remoteFailed, "on the runner '\(folder)' exists already", folderHint)
         case .folderUnusable(let folder):

@@ -50,25 +50,32 @@ package struct RsyncServerOptions: Equatable, Sendable {
 /// Starts the receiving rsync in a folder of the runner, made where it is not there. Afterwards the channel's input
 /// and output are rsync's stream; on its standard error rsync speaks for itself.
 package func startRsyncReceiver(
-    on host: any RemoteHost, folder: String, options: RsyncServerOptions
+    on host: any RemoteHost, folder: String, options: RsyncServerOptions, limit: Duration = .seconds(20)
 ) async throws -> any RemoteChannel {
     guard folder.hasPrefix("/") else { throw RemoteFailure.invalidRequest("the context's folder is not absolute") }
     let nonce = Nonce()
     var request = WrapperRequest("receive", nonce: nonce)
     try request.value(folder)
     try request.values(options.options)
-    let channel = try await host.execute(Wrapper.commandLine)
-    try await channel.write(request.bytes)
-    return RsyncChannel(channel, nonce: nonce)
+    let bytes = request.bytes
+    let started: (any RemoteChannel)? = try await withinLimit(limit) {
+        let channel = try await host.execute(Wrapper.commandLine)
+        try await channel.write(bytes)
+        return channel
+    }
+    guard let started else { throw RemoteFailure.connectionLost("rsync's channel could not be opened in time") }
+    return RsyncChannel(started, nonce: nonce)
 }
 
 /// rsync's stream, with the wrapper's refusal, where there is one, told as an error of its own.
 private actor RsyncChannel: RemoteChannel {
     private let channel: any RemoteChannel
+    private var start: StreamStart
     private var records: RecordParser
 
     init(_ channel: any RemoteChannel, nonce: Nonce) {
         self.channel = channel
+        start = StreamStart(nonce: nonce)
         records = RecordParser(nonce: nonce)
     }
 
@@ -83,8 +90,16 @@ private actor RsyncChannel: RemoteChannel {
     }
 
     func read() async throws -> RemoteOutput? {
-        let output = try await channel.read()
-        if case .error(let bytes) = output { _ = try records.feed(bytes) }
-        return output
+        while let output = try await channel.read() {
+            switch output {
+            case .output(let bytes):
+                let own = try start.strip(bytes)
+                if !own.isEmpty { return .output(own) }
+            case .error(let bytes):
+                _ = try records.feed(bytes)
+                return output
+            }
+        }
+        return nil
     }
 }

@@ -9,8 +9,9 @@ package enum Wrapper {
     // which takes one byte at a time from a pipe and so never takes what belongs to rsync; a value is the count of
     // its lines and the lines; a file's bytes are read by one dd of exactly that size.
     //
-    // Output: standard output carries raw bytes alone (the log, rsync's stream), standard error the records, each
-    // behind the nonce. What a build prints goes to its log and from there to standard output, so it can forge none.
+    // Output: standard output carries a line with the nonce and then raw bytes alone (the log, rsync's stream),
+    // standard error the records, each behind the nonce. What a build prints goes to its log and from there to
+    // standard output, so it can forge none.
     //
     // A run has three parties. The session is this channel's shell: it follows the log, beats, and passes on what
     // the client says. The supervisor is a session of its own that waits for the command and outlives the channel.
@@ -171,6 +172,8 @@ package enum Wrapper {
         # Ends everything this channel started; the run is in sessions of its own.
         leave() {
           trap '' HUP TERM
+          # A child that is between fork and exec would lose a SIGTERM; its own children end by themselves soon.
+          kill -KILL $helpers
           kill -TERM 0
           exit 0
         }
@@ -195,6 +198,7 @@ package enum Wrapper {
         }
         # Follows the run in this folder from the byte given until the client is done with it or gone.
         follow() {
+          helpers=
           trap leave HUP TERM
           exec 7<>control
           # One client at a time: the session of a lost connection may not know yet.
@@ -203,12 +207,16 @@ package enum Wrapper {
           fi
           start_of $$; printf '%s\n' "$$ $start" >session
           say S
-          beat </dev/null 7>&- & beating=$!
+          beat </dev/null 7>&- &
+          beating=$!
+          helpers=$beating
           await_end </dev/null 7>&- &
+          helpers="$helpers $!"
           # GNU's waits for inotify and falls back to looking ten times a second; others look every second.
           quick=
           tail -s 0.1 -n 0 /dev/null && quick='-s 0.1'
           tail $quick -c "+$(($1 + 1))" -f log </dev/null 7>&- &
+          helpers="$helpers $!"
           while read -r word; do
             case $word in
               cancel) echo cancel >&7 ;;
@@ -302,6 +310,9 @@ package enum Wrapper {
         # Records go to the true standard error; what programs say there is of no use to the client.
         exec 3<&0 5>&2 2>/dev/null
         line; nonce=$line
+        # A login shell's rc files may have printed something on either, half a line too.
+        printf '%s\n' "$nonce"
+        printf '\n' >&5
         line
         case $line in
           run | attach | receive | sample | probe) "$line" ;;

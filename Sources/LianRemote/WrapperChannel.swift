@@ -5,6 +5,7 @@ import LianSystem
 actor WrapperChannel {
     private let channel: any RemoteChannel
     private let silenceLimit: Duration
+    private var start: StreamStart
     private var records: RecordParser
     /// The read that is under way: a reader that gives up leaves it for the next one, so no byte is lost.
     private var pendingRead: Task<RemoteOutput?, any Error>?
@@ -14,6 +15,7 @@ actor WrapperChannel {
     private init(channel: any RemoteChannel, nonce: Nonce, silenceLimit: Duration, resultLimit: Int) {
         self.channel = channel
         self.silenceLimit = silenceLimit
+        start = StreamStart(nonce: nonce)
         records = RecordParser(nonce: nonce, resultLimit: resultLimit)
     }
 
@@ -70,7 +72,9 @@ actor WrapperChannel {
             nextWaiting = 0
             guard let output = try await read() else { return nil }
             switch output {
-            case .output(let bytes): return .stream(bytes)
+            case .output(let bytes):
+                let own = try start.strip(bytes)
+                if !own.isEmpty { return .stream(own) }
             case .error(let bytes): waiting = try records.feed(bytes)
             }
         }

@@ -171,13 +171,29 @@ import Testing
 
     @Test func strangerIsNotLetIn() async throws {
         try await withRuns { runs in
-            let run = RemoteRun(runs.request("sleep 600"))
+            var request = runs.request("sleep 600")
+            request.grace = .seconds(1)
+            let run = RemoteRun(request)
             try await run.connect(to: runs.host)
             try Data("another nonce\n".utf8).write(to: URL(filePath: runs.folder + "/nonce"))
             await run.disconnect()
             await #expect(throws: RemoteFailure.runGone) { try await run.connect(to: runs.host) }
-            #expect(await eventually { !processes(workingIn: runs.root).isEmpty })
-            for pid in processes(workingIn: runs.root) { kill(-pid, SIGKILL) }
+        }
+    }
+
+    @Test func sessionsThatEndAtOnceLeaveNothing() async throws {
+        // A helper that is just being started must not miss the end.
+        try await withRuns { runs in
+            let run = RemoteRun(runs.request("sleep 600"))
+            for _ in 0..<30 {
+                try await run.connect(to: runs.host)
+                await run.disconnect()
+            }
+            let sessions = runs.host.pids
+            #expect(await eventually { sessions.allSatisfy { kill(-$0, 0) != 0 } })
+            try await run.connect(to: runs.host)
+            #expect(await run.stop(within: .seconds(30)) != nil)
+            try await run.remove()
         }
     }
 

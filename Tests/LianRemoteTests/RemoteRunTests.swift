@@ -140,9 +140,11 @@ import Testing
 
     @Test func noiseOnTheChannelIsNoRecord() async throws {
         // As a login shell's rc files may print it.
-        let host = LocalHost(launcher: ["/bin/sh", "-c", "echo 'X 0 ended' >&2; echo E gone >&2; exec \"$@\"", "sh"])
+        let noise = "echo 'X 0 ended' >&2; echo welcome; printf half; printf 'E gone' >&2; exec \"$@\""
+        let host = LocalHost(launcher: ["/bin/sh", "-c", noise, "sh"])
         try await withRuns(on: host) { runs in
-            let end = try await runs.complete(runs.request("echo hello; exit 4")).end
+            let (log, end, _) = try await runs.complete(runs.request("echo hello; exit 4"))
+            #expect(log == "hello\n")
             #expect(end.exitStatus == 4)
         }
     }

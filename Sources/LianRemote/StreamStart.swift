@@ -1,0 +1,32 @@
+/// Finds where the wrapper's own standard output begins: behind a line with the nonce. A login shell's rc files may
+/// have printed something before it.
+struct StreamStart {
+    private let marker: [UInt8]
+    private var noise: [UInt8] = []
+    private var begun = false
+
+    private static let noiseLimit = 1 << 16
+
+    init(nonce: Nonce) {
+        marker = Array("\(nonce.text)\n".utf8)
+    }
+
+    /// What of these bytes is the stream's.
+    mutating func strip(_ bytes: [UInt8]) throws(RemoteFailure) -> [UInt8] {
+        if begun { return bytes }
+        noise += bytes
+        var start = noise.startIndex
+        while let first = noise[start...].firstIndex(of: marker[0]), noise.count - first >= marker.count {
+            if noise[first...].starts(with: marker) {
+                begun = true
+                defer { noise = [] }
+                return Array(noise[(first + marker.count)...])
+            }
+            start = first + 1
+        }
+        guard noise.count <= Self.noiseLimit else {
+            throw .connectionLost("the runner's login shell prints without end")
+        }
+        return []
+    }
+}
