@@ -117,10 +117,11 @@ package enum Wrapper {
           # Once begun it is finished, also where a client comes back meanwhile.
           trap '' TERM
           printf '%s\n' "$1" >reason
-          kill -TERM "-$command"
+          # In its first moment it has no group of its own yet.
+          kill -TERM "-$command" || kill -TERM "$command"
           tries=0
-          while [ $tries -lt 50 ] && kill -0 "-$command"; do sleep 0.1; tries=$((tries + 1)); done
-          kill -KILL "-$command"
+          while [ $tries -lt 50 ] && kill -0 "$command"; do sleep 0.1; tries=$((tries + 1)); done
+          kill -KILL "-$command" || kill -KILL "$command"
         }
         # Waits for clients to come and go.
         watch_clients() {
@@ -221,7 +222,7 @@ package enum Wrapper {
             case $word in
               cancel) echo cancel >&7 ;;
               result)
-                kill "$beating"; wait "$beating"
+                kill -KILL "$beating"; wait "$beating"
                 if [ -f result ]; then say "R $(wc -c <result)"; cat result >&5; else say R -; fi ;;
               done)
                 drop_secrets

@@ -23,6 +23,20 @@ import Testing
         }
     }
 
+    @Test func cancelRightAfterTheStartIsNotMissed() async throws {
+        try await withRuns { runs in
+            for number in 0..<20 {
+                var request = runs.request("sleep 600")
+                request.folder = runs.root + "/run-\(number)"
+                let run = RemoteRun(request)
+                try await run.connect(to: runs.host)
+                try await run.cancel()
+                #expect(try await run.toItsEnd().end.cause == .cancelled)
+                try await run.remove()
+            }
+        }
+    }
+
     @Test func deafCommandIsKilled() async throws {
         try await withRuns { runs in
             let run = RemoteRun(runs.request("trap '' TERM; echo up; while :; do sleep 1; done"))
