@@ -5,6 +5,21 @@ package struct RunnerTools: Equatable, Sendable {
     package var rsync: String?
     package var buildctl: String?
 
+    /// Whether buildctl has `--progress=rawjson`: BuildKit's own, from 0.13 on.
+    package var speaksRawJSON: Bool {
+        guard let words = buildctl?.split(separator: " "),
+            let name = words.firstIndex(where: { $0.hasSuffix("/buildkit") }),
+            words.indices.contains(name + 1), words[name + 1].hasPrefix("v")
+        else { return false }
+        let numbers = words[name + 1].dropFirst().split(separator: ".").prefix(2).map { Int($0) ?? -1 }
+        return numbers.count == 2 && (numbers[0] > 0 || numbers[1] >= 13)
+    }
+
+    package init(rsync: String? = nil, buildctl: String? = nil) {
+        self.rsync = rsync
+        self.buildctl = buildctl
+    }
+
     /// Asks the runner.
     package static func probe(_ host: any RemoteHost, limit: Duration = .seconds(20)) async throws -> RunnerTools {
         let nonce = Nonce()

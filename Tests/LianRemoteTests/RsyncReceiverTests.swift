@@ -79,21 +79,6 @@ import Testing
         }
     }
 
-    @Test func toolsAreTold() async throws {
-        let tools = try await RunnerTools.probe(LocalHost())
-        #expect(tools.rsync?.hasPrefix("rsync  version ") == true)
-        try await withTemporaryFolder { folder in
-            let buildctl = folder.appending(path: "buildctl")
-            try Data("#!/bin/sh\necho buildctl example v0.16.0 abc\necho more".utf8).write(to: buildctl)
-            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: buildctl.path)
-            try FileManager.default.createSymbolicLink(
-                atPath: folder.path + "/dd", withDestinationPath: "/bin/dd")
-            let found = try await RunnerTools.probe(LocalHost(environment: ["PATH": folder.path]))
-            #expect(found.rsync == nil)
-            #expect(found.buildctl == "buildctl example v0.16.0 abc")
-        }
-    }
-
     /// Runs the real rsync with a transport that hands its two streams on to the channel.
     private func send(_ source: String, to destination: String, options: [String], _ runs: RunFixture) async throws {
         let up = runs.root + "/up", down = runs.root + "/down", words = runs.root + "/arguments"
