@@ -12,6 +12,8 @@ enum WrapperMessage: Equatable, Sendable {
 /// programs print there is noise.
 struct RecordParser {
     private let prefix: String
+    private let folder: String
+    private let program: String
     private let resultLimit: Int
     private var line: [UInt8] = []
     private var result: (left: Int, bytes: [UInt8])?
@@ -20,8 +22,10 @@ struct RecordParser {
     private static let lineLimit = 4096
     private static let noiseLimit = 500
 
-    init(nonce: Nonce, resultLimit: Int = 0) {
-        prefix = nonce.text + " "
+    init(_ request: WrapperRequest, resultLimit: Int = 0) {
+        prefix = request.nonce.text + " "
+        folder = request.folder
+        program = request.program
         self.resultLimit = resultLimit
     }
 
@@ -82,9 +86,9 @@ struct RecordParser {
     private func refusal(_ reason: String) -> RemoteFailure {
         switch reason {
         case "gone": .runGone
-        case "taken": .folderTaken("")
-        case "folder": .folderUnusable("")
-        case "missing": .commandMissing("")
+        case "taken": .folderTaken(folder)
+        case "folder": .folderUnusable(folder)
+        case "missing": .commandMissing(program)
         case "rsync_missing": .rsyncMissing
         case "setsid": .setsidMissing
         case "no_secret_store": .noSecretStore

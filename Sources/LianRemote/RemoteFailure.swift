@@ -19,6 +19,17 @@ package enum RemoteFailure: Error, Equatable, Sendable {
     case invalidRequest(String)
 }
 
+/// To us, whatever goes wrong in the transport is a lost connection.
+func orConnectionLost<Value>(_ body: () async throws -> Value) async throws -> Value {
+    do {
+        return try await body()
+    } catch is CancellationError {
+        throw CancellationError()
+    } catch {
+        throw RemoteFailure.connectionLost("\(error)")
+    }
+}
+
 extension RemoteFailure {
     package func lianError(_ phase: Phase) -> LianError {
         func error(_ code: ErrorCode, _ message: String, _ hint: String) -> LianError {

@@ -20,6 +20,8 @@ package actor RemoteRun {
     private var started = false
     private var cancelRequested = false
     private var end: RunEnd?
+    private static let resultLimit = 4 << 20
+
     /// How much of the log has been handed on.
     package private(set) var received = 0
 
@@ -49,9 +51,9 @@ package actor RemoteRun {
         if cancelRequested { try await channel?.send(Array("cancel\n".utf8)) }
     }
 
-    private func open(on host: any RemoteHost, _ bytes: [UInt8]) async throws {
+    private func open(on host: any RemoteHost, _ message: WrapperRequest) async throws {
         let opened = try await WrapperChannel.open(
-            on: host, nonce: nonce, request: bytes, silenceLimit: request.silenceLimit)
+            on: host, request: message, silenceLimit: request.silenceLimit, resultLimit: Self.resultLimit)
         do {
             early = []
             while let message = try await opened.next() {
@@ -67,17 +69,7 @@ package actor RemoteRun {
             throw RemoteFailure.connectionLost(noise.isEmpty ? "the remote side ended at once" : noise)
         } catch {
             await opened.close()
-            throw named(error)
-        }
-    }
-
-    /// Puts the names in that the remote side does not repeat.
-    private func named(_ error: any Error) -> any Error {
-        switch error as? RemoteFailure {
-        case .commandMissing: RemoteFailure.commandMissing(request.arguments.first ?? "")
-        case .folderTaken: RemoteFailure.folderTaken(request.folder)
-        case .folderUnusable: RemoteFailure.folderUnusable(request.folder)
-        default: error
+            throw error
         }
     }
 

@@ -53,18 +53,18 @@ package func startRsyncReceiver(
     on host: any RemoteHost, folder: String, options: RsyncServerOptions, limit: Duration = .seconds(20)
 ) async throws -> any RemoteChannel {
     guard folder.hasPrefix("/") else { throw RemoteFailure.invalidRequest("the context's folder is not absolute") }
-    let nonce = Nonce()
-    var request = WrapperRequest("receive", nonce: nonce)
+    var request = WrapperRequest("receive", folder: folder)
     try request.value(folder)
     try request.values(options.options)
-    let bytes = request.bytes
-    let started: (any RemoteChannel)? = try await withinLimit(limit) {
-        let channel = try await host.execute(Wrapper.commandLine)
-        try await channel.write(bytes)
-        return channel
+    let started: RsyncChannel? = try await withinLimit(limit) { [request] in
+        try await orConnectionLost {
+            let channel = try await host.execute(Wrapper.commandLine)
+            try await channel.write(request.bytes)
+            return RsyncChannel(channel, request)
+        }
     }
     guard let started else { throw RemoteFailure.connectionLost("rsync's channel could not be opened in time") }
-    return RsyncChannel(started, nonce: nonce)
+    return started
 }
 
 /// rsync's stream, with the wrapper's refusal, where there is one, told as an error of its own.
@@ -73,10 +73,10 @@ private actor RsyncChannel: RemoteChannel {
     private var start: StreamStart
     private var records: RecordParser
 
-    init(_ channel: any RemoteChannel, nonce: Nonce) {
+    init(_ channel: any RemoteChannel, _ request: WrapperRequest) {
         self.channel = channel
-        start = StreamStart(nonce: nonce)
-        records = RecordParser(nonce: nonce)
+        start = StreamStart(nonce: request.nonce)
+        records = RecordParser(request)
     }
 
     func write(_ bytes: [UInt8]) async throws { try await channel.write(bytes) }

@@ -22,10 +22,8 @@ package struct RunnerTools: Equatable, Sendable {
 
     /// Asks the runner.
     package static func probe(_ host: any RemoteHost, limit: Duration = .seconds(20)) async throws -> RunnerTools {
-        let nonce = Nonce()
-        let request = WrapperRequest("probe", nonce: nonce)
         let channel = try await WrapperChannel.open(
-            on: host, nonce: nonce, request: request.bytes, silenceLimit: limit)
+            on: host, request: WrapperRequest("probe"), silenceLimit: limit)
         var text: [UInt8] = []
         do {
             while let message = try await channel.next(), text.count < 65536 {

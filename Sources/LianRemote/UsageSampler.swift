@@ -12,12 +12,10 @@ package actor UsageSampler {
     /// Samples until the channel ends or the task is cancelled. A lost connection is no error here: the build goes on
     /// measuring over the next one.
     package func sample(on host: any RemoteHost, silenceLimit: Duration = .seconds(20)) async throws {
-        let nonce = Nonce()
-        let request = WrapperRequest("sample", nonce: nonce)
         peaks.interrupt()
         line = []
         let channel = try await WrapperChannel.open(
-            on: host, nonce: nonce, request: request.bytes, silenceLimit: silenceLimit)
+            on: host, request: WrapperRequest("sample"), silenceLimit: silenceLimit)
         do {
             while let message = try await channel.next() {
                 if case .stream(let bytes) = message { add(bytes) }

@@ -12,31 +12,27 @@ actor WrapperChannel {
     private var waiting: [WrapperMessage] = []
     private var nextWaiting = 0
 
-    private init(channel: any RemoteChannel, nonce: Nonce, silenceLimit: Duration, resultLimit: Int) {
+    private init(
+        channel: any RemoteChannel, request: WrapperRequest, silenceLimit: Duration, resultLimit: Int
+    ) {
         self.channel = channel
         self.silenceLimit = silenceLimit
-        start = StreamStart(nonce: nonce)
-        records = RecordParser(nonce: nonce, resultLimit: resultLimit)
+        start = StreamStart(nonce: request.nonce)
+        records = RecordParser(request, resultLimit: resultLimit)
     }
 
     /// Starts the wrapper on the host and sends it the request.
     static func open(
-        on host: any RemoteHost, nonce: Nonce, request: [UInt8], silenceLimit: Duration, resultLimit: Int = 4 << 20
+        on host: any RemoteHost, request: WrapperRequest, silenceLimit: Duration, resultLimit: Int = 0
     ) async throws -> WrapperChannel {
         let opened = try await withinLimit(silenceLimit) {
-            do {
-                return try await host.execute(Wrapper.commandLine)
-            } catch is CancellationError {
-                throw CancellationError()
-            } catch {
-                throw RemoteFailure.connectionLost("no channel could be opened (\(error))")
-            }
+            try await orConnectionLost { try await host.execute(Wrapper.commandLine) }
         }
         guard let channel = opened else { throw RemoteFailure.connectionLost("no channel could be opened in time") }
         let wrapper = WrapperChannel(
-            channel: channel, nonce: nonce, silenceLimit: silenceLimit, resultLimit: resultLimit)
+            channel: channel, request: request, silenceLimit: silenceLimit, resultLimit: resultLimit)
         do {
-            try await wrapper.send(request)
+            try await wrapper.send(request.bytes)
         } catch {
             await wrapper.close()
             throw error
@@ -46,19 +42,9 @@ actor WrapperChannel {
 
     func send(_ bytes: [UInt8]) async throws {
         let sent: Void? = try await withinLimit(silenceLimit) { [channel] in
-            do {
-                try await channel.write(bytes)
-            } catch is CancellationError {
-                throw CancellationError()
-            } catch {
-                throw RemoteFailure.connectionLost("\(error)")
-            }
+            try await orConnectionLost { try await channel.write(bytes) }
         }
         guard sent != nil else { throw RemoteFailure.connectionLost("it took no more data") }
-    }
-
-    func closeInput() async {
-        _ = try? await withinLimit(silenceLimit) { [channel] in try await channel.closeInput() }
     }
 
     /// The next thing the remote side said; nil at the end of the channel.

@@ -3,8 +3,15 @@ import LianModel
 /// Writes a request as the wrapper reads it: lines, values as a count of lines and the lines, files as bytes.
 struct WrapperRequest {
     private(set) var bytes: [UInt8] = Array(Wrapper.script.utf8)
+    let nonce: Nonce
+    /// For errors: the remote side does not repeat names.
+    let folder: String
+    let program: String
 
-    init(_ verb: String, nonce: Nonce) {
+    init(_ verb: String, nonce: Nonce = Nonce(), folder: String = "", program: String = "") {
+        self.nonce = nonce
+        self.folder = folder
+        self.program = program
         line(nonce.text)
         line(verb)
     }
@@ -97,7 +104,7 @@ package struct RunRequest: Sendable {
 }
 
 extension RunRequest {
-    func starting(_ nonce: Nonce) throws(RemoteFailure) -> [UInt8] {
+    func starting(_ nonce: Nonce) throws(RemoteFailure) -> WrapperRequest {
         guard folder.hasPrefix("/") else { throw .invalidRequest("the run's folder is not absolute") }
         guard let program = arguments.first, !program.hasPrefix("-"), !program.isEmpty else {
             throw .invalidRequest("there is no program to run")
@@ -108,7 +115,7 @@ extension RunRequest {
         if let name = environment.keys.first(where: { !isVariableName($0) }) {
             throw .invalidRequest("'\(name)' is no name of a variable")
         }
-        var request = WrapperRequest("run", nonce: nonce)
+        var request = WrapperRequest("run", nonce: nonce, folder: folder, program: program)
         request.line(heartbeat.shellSeconds)
         try request.value(folder)
         request.line(grace.shellSeconds)
@@ -118,15 +125,15 @@ extension RunRequest {
         request.line(secrets.count)
         for secret in secrets { request.file(secret) }
         request.line("end")
-        return request.bytes
+        return request
     }
 
-    func attaching(_ nonce: Nonce, offset: Int) throws(RemoteFailure) -> [UInt8] {
-        var request = WrapperRequest("attach", nonce: nonce)
+    func attaching(_ nonce: Nonce, offset: Int) throws(RemoteFailure) -> WrapperRequest {
+        var request = WrapperRequest("attach", nonce: nonce, folder: folder)
         request.line(heartbeat.shellSeconds)
         try request.value(folder)
         request.line(offset)
-        return request.bytes
+        return request
     }
 }
 

@@ -65,6 +65,15 @@ import Testing
         }
     }
 
+    @Test func folderThatCannotBeMadeIsNamed() async throws {
+        let options = try RsyncServerOptions(transportArguments: ["h", "rsync", "--server", "-re.i", ".", "x"])
+        let channel = try await startRsyncReceiver(on: LocalHost(), folder: "/proc/nowhere/x", options: options)
+        await #expect(throws: RemoteFailure.folderUnusable("/proc/nowhere/x")) {
+            while try await channel.read() != nil {}
+        }
+        _ = await channel.close()
+    }
+
     @Test func missingRsyncIsNamed() async throws {
         try await withTemporaryFolder { tools in
             for name in ["dd", "mkdir"] {
