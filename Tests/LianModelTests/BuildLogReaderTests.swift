@@ -26,7 +26,8 @@ private func read(_ text: String, piece: Int = 7) -> (reader: BuildLogReader, sh
         #expect(slow?.name == "[mid 1/2] RUN echo hello; sleep 1.2; echo world >&2")
         #expect(slow?.seconds == 1.4)
         #expect(slow?.state == .done)
-        #expect(reader.exportedDigest == "sha256:aba9169dd7e191ff60d5002b115dad8ee729529f870cfc8dd1821ea6ab0dd155")
+        // The image's id is not its manifest's digest.
+        #expect(reader.exportedDigest == nil)
         #expect(reader.signs == BuildErrorSigns())
     }
 

@@ -5,7 +5,8 @@ package struct BuildLogReader: Sendable {
     package private(set) var steps: [BuildStep] = []
     /// What the engine's own errors say.
     package private(set) var signs = BuildErrorSigns()
-    /// Of the image, or of the list of images where there are several platforms: the last one exported.
+    /// Of the image's manifest, or of their list where there are several: a hint for people. What the result tells is
+    /// read from BuildKit's metadata.
     package private(set) var exportedDigest: String?
 
     private var lines = LineSplitter(limit: 4 << 20)
@@ -119,10 +120,9 @@ extension BuildLogReader {
     }
 
     private mutating func addStatus(_ status: some StringProtocol) {
-        for label in ["exporting manifest list ", "exporting manifest ", "writing image "] where status.hasPrefix(label)
-        {
+        for label in ["exporting manifest list ", "exporting manifest "] where status.hasPrefix(label) {
             let digest = status.dropFirst(label.count).prefix { $0 != " " }
-            // The list comes after its manifests, and stands for all of them; provenance comes before both.
+            // A list comes after its manifests, and stands for all of them.
             if digest.hasPrefix("sha256:"), digest.utf8.count == 71 { exportedDigest = String(digest) }
             return
         }
