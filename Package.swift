@@ -53,6 +53,7 @@ let package = Package(
             "LianBuild", ["LianContext", "LianHTTP", "LianModel", "LianNATS", "LianRemote", "LianSSH", "LianSystem"]),
         module("LianOrchestrator", ["CMicrohttpd", "CSQLite", "LianModel", "LianSystem"]),
         module("LianCLI", ["LianBuild", "LianModel", "LianSystem"]),
+        module("LianIntegrate", ["CCrypto", "LianHTTP", "LianModel", "LianNATS", "LianSystem"]),
 
         executable("lian-build", ["LianCLI", "LianSystem"]),
         executable("lian-rsh", ["CLinux", "LianSystem"]),
@@ -71,5 +72,6 @@ let package = Package(
         tests("LianOrchestratorTests", ["LianOrchestrator", "LianModel", "LianSystem", "lian-orchestrator"]),
         tests("LianRemoteTests", ["LianRemote", "LianModel", "LianSystem"]),
         tests("LianSSHTests", ["CSSH2", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
+        tests("LianIntegrateTests", ["LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),
     ]
 )

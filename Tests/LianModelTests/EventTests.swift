@@ -57,13 +57,6 @@ import Testing
                 + #""time":"2026-01-01T00:00:00.123Z","type":"dev.lian.integrate.completed"}"#)
     }
 
-    @Test func subjectPrefixes() {
-        for good in ["lian", "a.b-c.D_1"] { #expect(EventSubjectPrefix.isValid(good)) }
-        for bad in ["", ".", "a.", ".a", "a..b", "a b", "a.*", ">", "a\n", String(repeating: "a", count: 129)] {
-            #expect(!EventSubjectPrefix.isValid(bad), "\(bad)")
-        }
-    }
-
     @Test func natsURLs() throws {
         let plain = try NATSURL("nats://Example.org")
         #expect(plain.description == "nats://example.org:4222")

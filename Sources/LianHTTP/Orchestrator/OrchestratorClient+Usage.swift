@@ -22,7 +22,8 @@ package struct OrchestratorHealth: Equatable, Sendable {
 
 extension OrchestratorClient {
     package func health(within budget: Duration) async throws(LianError) -> OrchestratorHealth {
-        let call = Call(method: .get, path: "/healthz")
+        // Who asks wants to know how it is now.
+        let call = Call(method: .get, path: "/healthz", isRetried: { _ in false }, patience: .zero)
         let answer = try await answer(to: call, within: budget, .arguments)
         guard answer.status == 200 else { throw error(answer, refusal: .orchestratorUnreachable, .arguments) }
         return try read(answer, .arguments) { (answer) throws(SchemaViolation) in

@@ -20,6 +20,7 @@ package enum ErrorCode: String, CaseIterable, Sendable {
     case vaultUnavailable = "vault_unavailable"
     case orchestratorNotTrusted = "orchestrator_not_trusted"
     case engineUnsupported = "engine_unsupported"
+    case contextInvalid = "context_invalid"
 
     // The orchestrator.
     case orchestratorUnreachable = "orchestrator_unreachable"
@@ -50,6 +51,9 @@ package enum ErrorCode: String, CaseIterable, Sendable {
     case timeBudgetExceeded = "time_budget_exceeded"
     case cancelled
 
+    // The probe.
+    case checkFailed = "check_failed"
+
     // A defect of ours.
     case outputUnwritable = "output_unwritable"
     case internalError = "internal_error"
@@ -59,11 +63,12 @@ extension ErrorCode {
     /// The process's exit status for this cause; a cancelled build exits by its signal instead.
     package var exitStatus: Int32 {
         switch self {
-        case .buildFailed, .pushFailed: 1
+        case .buildFailed, .pushFailed, .checkFailed: 1
         case .invalidArgument, .nickelMissing, .nickelFailed, .nickelTimedOut, .nickelOutputTooLarge,
             .nickelOutputInvalid, .directivesInvalid, .directivesUnreadable, .buildSpecInvalid, .contextUnreadable,
             .dockerfileMissing, .ignoreFileInvalid, .sshKeyUnusable, .cacheForbidden, .pathTooLong,
-            .credentialMissing, .vaultUnavailable, .orchestratorNotTrusted, .engineUnsupported:
+            .credentialMissing, .vaultUnavailable, .orchestratorNotTrusted, .engineUnsupported,
+            .contextInvalid:
             2
         case .orchestratorUnreachable, .orchestratorRefused, .orchestratorAnswerInvalid, .spawnRefused, .noCapacity,
             .runnerFailed, .runnerNotReady:

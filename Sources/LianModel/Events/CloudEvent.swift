@@ -18,20 +18,3 @@ extension CloudEvent: JSONEncodable {
         ]
     }
 }
-
-/// What every event's subject starts with.
-package enum EventSubjectPrefix {
-    package static let standard = "lian"
-    package static let rule =
-        "must be words of letters, digits, '-' and '_' joined by single '.', 128 characters at most"
-
-    package static func isValid(_ text: String) -> Bool {
-        (1...128).contains(text.utf8.count)
-            && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { word in
-                !word.isEmpty
-                    && word.utf8.allSatisfy {
-                        Identifier.isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_")
-                    }
-            }
-    }
-}
