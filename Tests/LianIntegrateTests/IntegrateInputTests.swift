@@ -6,6 +6,34 @@ import LianSystem
 import LianTestSupport
 import Testing
 
+/// Each field of a context with a value of another kind, or one that its rule refuses.
+let wrongFields: [(String, JSONValue)] = [
+    ("schema", 1), ("schema", "secret-delivery-context/v2"), ("request_id", 7), ("request_id", ""),
+    ("request_id", "a\nb"), ("request_id", nil), ("workspace", []), ("workspace", "Not A Slug"),
+    ("actor", "me"),
+    ("actor", nil), ("actor", ["id": "x"]), ("actor", ["id": 1, "kind": "ci"]),
+    ("actor", ["id": "x", "kind": "root"]),
+    ("secrets", [:]), ("secrets", "s3cret"), ("secrets", ["s3cret"]), ("secrets", nil),
+    ("secrets", [["name": "a", "kind": "cred"]]), ("secrets", [["name": 1, "kind": "cred", "delivery": [:]]]),
+    ("secrets", [["name": "a", "kind": "s3cret", "delivery": [:]]]),
+    ("secrets", [["name": "a", "kind": "key", "delivery": "s3cret"]]),
+    ("secrets", [["name": "a", "kind": "key", "delivery": ["via": "s3cret"]]]),
+    ("secrets", [["name": "a", "kind": "key", "delivery": ["via": "env"]]]),
+    ("secrets", [["name": "a", "kind": "key", "delivery": ["via": "env", "name": "s3cret value"]]]),
+    ("secrets", [["name": "a", "kind": "key", "delivery": ["via": "file", "path": ""]]]),
+    ("secrets", [["name": "a", "kind": "key", "delivery": ["via": "file", "name": "s3cret"]]]),
+    ("secrets", [["name": "a", "kind": "key", "delivery": ["via": "inline", "value": ["s3cret"]]]]),
+    (
+        "secrets",
+        [
+            ["name": "a", "kind": "key", "delivery": ["via": "inline", "value": "s3cret"]],
+            ["name": "a", "kind": "key", "delivery": ["via": "inline", "value": "s3cret"]],
+        ]
+    ),
+    ("directives", "s3cret"), ("directives", nil), ("directives", []), ("checks", "tools"), ("checks", ["all"]),
+    ("checks", [1]), ("checks", nil), ("deadline", 5), ("deadline", "tomorrow"), ("deadline", nil),
+]
+
 /// Whatever comes by stdin gets one answer.
 @Suite struct IntegrateInputTests {
     private func answer(_ bytes: [UInt8]) async -> IntegrationAnswer {
@@ -40,34 +68,7 @@ import Testing
         #expect(answer.error?.message.contains("nested deeper") == true)
     }
 
-    /// Each field with a value of another kind, or that its rule refuses.
-    @Test(
-        arguments: [
-            ("schema", 1), ("schema", "secret-delivery-context/v2"), ("request_id", 7), ("request_id", ""),
-            ("request_id", "a\nb"), ("request_id", nil), ("workspace", []), ("workspace", "Not A Slug"),
-            ("actor", "me"),
-            ("actor", nil), ("actor", ["id": "x"]), ("actor", ["id": 1, "kind": "ci"]),
-            ("actor", ["id": "x", "kind": "root"]),
-            ("secrets", [:]), ("secrets", "s3cret"), ("secrets", ["s3cret"]), ("secrets", nil),
-            ("secrets", [["name": "a", "kind": "cred"]]), ("secrets", [["name": 1, "kind": "cred", "delivery": [:]]]),
-            ("secrets", [["name": "a", "kind": "s3cret", "delivery": [:]]]),
-            ("secrets", [["name": "a", "kind": "key", "delivery": "s3cret"]]),
-            ("secrets", [["name": "a", "kind": "key", "delivery": ["via": "s3cret"]]]),
-            ("secrets", [["name": "a", "kind": "key", "delivery": ["via": "env"]]]),
-            ("secrets", [["name": "a", "kind": "key", "delivery": ["via": "env", "name": "s3cret value"]]]),
-            ("secrets", [["name": "a", "kind": "key", "delivery": ["via": "file", "path": ""]]]),
-            ("secrets", [["name": "a", "kind": "key", "delivery": ["via": "file", "name": "s3cret"]]]),
-            ("secrets", [["name": "a", "kind": "key", "delivery": ["via": "inline", "value": ["s3cret"]]]]),
-            (
-                "secrets",
-                [
-                    ["name": "a", "kind": "key", "delivery": ["via": "inline", "value": "s3cret"]],
-                    ["name": "a", "kind": "key", "delivery": ["via": "inline", "value": "s3cret"]],
-                ]
-            ),
-            ("directives", "s3cret"), ("directives", nil), ("directives", []), ("checks", "tools"), ("checks", ["all"]),
-            ("checks", [1]), ("checks", nil), ("deadline", 5), ("deadline", "tomorrow"), ("deadline", nil),
-        ] as [(String, JSONValue)])
+    @Test(arguments: wrongFields)
     func wrongFieldsNameTheirPath(field: String, value: JSONValue) async throws {
         let answer = await answer(context([field: value]).encodedBytes())
         #expect(answer.exitStatus == 2)
