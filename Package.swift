@@ -60,7 +60,7 @@ let package = Package(
         executable("lian-orchestrator", ["LianOrchestrator", "LianSystem"]),
 
         .target(
-            name: "LianTestSupport", dependencies: ["LianContext", "LianModel", "LianSystem"],
+            name: "LianTestSupport", dependencies: ["LianContext", "LianIntegrate", "LianModel", "LianSystem"],
             path: "Tests/LianTestSupport", swiftSettings: swiftSettings),
         tests("LianModelTests", ["LianModel"]),
         tests("LianSystemTests", ["LianSystem", "LianModel", "lian-rsh"]),

@@ -145,7 +145,7 @@ package struct Integrate: Sendable {
         let start = timing.now()
         let limit = end - start
         let verdict: Verdict =
-            await within(limit) {
+            await inTime(limit) {
                 switch name {
                 case .directives: checkDirectives(of: context)
                 case .tools: await checkTools(within: limit)
@@ -160,6 +160,14 @@ package struct Integrate: Sendable {
 
     private static let late: Verdict = (.fail, "deadline")
 
+    /// Nil where the limit, or a cancel, comes first.
+    private func inTime<Value: Sendable>(
+        _ limit: Duration, _ body: @escaping @Sendable () async -> Value
+    ) async -> Value? {
+        guard limit > .zero else { return nil }
+        do { return try await withinLimit(limit, body) } catch { return nil }
+    }
+
     private func probeSecrets(
         of context: SecretDeliveryContext, until end: ContinuousClock.Instant
     ) async -> (secrets: [IntegrationAnswer.Secret], check: IntegrationAnswer.Check?) {
@@ -167,7 +175,7 @@ package struct Integrate: Sendable {
         let start = timing.now()
         let probe = SecretProbe(environment: environment, requestID: context.requestID)
         // Files may lie on a disk that hangs: read on a thread of their own.
-        let found = await within(end - start) {
+        let found = await inTime(end - start) {
             await onOwnThread { context.secrets.map { probe.probe($0) } }
         }
         let secrets =

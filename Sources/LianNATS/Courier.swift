@@ -36,7 +36,7 @@ struct Courier {
                 close(connection)
             case .failure(let failure):
                 outbox.connectionFailed(failure.reason)
-                isOver = failure.isFinal
+                isOver = failure.isFinal || outbox.isFirstConnectionDue
                 failures += 1
                 if !isOver { outbox.rest(atMost: min(.seconds(5), .milliseconds(100) * (1 << min(failures, 10)))) }
             }

@@ -29,19 +29,19 @@ final class Outbox: Sendable {
 
     private let state = Mutex(State())
     private let server: String
-    private let wakeUp: WakeUp?
+    private let waker: Waker?
     private let closedFor: EventsReport.Warning?
 
     init(server: String) throws(SystemError) {
         self.server = server
-        wakeUp = try WakeUp()
+        waker = try Waker()
         closedFor = nil
     }
 
     /// One that no courier comes to: it only counts.
     init(closedFor warning: EventsReport.Warning) {
         server = ""
-        wakeUp = nil
+        waker = nil
         closedFor = warning
         state.withLock { $0.isClosed = true }
     }
@@ -52,7 +52,7 @@ final class Outbox: Sendable {
         state.withLock { state in
             if state.waiting.count < Self.capacity { state.waiting.append(event) } else { state.dropped += 1 }
         }
-        wakeUp?.wake()
+        waker?.wake()
     }
 
     func beginFinishing(waitsForConnection: Bool) {
@@ -60,7 +60,7 @@ final class Outbox: Sendable {
             state.isFinishing = true
             if !state.wasEverUp && !waitsForConnection { state.isClosed = true }
         }
-        wakeUp?.wake()
+        waker?.wake()
     }
 
     /// No one waits any longer.
@@ -71,7 +71,7 @@ final class Outbox: Sendable {
             return state.finisher
         }
         finisher?.resume()
-        wakeUp?.wake()
+        waker?.wake()
     }
 
     func waitUntilClosed() async {
@@ -144,6 +144,11 @@ final class Outbox: Sendable {
         state.withLock(\.isClosed)
     }
 
+    /// Whoever waits at the end for a first connection waits for one try, not for the next ones.
+    var isFirstConnectionDue: Bool {
+        state.withLock { $0.isFinishing && !$0.wasEverUp }
+    }
+
     func connectionBegins() {
         state.withLock { state in
             state.connection = nil
@@ -190,14 +195,14 @@ final class Outbox: Sendable {
     }
 
     func rest(atMost duration: Duration? = nil) {
-        wakeUp?.sleep(atMost: duration)
+        waker?.sleep(atMost: duration)
     }
 
     // MARK: The callbacks' side
 
     func connectionClosed(_ connection: UInt) {
         state.withLock { $0.closedConnection = connection }
-        wakeUp?.wake()
+        waker?.wake()
     }
 
     func refused(_ subject: String) {

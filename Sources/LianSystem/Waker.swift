@@ -21,4 +21,11 @@ package final class Waker: Sendable {
         var count: eventfd_t = 0
         eventfd_read(event.raw, &count)
     }
+
+    /// Sleeps until it is woken, now or before; nil: however long that takes.
+    package func sleep(atMost duration: Duration?) {
+        var polled = [pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]
+        poll(&polled, 1, duration?.pollMilliseconds ?? -1)
+        settle()
+    }
 }

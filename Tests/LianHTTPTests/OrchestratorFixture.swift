@@ -23,13 +23,21 @@ let pendingRunner = runnerData(["state": "pending", "host": nil, "port": nil, "u
 
 /// An orchestrator that says what a test wants it to say, and its client, whose pauses take no time.
 func withOrchestrator<Result>(
-    token: String? = "t0ken", policy: RetryPolicy = RetryPolicy(),
-    _ body: (ScriptedHTTPServer, OrchestratorClient, SkippedTime) async throws -> Result
+    token: String? = "t0ken", _ body: (ScriptedHTTPServer, OrchestratorClient, SkippedTime) async throws -> Result
 ) async throws -> Result {
     try await withScriptedHTTPServer { server in
         let time = SkippedTime()
         let client = try OrchestratorClient(
-            server: HTTPURL(server.url), token: token, http: HTTPClient(), timing: time.timing, policy: policy)
+            server: HTTPURL(server.url), token: token, http: HTTPClient(), timing: time.timing)
         return try await body(server, client, time)
+    }
+}
+
+/// The same in real time, for requests that are to run into their timeouts.
+func withOrchestratorInRealTime<Result>(
+    _ body: (ScriptedHTTPServer, OrchestratorClient) async throws -> Result
+) async throws -> Result {
+    try await withScriptedHTTPServer { server in
+        try await body(server, OrchestratorClient(server: HTTPURL(server.url), token: nil, http: HTTPClient()))
     }
 }

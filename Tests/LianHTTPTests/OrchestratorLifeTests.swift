@@ -47,10 +47,10 @@ import Testing
     }
 
     @Test func aWaitThatTheDeadlineCutsIsNotReady() async throws {
-        try await withOrchestrator { server, client, time in
+        try await withOrchestratorInRealTime { server, client in
             server.on("GET", route, [.hang])
             let error = await #expect(throws: LianError.self) {
-                try await client.waitUntilReady(spawned(), until: time.timing.now() + .milliseconds(200))
+                try await client.waitUntilReady(spawned(), until: .now + .milliseconds(200))
             }
             #expect(error?.code == .runnerNotReady)
         }
@@ -115,7 +115,7 @@ import Testing
             task.cancel()
             let error = await #expect(throws: LianError.self) { try await task.value }
             #expect(error?.code == .cancelled)
-            #expect(ContinuousClock.now - start < .seconds(5))
+            #expect(ContinuousClock.now - start < .seconds(20))
         }
     }
 
@@ -179,28 +179,26 @@ import Testing
     }
 
     @Test func cancellingEndsTheBeats() async throws {
-        try await withScriptedHTTPServer { server in
+        try await withOrchestratorInRealTime { server, client in
             server.on("POST", "\(route)/heartbeat", [.hang])
-            let client = try OrchestratorClient(server: HTTPURL(server.url), token: nil, http: HTTPClient())
             for lease in [1, 3600] {
                 let task = Task { await client.keepAlive("r-1", leaseSeconds: lease) { _ in } }
                 #expect(await eventually { lease > 1 || server.requests().count == 1 })
-                let start = ContinuousClock.now
                 task.cancel()
+                // It would take 20 minutes to its next beat.
                 await task.value
-                #expect(ContinuousClock.now - start < .seconds(5))
             }
         }
     }
 
     // MARK: The end
 
-    private func destroyed(_ replies: [ScriptedHTTPServer.Reply], within budget: Duration = .seconds(30)) async throws
+    private func destroyed(_ replies: [ScriptedHTTPServer.Reply]) async throws
         -> (outcome: DestroyOutcome, asked: Int, time: SkippedTime)
     {
         try await withOrchestrator { server, client, time in
             server.on("DELETE", route, replies)
-            let outcome = await client.destroy("r-1", within: budget)
+            let outcome = await client.destroy("r-1")
             return (outcome, server.requests("DELETE").count, time)
         }
     }
@@ -229,8 +227,12 @@ import Testing
         let (pending, _, _) = try await destroyed([.success(200, pendingRunner)])
         #expect(pending == .unconfirmed("the orchestrator calls it pending after destroying it"))
 
-        let (hung, _, _) = try await destroyed([.hang], within: .milliseconds(100))
-        guard case .unconfirmed = hung else { throw Unexpected() }
+        try await withOrchestratorInRealTime { server, client in
+            server.on("DELETE", route, [.hang])
+            guard case .unconfirmed = await client.destroy("r-1", within: .milliseconds(100)) else {
+                throw Unexpected()
+            }
+        }
     }
 
     @Test func destroyIsNotCancelledWithItsTask() async throws {
@@ -269,15 +271,14 @@ import Testing
     }
 
     @Test func usageHistoryKeepsToItsBudget() async throws {
-        try await withScriptedHTTPServer { server in
+        try await withOrchestratorInRealTime { server, client in
             server.on("GET", "/api/v1/workspaces/acme/p95", [.hang])
-            let client = try OrchestratorClient(server: HTTPURL(server.url), token: nil, http: HTTPClient())
             let start = ContinuousClock.now
             let error = await #expect(throws: LianError.self) {
                 try await client.usageHistory(workspace: "acme", within: .milliseconds(200))
             }
             #expect(error?.code == .orchestratorUnreachable)
-            #expect(ContinuousClock.now - start < .seconds(5))
+            #expect(ContinuousClock.now - start < .seconds(20))
         }
     }
 

@@ -134,58 +134,7 @@ let wrongFields: [(String, JSONValue)] = [
         #expect(await Integrate(IntegrateOptions(), environment: [:]).run(result).answer.exitStatus == 2)
     }
 
-    // MARK: Generated input
-
-    /// The number of generated inputs; `just fuzz` sets it.
-    private static let fuzzCount = ProcessInfo.processInfo.environment["LIAN_FUZZ_INPUTS"].flatMap { Int($0) } ?? 2000
-
     @Test func generatedInputsGetOneAnswerEach() async throws {
-        let seed = UInt64.random(in: .min ... .max)
-        var random = SplitMix(state: seed)
-        let secrets: JSONValue = [secret("a", ["via": "inline", "value": "0123456789abcdef-s3cret"])]
-        let start = context(["secrets": secrets, "directives": standardDirectives]).encodedBytes()
-        for number in 0..<Self.fuzzCount {
-            let input = random.mutated(start)
-            let answer = await answer(input)
-            let line = answer.json.encoded()
-            guard [0, 1, 2].contains(answer.exitStatus), !line.contains("\n"),
-                !line.contains("0123456789abcdef-s3cret"),
-                (try? JSONValue.parse(line)) != nil, answer.exitStatus != 2 || answer.error?.code == .contextInvalid
-            else {
-                Issue.record("seed \(seed), input \(number): \(String(decoding: input, as: UTF8.self)) gave \(line)")
-                return
-            }
-        }
-    }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    /// A few bytes changed, taken out, doubled, or replaced by what JSON is made of.
-    mutating func mutated(_ bytes: [UInt8]) -> [UInt8] {
-        var bytes = bytes
-        let pieces = ["{", "}", "[", "]", "\"", ":", ",", "null", "true", "-1e9", "\\u0000", "\u{FFFF}", "[[[[", "\n"]
-        for _ in 0..<Int.random(in: 1...6, using: &self) {
-            guard !bytes.isEmpty else { return bytes }
-            let start = Int.random(in: 0..<bytes.count, using: &self)
-            let end = min(bytes.count, start + Int.random(in: 0...12, using: &self))
-            switch Int.random(in: 0..<5, using: &self) {
-            case 0: bytes[start] = UInt8.random(in: .min ... .max, using: &self)
-            case 1: bytes.removeSubrange(start..<end)
-            case 2: bytes.insert(contentsOf: bytes[start..<end], at: start)
-            case 3: bytes.replaceSubrange(start..<end, with: (pieces.randomElement(using: &self) ?? "").utf8)
-            default: bytes.swapAt(start, Int.random(in: 0..<bytes.count, using: &self))
-            }
-        }
-        return bytes
+        try await fuzzIntegrate(seed: 1, count: 2000)
     }
 }

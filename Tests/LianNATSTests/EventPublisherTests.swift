@@ -40,7 +40,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             publisher.publish(started)
             #expect(await eventually { watcher.messages().count == 1 })
             publisher.publish(completed)
-            let report = await publisher.finish(within: .seconds(1))
+            let report = await publisher.finish(within: .seconds(30))
             #expect(report == EventsReport(published: 2, failed: 0, warnings: []))
             try await watcher.settle()
             let messages = watcher.messages()
@@ -59,7 +59,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             publisher.publish(started)
             #expect(await eventually { watcher.messages().count == 1 })
             for number in 0..<20 { publisher.publish(event(.started(tier: nil, artifacts: []), attempt: number + 2)) }
-            let report = await publisher.finish(within: .seconds(1))
+            let report = await publisher.finish(within: .seconds(30))
             #expect(report.published == 21)
             try await watcher.settle()
             #expect(watcher.messages().compactMap { $0.json?["data"]?["attempt"]?.intValue } == Array(1...21))
@@ -75,7 +75,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             #expect(await eventually { watcher.messages().count == 1 })
             publisher.publish(failed)
             publisher.publish(completed)
-            let report = await publisher.finish(within: .seconds(1))
+            let report = await publisher.finish(within: .seconds(30))
             #expect(report.published == 2)
             #expect(report.failed == 1)
             #expect(report.warnings.map(\.code) == ["event_refused"])
@@ -97,7 +97,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
                 publisher.publish(failed)
                 publisher.publish(other.cloudEvent(subjectPrefix: "lian", id: "i-1", time: UTCTime(milliseconds: 0)))
             }
-            let report = await publisher.finish(within: .seconds(1))
+            let report = await publisher.finish(within: .seconds(30))
             #expect(report.published == 1)
             #expect(report.failed == 6)
             let messages = report.warnings.map(\.message)
@@ -115,7 +115,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             let publisher = EventPublisher(EventsSettings(url: server.url, nkeySeed: knownSeed))
             publisher.publish(started)
             #expect(await eventually { server.log.contains("authentication error") })
-            let report = await publisher.finish(within: .seconds(1))
+            let report = await publisher.finish(within: .seconds(30))
             #expect(report.published == 0)
             #expect(report.failed == 1)
             #expect(report.warnings.map(\.code) == ["events_unavailable"])
@@ -126,7 +126,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
     func aBrokenSeedIsAWarning(seed: String) async throws {
         let publisher = EventPublisher(EventsSettings(url: "nats://127.0.0.1:1", nkeySeed: seed))
         publisher.publish(started)
-        let report = await publisher.finish(within: .seconds(1))
+        let report = await publisher.finish(within: .seconds(30))
         #expect(report.published == 0)
         #expect(report.failed == 1)
         #expect(report.warnings.map(\.code) == ["events_key_invalid"])
@@ -135,7 +135,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
 
     @Test func aWrongURLIsAWarning() async throws {
         let publisher = EventPublisher(EventsSettings(url: "nats://me:s3cret@host:99999"))
-        let report = await publisher.finish(within: .seconds(1))
+        let report = await publisher.finish(within: .seconds(30))
         #expect(report.warnings.map(\.code) == ["events_url_invalid"])
         #expect(report.warnings.first?.message.contains("s3cret") == false)
     }
@@ -148,11 +148,11 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             let right = EventPublisher(EventsSettings(url: "nats://me:s3%3Acr%40t@127.0.0.1:\(server.port)"))
             right.publish(started)
             #expect(await eventually { watcher.messages().count == 1 })
-            #expect(await right.finish(within: .seconds(1)).published == 1)
+            #expect(await right.finish(within: .seconds(30)).published == 1)
 
             let wrong = EventPublisher(EventsSettings(url: "nats://me:0ther@127.0.0.1:\(server.port)"))
             #expect(await eventually { server.log.contains("authentication error") })
-            let report = await wrong.finish(within: .seconds(1))
+            let report = await wrong.finish(within: .seconds(30))
             #expect(report.warnings.map(\.code) == ["events_unavailable"])
             #expect(report.warnings.first?.message.contains("0ther") == false)
         }
@@ -171,7 +171,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             publisher.publish(started)
             publisher.publish(completed)
             #expect(await eventually { watcher.messages().count == 3 })
-            #expect(await publisher.finish(within: .seconds(1)).published == 3)
+            #expect(await publisher.finish(within: .seconds(30)).published == 3)
             let info = try await watcher.request("$JS.API.STREAM.INFO.BUILDS", [:])
             #expect(info["state"]?["messages"]?.intValue == 2)
         }
@@ -184,7 +184,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
         let publisher = EventPublisher(EventsSettings(url: "nats://127.0.0.1:\(listener.port)"))
         publisher.publish(started)
         let report = await publisher.finish(within: .seconds(60))
-        #expect(ContinuousClock.now - start < .seconds(5))
+        #expect(ContinuousClock.now - start < .seconds(20))
         #expect(report.published == 0)
         #expect(report.failed == 1)
         #expect(report.warnings.map(\.code) == ["events_unavailable"])
@@ -203,7 +203,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             publisher.publish(started)
             let start = ContinuousClock.now
             let report = await publisher.finish(within: .seconds(60))
-            #expect(ContinuousClock.now - start < .seconds(5))
+            #expect(ContinuousClock.now - start < .seconds(20))
             #expect(report.warnings.map(\.code) == ["events_unavailable"])
         }
     }
@@ -222,7 +222,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             // What came before the watcher is not his; the report tells of all.
             publisher.publish(failed)
             #expect(await eventually { watcher.messages().contains { $0.subject.hasSuffix("failed") } })
-            let report = await publisher.finish(within: .seconds(1))
+            let report = await publisher.finish(within: .seconds(30))
             #expect(report == EventsReport(published: 3, failed: 0, warnings: []))
         }
     }
@@ -240,7 +240,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             publisher.publish(failed)
             let second = try await first.startAgain()
             defer { second.stop() }
-            let report = await publisher.finish(within: .seconds(10))
+            let report = await publisher.finish(within: .seconds(30))
             #expect(report == EventsReport(published: 2, failed: 0, warnings: []))
         }
     }
@@ -255,14 +255,29 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             server.pause()
             let start = ContinuousClock.now
             publisher.publish(completed)
-            #expect(ContinuousClock.now - start < .seconds(5))
+            #expect(ContinuousClock.now - start < .seconds(20))
             let report = await publisher.finish(within: .milliseconds(400))
             let took = ContinuousClock.now - start
-            #expect(took >= .milliseconds(390) && took < .seconds(5))
+            #expect(took >= .milliseconds(390) && took < .seconds(20))
             // The first one has arrived; its confirmation may still have been on the way.
             #expect(report.failed >= 1)
             #expect(report.published + report.failed == 2)
             #expect(report.warnings.map(\.code) == ["events_unconfirmed"])
+        }
+    }
+
+    @Test func aServerThatGoesOnGetsWhatItMissed() async throws {
+        try await withNATSServer { server in
+            let watcher = try await NATSSubscriber(port: server.port)
+            defer { watcher.stop() }
+            let publisher = EventPublisher(EventsSettings(url: server.url))
+            publisher.publish(started)
+            #expect(await eventually { watcher.messages().count == 1 })
+            server.pause()
+            publisher.publish(completed)
+            server.goOn()
+            let report = await publisher.finish(within: .seconds(30))
+            #expect(report == EventsReport(published: 2, failed: 0, warnings: []))
         }
     }
 
@@ -277,7 +292,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             publisher.publish(completed)
             let start = ContinuousClock.now
             let report = await publisher.finish(within: .milliseconds(300))
-            #expect(ContinuousClock.now - start < .seconds(5))
+            #expect(ContinuousClock.now - start < .seconds(20))
             // The first one has arrived; its confirmation may still have been on the way.
             #expect(report.failed >= 1)
             #expect(report.published + report.failed == 2)
@@ -290,7 +305,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
         listener.stop()
         let publisher = EventPublisher(EventsSettings(url: "nats://127.0.0.1:\(listener.port)"))
         for _ in 0..<1000 { publisher.publish(started) }
-        let report = await publisher.finish(within: .seconds(1))
+        let report = await publisher.finish(within: .seconds(30))
         #expect(report.failed == 1000)
         #expect(Set(report.warnings.map(\.code)) == ["events_unavailable", "events_dropped"])
     }
@@ -335,7 +350,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             for scheme in ["tls", "nats"] {
                 let trusted = EventPublisher(EventsSettings(url: "\(scheme)://localhost:\(server.port)", caFile: ca))
                 trusted.publish(started)
-                let report = await trusted.finish(within: .seconds(10), waitsForConnection: true)
+                let report = await trusted.finish(within: .seconds(60), waitsForConnection: true)
                 #expect(report == EventsReport(published: 1, failed: 0, warnings: []))
             }
 
@@ -350,7 +365,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             ] as [(String, String?, String)] {
                 let refused = EventPublisher(EventsSettings(url: url, caFile: caFile))
                 refused.publish(started)
-                let report = await refused.finish(within: .milliseconds(500), waitsForConnection: true)
+                let report = await refused.finish(within: .seconds(60), waitsForConnection: true)
                 #expect(report.published == 0)
                 #expect(report.warnings.map(\.code) == ["events_unavailable"])
                 #expect(report.warnings.first?.message.contains(reason) == true, "\(report.warnings)")

@@ -1,9 +1,11 @@
 import LianSystem
 import Synchronization
 
-/// Timing whose waits take no time: each is recorded and the clock put forward by it. Chance always draws the most.
+/// Timing that stands still but for its waits, which take no time: each is recorded and the clock put forward by it.
+/// Chance always draws the most.
 package final class SkippedTime: Sendable {
     private let state = Mutex<(skipped: Duration, sleeps: [Duration])>((.zero, []))
+    private let start = ContinuousClock.now
     private let wallClock: Int
 
     /// Milliseconds since 1970.
@@ -13,13 +15,9 @@ package final class SkippedTime: Sendable {
 
     package var sleeps: [Duration] { state.withLock(\.sleeps) }
 
-    package func skip(_ duration: Duration) {
-        state.withLock { $0.skipped += duration }
-    }
-
     package var timing: Timing {
         Timing(
-            now: { [self] in .now + state.withLock(\.skipped) },
+            now: { [self] in start + state.withLock(\.skipped) },
             wallClock: { [self] in wallClock + state.withLock(\.skipped).milliseconds },
             sleep: { [self] duration throws(CancellationError) in
                 if Task.isCancelled { throw CancellationError() }
