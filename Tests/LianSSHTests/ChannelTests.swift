@@ -183,7 +183,7 @@ import Testing
         try await withConnection { _, connection in
             let channel = try await connection.open("sleep 600")
             let writing = Task { try await channel.write([UInt8](repeating: 0, count: 64 << 20)) }
-            #expect(try await eventually(within: .seconds(10)) { channel.counters.sent > 1 << 20 })
+            #expect(await eventually(within: .seconds(10)) { channel.counters.sent > 1 << 20 })
             writing.cancel()
             await #expect(throws: CancellationError.self) { try await writing.value }
             _ = await channel.close()

@@ -114,7 +114,7 @@ let libraryLacksRSA = libssh2_version(0x01_0B_00) == nil
             kill(pid, SIGTERM)
             waitpid(pid, nil, 0)
         }
-        #expect(try await eventually(within: .seconds(5)) { FileManager.default.fileExists(atPath: socket) })
+        #expect(await eventually(within: .seconds(5)) { FileManager.default.fileExists(atPath: socket) })
         try await body(socket)
     }
 
