@@ -22,7 +22,7 @@ package final class EventPublisher: Sendable {
             return Outbox(closedFor: unusable.warning)
         } catch {
             return Outbox(
-                closedFor: .init(code: "events_unavailable", message: "events cannot be sent from here: \(error)"))
+                closedFor: BuildWarning("events_unavailable", "events cannot be sent from here: \(error)"))
         }
     }
 
@@ -52,7 +52,7 @@ package final class EventPublisher: Sendable {
 }
 
 private struct UnusableSettings: Error {
-    let warning: EventsReport.Warning
+    let warning: BuildWarning
 }
 
 /// The settings, read and found usable.
@@ -66,14 +66,13 @@ struct Target: Sendable {
             url = try NATSURL(settings.url)
         } catch {
             throw UnusableSettings(
-                warning: .init(code: "events_url_invalid", message: "no event is sent: the NATS URL \(error.rule)"))
+                warning: BuildWarning("events_url_invalid", "no event is sent: the NATS URL \(error.rule)"))
         }
         do {
             nkey = try settings.nkeySeed.map { seed throws(NKey.Invalid) in try NKey(seed: seed) }
         } catch {
             throw UnusableSettings(
-                warning: .init(
-                    code: "events_key_invalid", message: "no event is sent: the nkey seed cannot be used: \(error)"))
+                warning: BuildWarning("events_key_invalid", "no event is sent: the nkey seed cannot be used: \(error)"))
         }
         caFile = settings.caFile
     }

@@ -1,21 +1,13 @@
+import LianModel
+
 /// How it went with the events of one build, in the words of the envelope.
 package struct EventsReport: Equatable, Sendable {
-    package struct Warning: Equatable, Sendable {
-        package let code: String
-        package let message: String
-
-        package init(code: String, message: String) {
-            self.code = code
-            self.message = message
-        }
-    }
-
     /// Taken by the server, and not refused.
     package var published: Int
     package var failed: Int
-    package var warnings: [Warning]
+    package var warnings: [BuildWarning]
 
-    package init(published: Int, failed: Int, warnings: [Warning]) {
+    package init(published: Int, failed: Int, warnings: [BuildWarning]) {
         self.published = published
         self.failed = failed
         self.warnings = warnings

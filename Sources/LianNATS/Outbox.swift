@@ -30,7 +30,7 @@ final class Outbox: Sendable {
     private let state = Mutex(State())
     private let server: String
     private let waker: Waker?
-    private let closedFor: EventsReport.Warning?
+    private let closedFor: BuildWarning?
 
     init(server: String) throws(SystemError) {
         self.server = server
@@ -39,7 +39,7 @@ final class Outbox: Sendable {
     }
 
     /// One that no courier comes to: it only counts.
-    init(closedFor warning: EventsReport.Warning) {
+    init(closedFor warning: BuildWarning) {
         server = ""
         waker = nil
         closedFor = warning
@@ -92,14 +92,14 @@ final class Outbox: Sendable {
                 published: state.confirmed - refused, failed: unsent + state.dropped + refused, warnings: [])
             for subject in Set(state.refused).sorted() {
                 report.warnings.append(
-                    .init(code: "event_refused", message: "NATS at \(server) refuses events on the subject \(subject)"))
+                    BuildWarning("event_refused", "NATS at \(server) refuses events on the subject \(subject)"))
             }
             if let closedFor {
                 report.warnings.append(closedFor)
             } else if !state.wasEverUp {
                 let reason = state.lastFailure ?? "no connection was up in time"
                 report.warnings.append(
-                    .init(code: "events_unavailable", message: "no event was sent to NATS at \(server): \(reason)"))
+                    BuildWarning("events_unavailable", "no event was sent to NATS at \(server): \(reason)"))
             } else if unsent > 0 {
                 let reason = state.lastFailure.map { ": \($0)" } ?? ""
                 report.warnings.append(
@@ -109,7 +109,7 @@ final class Outbox: Sendable {
             }
             if state.dropped > 0 {
                 report.warnings.append(
-                    .init(code: "events_dropped", message: "\(state.dropped) events could not be sent at all"))
+                    BuildWarning("events_dropped", "\(state.dropped) events could not be sent at all"))
             }
             return report
         }

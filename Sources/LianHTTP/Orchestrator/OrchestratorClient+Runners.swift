@@ -125,8 +125,8 @@ extension OrchestratorClient {
             method: .get, path: "/api/v1/runners/\(id)?wait=\(wait)", timeout: Self.requestTimeout + .seconds(wait))
         switch await perform(call, until: deadline).answer {
         case .failure(let failure):
-            // The answer that the deadline cut short would have said "pending".
-            if failure.kind == .answerTimedOut, timing.now() >= deadline { throw notReady(id) }
+            // An answer that the deadline cut short would have said "pending".
+            if failure.kind == .answerTimedOut, deadline - timing.now() < .seconds(1) { throw notReady(id) }
             throw error(failure, .spawn)
         case .success(let answer):
             if answer.status == 404 {
