@@ -195,16 +195,7 @@ private struct Conversation {
         session.preferHostKeys(trusted.algorithms)
         let code = try repeated("the key exchange") { session.handshake(socket: socket) }
         guard code == 0 else {
-            if isLoss(code) { throw .notYet("it closes the connection during the key exchange") }
-            throw .final(
-                LianError(
-                    .sshUnreachable, .connect,
-                    "the runner at \(endpoint) (\(session.banner ?? "no banner")) and libssh2 \(SSHLibrary.version) "
-                        + "share no algorithms: \(session.lastErrorText) (\(code))",
-                    hint: SSHLibrary.signsRSAWithSHA2
-                        ? "let its sshd_config allow the default algorithms"
-                        : "give the runner an ed25519 host key (ssh-keygen -A): libssh2 before 1.11 cannot verify RSA "
-                            + "host keys; and let its sshd_config allow aes256-ctr and hmac-sha2-256"))
+            throw keyExchangeFailure(code)
         }
         guard let shown = session.hostKey else {
             throw .final(
@@ -213,6 +204,33 @@ private struct Conversation {
                     hint: "do not use this runner; nothing was sent to it"))
         }
         do { try trusted.check(shown, endpoint: endpoint) } catch { throw .final(error) }
+    }
+
+    private func keyExchangeFailure(_ code: Int32) -> AttemptFailure {
+        if isLoss(code) { return .notYet("it closes the connection during the key exchange") }
+        let what = "\(session.lastErrorText) (\(code))"
+        switch code {
+        case LIBSSH2_ERROR_KEX_FAILURE, LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE, LIBSSH2_ERROR_METHOD_NONE:
+            return .final(
+                LianError(
+                    .sshUnreachable, .connect,
+                    "the runner at \(endpoint) (\(session.banner ?? "no banner")) and libssh2 \(SSHLibrary.version) "
+                        + "share no algorithms: \(what)",
+                    hint: SSHLibrary.signsRSAWithSHA2
+                        ? "let its sshd_config allow the default algorithms"
+                        : "give the runner an ed25519 host key (ssh-keygen -A): libssh2 before 1.11 cannot verify RSA "
+                            + "host keys; and let its sshd_config allow aes256-ctr and hmac-sha2-256"))
+        case LIBSSH2_ERROR_HOSTKEY_SIGN, LIBSSH2_ERROR_HOSTKEY_INIT:
+            return .final(
+                LianError(
+                    .hostKeyMismatch, .connect, "the runner at \(endpoint) cannot prove its host key: \(what)",
+                    hint: "something else may be answering at that address; nothing was sent to it"))
+        default:
+            return .final(
+                LianError(
+                    .sshUnreachable, .connect, "the key exchange with the runner at \(endpoint) failed: \(what)",
+                    hint: "look into the log of its sshd"))
+        }
     }
 
     func authenticate(_ key: SSHKey, link: SessionLink) throws(AttemptFailure) {
@@ -248,12 +266,14 @@ private struct Conversation {
                     hint: "check it with ssh-add -l, or name the private key with --ssh-key"))
         }
         if isLoss(code) { throw .notYet("it closes the connection during the authentication") }
-        let allowed = allowedMethods() ?? "unknown methods"
+        let isRefusal = code == LIBSSH2_ERROR_AUTHENTICATION_FAILED || code == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED
+        let reason =
+            isRefusal ? "it allows \(allowedMethods() ?? "unknown methods")" : "\(session.lastErrorText) (\(code))"
         throw .final(
             LianError(
                 .sshAuthFailed, .connect,
                 "the runner at \(endpoint) refuses the user \(endpoint.user) with the key \(key.publicKey.description); "
-                    + "it allows \(allowed)",
+                    + reason,
                 hint: "the runner's authorized_keys must hold the key that the spawn request carried: "
                     + key.publicKey.line))
     }
@@ -285,7 +305,7 @@ private struct Conversation {
     private func isLoss(_ code: Int32) -> Bool {
         [
             LIBSSH2_ERROR_SOCKET_DISCONNECT, LIBSSH2_ERROR_SOCKET_RECV, LIBSSH2_ERROR_SOCKET_SEND,
-            LIBSSH2_ERROR_SOCKET_NONE, LIBSSH2_ERROR_BANNER_RECV,
+            LIBSSH2_ERROR_BANNER_RECV,
         ].contains(code)
     }
 }

@@ -119,13 +119,20 @@ import Testing
         #expect(error?.message.contains("resolve") == true)
     }
 
-    @Test func literalIPv6AddressesAreReached() async throws {
-        // Nothing listens there; what is shown is that the address was understood.
-        let error = await lianError(.sshUnreachable) {
-            try await connect(port: try freePort(), host: "::1", within: .milliseconds(100))
+    @Test(arguments: ["::1", "localhost"]) func otherAddressesOfThisMachineAreReached(host: String) async throws {
+        let key = try SSHKey.ephemeral()
+        let port = try freePort()
+        let options = SSHServerOptions(
+            authorizedKeys: [key.publicKeyLine], configuration: host == "::1" ? ["ListenAddress [::1]:\(port)"] : [],
+            port: port)
+        try await withSSHServer(options) { server in
+            let connection = try await SSHConnection.connect(
+                to: SSHEndpoint(host: host, port: port, user: server.user), key: key, hostKeys: server.hostKeys(),
+                deadline: .now + .seconds(20))
+            #expect(connection.endpoint.description == (host == "::1" ? "[::1]:\(port)" : "localhost:\(port)"))
+            #expect(try await connection.finish("echo up").text == "up\n")
+            await connection.disconnect()
         }
-        #expect(error?.message.contains("[::1]:") == true)
-        #expect(error?.message.contains("resolve") == false)
     }
 
     @Test func aServerThatStallsInTheKeyExchangeIsGivenUp() async throws {
