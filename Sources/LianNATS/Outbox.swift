@@ -103,9 +103,9 @@ final class Outbox: Sendable {
             } else if unsent > 0 {
                 let reason = state.lastFailure.map { ": \($0)" } ?? ""
                 report.warnings.append(
-                    .init(
-                        code: "events_unconfirmed",
-                        message: "NATS at \(server) did not confirm \(unsent) of the events in time\(reason)"))
+                    BuildWarning(
+                        "events_unconfirmed",
+                        "NATS at \(server) did not confirm \(unsent) of the events in time\(reason)"))
             }
             if state.dropped > 0 {
                 report.warnings.append(

@@ -77,7 +77,7 @@ import Testing
 
     @Test func rsyncSendsATreeThroughTheHelper() async throws {
         try await withConnection { _, connection in
-            try await withTemporaryFolder { folder in
+            try await withTemporaryFolder(inMemory: true) { folder in
                 let source = folder.appending(path: "source")
                 for number in 0..<2000 {
                     let subfolder = source.appending(path: "folder \(number % 40)")
@@ -85,8 +85,7 @@ import Testing
                         try FileManager.default.createDirectory(at: subfolder, withIntermediateDirectories: true)
                     }
                     let text = String(repeating: "line \(number)\n", count: number % 50)
-                    try text.write(
-                        to: subfolder.appending(path: "file'\(number)"), atomically: false, encoding: .utf8)
+                    try text.write(to: subfolder.appending(path: "file'\(number)"), atomically: false, encoding: .utf8)
                 }
                 let target = folder.appending(path: "target").path
                 let receiver = try DescriptorReceiver(folder: folder.path)

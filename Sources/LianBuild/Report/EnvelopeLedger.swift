@@ -104,7 +104,7 @@ extension ResultEnvelope {
 
     mutating func take(_ report: EventsReport) {
         events = EventsResult(published: report.published, failed: report.failed)
-        warnings += report.warnings.map { BuildWarning($0.code, $0.message) }
+        warnings += report.warnings
     }
 }
 
