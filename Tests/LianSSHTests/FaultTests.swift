@@ -13,7 +13,7 @@ import Testing
     /// Runs a command that does not end by itself, does the harm, and looks at what is told.
     private func withVictim(
         through proxied: Bool = false,
-        _ harm: (SSHServer, SSHConnection, FaultProxy) async throws -> Void
+        saying word: String, _ harm: (SSHServer, SSHConnection, FaultProxy) async throws -> Void
     ) async throws {
         try await withSSHServer { server in
             let key = try SSHKey.ephemeral()
@@ -25,7 +25,8 @@ import Testing
             let reading = Task { try await channel.read() }
             let start = ContinuousClock.now
             try await harm(server, connection, proxy)
-            _ = await lianError(.connectionLost) { _ = try await reading.value }
+            let error = await lianError(.connectionLost) { _ = try await reading.value }
+            #expect(error?.message.contains(word) == true, "\(error?.message ?? "")")
             #expect(await channel.close() == nothing)
             _ = await lianError(.connectionLost) { _ = try await connection.open("true") }
             _ = await lianError(.connectionLost) { try await channel.write([1]) }
@@ -35,33 +36,33 @@ import Testing
     }
 
     @Test func theServersSessionIsKilled() async throws {
-        try await withVictim { server, _, _ in
+        try await withVictim(saying: "the SSH connection to") { server, _, _ in
             #expect(!server.sessionPIDs().isEmpty)
             for pid in server.sessionPIDs() { kill(pid, SIGKILL) }
         }
     }
 
     @Test func theConnectionIsCut() async throws {
-        try await withVictim(through: true) { _, _, proxy in proxy.cut() }
+        try await withVictim(through: true, saying: "closed") { _, _, proxy in proxy.cut() }
     }
 
     @Test func theConnectionIsReset() async throws {
-        try await withVictim(through: true) { _, _, proxy in proxy.reset() }
+        try await withVictim(through: true, saying: "reset by peer") { _, _, proxy in proxy.reset() }
     }
 
     @Test func theConnectionIsAborted() async throws {
-        try await withVictim { _, connection, _ in connection.abort() }
+        try await withVictim(saying: "given up on this side") { _, connection, _ in connection.abort() }
     }
 
     @Test func theConnectionIsAbortedWhileTheNetworkIsStalled() async throws {
-        try await withVictim(through: true) { _, connection, proxy in
+        try await withVictim(through: true, saying: "given up on this side") { _, connection, proxy in
             proxy.stall()
             connection.abort()
         }
     }
 
     @Test func theConnectionIsDisconnected() async throws {
-        try await withVictim { _, connection, _ in await connection.disconnect() }
+        try await withVictim(saying: "closed on this side") { _, connection, _ in await connection.disconnect() }
     }
 
     @Test func abortEndsAWriteThatIsStuck() async throws {
