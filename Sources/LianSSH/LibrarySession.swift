@@ -55,6 +55,15 @@ final class LibrarySession {
         self.session = session
         self.watch = watch
         libssh2_session_set_blocking(session, 0)
+        let receive: SocketCall = { socket, buffer, count, flags, context in
+            let received = recv(socket, buffer, count, flags)
+            guard received < 0 else { return received }
+            let error = errno == EINTR ? EAGAIN : errno
+            if error != EAGAIN, let watch = context?.pointee { PacketWatch.from(watch).receiveError = error }
+            return -Int(error)
+        }
+        libssh2_session_callback_set(
+            session, LIBSSH2_CALLBACK_RECV, unsafeBitCast(receive, to: UnsafeMutableRawPointer.self))
         prefer(LIBSSH2_METHOD_CRYPT_CS, Self.ciphers)
         prefer(LIBSSH2_METHOD_CRYPT_SC, Self.ciphers)
         prefer(LIBSSH2_METHOD_MAC_CS, Self.macs)
@@ -64,6 +73,15 @@ final class LibrarySession {
     deinit {
         end()
     }
+
+    /// The form of LIBSSH2_CALLBACK_RECV and, with a constant buffer, of LIBSSH2_CALLBACK_SEND.
+    private typealias SocketCall =
+        @convention(c) (
+            Int32, UnsafeMutableRawPointer?, Int, Int32, UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+        ) -> Int
+
+    /// Why the kernel would receive no more: libssh2 asks for it, and keeps it to itself.
+    var receiveError: Int32 { watch.receiveError }
 
     /// Ends the session for good. Its socket must be shut down by now, so that nothing here waits for the network.
     func end() {
@@ -95,9 +113,7 @@ final class LibrarySession {
     }
 
     fileprivate func refuseToSend() {
-        let refuse: @convention(c) (Int32, UnsafeRawPointer?, Int, Int32, UnsafeMutableRawPointer?) -> Int = {
-            _, _, _, _, _ in -Int(EPIPE)
-        }
+        let refuse: SocketCall = { _, _, _, _, _ in -Int(EPIPE) }
         libssh2_session_callback_set(
             session, LIBSSH2_CALLBACK_SEND, unsafeBitCast(refuse, to: UnsafeMutableRawPointer.self))
     }

@@ -1,17 +1,22 @@
 import CLinux
 import Glibc
 
-/// Tells a channel's exit status of 0 from one that never came. libssh2 answers 0 for both, and has no call to ask.
-/// But it decodes every packet into memory from the allocator that we give it, and gives the memory back once it has
-/// dealt with the packet: two kinds of packet are looked at there, when they are whole.
-/// Used by one session on one thread.
+/// What libssh2 has no call to ask for, seen from the functions that it is given to call. Used by one session on one
+/// thread.
+///
+/// It tells a channel's exit status of 0 from one that never came, for libssh2 answers 0 to both. Every packet is
+/// decoded into memory from our allocator, and given back once libssh2 has dealt with it: two kinds of packet are
+/// looked at there, while they are whole.
 final class PacketWatch {
     /// Our number of the channel that was opened last.
     private(set) var lastOpened: UInt32?
     /// Our numbers of the channels for which an exit status came.
     private(set) var withExitStatus: Set<UInt32> = []
 
-    /// What libssh2 hands back to the allocator; valid as long as this object.
+    /// The last error of recv(2).
+    var receiveError: Int32 = 0
+
+    /// What libssh2 hands back to these functions; valid as long as this object.
     var context: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
 
     static func from(_ context: UnsafeMutableRawPointer) -> PacketWatch {

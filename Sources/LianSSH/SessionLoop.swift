@@ -17,7 +17,6 @@ final class SessionLoop {
     private var channels: [ChannelState] = []
     private var stuck: (channel: ChannelState, step: Step)?
     private var isStopping = false
-    private var socketError: String?
     /// Set at the very end, for jobs that came too late.
     private var ending: LianError?
     private var stopWaiters: [Completion<Void>] = []
@@ -281,22 +280,16 @@ final class SessionLoop {
     }
 
     private func lossReason(_ code: Int32) -> String {
-        noteSocketError()
-        if let socketError { return socketError }
+        var error = session.receiveError
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        if error == 0 { getsockopt(socket.raw, SOL_SOCKET, SO_ERROR, &error, &size) }
+        if error != 0 { return String(cString: strerror(error)) }
         switch code {
         case LIBSSH2_ERROR_SOCKET_RECV, LIBSSH2_ERROR_SOCKET_DISCONNECT, LIBSSH2_ERROR_SOCKET_SEND:
             return "the other side closed it"
         default:
             return "libssh2 reports \(session.lastErrorText) (\(code))"
         }
-    }
-
-    /// The kernel tells it once, to whoever asks first; libssh2 would keep it to itself.
-    private func noteSocketError() {
-        var error: Int32 = 0
-        var size = socklen_t(MemoryLayout<Int32>.size)
-        getsockopt(socket.raw, SOL_SOCKET, SO_ERROR, &error, &size)
-        if error != 0 { socketError = String(cString: strerror(error)) }
     }
 
     private func open(_ channel: ChannelState) throws(Lost) -> Bool {
@@ -518,7 +511,6 @@ final class SessionLoop {
         if polled[0].revents != 0 { link.waker.settle() }
         let events = Int32(polled[1].revents)
         guard events != 0 else { return }
-        if events & POLLERR != 0 { noteSocketError() }
         acknowledgeAtOnce(socket.raw)
         guard stuck == nil else { return }
         if let driver {
