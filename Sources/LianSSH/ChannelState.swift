@@ -49,6 +49,13 @@ final class ChannelState {
         if case .open = phase { true } else { false }
     }
 
+    var isStarting: Bool {
+        switch phase {
+        case .opening, .starting: true
+        case .queued, .open, .awaitingPeer, .closing, .freeing: false
+        }
+    }
+
     var isClosing: Bool {
         switch phase {
         case .awaitingPeer, .closing, .freeing: true

@@ -222,9 +222,8 @@ final class SessionLoop {
     private func steps(_ channel: ChannelState) -> [Step] {
         switch channel.phase {
         case .queued:
-            // libssh2 opens one channel at a time.
-            let isBusy = channels.contains { if case .opening = $0.phase { true } else { false } }
-            return isBusy ? [] : [.open]
+            // libssh2 opens one channel at a time, and takes the answer to another's start for a failure of its own.
+            return channels.contains(where: \.isStarting) ? [] : [.open]
         case .opening: return [.open]
         case .starting: return [.start]
         case .open:
@@ -522,9 +521,8 @@ final class SessionLoop {
 
     private func socketEvents() -> Int16 {
         if stuck != nil { return Int16(POLLOUT) }
-        let isOpening = channels.contains { if case .opening = $0.phase { true } else { false } }
         // With no channel there is nothing in libssh2 to call for what arrives, and polling for it would spin.
-        return Int16(driver != nil || isOpening ? POLLIN : lian_poll_peer_closed)
+        return Int16(driver != nil || channels.contains(where: \.isStarting) ? POLLIN : lian_poll_peer_closed)
     }
 
     /// A channel by which libssh2 can be made to read the network.

@@ -47,13 +47,18 @@ struct SessionSetup: Sendable {
     private func connect() throws(AttemptFailure) -> SessionLoop {
         var pause = Self.firstPause
         var attempt = 0
+        var lastReason: String?
         while true {
             attempt += 1
+            let isLong = !retries || attempt.isMultiple(of: 4)
             do {
-                return try connectOnce(
-                    patience: attempt.isMultiple(of: 4) || !retries ? Self.longPatience : Self.shortPatience)
+                return try connectOnce(patience: isLong ? Self.longPatience : Self.shortPatience)
             } catch {
-                guard case .notYet = error, retries, .now + pause < deadline else { throw error }
+                guard case .notYet(let reason) = error, retries else { throw error }
+                // What the deadline cut short says less than the attempt before it.
+                guard .now < deadline else { throw .notYet(lastReason ?? reason) }
+                guard .now + pause < deadline else { throw error }
+                lastReason = reason
             }
             try waiting.pause(until: .now + pause)
             pause = min(pause * 3 / 2, Self.longestPause)
