@@ -142,8 +142,8 @@ import Testing
         }
     }
 
-    @Test func sixteenChannelsWorkAtOnce() async throws {
-        try await withConnection { _, connection in
+    @Test(arguments: [[], ["RekeyLimit 2M"]]) func sixteenChannelsWorkAtOnce(configuration: [String]) async throws {
+        try await withConnection(SSHServerOptions(configuration: configuration)) { _, connection in
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 for number in 0..<16 {
                     group.addTask {
