@@ -11,7 +11,7 @@ final class ChannelState {
         /// Closed in the middle: our own close is on its way.
         case closing(until: ContinuousClock.Instant)
         /// The end was told; what is left to do is libssh2's.
-        case freeing
+        case freeing(RemoteEnd)
     }
 
     enum Input {
@@ -30,6 +30,7 @@ final class ChannelState {
     /// Read from the session while nobody waited for it.
     var ready: [RemoteOutput] = []
     var pump: Pump?
+    var wasPumped = false
     var closers: [Completion<RemoteEnd>] = []
     var hasSentEnd = false
     /// Everything that the other side sent was read, to its end.

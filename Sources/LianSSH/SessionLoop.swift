@@ -109,12 +109,12 @@ final class SessionLoop {
     }
 
     func write(_ bytes: [UInt8], to id: Int, _ completion: Completion<Void>) {
-        guard let channel = openChannel(id, completion) else { return }
+        guard let channel = inputChannel(id, completion) else { return }
         channel.inputs.append(.bytes(bytes, sent: 0, completion))
     }
 
     func closeInput(of id: Int, _ completion: Completion<Void>) {
-        guard let channel = openChannel(id, completion) else { return }
+        guard let channel = inputChannel(id, completion) else { return }
         channel.inputs.append(.end(completion))
     }
 
@@ -131,6 +131,7 @@ final class SessionLoop {
         guard let channel = openChannel(id, completion) else { return }
         do {
             channel.pump = try Pump(input: input, output: output, completion: completion)
+            channel.wasPumped = true
         } catch {
             completion.fail(error)
         }
@@ -141,6 +142,10 @@ final class SessionLoop {
             completion?.succeed(RemoteEnd(isClean: false, exitStatus: nil, signal: nil))
             return
         }
+        if case .freeing(let end) = channel.phase {
+            completion?.succeed(end)
+            return
+        }
         if let completion { channel.closers.append(completion) }
         if !channel.isClosing { beginClosing(channel) }
     }
@@ -149,7 +154,7 @@ final class SessionLoop {
         channel.failAll(RemoteChannelClosed())
         guard let library = channel.library else {
             // Not open yet: it closes as soon as it is.
-            if case .queued = channel.phase { remove(channel) }
+            if case .queued = channel.phase { answerClosers(channel, isClean: false) }
             return
         }
         if library.isAtEnd { channel.sawEnd = true }
@@ -170,13 +175,23 @@ final class SessionLoop {
         return channel
     }
 
+    /// Where a pump was given up, libssh2 may still hold a half of what it wrote: nothing else may follow.
+    private func inputChannel(_ id: Int, _ completion: Completion<Void>) -> ChannelState? {
+        guard let channel = openChannel(id, completion) else { return nil }
+        guard !channel.wasPumped else {
+            completion.fail(RemoteChannelClosed())
+            return nil
+        }
+        return channel
+    }
+
     /// Ends the waits of cancelled tasks. What libssh2 has half sent is sent to its end all the same.
     func sweepCancelled() {
         for channel in channels {
             if channel.opener?.isCancelled == true {
                 channel.opener?.fail(CancellationError())
                 channel.opener = nil
-                if case .queued = channel.phase { remove(channel) }
+                if case .queued = channel.phase { answerClosers(channel, isClean: false) }
             }
             for reader in channel.readers where reader.isCancelled { reader.fail(CancellationError()) }
             channel.readers.removeAll(where: \.isCancelled)
@@ -331,7 +346,7 @@ final class SessionLoop {
                 .sshUnreachable, .connect, "the SSH server at \(endpoint) would not \(what)",
                 hint: "let its sshd_config allow it: MaxSessions of 10 or more, and no ForceCommand"))
         channel.opener = nil
-        channel.phase = channel.library == nil ? .freeing : .closing(until: .now + Self.closePatience)
+        answerClosers(channel, isClean: false)
     }
 
     private func sendInput(_ channel: ChannelState) throws(Lost) -> Bool {
@@ -476,22 +491,19 @@ final class SessionLoop {
             signal: signal)
         for closer in channel.closers { closer.succeed(end) }
         channel.closers = []
-        channel.phase = .freeing
+        channel.phase = .freeing(end)
     }
 
     private func free(_ channel: ChannelState) throws(Lost) -> Bool {
         if let library = channel.library {
             let code = Int(library.free())
             if mustRepeat(code, .free, channel) { return false }
+            // Freed by now, whatever else it answers.
+            channel.library = nil
             try check(code)
         }
-        remove(channel)
-        return true
-    }
-
-    private func remove(_ channel: ChannelState) {
-        answerClosers(channel, isClean: false)
         channels.removeAll { $0 === channel }
+        return true
     }
 
     // MARK: Waiting

@@ -111,6 +111,32 @@ import Testing
         }
     }
 
+    @Test func stallsInMidUploadCostNothingThoughTheServerAsksForLife() async throws {
+        let options = SSHServerOptions(configuration: ["ClientAliveInterval 1", "ClientAliveCountMax 100"])
+        try await withSSHServer(options) { server in
+            let key = try SSHKey.ephemeral()
+            try server.authorize(key.publicKeyLine)
+            let proxy = try FaultProxy(to: server.port)
+            let connection = try await server.connect(key: key, port: proxy.port)
+            let channel = try await connection.open("cat | wc -c")
+            let size = 64 << 20
+            async let written: Void = {
+                try await channel.write([UInt8](repeating: 1, count: size))
+                try await channel.closeInput()
+            }()
+            for _ in 0..<3 {
+                proxy.stall()
+                try await Task.sleep(for: .milliseconds(1300))
+                proxy.resume()
+                let before = channel.counters.sent
+                #expect(try await eventually(within: .seconds(10)) { channel.counters.sent > before + 1 << 20 })
+            }
+            try await written
+            #expect(try await channel.read() == .output(Array("\(size)\n".utf8)))
+            await connection.disconnect()
+        }
+    }
+
     @Test func aResetInMidDownloadIsNoCleanEnd() async throws {
         try await withSSHServer { server in
             let key = try SSHKey.ephemeral()
