@@ -12,29 +12,29 @@ import LianSystem
 final class SessionLoop {
     let link: SessionLink
     let session: LibrarySession
-    private let socket: FileDescriptor
-    private let endpoint: SSHEndpoint
-    private var channels: [ChannelState] = []
-    private var stuck: (channel: ChannelState, step: Step)?
-    private var isStopping = false
+    let socket: FileDescriptor
+    let endpoint: SSHEndpoint
+    var channels: [ChannelState] = []
+    var stuck: (channel: ChannelState, step: Step)?
+    var isStopping = false
     /// Set at the very end, for jobs that came too late.
-    private var ending: LianError?
-    private var stopWaiters: [Completion<Void>] = []
-    private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)
+    var ending: LianError?
+    var stopWaiters: [Completion<Void>] = []
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)
 
-    private enum Step {
+    enum Step {
         case open, start, input, output, error, takeIn, close, free
     }
 
     /// Why the session can no longer be used.
-    private struct Lost: Error {
+    struct Lost: Error {
         let reason: String
     }
 
     /// From the end of a command's output to the word how it ended.
-    private static let endPatience: Duration = .seconds(5)
+    static let endPatience: Duration = .seconds(5)
     /// How long a close in the middle is held up for what the other side may still tell.
-    private static let closePatience: Duration = .milliseconds(500)
+    static let closePatience: Duration = .milliseconds(500)
 
     init(link: SessionLink, session: LibrarySession, socket: consuming FileDescriptor, endpoint: SSHEndpoint) {
         self.link = link
@@ -50,7 +50,7 @@ final class SessionLoop {
     /// Returns when the session has ended, however it did.
     func serve() {
         var reason = "it was closed on this side"
-        do {
+        do throws(Lost) {
             while true {
                 for job in link.takeJobs() { job(self) }
                 if link.isAborted { throw Lost(reason: "it was given up on this side") }
@@ -62,10 +62,8 @@ final class SessionLoop {
                 try advanceAll()
                 try waitForEvents()
             }
-        } catch let lost as Lost {
-            reason = lost.reason
         } catch {
-            reason = "\(error)"
+            reason = error.reason
         }
         finish(
             LianError(
@@ -93,420 +91,6 @@ final class SessionLoop {
         guard stuck == nil else { return }
         _ = session.disconnect()
     }
-
-    // MARK: Jobs
-
-    func stop(_ waiter: Completion<Void>?) {
-        isStopping = true
-        if let waiter {
-            if ending != nil { waiter.succeed(()) } else { stopWaiters.append(waiter) }
-        }
-    }
-
-    func open(_ id: Int, command: String, counters: TransferCounters, _ completion: Completion<Void>) {
-        if let ending { return completion.fail(ending) }
-        channels.append(ChannelState(id: id, command: command, counters: counters, opener: completion))
-    }
-
-    func write(_ bytes: [UInt8], to id: Int, _ completion: Completion<Void>) {
-        guard let channel = inputChannel(id, completion) else { return }
-        channel.inputs.append(.bytes(bytes, sent: 0, completion))
-    }
-
-    func closeInput(of id: Int, _ completion: Completion<Void>) {
-        guard let channel = inputChannel(id, completion) else { return }
-        channel.inputs.append(.end(completion))
-    }
-
-    func read(from id: Int, _ completion: Completion<RemoteOutput?>) {
-        guard let channel = openChannel(id, completion) else { return }
-        if channel.ready.isEmpty {
-            channel.readers.append(completion)
-        } else {
-            completion.succeed(channel.ready.removeFirst())
-        }
-    }
-
-    func pump(_ id: Int, input: Int32, output: Int32, _ completion: Completion<PumpResult>) {
-        guard let channel = openChannel(id, completion) else { return }
-        do {
-            channel.pump = try Pump(input: input, output: output, completion: completion)
-            channel.wasPumped = true
-        } catch {
-            completion.fail(error)
-        }
-    }
-
-    func close(_ id: Int, _ completion: Completion<RemoteEnd>?) {
-        guard let channel = channels.first(where: { $0.id == id }), ending == nil else {
-            completion?.succeed(RemoteEnd(isClean: false, exitStatus: nil, signal: nil))
-            return
-        }
-        if case .freeing(let end) = channel.phase {
-            completion?.succeed(end)
-            return
-        }
-        if let completion { channel.closers.append(completion) }
-        if !channel.isClosing { beginClosing(channel) }
-    }
-
-    private func beginClosing(_ channel: ChannelState) {
-        channel.failAll(RemoteChannelClosed())
-        guard let library = channel.library else {
-            // Not open yet: it closes as soon as it is.
-            if case .queued = channel.phase { answerClosers(channel, isClean: false) }
-            return
-        }
-        if library.isAtEnd { channel.sawEnd = true }
-        channel.phase =
-            channel.sawEnd
-            ? .awaitingPeer(until: .now + Self.endPatience) : .closing(until: .now + Self.closePatience)
-    }
-
-    private func openChannel<Value>(_ id: Int, _ completion: Completion<Value>) -> ChannelState? {
-        if let ending {
-            completion.fail(ending)
-            return nil
-        }
-        guard let channel = channels.first(where: { $0.id == id }), channel.isOpen else {
-            completion.fail(RemoteChannelClosed())
-            return nil
-        }
-        return channel
-    }
-
-    /// Where a pump was given up, libssh2 may still hold a half of what it wrote: nothing else may follow.
-    private func inputChannel(_ id: Int, _ completion: Completion<Void>) -> ChannelState? {
-        guard let channel = openChannel(id, completion) else { return nil }
-        guard !channel.wasPumped else {
-            completion.fail(RemoteChannelClosed())
-            return nil
-        }
-        return channel
-    }
-
-    /// Ends the waits of cancelled tasks. What libssh2 has half sent is sent to its end all the same.
-    func sweepCancelled() {
-        for channel in channels {
-            if channel.opener?.isCancelled == true {
-                channel.opener?.fail(CancellationError())
-                channel.opener = nil
-                if case .queued = channel.phase { answerClosers(channel, isClean: false) }
-            }
-            for reader in channel.readers where reader.isCancelled { reader.fail(CancellationError()) }
-            channel.readers.removeAll(where: \.isCancelled)
-            for (index, input) in channel.inputs.enumerated() where input.completion?.isCancelled == true {
-                input.completion?.fail(CancellationError())
-                switch input {
-                case .bytes(let bytes, let sent, _): channel.inputs[index] = .bytes(bytes, sent: sent, nil)
-                case .end: channel.inputs[index] = .end(nil)
-                }
-            }
-            if let pump = channel.pump, pump.isCancelled { pump.detach(CancellationError()) }
-        }
-    }
-
-    // MARK: Moving on
-
-    /// Until every channel waits for something.
-    private func advanceAll() throws(Lost) {
-        var hasProgress = true
-        while hasProgress {
-            hasProgress = false
-            if let (channel, step) = stuck {
-                stuck = nil
-                hasProgress = try perform(step, on: channel)
-                if stuck != nil { return }
-            }
-            for channel in channels {
-                for step in steps(channel) {
-                    if try perform(step, on: channel) { hasProgress = true }
-                    if stuck != nil { return }
-                }
-            }
-        }
-    }
-
-    /// Nobody waits for the other side's part of a close for longer than its deadline, whatever the network does.
-    private func expireClosing() {
-        for channel in channels where channel.deadline.map({ $0 <= .now }) == true {
-            answerClosers(channel, isClean: false)
-        }
-    }
-
-    private func steps(_ channel: ChannelState) -> [Step] {
-        switch channel.phase {
-        case .queued:
-            // libssh2 opens one channel at a time, and takes the answer to another's start for a failure of its own.
-            return channels.contains(where: \.isStarting) ? [] : [.open]
-        case .opening: return [.open]
-        case .starting: return [.start]
-        case .open:
-            var steps: [Step] = []
-            if channel.pump?.isDetached == true { channel.pump = nil }
-            if let pump = channel.pump {
-                pump.fillFromInput()
-                pump.drainToOutput()
-                if !channel.hasSentEnd, !pump.pending.isEmpty || pump.inputEnded { steps.append(.input) }
-                if pump.room != nil { steps.append(.output) }
-                steps.append(.error)
-                return steps
-            }
-            if !channel.inputs.isEmpty { steps.append(.input) }
-            if !channel.readers.isEmpty { steps += channel.readsErrorFirst ? [.error, .output] : [.output, .error] }
-            return steps
-        case .awaitingPeer: return [.takeIn]
-        case .closing: return [.close]
-        case .freeing: return [.free]
-        }
-    }
-
-    /// True where it changed something, so that another round may get further.
-    private func perform(_ step: Step, on channel: ChannelState) throws(Lost) -> Bool {
-        switch step {
-        case .open: try open(channel)
-        case .start: try start(channel)
-        case .input: try sendInput(channel)
-        case .output: try read(.output, of: channel)
-        case .error: try read(.error, of: channel)
-        case .takeIn: try takeIn(channel)
-        case .close: try close(channel)
-        case .free: try free(channel)
-        }
-    }
-
-    /// Whether libssh2 wants the call again; a call that left half a packet is kept as `stuck`.
-    private func mustRepeat(_ code: Int, _ step: Step, _ channel: ChannelState) -> Bool {
-        guard code == Int(LIBSSH2_ERROR_EAGAIN) else { return false }
-        if session.isBlockedOutbound { stuck = (channel, step) }
-        return true
-    }
-
-    /// Errors of one channel; every other one has cost the session its place in the stream.
-    private static let channelErrors = [
-        LIBSSH2_ERROR_CHANNEL_FAILURE, LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED, LIBSSH2_ERROR_CHANNEL_CLOSED,
-        LIBSSH2_ERROR_CHANNEL_EOF_SENT, LIBSSH2_ERROR_CHANNEL_UNKNOWN,
-    ]
-
-    private func check(_ code: Int) throws(Lost) {
-        guard code < 0, !Self.channelErrors.contains(Int32(code)) else { return }
-        throw Lost(reason: lossReason(Int32(code)))
-    }
-
-    private func lossReason(_ code: Int32) -> String {
-        var error = session.receiveError
-        var size = socklen_t(MemoryLayout<Int32>.size)
-        if error == 0 { getsockopt(socket.raw, SOL_SOCKET, SO_ERROR, &error, &size) }
-        if error != 0 { return String(cString: strerror(error)) }
-        switch code {
-        case LIBSSH2_ERROR_SOCKET_RECV, LIBSSH2_ERROR_SOCKET_DISCONNECT, LIBSSH2_ERROR_SOCKET_SEND:
-            return "the other side closed it"
-        default:
-            return "libssh2 reports \(session.lastErrorText) (\(code))"
-        }
-    }
-
-    private func open(_ channel: ChannelState) throws(Lost) -> Bool {
-        channel.phase = .opening
-        guard let library = session.openChannel() else {
-            let code = Int(session.lastError)
-            if mustRepeat(code, .open, channel) { return false }
-            try check(code)
-            refuse(channel, "open a channel: \(session.lastErrorText)")
-            return true
-        }
-        channel.library = library
-        channel.phase = .starting
-        return true
-    }
-
-    private func start(_ channel: ChannelState) throws(Lost) -> Bool {
-        guard let library = channel.library else { return false }
-        let code = Int(library.start(channel.command))
-        if mustRepeat(code, .start, channel) { return false }
-        try check(code)
-        guard code == 0 else {
-            refuse(channel, "run a command: \(session.lastErrorText)")
-            return true
-        }
-        channel.phase = .open
-        if let opener = channel.opener {
-            channel.opener = nil
-            opener.succeed(())
-        } else {
-            // Who asked for it has gone.
-            beginClosing(channel)
-        }
-        return true
-    }
-
-    private func refuse(_ channel: ChannelState, _ what: String) {
-        channel.opener?.fail(
-            LianError(
-                .sshUnreachable, .connect, "the SSH server at \(endpoint) would not \(what)",
-                hint: "let its sshd_config allow it: MaxSessions of 10 or more, and no ForceCommand"))
-        channel.opener = nil
-        answerClosers(channel, isClean: false)
-    }
-
-    private func sendInput(_ channel: ChannelState) throws(Lost) -> Bool {
-        guard let library = channel.library else { return false }
-        if let pump = channel.pump { return try sendInput(of: pump, library, channel) }
-        guard let first = channel.inputs.first else { return false }
-        switch first {
-        case .bytes(let bytes, let sent, let completion):
-            let code = bytes.withUnsafeBytes { library.write(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
-            if mustRepeat(code, .input, channel) {
-                if stuck == nil { try noticeClosedInput(channel, library) }
-                return false
-            }
-            try check(code)
-            guard code >= 0 else {
-                channel.failInputs(RemoteChannelClosed())
-                return true
-            }
-            channel.counters.addSent(code)
-            if sent + code == bytes.count || completion == nil {
-                completion?.succeed(())
-                channel.inputs.removeFirst()
-            } else {
-                channel.inputs[0] = .bytes(bytes, sent: sent + code, completion)
-            }
-            return true
-        case .end(let completion):
-            guard try sendEnd(channel, library) else { return false }
-            completion?.succeed(())
-            channel.inputs.removeFirst()
-            return true
-        }
-    }
-
-    private func sendInput(of pump: Pump, _ library: LibraryChannel, _ channel: ChannelState) throws(Lost) -> Bool {
-        guard !pump.pending.isEmpty else {
-            return pump.inputEnded && !channel.hasSentEnd ? try sendEnd(channel, library) : false
-        }
-        let code = library.write(pump.pending)
-        if mustRepeat(code, .input, channel) {
-            if stuck == nil { try noticeClosedInput(channel, library) }
-            return false
-        }
-        try check(code)
-        guard code >= 0 else {
-            pump.stopInput()
-            return true
-        }
-        pump.didSend(code)
-        channel.counters.addSent(code)
-        return true
-    }
-
-    private func sendEnd(_ channel: ChannelState, _ library: LibraryChannel) throws(Lost) -> Bool {
-        if !channel.hasSentEnd {
-            let code = Int(library.sendEnd())
-            if mustRepeat(code, .input, channel) { return false }
-            try check(code)
-            channel.hasSentEnd = true
-        }
-        return true
-    }
-
-    /// A window that is full opens no more once the command has ended: without this the write would wait for ever.
-    private func noticeClosedInput(_ channel: ChannelState, _ library: LibraryChannel) throws(Lost) {
-        _ = try takeIn(channel)
-        guard channel.isClosedByPeer, stuck == nil else { return }
-        channel.failInputs(RemoteChannelClosed())
-        channel.pump?.stopInput()
-    }
-
-    private func read(_ stream: LibraryChannel.Stream, of channel: ChannelState) throws(Lost) -> Bool {
-        guard let library = channel.library else { return false }
-        let step: Step = stream == .output ? .output : .error
-        let pumpRoom = stream == .output ? channel.pump?.room : nil
-        let code = library.read(stream, into: pumpRoom ?? scratch)
-        if mustRepeat(code, step, channel) { return try noticeEnd(channel, library) }
-        try check(code)
-        guard code > 0 else { return try noticeEnd(channel, library) }
-        channel.counters.addReceived(code)
-        channel.readsErrorFirst = stream == .output
-        if let pump = channel.pump {
-            switch stream {
-            case .output:
-                pump.didReceive(code)
-                pump.drainToOutput()
-            case .error: pump.didReceiveError(scratch[..<code])
-            }
-            return true
-        }
-        let bytes = Array(scratch[..<code])
-        let piece: RemoteOutput = stream == .output ? .output(bytes) : .error(bytes)
-        if channel.readers.isEmpty {
-            // The reader was cancelled while libssh2 wanted this call again.
-            channel.ready.append(piece)
-        } else {
-            channel.readers.removeFirst().succeed(piece)
-        }
-        return true
-    }
-
-    private func noticeEnd(_ channel: ChannelState, _ library: LibraryChannel) throws(Lost) -> Bool {
-        guard stuck == nil, library.isAtEnd else { return false }
-        channel.sawEnd = true
-        if let pump = channel.pump, !pump.isDetached {
-            guard !pump.wantsOutput else { return false }
-            pump.finish()
-            return true
-        }
-        guard !channel.readers.isEmpty else { return false }
-        for reader in channel.readers { reader.succeed(nil) }
-        channel.readers = []
-        return true
-    }
-
-    private func takeIn(_ channel: ChannelState) throws(Lost) -> Bool {
-        if let library = channel.library, !channel.isClosedByPeer {
-            let code = Int(library.takeIn())
-            if mustRepeat(code, .takeIn, channel) { return false }
-            try check(code)
-            channel.isClosedByPeer = code == 0
-        }
-        guard case .awaitingPeer = channel.phase, channel.isClosedByPeer else { return false }
-        answerClosers(channel, isClean: true)
-        return true
-    }
-
-    private func close(_ channel: ChannelState) throws(Lost) -> Bool {
-        guard let library = channel.library else { return false }
-        let code = Int(library.close())
-        if mustRepeat(code, .close, channel) { return false }
-        try check(code)
-        answerClosers(channel, isClean: false)
-        return true
-    }
-
-    /// What remains of the channel is cleared away without anybody waiting for it.
-    private func answerClosers(_ channel: ChannelState, isClean: Bool) {
-        let signal = channel.library?.exitSignal
-        let end = RemoteEnd(
-            isClean: isClean && signal == nil, exitStatus: signal == nil ? channel.library?.exitStatus : nil,
-            signal: signal)
-        for closer in channel.closers { closer.succeed(end) }
-        channel.closers = []
-        channel.phase = .freeing(end)
-    }
-
-    private func free(_ channel: ChannelState) throws(Lost) -> Bool {
-        if let library = channel.library {
-            let code = Int(library.free())
-            if mustRepeat(code, .free, channel) { return false }
-            // Freed by now, whatever else it answers.
-            channel.library = nil
-            try check(code)
-        }
-        channels.removeAll { $0 === channel }
-        return true
-    }
-
-    // MARK: Waiting
 
     private func waitForEvents() throws(Lost) {
         var polled = [pollfd(fd: link.waker.descriptor, events: Int16(POLLIN), revents: 0)]
