@@ -38,6 +38,6 @@ struct Caller: Sendable {
                     "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-p", String(runner.port),
                 ] + options + ["\(runner.user)@\(runner.host)", command],
                 environment: ["PATH": "/usr/bin:/bin", "HOME": folder.path]),
-            input: input, deadline: .seconds(120))
+            input: .bytes(input), deadline: .seconds(120))
     }
 }

@@ -129,7 +129,7 @@ import Testing
                 try await Task.sleep(for: .milliseconds(1300))
                 proxy.resume()
                 let before = channel.counters.sent
-                #expect(try await eventually(within: .seconds(10)) { channel.counters.sent > before + 1 << 20 })
+                #expect(await eventually(within: .seconds(10)) { channel.counters.sent > before + 1 << 20 })
             }
             try await written
             #expect(try await channel.read() == .output(Array("\(size)\n".utf8)))
