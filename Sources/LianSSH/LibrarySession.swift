@@ -91,7 +91,7 @@ final class LibrarySession {
         for _ in 0..<1024 where libssh2_session_free(session) != LIBSSH2_ERROR_EAGAIN { return }
     }
 
-    // libssh2 passes over what it does not know: the first line of each is for 1.11 and later.
+    // GCM and etm are for 1.11 and later.
     private static let ciphers = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr"
     private static let macs =
         "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512"
@@ -108,8 +108,15 @@ final class LibrarySession {
         prefer(LIBSSH2_METHOD_HOSTKEY, names.joined(separator: ","))
     }
 
+    /// Names that this libssh2 does not know are left out here: 1.10 removes them with a memcpy onto itself.
     private func prefer(_ method: Int32, _ names: String) {
-        libssh2_session_method_pref(session, method, names)
+        var list: UnsafeMutablePointer<UnsafePointer<CChar>?>?
+        let count = libssh2_session_supported_algs(session, method, &list)
+        guard count > 0, let list else { return }
+        defer { libssh2_free(session, list) }
+        let known = (0..<Int(count)).compactMap { list[$0].map { String(cString: $0) } }
+        let usable = names.split(separator: ",").map(String.init).filter(known.contains)
+        libssh2_session_method_pref(session, method, usable.joined(separator: ","))
     }
 
     fileprivate func refuseToSend() {
@@ -134,10 +141,11 @@ final class LibrarySession {
 
     /// Without the public half libssh2 first decodes the private one for it, which for an encrypted key takes long.
     func authenticate(user: String, publicKeyLine: String?, privateKey: [UInt8], passphrase: String?) -> Int32 {
-        privateKey.withUnsafeBytes { key in
+        // Where libssh2 signs it looks for the end with strlen, whatever length it was given.
+        (privateKey + [0]).withUnsafeBytes { key in
             libssh2_userauth_publickey_frommemory(
                 session, user, user.utf8.count, publicKeyLine, publicKeyLine?.utf8.count ?? 0,
-                key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count, passphrase)
+                key.baseAddress?.assumingMemoryBound(to: CChar.self), privateKey.count, passphrase)
         }
     }
 
