@@ -20,7 +20,7 @@ package enum HostKeys: Sendable {
     /// What the orchestrator said the runner's keys are.
     case pinned([PublicKey])
     case knownHosts(KnownHosts)
-    case none
+    case unknown
 
     /// The orchestrator's keys where it gave any, else the known_hosts file.
     package static func choose(pinnedLines: [String], knownHosts: KnownHosts?) throws(LianError) -> HostKeys {
@@ -37,7 +37,7 @@ package enum HostKeys: Sendable {
             }
             return .pinned(keys)
         }
-        return knownHosts.map(HostKeys.knownHosts) ?? .none
+        return knownHosts.map(HostKeys.knownHosts) ?? .unknown
     }
 
     /// The keys that this endpoint may show; an error where there is none, before anything is sent.
@@ -48,7 +48,7 @@ package enum HostKeys: Sendable {
             trusted = TrustedKeys(accepted: keys, revoked: [], source: "the orchestrator")
         case .knownHosts(let file):
             trusted = try file.trusted(for: endpoint)
-        case .none:
+        case .unknown:
             throw LianError(
                 .hostKeyUnknown, .connect,
                 "no host key is known for the runner at \(endpoint), and none is trusted on first use",
