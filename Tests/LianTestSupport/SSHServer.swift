@@ -132,9 +132,18 @@ private func startSSHServer(_ options: SSHServerOptions, _ folder: URL) async th
 }
 
 private func stop(_ server: SSHServer) {
+    // sshd's own processes write their titles over their environment: they are told by whose children they are, and
+    // while they still are. What they started may have left them, but it carries the marker.
+    var family = [server.pid]
+    var next = 0
+    while next < family.count {
+        let pid = family[next]
+        family += allProcesses().filter { parent(of: $0) == pid }
+        next += 1
+    }
     kill(server.pid, SIGTERM)
     waitpid(server.pid, nil, 0)
-    // Its sessions, and what they started in sessions of their own.
+    for pid in family.dropFirst() { kill(pid, SIGKILL) }
     for pid in allProcesses() where environment(of: pid).contains("LIAN_TEST_SERVER=\(server.marker)") {
         kill(pid, SIGKILL)
     }
