@@ -52,7 +52,7 @@ let package = Package(
         module(
             "LianBuild", ["LianContext", "LianHTTP", "LianModel", "LianNATS", "LianRemote", "LianSSH", "LianSystem"]),
         module("LianOrchestrator", ["CMicrohttpd", "CSQLite", "LianModel", "LianSystem"]),
-        module("LianCLI", ["LianBuild", "LianModel", "LianSystem"]),
+        module("LianCLI", ["LianBuild", "LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),
         module("LianIntegrate", ["CCrypto", "LianHTTP", "LianModel", "LianNATS", "LianSystem"]),
 
         executable("lian-build", ["LianCLI", "LianSystem"]),

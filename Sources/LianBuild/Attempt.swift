@@ -167,7 +167,7 @@ final class Attempt: Sendable {
 
     private func probe(_ connection: RunnerConnection) async throws -> RunnerEngine {
         do {
-            let engine = RunnerEngine(version: try await RunnerTools.probe(await connection.host).buildctl)
+            let engine = RunnerEngine(try await RunnerTools.probe(await connection.host))
             if !engine.cachesAllStages, artifacts.contains(where: { !$0.cacheTo.isEmpty }) {
                 let warning = BuildWarning(
                     "cache_last_stage_only", "the runner's engine keeps the cache of the last stage alone")

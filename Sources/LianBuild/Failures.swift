@@ -3,7 +3,7 @@ import LianRemote
 
 extension LianError {
     /// Whatever was thrown, as the one error that callers see.
-    init(_ error: any Error, in phase: Phase) {
+    package init(_ error: any Error, in phase: Phase) {
         switch error {
         case let error as LianError: self = error
         case let failure as RemoteFailure: self = failure.lianError(phase)

@@ -40,7 +40,10 @@ package struct Application: Sendable {
     private func run(_ subcommand: Subcommand, _ rest: [String]) async -> Int32 {
         if rest.contains("--help") || rest.contains("-h") { return show(HelpPage.page(for: subcommand)) }
         if rest.contains("--version") || rest.contains("-v") { return show("lian-build \(lianBuildVersion)\n") }
-        return await BuildCommand(application: self, arguments: rest).run()
+        return switch subcommand.name {
+        case Subcommand.build.name: await BuildCommand(application: self, arguments: rest).run()
+        default: await IntegrateCommand(application: self, arguments: rest).run()
+        }
     }
 
     private func refuse(_ message: String) -> Int32 {
@@ -70,7 +73,7 @@ package struct Application: Sendable {
         return envelope.error?.code.exitStatus ?? 0
     }
 
-    private func explain(_ error: LianError) {
+    func explain(_ error: LianError) {
         stderr.line("error[\(error.code.rawValue)]: \(error.message)")
         for line in error.logTail { stderr.line("  | \(line)") }
         stderr.line("hint: \(error.hint)")

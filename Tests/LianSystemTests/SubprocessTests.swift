@@ -38,7 +38,7 @@ import Testing
         }
         #expect(error == .timedOut)
         // The kernel may be a moment behind with those that were killed.
-        #expect(try await eventually(within: .seconds(5)) { !processExists(withArgument: marker) })
+        #expect(await eventually(within: .seconds(5)) { !processExists(withArgument: marker) })
     }
 
     @Test func floodIsCut() async throws {

@@ -10,7 +10,8 @@ package func withTemporaryFolder<Result>(
 
 /// The same with a short path, for sockets, whose paths may have 107 bytes and no more.
 package func withShortTemporaryFolder<Result>(_ body: (URL) async throws -> Result) async throws -> Result {
-    try await withFolder(FileManager.default.temporaryDirectory.appending(path: "lo-\(UUID().uuidString.prefix(8))"), body)
+    try await withFolder(
+        FileManager.default.temporaryDirectory.appending(path: "lo-\(UUID().uuidString.prefix(8))"), body)
 }
 
 private func withFolder<Result>(_ folder: URL, _ body: (URL) async throws -> Result) async throws -> Result {

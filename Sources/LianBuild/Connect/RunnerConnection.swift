@@ -26,7 +26,7 @@ actor RunnerConnection {
         let endpoint = SSHEndpoint(host: runner.host, port: runner.port, user: runner.user)
         let hostKeys: HostKeys =
             runner.hostKeys.isEmpty
-            ? knownHosts.map(HostKeys.knownHosts) ?? .none
+            ? knownHosts.map(HostKeys.knownHosts) ?? .unknown
             : .pinned(runner.hostKeys.compactMap { PublicKey(blob: $0.blob) })
         let connection = try await SSHConnection.connect(
             to: endpoint, key: key, hostKeys: hostKeys, deadline: deadline)

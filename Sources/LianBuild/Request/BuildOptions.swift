@@ -52,6 +52,11 @@ package struct BuildOptions: Sendable {
     package var dryRun = false
 
     package init() {}
+
+    /// What a seed that everybody can see in the process list deserves.
+    package static func seedOnCommandLine(_ name: String) -> String {
+        "\(name) shows the seed in the process list; give @FILE or set NATS_NKEY_SEED"
+    }
 }
 
 /// `K=V`, or `K` alone.

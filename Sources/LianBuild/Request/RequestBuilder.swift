@@ -30,9 +30,7 @@ struct RequestBuilder {
     mutating func build(directives: LoadedDirectives?) throws -> BuildRequest {
         let sshKey = try required(options.sshKey, "--ssh-key", "a private key file, or 'ephemeral'")
         if let seed = options.events.seed, seed.name.hasPrefix("--"), !seed.value.hasPrefix("@") {
-            warn(
-                "seed_on_command_line",
-                "\(seed.name) shows the seed in the process list; give @FILE or set NATS_NKEY_SEED")
+            warn("seed_on_command_line", BuildOptions.seedOnCommandLine(seed.name))
         }
         let parts: Parts
         if let directives { parts = try merge(directives) } else { parts = try flat() }

@@ -1,5 +1,5 @@
 extension Subcommand {
-    package static let all = [build]
+    package static let all = [build, integrate]
 
     package static let build = Subcommand(
         name: "build",

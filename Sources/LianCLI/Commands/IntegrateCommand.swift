@@ -1,0 +1,76 @@
+import Glibc
+import LianBuild
+import LianIntegrate
+import LianModel
+import LianNATS
+import LianSystem
+
+/// `lian-build integrate`.
+struct IntegrateCommand: Sendable {
+    let application: Application
+    let arguments: [String]
+
+    func run() async -> Int32 {
+        let options: IntegrateOptions
+        do {
+            options = try self.options()
+        } catch {
+            var answer = IntegrationAnswer(startedAt: now)
+            answer.finishedAt = now
+            answer.error = LianError(error, in: .arguments)
+            return finish(answer)
+        }
+        let result = await Integrate(options, environment: application.environment)
+            .run(await readContext(from: STDIN_FILENO))
+        for warning in result.warnings { application.stderr.line("warning: \(warning)") }
+        return finish(result.answer)
+    }
+
+    private var now: UTCTime { UTCTime(milliseconds: Timing.system.wallClock()) }
+
+    private func options() throws -> IntegrateOptions {
+        let parsed = try ArgumentParser.parse(arguments, for: .integrate, environment: application.environment)
+        let given = try EventOptions(ArgumentReader(arguments: parsed))
+        var options = IntegrateOptions(orchestratorURL: parsed.value("--orchestrator-url"))
+        if let prefix = given.subjectPrefix { options.subjectPrefix = try checked(prefix, .subjectPrefix) }
+        if let url = given.url {
+            options.events = EventsSettings(url: url.value, nkeySeed: try seed(given.seed), caFile: given.caFile)
+        }
+        return options
+    }
+
+    private func checked(_ given: BuildOptions.Given, _ rule: TextRule) throws(LianError) -> String {
+        guard rule.holds(given.value) else {
+            throw LianError(
+                .invalidArgument, .arguments, "\(given.name) \(rule.sentence)",
+                hint: "lian-build integrate --help shows what each flag takes.")
+        }
+        return given.value
+    }
+
+    private func seed(_ given: BuildOptions.Given?) throws(LianError) -> String? {
+        guard let given else { return nil }
+        if given.name.hasPrefix("--"), !given.value.hasPrefix("@") {
+            application.stderr.line("warning: \(BuildOptions.seedOnCommandLine(given.name))")
+        }
+        guard given.value.hasPrefix("@") else { return given.value }
+        let path = absolutePath(String(given.value.dropFirst()), from: currentFolder())
+        do {
+            return String(decoding: try readFile(path, limit: 4096).prefix { $0 > 0x20 }, as: UTF8.self)
+        } catch {
+            throw LianError(
+                .invalidArgument, .arguments, "\(given.name): \(path): \(error.reason)",
+                hint: "Name a readable file that holds the seed, after the '@'.")
+        }
+    }
+
+    private func finish(_ answer: IntegrationAnswer) -> Int32 {
+        if let error = answer.error { application.explain(error) }
+        do {
+            try application.stdout.writeLine(answer.json)
+            return answer.exitStatus
+        } catch {
+            return application.unwritable(error)
+        }
+    }
+}
