@@ -212,7 +212,8 @@ package enum Wrapper {
           beating=$!
           helpers=$beating
           await_end </dev/null 7>&- &
-          helpers="$helpers $!"
+          awaiting=$!
+          helpers="$helpers $awaiting"
           # GNU's waits for inotify and falls back to looking ten times a second; others look every second.
           quick=
           tail -s 0.1 -n 0 /dev/null && quick='-s 0.1'
@@ -222,7 +223,8 @@ package enum Wrapper {
             case $word in
               cancel) echo cancel >&7 ;;
               result)
-                kill -KILL "$beating"; wait "$beating"
+                # No record may come between its bytes.
+                kill -KILL "$beating"; wait "$beating" "$awaiting"
                 if [ -f result ]; then say "R $(wc -c <result)"; cat result >&5; else say R -; fi ;;
               done)
                 drop_secrets

@@ -9,7 +9,9 @@ import Testing
 @Suite(.serialized) struct ReattachTests {
     @Test func cutsLoseAndRepeatNothing() async throws {
         try await withRuns { runs in
-            let run = RemoteRun(runs.request("for i in $(seq 1 40); do seq -f %09.0f 1 2000; sleep 0.05; done; exit 5"))
+            let run = RemoteRun(
+                runs.request(
+                    "for i in $(seq 1 40); do seq -f %09.0f 1 2000; sleep 0.05; done; echo result >result; exit 5"))
             try await run.connect(to: runs.host)
             let log = Mutex<[UInt8]>([])
             let cutter = Task {
@@ -31,7 +33,7 @@ import Testing
             #expect(log.withLock { $0 } == Array(String(repeating: once, count: 40).utf8))
             #expect(reconnects.withLock { $0 } >= 3)
             runs.host.cut()
-            #expect(try await run.collect { runs.host } == nil)
+            #expect(try await run.collect { runs.host } == Array("result\n".utf8))
             #expect(!runs.exists("work/run-1"))
         }
     }
