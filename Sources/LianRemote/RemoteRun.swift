@@ -101,7 +101,8 @@ package actor RemoteRun {
             throw error
         } catch {
             if channel === current { channel = nil }
-            await current.close()
+            // What is lost may take long to close; the next connection does not wait for that.
+            Task { await current.close() }
             throw error
         }
     }
@@ -143,7 +144,7 @@ extension RemoteRun {
     /// Follows the run to its end over as many connections as it takes. `reconnect` gives the next host; when none
     /// has worked for `patience`, the loss is final.
     package func follow(
-        patience: Duration = .seconds(60), reconnect: @Sendable () async throws -> any RemoteHost,
+        patience: Duration = .seconds(60), reconnect: @escaping @Sendable () async throws -> any RemoteHost,
         log: @Sendable ([UInt8]) async throws -> Void
     ) async throws -> RunEnd {
         while true {
@@ -160,7 +161,7 @@ extension RemoteRun {
 
     /// The file `result`, and everything of the run removed, over as many connections as it takes. After the end.
     package func collect(
-        patience: Duration = .seconds(60), reconnect: @Sendable () async throws -> any RemoteHost
+        patience: Duration = .seconds(60), reconnect: @escaping @Sendable () async throws -> any RemoteHost
     ) async throws -> [UInt8]? {
         while true {
             do {
@@ -175,13 +176,16 @@ extension RemoteRun {
     }
 
     private func comeBack(
-        within patience: Duration, reason: String, _ reconnect: @Sendable () async throws -> any RemoteHost
+        within patience: Duration, reason: String, _ reconnect: @escaping @Sendable () async throws -> any RemoteHost
     ) async throws {
         let deadline = ContinuousClock.now + patience
         var reason = reason
         while ContinuousClock.now < deadline {
             do {
-                return try await connect(to: try await reconnect())
+                if let host = try await withinLimit(deadline - ContinuousClock.now, reconnect) {
+                    return try await connect(to: host)
+                }
+                reason = "no new connection could be made in time"
             } catch let error as RemoteFailure {
                 guard case .connectionLost(let newer) = error else { throw error }
                 reason = newer

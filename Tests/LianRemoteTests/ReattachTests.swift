@@ -215,6 +215,14 @@ import Testing
                 }
             }
             #expect(error == .connectionLost("Unreachable()"))
+            let late = await #expect(throws: RemoteFailure.self) {
+                try await run.follow(patience: .milliseconds(200)) {
+                    try await Task.sleep(for: .seconds(600))
+                    throw Unreachable()
+                } log: { _ in
+                }
+            }
+            #expect(late == .connectionLost("no new connection could be made in time"))
             #expect(await eventually { processes(workingIn: runs.root).isEmpty })
         }
     }
