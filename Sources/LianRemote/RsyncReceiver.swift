@@ -1,3 +1,4 @@
+import Glibc
 import LianModel
 import LianSystem
 
@@ -84,9 +85,20 @@ private actor RsyncChannel: RemoteChannel {
     func close() async -> RemoteEnd { await channel.close() }
 
     func pump(input: Int32, output: Int32) async throws -> PumpResult {
+        // rsync's first words may come in one piece with the line that marks where they begin.
+        var complaints: [UInt8] = []
+        while !start.hasBegun, let piece = try await read() {
+            switch piece {
+            case .error(let bytes): complaints = (complaints + bytes).suffix(4096)
+            case .output(let bytes):
+                let written = bytes.withUnsafeBytes { Glibc.write(output, $0.baseAddress, $0.count) }
+                guard written == bytes.count else { throw RemoteFailure.connectionLost("rsync took no data") }
+            }
+        }
         let result = try await channel.pump(input: input, output: output)
         _ = try records.feed(result.errorOutput)
-        return result
+        return PumpResult(
+            sent: result.sent, received: result.received, errorOutput: complaints + result.errorOutput)
     }
 
     func read() async throws -> RemoteOutput? {

@@ -3,7 +3,7 @@
 struct StreamStart {
     private let marker: [UInt8]
     private var noise: [UInt8] = []
-    private var begun = false
+    private(set) var hasBegun = false
 
     private static let noiseLimit = 1 << 16
 
@@ -13,12 +13,12 @@ struct StreamStart {
 
     /// What of these bytes is the stream's.
     mutating func strip(_ bytes: [UInt8]) throws(RemoteFailure) -> [UInt8] {
-        if begun { return bytes }
+        if hasBegun { return bytes }
         noise += bytes
         var start = noise.startIndex
         while let first = noise[start...].firstIndex(of: marker[0]), noise.count - first >= marker.count {
             if noise[first...].starts(with: marker) {
-                begun = true
+                hasBegun = true
                 defer { noise = [] }
                 return Array(noise[(first + marker.count)...])
             }
