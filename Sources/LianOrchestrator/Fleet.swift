@@ -52,7 +52,7 @@ extension Fleet {
     }
 
     package func spawn(_ request: SpawnRequest, key idempotencyKey: String) throws(StoreError) -> SpawnOutcome {
-        guard let key = SSHPublicKey(request.sshPublicKey) else {
+        guard let key = SSHPublicKey(callersLine: request.sshPublicKey) else {
             return .unservable("ssh_public_key has the form of a key, but what it carries is none")
         }
         if let reason = provider.refusal(of: request) { return .unservable(reason) }

@@ -18,26 +18,13 @@ package struct SSHEndpoint: Hashable, Sendable, CustomStringConvertible {
 /// Which host keys are trusted, and why. Nothing is ever trusted because it was seen first.
 package enum HostKeys: Sendable {
     /// What the orchestrator said the runner's keys are.
-    case pinned([PublicKey])
+    case pinned([SSHPublicKey])
     case knownHosts(KnownHosts)
     case unknown
 
     /// The orchestrator's keys where it gave any, else the known_hosts file.
-    package static func choose(pinnedLines: [String], knownHosts: KnownHosts?) throws(LianError) -> HostKeys {
-        guard pinnedLines.isEmpty else {
-            var keys: [PublicKey] = []
-            for line in pinnedLines {
-                guard let key = PublicKey(line: line) else {
-                    throw LianError(
-                        .orchestratorAnswerInvalid, .spawn,
-                        "the orchestrator gave a host key that is not one: \(line.prefix(80))",
-                        hint: "its host_keys must be lines as in authorized_keys: ssh-ed25519 AAAA…")
-                }
-                keys.append(key)
-            }
-            return .pinned(keys)
-        }
-        return knownHosts.map(HostKeys.knownHosts) ?? .unknown
+    package static func choose(pinned: [SSHPublicKey], knownHosts: KnownHosts?) -> HostKeys {
+        pinned.isEmpty ? knownHosts.map(HostKeys.knownHosts) ?? .unknown : .pinned(pinned)
     }
 
     /// The keys that this endpoint may show; an error where there is none, before anything is sent.
@@ -69,8 +56,8 @@ package enum HostKeys: Sendable {
 }
 
 struct TrustedKeys: Sendable {
-    let accepted: [PublicKey]
-    let revoked: [PublicKey]
+    let accepted: [SSHPublicKey]
+    let revoked: [SSHPublicKey]
     /// Who vouches for them, for messages.
     let source: String
 
@@ -81,7 +68,7 @@ struct TrustedKeys: Sendable {
         return names
     }
 
-    func check(_ shown: PublicKey, endpoint: SSHEndpoint) throws(LianError) {
+    func check(_ shown: SSHPublicKey, endpoint: SSHEndpoint) throws(LianError) {
         guard !revoked.contains(shown) else {
             throw LianError(
                 .hostKeyMismatch, .connect,

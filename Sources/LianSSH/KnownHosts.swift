@@ -13,7 +13,7 @@ package struct KnownHosts: Sendable {
         enum Marker: Sendable { case none, revoked, certificateAuthority }
         let marker: Marker
         let names: Names
-        let key: PublicKey
+        let key: SSHPublicKey
     }
 
     private enum Names: Sendable {
@@ -51,7 +51,7 @@ package struct KnownHosts: Sendable {
             fields = fields.dropFirst()
         }
         guard fields.count >= 3, let names = names(fields[fields.startIndex]),
-            let key = PublicKey(line: fields.dropFirst().joined(separator: " "))
+            let key = SSHPublicKey(line: fields.dropFirst().joined(separator: " "))
         else { return nil }
         return Entry(marker: marker, names: names, key: key)
     }

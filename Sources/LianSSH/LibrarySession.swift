@@ -1,5 +1,6 @@
 import CSSH2
 import Glibc
+import LianModel
 
 /// libssh2 as a whole.
 enum SSHLibrary {
@@ -132,11 +133,11 @@ final class LibrarySession {
     /// What the server called itself.
     var banner: String? { libssh2_session_banner_get(session).map { String(cString: $0) } }
 
-    var hostKey: PublicKey? {
+    var hostKey: SSHPublicKey? {
         var size = 0
         var type: Int32 = 0
         guard let pointer = libssh2_session_hostkey(session, &size, &type) else { return nil }
-        return PublicKey(blob: Array(UnsafeRawBufferPointer(start: pointer, count: size)))
+        return SSHPublicKey(blob: Array(UnsafeRawBufferPointer(start: pointer, count: size)))
     }
 
     /// Without the public half libssh2 first decodes the private one for it, which for an encrypted key takes long.

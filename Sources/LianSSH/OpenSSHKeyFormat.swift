@@ -9,7 +9,7 @@ enum OpenSSHKeyFormat {
 
     /// What stands unencrypted at its start.
     struct Head {
-        let publicKey: PublicKey
+        let publicKey: SSHPublicKey
         let isEncrypted: Bool
 
         init(_ text: String, _ problems: KeyProblems) throws(LianError) {
@@ -19,7 +19,7 @@ enum OpenSSHKeyFormat {
                     base64Encoded: text[start.upperBound..<end.lowerBound].filter { !$0.isWhitespace })
             else { throw problems.damaged() }
             let cipher: String
-            let key: PublicKey?
+            let key: SSHPublicKey?
             do {
                 var reader = WireReader(Array(data))
                 guard try reader.take(magic.count) == magic else { throw problems.damaged() }
@@ -30,7 +30,7 @@ enum OpenSSHKeyFormat {
                 guard try reader.number() == 1 else {
                     throw problems.unreadableForm("a file of several keys, which is not supported")
                 }
-                key = PublicKey(blob: try reader.string())
+                key = SSHPublicKey(blob: try reader.string())
                 _ = try reader.string()
             } catch let error as LianError {
                 throw error
@@ -48,7 +48,7 @@ enum OpenSSHKeyFormat {
     }
 
     /// An ed25519 key, unencrypted: for keys that live in memory alone.
-    static func encode(publicKey: PublicKey, rawPublic: [UInt8], seed: [UInt8]) -> [UInt8] {
+    static func encode(publicKey: SSHPublicKey, rawPublic: [UInt8], seed: [UInt8]) -> [UInt8] {
         var secret = WireWriter()
         // Twice the same number, by which a reader of an encrypted key knows the passphrase was right.
         let check = UInt32.random(in: 0...UInt32.max)

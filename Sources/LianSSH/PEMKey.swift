@@ -21,7 +21,7 @@ struct PEMKey {
     }
 
     /// Decodes the whole key; one that libssh2 cannot use is refused by name.
-    func publicKey(passphrase: String?, _ problems: KeyProblems) throws(LianError) -> PublicKey {
+    func publicKey(passphrase: String?, _ problems: KeyProblems) throws(LianError) -> SSHPublicKey {
         guard let key = decode(passphrase: passphrase) else {
             throw isEncrypted ? problems.passphraseWrong() : problems.damaged()
         }
@@ -64,7 +64,7 @@ struct PEMKey {
         }
     }
 
-    private static func ellipticKey(_ key: OpaquePointer, _ problems: KeyProblems) throws(LianError) -> PublicKey {
+    private static func ellipticKey(_ key: OpaquePointer, _ problems: KeyProblems) throws(LianError) -> SSHPublicKey {
         var name = [CChar](repeating: 0, count: 64)
         var length = 0
         guard EVP_PKEY_get_group_name(key, &name, name.count, &length) == 1 else { throw problems.damaged() }
@@ -79,7 +79,7 @@ struct PEMKey {
         blob.string("ecdsa-sha2-\(curve)".utf8)
         blob.string(curve.utf8)
         blob.string(Array(UnsafeBufferPointer(start: point, count: count)))
-        guard let publicKey = PublicKey(blob: blob.bytes) else { throw problems.damaged() }
+        guard let publicKey = SSHPublicKey(blob: blob.bytes) else { throw problems.damaged() }
         return publicKey
     }
 }

@@ -5,7 +5,7 @@ import LianSystem
 
 /// A user key that can authenticate: everything about it that can fail without a network has been tried.
 package struct SSHKey: Sendable {
-    package let publicKey: PublicKey
+    package let publicKey: SSHPublicKey
     let signer: Signer
 
     enum Signer: Sendable {
@@ -41,7 +41,7 @@ package struct SSHKey: Sendable {
         var blob = WireWriter()
         blob.string("ssh-ed25519".utf8)
         blob.string(rawPublic)
-        guard let publicKey = PublicKey(blob: blob.bytes) else { throw generationFailed() }
+        guard let publicKey = SSHPublicKey(blob: blob.bytes) else { throw generationFailed() }
         let text = OpenSSHKeyFormat.encode(publicKey: publicKey, rawPublic: rawPublic, seed: seed)
         return SSHKey(publicKey: publicKey, signer: .memory(text: text, passphrase: nil))
     }

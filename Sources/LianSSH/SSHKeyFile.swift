@@ -6,7 +6,7 @@ import LianModel
 package struct SSHKeyFile: Sendable {
     package let path: String
     /// Nil only for an encrypted PEM file, which tells it to nobody without the passphrase.
-    package let publicKey: PublicKey?
+    package let publicKey: SSHPublicKey?
     package let content: Content
 
     package enum Content: Sendable {
@@ -43,7 +43,7 @@ package struct SSHKeyFile: Sendable {
                 publicKey = pem.isEncrypted ? nil : try pem.publicKey(passphrase: nil, problems)
                 content = .privateKey(text: bytes, isEncrypted: pem.isEncrypted)
             }
-        } else if let key = body.split(whereSeparator: \.isNewline).first.flatMap({ PublicKey(line: String($0)) }) {
+        } else if let key = body.split(whereSeparator: \.isNewline).first.flatMap({ SSHPublicKey(line: String($0)) }) {
             try problems.check(key.algorithm)
             publicKey = key
             content = .publicKey
@@ -189,7 +189,7 @@ struct KeyProblems {
             hint: "check it with ssh-add -l, or name the private key with --ssh-key")
     }
 
-    func notInAgent(_ key: PublicKey) -> LianError {
+    func notInAgent(_ key: SSHPublicKey) -> LianError {
         problem(
             "the ssh-agent does not hold the private half of \(path) (\(key.description))",
             hint: "add it with ssh-add PRIVATE_KEY, or name the private key with --ssh-key")

@@ -27,7 +27,7 @@ import Testing
             #expect(runner.port == 22)
             #expect(runner.user == "builder")
             #expect(runner.workDir == "/build")
-            #expect(runner.hostKeys.map(\.type) == ["ssh-ed25519"])
+            #expect(runner.hostKeys.map(\.algorithm) == ["ssh-ed25519"])
             #expect(runner.size == WireSize(tier: "cx22", cpu: 2, memoryMB: 4096))
             #expect(server.requests().allSatisfy { $0.query == "wait=30" })
         }

@@ -28,7 +28,7 @@ import Testing
     @Test func completed() {
         let event = BuildEvent.completed(
             artifacts: [.init(name: "app", digest: "sha256:0a"), .init(name: "web", digest: nil)],
-            durationMilliseconds: 8123, steps: .init(total: 9, cached: 4))
+            durationMilliseconds: 8123, steps: StepCount(total: 9, cached: 4))
         #expect(
             json(event, attempt: 2)
                 == envelope(

@@ -40,13 +40,13 @@ import Testing
 
     @Test func hostKeysAreRead() {
         let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO8k+0gVS2HM4zvpR7D0ffNC/jTJwaT8u5pUG2JEVFqu a comment"
-        let key = HostKey(authorizedKeysLine: line)
-        #expect(key?.type == "ssh-ed25519")
+        let key = SSHPublicKey(line: line)
+        #expect(key?.algorithm == "ssh-ed25519")
         #expect(key?.blob.count == 51)
         for wrong in [
             "", "ssh-ed25519", "ssh-rsa " + line.dropFirst(12), "ssh-ed25519 AAAA", "ssh-ed25519 ?", "x " + line,
         ] {
-            #expect(HostKey(authorizedKeysLine: wrong) == nil, "\(wrong)")
+            #expect(SSHPublicKey(line: wrong) == nil, "\(wrong)")
         }
     }
 }

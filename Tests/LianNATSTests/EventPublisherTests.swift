@@ -17,7 +17,7 @@ private let started = event(.started(tier: "cx22", artifacts: ["app"]))
 private let completed = event(
     .completed(
         artifacts: [.init(name: "app", digest: "sha256:00")], durationMilliseconds: 5,
-        steps: .init(total: 3, cached: 1)))
+        steps: StepCount(total: 3, cached: 1)))
 private let failed = event(.failed(code: .buildFailed, phase: .build, status: "failed"))
 
 @Suite(.enabled(if: NATSServer.executable != nil, "nats-server is missing")) struct EventPublisherTests {

@@ -180,7 +180,7 @@ import Testing
             #expect(answer.state == .ready)
             try answer.checkArrival()
             let runner = try ReadyRunner(answer)
-            #expect(runner.hostKeys.map(\.type) == ["ssh-ed25519"])
+            #expect(runner.hostKeys.map(\.algorithm) == ["ssh-ed25519"])
             #expect(try await orchestrator.request("GET", "/api/v1/runners?workspace=other").json["data"] == [])
             let listed = try await orchestrator.request("GET", "/api/v1/runners?workspace=acme").json["data"]
             #expect(listed?[0]?["runner_id"]?.stringValue == id)

@@ -27,7 +27,7 @@ struct Caller: Sendable {
     ) async throws -> SubprocessResult {
         let known = folder.appending(path: "known-\(runner.id)").path
         let keys = runner.hostKeys.map {
-            "[\(runner.host)]:\(runner.port) \($0.type) \(Data($0.blob).base64EncodedString())"
+            "[\(runner.host)]:\(runner.port) \($0.line)"
         }
         try keys.joined(separator: "\n").write(toFile: known, atomically: true, encoding: .utf8)
         return try await run(

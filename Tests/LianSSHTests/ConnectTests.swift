@@ -26,7 +26,7 @@ import Testing
             let connecting = Task {
                 let connection = try await SSHConnection.connect(
                     to: SSHEndpoint(host: "127.0.0.1", port: port, user: NSUserName()), key: key,
-                    hostKeys: .choose(pinnedLines: [hostKey], knownHosts: nil), deadline: .now + .seconds(20))
+                    hostKeys: .pinned(lines: [hostKey]), deadline: .now + .seconds(20))
                 return (connection, ContinuousClock.now)
             }
             try await Task.sleep(for: .milliseconds(300))

@@ -5,11 +5,17 @@ import LianSystem
 import LianTestSupport
 import Testing
 
+extension HostKeys {
+    static func pinned(lines: [String]) throws -> HostKeys {
+        .pinned(try lines.map { try #require(SSHPublicKey(line: $0)) })
+    }
+}
+
 extension SSHServer {
     var endpoint: SSHEndpoint { SSHEndpoint(host: host, port: port, user: user) }
 
     func hostKeys() throws -> HostKeys {
-        try HostKeys.choose(pinnedLines: hostKeyLines, knownHosts: nil)
+        try .pinned(lines: hostKeyLines)
     }
 
     /// Through another port, where a proxy stands before the server.

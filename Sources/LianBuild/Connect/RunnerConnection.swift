@@ -24,10 +24,7 @@ actor RunnerConnection {
         to runner: ReadyRunner, key: SSHKey, knownHosts: KnownHosts?, deadline: ContinuousClock.Instant
     ) async throws -> RunnerConnection {
         let endpoint = SSHEndpoint(host: runner.host, port: runner.port, user: runner.user)
-        let hostKeys: HostKeys =
-            runner.hostKeys.isEmpty
-            ? knownHosts.map(HostKeys.knownHosts) ?? .unknown
-            : .pinned(runner.hostKeys.compactMap { PublicKey(blob: $0.blob) })
+        let hostKeys = HostKeys.choose(pinned: runner.hostKeys, knownHosts: knownHosts)
         let connection = try await SSHConnection.connect(
             to: endpoint, key: key, hostKeys: hostKeys, deadline: deadline)
         return RunnerConnection(endpoint: endpoint, key: key, hostKeys: hostKeys, current: connection)

@@ -36,7 +36,7 @@ extension ResultEnvelope {
             AttemptResult(
                 number: attempt.number, tier: attempt.sizing.tier, outcome: outcome.attemptOutcome,
                 exitCode: outcome.exitCode, durationMS: duration,
-                oom: outcome.oom.map { OOMResult(reason: $0.reason.rawValue, kernelKills: $0.kernelOOMKills) }))
+                oom: outcome.oom))
         for index in (artifacts ?? []).indices { takeArtifact(index, outcome, isRetried: isRetried) }
         if let sent = outcome.sentBytes {
             let before = context?.sentBytes ?? 0
@@ -99,7 +99,7 @@ extension ResultEnvelope {
         return .completed(
             artifacts: (artifacts ?? []).map { .init(name: $0.name, digest: $0.digest) },
             durationMilliseconds: duration,
-            steps: .init(total: steps.reduce(0) { $0 + $1.total }, cached: steps.reduce(0) { $0 + $1.cached }))
+            steps: StepCount(total: steps.reduce(0) { $0 + $1.total }, cached: steps.reduce(0) { $0 + $1.cached }))
     }
 
     mutating func take(_ report: EventsReport) {

@@ -42,10 +42,6 @@ extension AttemptResult: JSONEncodable {
     }
 }
 
-extension OOMResult: JSONEncodable {
-    package var json: JSONValue { ["reason": .string(reason), "kernel_oom_kills": kernelKills.json] }
-}
-
 extension CacheResult: JSONEncodable {
     package var json: JSONValue { ["from": from.json, "to": to.json] }
 }

@@ -88,10 +88,10 @@ package struct AttemptResult: Equatable, Sendable {
     package var outcome: AttemptOutcome
     package var exitCode: Int?
     package var durationMS: Int
-    package var oom: OOMResult?
+    package var oom: OOMVerdict?
 
     package init(
-        number: Int, tier: String?, outcome: AttemptOutcome, exitCode: Int?, durationMS: Int, oom: OOMResult?
+        number: Int, tier: String?, outcome: AttemptOutcome, exitCode: Int?, durationMS: Int, oom: OOMVerdict?
     ) {
         self.number = number
         self.tier = tier
@@ -99,16 +99,6 @@ package struct AttemptResult: Equatable, Sendable {
         self.exitCode = exitCode
         self.durationMS = durationMS
         self.oom = oom
-    }
-}
-
-package struct OOMResult: Equatable, Sendable {
-    package var reason: String
-    package var kernelKills: Int?
-
-    package init(reason: String, kernelKills: Int?) {
-        self.reason = reason
-        self.kernelKills = kernelKills
     }
 }
 

@@ -28,19 +28,9 @@ package enum BuildEvent: Equatable, Sendable {
         }
     }
 
-    package struct Steps: Equatable, Sendable {
-        package let total: Int
-        package let cached: Int
-
-        package init(total: Int, cached: Int) {
-            self.total = total
-            self.cached = cached
-        }
-    }
-
     /// An attempt's spawn is asked.
     case started(tier: String?, artifacts: [String])
-    case completed(artifacts: [Artifact], durationMilliseconds: Int, steps: Steps?)
+    case completed(artifacts: [Artifact], durationMilliseconds: Int, steps: StepCount?)
     /// `status` as in the envelope: failed, timed_out or cancelled.
     case failed(code: ErrorCode, phase: Phase, status: String)
 
@@ -77,8 +67,4 @@ package enum BuildEvent: Equatable, Sendable {
 
 extension BuildEvent.Artifact: JSONEncodable {
     package var json: JSONValue { ["name": .string(name), "digest": digest.json] }
-}
-
-extension BuildEvent.Steps: JSONEncodable {
-    package var json: JSONValue { ["total": .integer(total), "cached": .integer(cached)] }
 }

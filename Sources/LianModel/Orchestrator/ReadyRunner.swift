@@ -7,7 +7,7 @@ package struct ReadyRunner: Equatable, Sendable {
     package let port: Int
     package let user: String
     /// Empty where the orchestrator gives none.
-    package let hostKeys: [HostKey]
+    package let hostKeys: [SSHPublicKey]
     package let workDir: String
     package let buildkitAddress: String?
 
@@ -52,10 +52,10 @@ extension RunnerAnswer {
         _ = try parsedHostKeys()
     }
 
-    fileprivate func parsedHostKeys() throws(SchemaViolation) -> [HostKey] {
-        var keys: [HostKey] = []
+    fileprivate func parsedHostKeys() throws(SchemaViolation) -> [SSHPublicKey] {
+        var keys: [SSHPublicKey] = []
         for (index, line) in hostKeys.enumerated() {
-            guard let key = HostKey(authorizedKeysLine: line) else {
+            guard let key = SSHPublicKey(line: line) else {
                 throw JSONNode(.string(line), path: "data.host_keys[\(index)]")
                     .violation("must be a public key, as in 'ssh-ed25519 AAAA…'")
             }

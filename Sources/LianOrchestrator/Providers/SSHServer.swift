@@ -58,7 +58,7 @@ struct SSHServer: Sendable {
             guard result.termination.isSuccess else {
                 throw ProviderError("ssh-keygen: \(result.errorText.trimmingLineEnd())")
             }
-            guard let key = SSHPublicKey(try readText("\(folder.hostKey).pub").trimmingLineEnd()) else {
+            guard let key = SSHPublicKey(callersLine: try readText("\(folder.hostKey).pub").trimmingLineEnd()) else {
                 throw ProviderError("ssh-keygen wrote no key that can be read")
             }
             return key.line

@@ -1,13 +1,36 @@
 import FoundationEssentials
 
-/// One public key as a line of an authorized_keys file, without options. The comment is dropped: it is the caller's
-/// text, and nothing needs it.
-package struct SSHPublicKey: Equatable, Sendable {
+/// A public key of SSH's, of a user or of a host.
+package struct SSHPublicKey: Hashable, Sendable {
+    /// As SSH names it: ssh-ed25519, ecdsa-sha2-nistp256, …
     package let algorithm: String
     package let blob: [UInt8]
 
-    package var line: String { "\(algorithm) \(Data(blob).base64EncodedString())" }
+    /// nil where the blob does not begin with the name of an algorithm, or holds nothing after it.
+    package init?(blob: [UInt8]) {
+        var reader = FieldReader(bytes: blob[...])
+        guard let name = reader.next(), !name.isEmpty, !reader.bytes.isEmpty,
+            name.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+        else { return nil }
+        algorithm = String(decoding: name, as: UTF8.self)
+        self.blob = blob
+    }
 
+    /// Reads an authorized_keys line without options: algorithm, base64, and a comment that is let go.
+    package init?(line: String) {
+        let fields = line.split(whereSeparator: \.isWhitespace)
+        guard fields.count >= 2, let data = Data(base64Encoded: String(fields[1])),
+            let key = SSHPublicKey(blob: [UInt8](data)), key.algorithm == fields[0]
+        else { return nil }
+        self = key
+    }
+
+    /// The form of authorized_keys.
+    package var line: String { "\(algorithm) \(Data(blob).base64EncodedString())" }
+}
+
+/// What a caller may hand to an orchestrator as its key.
+extension SSHPublicKey {
     package static let algorithms = [
         "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa",
     ]
@@ -23,12 +46,11 @@ package struct SSHPublicKey: Equatable, Sendable {
     }
 
     /// nil where the line has not a key's form, or what it carries is no key of the type that it names.
-    package init?(_ line: String) {
-        guard Self.hasForm(line), let key = HostKey(authorizedKeysLine: line), Self.isKey(key.blob, of: key.type) else {
+    package init?(callersLine line: String) {
+        guard Self.hasForm(line), let key = SSHPublicKey(line: line), Self.isKey(key.blob, of: key.algorithm) else {
             return nil
         }
-        algorithm = key.type
-        blob = key.blob
+        self = key
     }
 
     /// RFC 4253, 5656 and 8709: the type's name, then what it needs, each with its length before it, and no more.
@@ -53,7 +75,7 @@ package struct SSHPublicKey: Equatable, Sendable {
         return isWhole && reader.bytes.isEmpty
     }
 
-    private struct FieldReader {
+    fileprivate struct FieldReader {
         var bytes: ArraySlice<UInt8>
 
         mutating func next() -> ArraySlice<UInt8>? {
