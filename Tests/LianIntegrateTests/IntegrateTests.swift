@@ -277,22 +277,6 @@ func secret(_ name: String, _ delivery: JSONValue, kind: String = "cred") -> JSO
         #expect(result.answer.json["event"] == ["published": false, "subject": nil])
         #expect(result.warnings.count == 1)
     }
-
-    // MARK: Speed
-
-    @Test func secretsAndDirectivesAreQuick() async throws {
-        let asked = context([
-            "directives": standardDirectives, "secrets": [secret("a", ["via": "inline", "value": "0123456789abcdef"])],
-        ])
-        _ = await integrate(asked)
-        var best = Duration.seconds(60)
-        for _ in 0..<20 {
-            let start = ContinuousClock.now
-            _ = await integrate(asked)
-            best = min(best, ContinuousClock.now - start)
-        }
-        #expect(best < .milliseconds(30))
-    }
 }
 
 func inSeconds(_ seconds: Double) -> String {

@@ -70,14 +70,16 @@ import Testing
         let sampler = UsageSampler()
         let host = LocalHost(environment: ["LIAN_CGROUP": "/sys/fs/cgroup/memory/" + cgroup.name])
         let sampling = Task { try await sampler.sample(on: host) }
-        #expect(await eventually { await sampler.peaks.samples >= 3 })
+        // One busy loop, on a machine that others use too: it takes the time that it takes.
+        #expect(
+            await eventually {
+                let peaks = await sampler.peaks
+                return (peaks.cores ?? 0) > 0.1 && (peaks.megabytes ?? 0) > 190
+            })
         sampling.cancel()
         try await sampling.value
         let peaks = await sampler.peaks
-        // One busy loop, on a machine that others use too.
-        #expect((peaks.cores ?? 0) > 0.1)
         #expect((peaks.cores ?? 9) < 1.3)
-        #expect((peaks.megabytes ?? 0) > 190)
         #expect((peaks.megabytes ?? 9999) < 300)
     }
 }

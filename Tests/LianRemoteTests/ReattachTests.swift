@@ -143,7 +143,7 @@ import Testing
             let start = ContinuousClock.now
             let error = await #expect(throws: RemoteFailure.self) { try await run.next() }
             #expect(error == .connectionLost("nothing came for 1 s"))
-            #expect(ContinuousClock.now - start < .seconds(4))
+            #expect(ContinuousClock.now - start < .seconds(20))
             try await run.connect(to: runs.host)
             #expect(await eventually { kill(-frozen, 0) != 0 })
             #expect(await run.stop(within: .seconds(10))?.cause == .cancelled)

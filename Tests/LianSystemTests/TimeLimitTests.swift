@@ -19,7 +19,7 @@ import Testing
             }
         }
         #expect(value == nil)
-        #expect(ContinuousClock.now - start < .seconds(5))
+        #expect(ContinuousClock.now - start < .seconds(30))
         hang.continuation.finish()
     }
 
