@@ -157,7 +157,7 @@ final class Attempt: Sendable {
         async let engine = probe(connection)
         try await sendContexts(over: connection, to: runner)
         let start = timing.now()
-        let sampling = Task { try await sampler.sample(on: await connection.host) }
+        let sampling = Task { await measure(over: connection) }
         defer {
             sampling.cancel()
             facts.withLock { $0.timings.build = since(start) }
@@ -165,14 +165,31 @@ final class Attempt: Sendable {
         try await buildAll(ArtifactBench(connection: connection, runner: runner, engine: try await engine))
     }
 
+    /// Samples until it is cancelled; where the connection broke, over the next one.
+    private func measure(over connection: RunnerConnection) async {
+        do {
+            while true {
+                try await sampler.sample(on: await connection.host)
+                try await timing.sleep(.seconds(1))
+            }
+        } catch let failure as RemoteFailure {
+            warn("usage_not_measured", failure.lianError(.build).message)
+        } catch {
+            // Cancelled, or over a connection that is gone for good: the build itself tells of that.
+        }
+    }
+
+    private func warn(_ code: String, _ message: String) {
+        let warning = BuildWarning(code, message)
+        facts.withLock { $0.warnings.append(warning) }
+        reporter.report(.warning(warning))
+    }
+
     private func probe(_ connection: RunnerConnection) async throws -> RunnerEngine {
         do {
             let engine = RunnerEngine(try await RunnerTools.probe(await connection.host))
             if !engine.cachesAllStages, artifacts.contains(where: { !$0.cacheTo.isEmpty }) {
-                let warning = BuildWarning(
-                    "cache_last_stage_only", "the runner's engine keeps the cache of the last stage alone")
-                facts.withLock { $0.warnings.append(warning) }
-                reporter.report(.warning(warning))
+                warn("cache_last_stage_only", "the runner's engine keeps the cache of the last stage alone")
             }
             return engine
         } catch let failure as RemoteFailure {

@@ -81,7 +81,7 @@ package final class Build: Sendable {
             if let attempts = try await prepare(buildID) { return await build(attempts) }
             finish { $0.status = .planned }
         } catch {
-            finish { $0.fail(LianError(error, in: .resolve)) }
+            finish { $0.fail(endSignal == nil ? LianError(error, in: .resolve) : .cancelled(in: .resolve)) }
         }
     }
 
@@ -135,7 +135,9 @@ package final class Build: Sendable {
             control.withLock { $0.lease = attempt.lease }
             events.send(.started(tier: sizing.tier, artifacts: remaining.map(\.name)), attempt: number)
             let begun = surroundings.timing.now()
-            let outcome = await attempt.run()
+            var outcome = await attempt.run()
+            // A signal wins over whatever it broke on its way.
+            if endSignal != nil, outcome.error != nil { outcome.error = .cancelled(in: outcome.phase) }
             let duration = surroundings.milliseconds(since: begun)
             next =
                 outcome.oom != nil && number <= maximumOOMRetries && endSignal == nil
@@ -158,6 +160,7 @@ package final class Build: Sendable {
         } while next != nil
         writeMetadata(request)
         finish { _ in }
+        surroundings.reporter.report(.finished(.report, ledger.withLock(\.summary)))
     }
 
     /// Destroy, metrics and the events' last flush, side by side.
@@ -176,6 +179,7 @@ package final class Build: Sendable {
         let runner = await destroying.value
         let warning = await metrics
         let report = await published
+        for warning in report?.warnings ?? [] { surroundings.reporter.report(.warning(warning)) }
         ledger.withLock { envelope in
             envelope.runner = runner ?? envelope.runner
             envelope.warnings += attempt.lease.warnings + outcome.warnings + [warning].compactMap { $0 }

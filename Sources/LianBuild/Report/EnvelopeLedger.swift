@@ -42,6 +42,10 @@ extension ResultEnvelope {
             let before = context?.sentBytes ?? 0
             context?.sentBytes = before + sent
         }
+        if isRetried {
+            let results = (artifacts ?? []).compactMap { outcome.results[$0.name] }
+            error = results.first { $0.error != nil && $0.oom == nil }?.error
+        }
         timings?.add(outcome.timings)
         if outcome.peaks.samples > 0 {
             usage = UsageResult(
@@ -64,9 +68,10 @@ extension ResultEnvelope {
         artifacts?[index] = artifact
     }
 
-    /// The last attempt decides.
+    /// The last attempt decides; what failed for good in the first is not made good by the second.
     mutating func conclude(_ outcome: Attempt.Outcome, afterAttempt number: Int) {
         guard var error = outcome.error else {
+            if let earlier = self.error { return fail(earlier) }
             status = .succeeded
             return
         }
@@ -100,6 +105,20 @@ extension ResultEnvelope {
             artifacts: (artifacts ?? []).map { .init(name: $0.name, digest: $0.digest) },
             durationMilliseconds: duration,
             steps: StepCount(total: steps.reduce(0) { $0 + $1.total }, cached: steps.reduce(0) { $0 + $1.cached }))
+    }
+
+    /// How it ended, for a person, in one line.
+    var summary: String {
+        let built = (artifacts ?? []).filter { $0.status == .succeeded }
+        let images = built.map { "\($0.image)\($0.digest.map { "@\($0)" } ?? "")" }
+        let took = timings?.total.map { " in \($0) ms" } ?? ""
+        let runner =
+            switch runner?.destroyed {
+            case true?: "; the runner is gone"
+            case false?: "; THE RUNNER MAY STILL BE THERE"
+            case nil: ""
+            }
+        return "\(status.rawValue)\(took)\(images.isEmpty ? "" : ": \(images.joined(separator: ", "))")\(runner)"
     }
 
     mutating func take(_ report: EventsReport) {
