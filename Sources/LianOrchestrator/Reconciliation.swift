@@ -24,7 +24,7 @@ package struct Reconciliation {
             log.warning("stray_found", "\(id) is on this machine but not in the store", ["runner_id": .string(id)])
             if !remove(id) { isClean = false }
         }
-        for record in known where try !livesOn(record) {
+        for record in known where try !livesOn(record) && !record.isTornDown {
             if remove(record.id) {
                 try store.becameTornDown(record.id)
             } else {

@@ -8,7 +8,7 @@ package struct BearerToken: Sendable {
 
     /// Takes the same time whatever a wrong token has in common with the right one.
     package func admits(authorization header: String?) -> Bool {
-        guard let header else { return false }
+        guard let header, !expected.isEmpty else { return false }
         let parts = header.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { return false }
         let given = Array(parts[1].utf8)

@@ -83,6 +83,18 @@ struct Cgroups: Sendable {
     }
 
     func make(_ runnerID: String, size: WireSize) throws(SystemError) {
+        for _ in 0..<20 {
+            do {
+                return try makeOnce(runnerID, size: size)
+            } catch {
+                // The folder of all groups goes with the last of them: it went just now, by another's hand.
+                guard error.code == ENOENT else { throw error }
+            }
+        }
+        try makeOnce(runnerID, size: size)
+    }
+
+    private func makeOnce(_ runnerID: String, size: WireSize) throws(SystemError) {
         let path = path(of: runnerID)
         let bytes = String(size.memoryMB << 20)
         let period = 100_000
@@ -99,6 +111,8 @@ struct Cgroups: Sendable {
             try Self.writeWhereThere("\(joined[0])\(path)/memory.swap.max", "0")
         } else {
             for hierarchy in joined { try makeFolder(hierarchy + path, mode: 0o755) }
+            // The engine makes its steps' groups in every hierarchy: what is above them must not go meanwhile.
+            for hierarchy in hierarchies { try? makeFolder(hierarchy + path, mode: 0o755) }
             try writeFile("\(joined[0])\(path)/memory.limit_in_bytes", bytes)
             // Memory and swap together: no swapping beyond the size. A little more than it, or the kernel would count a
             // full runner here and not in memory.failcnt, where the client looks.

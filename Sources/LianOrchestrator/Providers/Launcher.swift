@@ -21,7 +21,11 @@ struct Launcher: Sendable {
         exec "$@"
         """
 
-    func launch(_ command: Command, record: String, cgroupEntries: [String], log: String) throws(SystemError) {
+    /// Returns the pid that the process has from its first moment on.
+    @discardableResult
+    func launch(
+        _ command: Command, record: String, cgroupEntries: [String], log: String
+    ) throws(SystemError) -> pid_t {
         let raw = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard raw >= 0 else { throw SystemError("open \(log)") }
         let output = FileDescriptor(owning: raw)
@@ -30,9 +34,10 @@ struct Launcher: Sendable {
             ["-c", Self.script, "launch", record, String(cgroupEntries.count)] + cgroupEntries
                 + [command.executable] + command.arguments,
             environment: command.environment, workingDirectory: command.workingDirectory)
-        children.add(
-            try spawnChild(
-                launching, streams: StandardStreams(output: output.raw, error: output.raw), newSession: true))
+        let pid = try spawnChild(
+            launching, streams: StandardStreams(output: output.raw, error: output.raw), newSession: true)
+        children.add(pid)
+        return pid
     }
 
     /// The process that recorded itself there; nil where none has yet.

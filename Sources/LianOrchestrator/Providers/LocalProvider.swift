@@ -187,8 +187,7 @@ extension LocalProvider {
                 folder.sshdConfiguration,
                 SSHServer.configuration(folder: folder, user: user, port: port, environment: environment))
             let launcher = Launcher(children: remover.children)
-            try? writeFile(folder.record(of: .sshd), "")
-            try launcher.launch(
+            let pid = try launcher.launch(
                 sshServer.command(in: folder, environment: environment), record: folder.record(of: .sshd),
                 cgroupEntries: entries, log: folder.sshdLog)
             let cgroup = cgroups?.path(of: folder.runnerID)
@@ -198,27 +197,23 @@ extension LocalProvider {
                 try launcher.launch(
                     command, record: folder.record(of: .engine), cgroupEntries: entries, log: folder.engineLog)
             }
-            if try hasBound(folder, isWanted: isWanted) { return port }
+            if try hasBound(folder, pid, isWanted: isWanted) { return port }
         }
         throw ProviderError("no free port was left to sshd in \(Self.portTries) tries")
     }
 
     /// False where someone else took the port first. sshd writes its pid file once it listens.
-    private func hasBound(_ folder: RunnerFolder, isWanted: () -> Bool) throws -> Bool {
+    private func hasBound(_ folder: RunnerFolder, _ pid: pid_t, isWanted: () -> Bool) throws -> Bool {
         let end = ContinuousClock.now + Self.sshdStart
-        var sshd: ProcessIdentity?
         while ContinuousClock.now < end {
-            sshd = sshd ?? Launcher.recorded(folder.record(of: .sshd))
-            if let sshd {
-                if let pid = try? readText(folder.sshdPID), pid.trimmingLineEnd() == String(sshd.pid) { return true }
-                if !sshd.isAlive {
-                    let said = (try? readText(folder.sshdLog)) ?? ""
-                    if said.contains("Address already in use") {
-                        try writeFile(folder.sshdLog, "")
-                        return false
-                    }
-                    throw ProviderError("sshd ended: \(said.suffix(500).trimmingLineEnd())")
+            if let text = try? readText(folder.sshdPID), text.trimmingLineEnd() == String(pid) { return true }
+            if ProcessStatus(of: pid)?.hasEnded ?? true {
+                let said = (try? readText(folder.sshdLog)) ?? ""
+                if said.contains("Address already in use") {
+                    try writeFile(folder.sshdLog, "")
+                    return false
                 }
+                throw ProviderError("sshd ended: \(String(said.suffix(500)).trimmingLineEnd())")
             }
             guard isWanted() else { throw ProviderError("destroyed while it was being made") }
             remover.children.collectEnded()
@@ -226,10 +221,6 @@ extension LocalProvider {
         }
         throw ProviderError("sshd did not listen within \(Self.sshdStart)")
     }
-}
-
-extension Substring {
-    fileprivate func trimmingLineEnd() -> String { String(self).trimmingLineEnd() }
 }
 
 // MARK: - Unmaking one
