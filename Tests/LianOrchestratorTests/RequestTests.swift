@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import LianOrchestrator
@@ -39,5 +40,27 @@ import Testing
         for bad in ["80", ":80", "::1:80", "a:99999", "a:", ""] { #expect(ListenAddress(bad) == nil) }
         #expect(ListenAddress(host: "127.8.0.1", port: 1).isLoopback)
         #expect(!ListenAddress(host: "0.0.0.0", port: 1).isLoopback)
+    }
+
+    /// A client that is overdue is cut off; one that is in time, or whose request is being worked on, is not.
+    @Test func slowClientsAreCutOff() throws {
+        let watch = ConnectionWatch()
+        var ends: [[Int32]] = []
+        for _ in 0..<3 {
+            var pair: [Int32] = [-1, -1]
+            try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
+            ends.append(pair)
+        }
+        defer { for end in ends.joined() { close(end) } }
+        watch.expect(ends[0][0], within: .seconds(1))
+        watch.expect(ends[1][0], within: .seconds(60))
+        watch.expect(ends[2][0], within: .seconds(1))
+        watch.forget(ends[2][0])
+        watch.endOverdue(at: .now + .seconds(2))
+        let isClosed = ends.map { pair in
+            var byte: UInt8 = 0
+            return recv(pair[1], &byte, 1, Int32(MSG_DONTWAIT.rawValue)) == 0
+        }
+        #expect(isClosed == [true, false, false])
     }
 }

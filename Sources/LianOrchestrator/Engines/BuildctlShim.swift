@@ -2,8 +2,6 @@
 /// flags and drives that engine with Docker's client. What Docker cannot do it refuses by name: `error:
 /// engine_unsupported: …` and exit status 64.
 enum BuildctlShim {
-    static let refusalStatus: Int32 = 64
-
     static func script(client: DockerClient, host: String, engine: String, folder: RunnerFolder) -> String {
         """
         #!/bin/sh
