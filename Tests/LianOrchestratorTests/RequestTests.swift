@@ -59,7 +59,7 @@ import Testing
         watch.endOverdue(at: .now + .seconds(2))
         let isClosed = ends.map { pair in
             var byte: UInt8 = 0
-            return recv(pair[1], &byte, 1, Int32(MSG_DONTWAIT.rawValue)) == 0
+            return recv(pair[1], &byte, 1, Int32(MSG_DONTWAIT)) == 0
         }
         #expect(isClosed == [true, false, false])
     }
