@@ -114,6 +114,30 @@ import Testing
         }
     }
 
+    /// The user's own daemon builds for all runners, and outlives them.
+    @Test func aSharedDaemonServes() async throws {
+        try await DockerEngine.with { daemon in
+            try await withTemporaryFolder { folder in
+                let caller = try await Caller(in: folder)
+                let environment = ["DOCKER_HOST": daemon.host]
+                try await withOrchestrator(engine: "docker", environment: environment) { orchestrator in
+                    let health = try await orchestrator.request("GET", "/healthz")
+                    #expect(health.json["data"]?["engine"] == "docker")
+                    var order = caller.order()
+                    order.provider = "docker-local"
+                    let runner = try await orchestrator.readyRunner(order)
+                    try await prepare(caller, runner, "RUN echo shared")
+                    let result = try await build(caller, runner, "--output type=image,name=127.0.0.1:1/acme/app:1")
+                    #expect(result.termination == .exited(0), "\(result.errorText)")
+                    // Its limits would not be the engine's, so no group is named.
+                    #expect(try await caller.ssh(runner, "echo \"[${LIAN_CGROUP-}]\"").outputText == "[]\n")
+                }
+                let images = try await daemon.docker(["images", "--quiet", "127.0.0.1:1/acme/app:1"])
+                #expect(!images.outputText.isEmpty)
+            }
+        }
+    }
+
     /// What Docker's BuildKit cannot do is refused by name, before anything is built.
     @Test func whatTheEngineCannotDoIsRefused() async throws {
         try await withTemporaryFolder { folder in

@@ -1,5 +1,7 @@
+import Foundation
 import Glibc
 import LianSystem
+import LianTestSupport
 import Testing
 
 @testable import LianOrchestrator
@@ -100,5 +102,32 @@ import Testing
         }
         let free = try #require(engine.command(in: folder, cgroup: nil, environment: [:]))
         #expect(!free.arguments.contains("--cgroup-parent"))
+    }
+
+    @Test func buildkitdIsItsRunnersAlone() async throws {
+        try await withShortTemporaryFolder { state in
+            let engine = PrivateBuildkitd(buildkitd: "/d", buildctl: "/bin/echo", runc: "/r")
+            let folder = RunnerFolder(state: state.path, runnerID: "r-1")
+            for path in folder.folders { try makeFolder(path) }
+            try engine.prepare(folder, cgroup: "/g/r-1")
+            let settings = try readText(folder.engineConfiguration).split(separator: "\n")
+            for line in [
+                "root = \"\(folder.engineData)\"", "address = [\"unix://\(folder.engineSocket)\"]",
+                "binary = \"\(folder.enginePrograms)/runc\"", "defaultCgroupParent = \"/g/r-1\"",
+            ] {
+                #expect(settings.contains(Substring(line)))
+            }
+            #expect(engine.address(in: folder) == "unix://\(folder.engineSocket)")
+
+            // buildctl waits for the engine's socket, and then is the machine's own.
+            let early = Task {
+                try await run(
+                    Command("\(folder.programs)/buildctl", ["build", "a b"], environment: ["PATH": "/usr/bin:/bin"]),
+                    deadline: .seconds(20))
+            }
+            _ = try listenOnUnixSocket(path: folder.engineSocket)
+            let result = try await early.value
+            #expect(result.outputText == "build a b\n")
+        }
     }
 }

@@ -10,12 +10,14 @@ package final class Orchestrator: Sendable {
     package let token: String
     private let engine: String
     private let flags: [String]
+    private let environment: [String: String]
     private let running = Mutex<(process: RunningProcess, port: Int)?>(nil)
 
-    fileprivate init(folder: URL, engine: String, flags: [String]) {
+    fileprivate init(folder: URL, engine: String, flags: [String], environment: [String: String]) {
         self.folder = folder
         self.engine = engine
         self.flags = flags
+        self.environment = environment
         token = "token-of-the-test"
     }
 
@@ -28,7 +30,7 @@ package final class Orchestrator: Sendable {
     }
 
     package func command(_ arguments: [String]) -> Command {
-        var environment = ProcessInfo.processInfo.environment
+        var environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         environment["ORCHESTRATOR_TOKEN"] = token
         return Command(
             Project.executable("lian-orchestrator"), ["--state", state, "--log", "json"] + arguments,
@@ -118,10 +120,11 @@ package struct LeftBehind: Error, CustomStringConvertible {
 /// Runs the orchestrator for the length of the body, ends it as its operator would, and looks whether anything of it
 /// is left.
 package func withOrchestrator<Result>(
-    engine: String = "auto", flags: [String] = [], _ body: (Orchestrator) async throws -> Result
+    engine: String = "auto", flags: [String] = [], environment: [String: String] = [:],
+    _ body: (Orchestrator) async throws -> Result
 ) async throws -> Result {
     try await withShortTemporaryFolder { folder in
-        let orchestrator = Orchestrator(folder: folder, engine: engine, flags: flags)
+        let orchestrator = Orchestrator(folder: folder, engine: engine, flags: flags, environment: environment)
         let result: Swift.Result<Result, any Error>
         do {
             try await orchestrator.start()
