@@ -5,12 +5,12 @@ import LianSystem
 /// in the store; the fleet only adds who is at work on which runner.
 package final class Fleet: Sendable {
     /// A runner never lives longer than its time budget and this.
-    static let lifetimeMargin = 15
+    private static let lifetimeMargin = 15
     /// How long a destroyed runner still answers a repeated destroy with 200.
-    static let goneIsRemembered: Int = 3_600_000
+    private static let goneIsRemembered = 3_600_000
     /// How long an Idempotency-Key is remembered after its runner is gone: longer than any client goes on trying.
-    private static let keyIsRemembered: Int = 48 * 3_600_000
-    private static let pauseAfterFailedTeardown: Int = 10_000
+    private static let keyIsRemembered = 48 * 3_600_000
+    private static let pauseAfterFailedTeardown = 10_000
 
     private let store: Store
     private let provider: any RunnerProvider
@@ -256,8 +256,8 @@ extension Fleet {
         for record in try store.unfinished() where !isClaimed(record.id) {
             if !record.isTornDown, record.state == .gone || record.state == .failed {
                 if isDueAgain(record.id) { aside { self.retry(record.id) } }
-            } else if let reason = record.reasonToEnd(at: now) {
-                aside { self.expire(record.id, reason: reason) }
+            } else if record.reasonToEnd(at: now) != nil {
+                aside { self.expire(record.id) }
             } else if record.state == .ready, !provider.isAlive(record.id) {
                 aside { self.lose(record.id) }
             }
@@ -269,10 +269,10 @@ extension Fleet {
         guarded(id) { () throws(StoreError) in _ = try tearDown(id) }
     }
 
-    private func expire(_ id: String, reason: String) {
+    private func expire(_ id: String) {
         guarded(id) { () throws(StoreError) in
             // A heartbeat may have come between the look and now.
-            guard let record = try store.runner(id), record.reasonToEnd(at: clock.now()) != nil else { return }
+            guard let reason = try store.runner(id)?.reasonToEnd(at: clock.now()) else { return }
             _ = try destroy(id, reason: reason)
         }
     }
@@ -280,6 +280,8 @@ extension Fleet {
     /// A ready runner whose sshd has ended: it has failed, and nothing of it is of use any more.
     private func lose(_ id: String) {
         guarded(id) { () throws(StoreError) in
+            // It may have been destroyed between the two looks.
+            guard try store.runner(id)?.state == .ready else { return }
             log.warning("runner_lost", "runner \(id) has ended by itself", ["runner_id": .string(id)])
             try store.becameFailed(id, reason: "its sshd has ended")
             _ = try tearDown(id)
@@ -321,8 +323,8 @@ extension Fleet {
     }
 
     /// Reaps until the fleet is stopped.
-    package func startReaper(every interval: Duration = .milliseconds(500)) {
-        aside {
+    package func startReaper(every interval: Duration = .milliseconds(500)) throws(SystemError) {
+        try startThread {
             while self.phase.wait(atMost: interval, until: { $0 == .serving ? nil : true }) == nil {
                 do {
                     try self.reap()

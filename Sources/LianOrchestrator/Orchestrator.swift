@@ -36,6 +36,8 @@ package enum Orchestrator {
                     "neither XDG_STATE_HOME nor HOME says where to keep state: name a folder by --state")
             }
             let folder = try StateFolder(path)
+            // One that was killed has left its address there.
+            unlink(OrchestratorState.listenFile(in: folder.path))
             let store = try Store(path: folder.store)
             let clock = try BootClock.ofThisMachine()
             let remover = try LocalRemover(state: folder.path)
@@ -64,7 +66,7 @@ package enum Orchestrator {
         let socket = try options.listen.open()
         let address = socket.address
         let server = try HTTPServer(listening: socket.takeDescriptor(), handler: routes.answer)
-        fleet.startReaper()
+        try fleet.startReaper()
         if !address.isLoopback {
             log.warning(
                 "not_loopback",
