@@ -103,6 +103,7 @@ package final class Orchestrator: Sendable {
     /// What runners have left on the machine: processes, mounts, folders, groups. Empty where all is gone.
     package func remains() throws -> [String] {
         var found = try FileManager.default.contentsOfDirectory(atPath: runnersFolder).map { "folder \($0)" }
+        found += try FileManager.default.contentsOfDirectory(atPath: "\(state)/trash").map { "trash \($0)" }
         let mounts = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)
         found += mounts.split(separator: "\n").filter { $0.contains(runnersFolder) }.map { "mount \($0)" }
         found += processes(holding: runnersFolder).map { "process \($0)" }

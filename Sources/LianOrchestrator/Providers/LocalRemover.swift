@@ -8,12 +8,14 @@ package struct LocalRemover: RunnerRemover {
     let children = ChildProcesses()
     private let state: String
 
-    private static let teardownLimit: Duration = .seconds(30)
+    private static let teardownLimit: Duration = .seconds(20)
+    private static let deletionWait: Duration = .seconds(3)
 
     package init(state: String) throws(ProviderError) {
         self.state = state
         do {
             try makeFolder(RunnerFolder.all(in: state))
+            try makeFolder(RunnerFolder.allTrash(in: state))
         } catch {
             throw ProviderError("\(error)")
         }
@@ -22,7 +24,7 @@ package struct LocalRemover: RunnerRemover {
     package func destroy(_ runnerID: String) throws(ProviderError) {
         let folder = RunnerFolder(state: state, runnerID: runnerID)
         guard Identifier.isID(runnerID) else { throw ProviderError("'\(runnerID)' is no runner's id") }
-        guard fileKind(folder.path) != nil else { return }
+        guard fileKind(folder.path) != nil || fileKind(folder.trash) != nil else { return }
         do {
             let group = cgroupPath(of: folder)
             try endProcesses(folder, group: group)
@@ -62,17 +64,38 @@ package struct LocalRemover: RunnerRemover {
         }
     }
 
+    /// Moves the folder aside, which takes no time, and deletes it there. A build may have left files by the hundred
+    /// thousand: a caller waits for their deletion only so long, and it goes on without one.
     private func removeFolder(_ folder: RunnerFolder) throws {
+        guard rename(folder.path, folder.trash) == 0 || errno == ENOENT else {
+            throw SystemError("rename \(folder.path)")
+        }
+        guard fileKind(folder.trash) != nil else { return }
+        let outcome = Monitor<Result<Void, ProviderError>?>(nil)
+        try startThread {
+            let result = Result { () throws(ProviderError) in try Self.delete(folder.trash) }
+            outcome.update { $0 = result }
+        }
+        try outcome.wait(atMost: Self.deletionWait) { $0 }?.get()
+    }
+
+    private static func delete(_ path: String) throws(ProviderError) {
         // rm follows no link and, told so, enters no other file system. It also knows how to go deeper than a path
         // may be long, and a build's folders may be that deep.
-        let command = Command("/bin/rm", ["-rf", "--one-file-system", "--", folder.path], environment: [:])
-        var result = try runBlocking(command, deadline: .seconds(300))
-        // A child of an orchestrator that was killed may write a last file meanwhile.
-        for _ in 0..<5 where !result.termination.isSuccess {
+        let command = Command("/bin/rm", ["-rf", "--one-file-system", "--", path], environment: [:])
+        var problem = ""
+        // A child of an orchestrator that was killed may write a last file meanwhile: more than one try.
+        for _ in 0..<5 {
+            do {
+                let result = try runBlocking(command, deadline: .seconds(3600))
+                if result.termination.isSuccess { return }
+                problem = result.errorText.trimmingLineEnd()
+            } catch {
+                throw ProviderError("rm: \(error)")
+            }
             usleep(20_000)
-            result = try runBlocking(command, deadline: .seconds(300))
         }
-        guard result.termination.isSuccess else { throw ProviderError(result.errorText.trimmingLineEnd()) }
+        throw ProviderError(problem)
     }
 
     package func isAlive(_ runnerID: String) -> Bool {
@@ -83,7 +106,8 @@ package struct LocalRemover: RunnerRemover {
 
     package func existing() throws(ProviderError) -> [String] {
         do {
-            return try folderEntries(RunnerFolder.all(in: state)).filter(Identifier.isID)
+            let folders = [RunnerFolder.all(in: state), RunnerFolder.allTrash(in: state)]
+            return try folders.flatMap(folderEntries).filter(Identifier.isID)
         } catch {
             throw ProviderError("\(error)")
         }

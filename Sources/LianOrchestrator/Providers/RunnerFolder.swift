@@ -2,14 +2,19 @@
 struct RunnerFolder: Sendable {
     let path: String
     let runnerID: String
+    /// Where the folder goes to be deleted.
+    let trash: String
 
     init(state: String, runnerID: String) {
         path = "\(Self.all(in: state))/\(runnerID)"
+        trash = "\(Self.allTrash(in: state))/\(runnerID)"
         self.runnerID = runnerID
     }
 
     /// The folder of all runners.
     static func all(in state: String) -> String { "\(state)/runners" }
+
+    static func allTrash(in state: String) -> String { "\(state)/trash" }
 
     var work: String { "\(path)/work" }
     var home: String { "\(path)/home" }

@@ -23,7 +23,7 @@ package protocol RunnerProvider: RunnerRemover {
 
 /// The half of a provider that looks after what is there already.
 package protocol RunnerRemover: Sendable {
-    /// Ends and removes all of it. Safe to repeat, and right for a runner of which only a part was ever made.
+    /// Ends and removes all of it; only the deletion of many files may outlast the call. Safe to repeat, and right for a runner of which only a part was ever made.
     func destroy(_ runnerID: String) throws(ProviderError)
 
     /// Whether a runner that was ready still answers for itself.
