@@ -20,6 +20,7 @@ package struct Application: Sendable {
 
     package func run() async -> Int32 {
         ignoreBrokenPipes()
+        holdStandardDescriptors()
         switch arguments.first {
         case nil:
             return refuse("no subcommand is given: build or integrate")
@@ -74,9 +75,11 @@ package struct Application: Sendable {
     }
 
     func explain(_ error: LianError) {
-        stderr.line("error[\(error.code.rawValue)]: \(error.message)")
-        for line in error.logTail { stderr.line("  | \(line)") }
-        stderr.line("hint: \(error.hint)")
+        // Names of files may be in it, and those may hold anything.
+        func show(_ text: String) { stderr.line(onOneLine(text, limit: 10_000)) }
+        show("error[\(error.code.rawValue)]: \(error.message)")
+        for line in error.logTail { show("  | \(line)") }
+        show("hint: \(error.hint)")
     }
 
     func unwritable(_ error: SystemError) -> Int32 {

@@ -20,7 +20,10 @@ extension RequestBuilder {
         let paths = DirectivesPaths(loaded)
         if directives.artifacts.count > 1 { try refuseFlagsOfOneArtifact() }
         lost(options.workspace, to: "workspace", written: directives.workspace)
-        let registry = registry(directives.registry, paths)
+        let registry = try registry(directives.registry, paths)
+        if directives.cache?.disposition == .discard, !options.cacheTo.isEmpty {
+            warnOverridden("--cache-to", "cache.disposition")
+        }
         let owner = try owner(directives.cache)
         let layers = CacheLayers(
             registry: registry.endpoint, namespace: registry.namespace, workspace: directives.workspace, owner: owner)
@@ -29,8 +32,7 @@ extension RequestBuilder {
             let caches = try caches(
                 layers, artifact: artifact.name,
                 from: try chosen(directives.cache?.importFrom, options.cacheFrom, "--cache-from", "cache.import"),
-                to: try chosen(directives.cache?.exportTo, options.cacheTo, "--cache-to", "cache.export"),
-                readOnly: directives.cache?.disposition == .discard)
+                to: try exports(directives.cache))
             artifacts.append(try self.artifact(artifact, paths, caches))
         }
         warnOnce()
@@ -46,31 +48,33 @@ extension RequestBuilder {
     ) throws -> ArtifactRequest {
         let place = "artifact \(artifact.name)"
         let context = try paths.context(artifact.context, at: "\(place): context")
-        if let given = options.context, realPath(path(given.value)) != context { warnOverridden(given, "context") }
+        if let given = options.context, realPath(path(given.value)) != context { warnOverridden(given.name, "context") }
         lost(options.image, to: "image", written: artifact.image.description)
         lost(options.dockerfile, to: "dockerfile", written: artifact.dockerfile)
         lost(options.platforms, to: "platforms", written: artifact.platforms?.joined(separator: ","))
-        if artifact.target != nil, let target = options.target {
-            lost(.init(target, as: "--target"), to: "target", written: artifact.target)
-        }
+        lost(options.target.map { .init($0, as: "--target") }, to: "target", written: artifact.target)
         var contexts = try extraContexts()
-        for (name, context) in artifact.extraContexts {
-            if contexts[name] != nil {
-                warn("flag_overridden", "--build-context \(name) is not used: the directives write it")
-            }
-            contexts[name] = try paths.extraContext(context, at: "\(place): extra_contexts.\(name)")
+        for (name, context) in artifact.extraContexts.sorted(by: { $0.key < $1.key }) {
+            let written = try paths.extraContext(context, at: "\(place): extra_contexts.\(name)")
+            if let flag = contexts[name], flag != written { warnOverridden("--build-context \(name)") }
+            contexts[name] = written
         }
         let flagSecrets = try secrets()
         let written = artifact.secrets.map { SecretRequest(id: $0.id, source: paths.source($0.ref.source)) }
-        for secret in flagSecrets where written.contains(where: { $0.id == secret.id }) {
-            warn("flag_overridden", "--secret \(secret.id) is not used: the directives write it")
+        for secret in flagSecrets where written.contains(where: { $0.id == secret.id && $0 != secret }) {
+            warnOverridden("--secret \(secret.id)")
         }
         let attestations = try attestations()
+        if artifact.attest?.sbom == false, attestations.sbom { warnOverridden("--attest sbom", "attest.sbom") }
+        if let written = artifact.attest?.provenance?.rawValue, let flag = attestations.provenance, flag != written {
+            warnOverridden("--attest provenance", "attest.provenance")
+        }
         return ArtifactRequest(
             name: artifact.name, context: context, image: artifact.image,
             dockerfile: try artifact.dockerfile ?? dockerfile(), target: try artifact.target ?? target(),
             tags: artifact.tags + (try tags()).filter { !artifact.tags.contains($0) },
-            platforms: try artifact.platforms ?? platforms(), buildArguments: buildArguments(artifact.buildArguments),
+            platforms: try artifact.platforms ?? platforms(),
+            buildArguments: try buildArguments(artifact.buildArguments),
             labels: try labels(artifact.labels),
             secrets: written + flagSecrets.filter { flag in !written.contains { $0.id == flag.id } },
             extraContexts: contexts, noCache: artifact.noCache || options.noCache,
@@ -94,11 +98,7 @@ extension RequestBuilder {
 
     /// A flag that directives beat; one that says the same is no loss.
     private mutating func lost(_ given: BuildOptions.Given?, to field: String, written: String?) {
-        if let given, let written, given.value != written { warnOverridden(given, field) }
-    }
-
-    private mutating func warnOverridden(_ given: BuildOptions.Given, _ field: String) {
-        warn("flag_overridden", "\(given.name) is not used: the directives write \(field)")
+        if let given, let written, given.value != written { warnOverridden(given.name, field) }
     }
 
     /// With several artifacts the same flag loses several times.
@@ -112,16 +112,24 @@ extension RequestBuilder {
         _ written: [ImageReference]?, _ flags: [String], _ name: String, _ field: String
     ) throws -> [String]? {
         let given = try cacheFlag(flags, name)
-        guard let written else { return given }
-        if given != nil { warn("flag_overridden", "\(name) is not used: the directives write \(field)") }
-        return written.map(\.description)
+        guard let written = written?.map(\.description) else { return given }
+        if let given, given != written { warnOverridden(name, field) }
+        return written
+    }
+
+    /// To discard is to read only, whatever a flag would add.
+    private mutating func exports(_ policy: CachePolicy?) throws -> [String]? {
+        guard policy?.disposition == .discard else {
+            return try chosen(policy?.exportTo, options.cacheTo, "--cache-to", "cache.export")
+        }
+        return policy?.exportTo?.map(\.description) ?? []
     }
 
     private mutating func owner(_ policy: CachePolicy?) throws -> CacheOwner {
         guard let policy else { return try flatOwner() }
         switch policy.mode {
         case .ci:
-            if let actor = options.actor { warnOverridden(actor, "cache.mode") }
+            if let actor = options.actor { warnOverridden(actor.name, "cache.mode") }
             return .ci
         case .session(let actor):
             lost(options.actor, to: "cache.mode", written: actor.id)
@@ -129,10 +137,10 @@ extension RequestBuilder {
         }
     }
 
-    private func registry(_ registry: RegistryProviderRef, _ paths: DirectivesPaths) -> RegistryRequest {
+    private func registry(_ registry: RegistryProviderRef, _ paths: DirectivesPaths) throws -> RegistryRequest {
         RegistryRequest(
             endpoint: registry.endpoint, namespace: registry.namespace, isHarbor: registry.provider == .harbor,
-            insecureHosts: (registry.insecure ? [registry.endpoint] : []) + options.insecureRegistries,
+            insecureHosts: (registry.insecure ? [registry.endpoint] : []) + (try insecureRegistries()),
             credential: registry.credential.map {
                 RegistryCredential(source: paths.source($0.source), username: $0.username)
             })
@@ -179,6 +187,9 @@ extension RequestBuilder {
                 "the directives name the orchestrator \(url.origin), and the caller \(trusted.origin)",
                 hint: "If you trust it, say so: --orchestrator-url \(url) or ORCHESTRATOR_URL.")
         }
+        if let given = options.orchestratorURL, url != trusted {
+            warnOverridden(given.name, "compute.orchestrator_url")
+        }
         return url
     }
 
@@ -188,10 +199,15 @@ extension RequestBuilder {
         guard let nats else { return try flatEvents() }
         lost(options.events.url, to: "nats.url", written: nats.url)
         lost(options.events.subjectPrefix, to: "nats.subject_prefix", written: nats.subjectPrefix)
-        if nats.nkey != nil, let seed = options.events.seed { warnOverridden(seed, "nats.nkey") }
+        let written = nats.nkey.map { paths.source($0.source) }
+        if let written, let given = options.events.seed, eventSeed() != .at(written),
+            written != .environment(given.name)
+        {
+            warnOverridden(given.name, "nats.nkey")
+        }
         return EventRequest(
             url: nats.url, subjectPrefix: try nats.subjectPrefix ?? subjectPrefix(),
-            seed: nats.nkey.map { .at(paths.source($0.source)) } ?? eventSeed(),
+            seed: written.map { .at($0) } ?? eventSeed(),
             caFile: options.events.caFile.map(path))
     }
 }

@@ -4,12 +4,9 @@ import LianModel
 extension RequestBuilder {
     mutating func flat() throws -> Parts {
         let workspace = try checked(
-            try required(options.workspace, "--workspace", "the workspace's name"), .slug,
-            options.workspace?.name ?? "--workspace")
-        let context = try existingFolder(
-            path(try required(options.context, "--context", "the folder to build")), "--context")
-        let image = try reference(
-            try required(options.image, "--image", "registry host, repository and tag"), "--image")
+            try required(options.workspace), .slug, options.workspace?.name ?? "--workspace")
+        let context = try existingFolder(path(try required(options.context)), "--context")
+        let image = try reference(try required(options.image), "--image")
         let owner = try flatOwner()
         let segments = image.repository.split(separator: "/")
         let name = segments.last.map(String.init) ?? image.repository
@@ -21,7 +18,7 @@ extension RequestBuilder {
         let attestations = try attestations()
         let artifact = ArtifactRequest(
             name: name, context: context, image: image, dockerfile: try dockerfile(), target: try target(),
-            tags: try tags(), platforms: try platforms(), buildArguments: buildArguments(), labels: try labels(),
+            tags: try tags(), platforms: try platforms(), buildArguments: try buildArguments(), labels: try labels(),
             secrets: try secrets(), extraContexts: try extraContexts(), noCache: options.noCache,
             sbom: attestations.sbom, provenance: attestations.provenance, dependsOn: [], cacheFrom: caches.from,
             cacheTo: caches.to)
@@ -29,7 +26,7 @@ extension RequestBuilder {
             workspace: workspace, owner: owner, artifacts: [artifact],
             registry: RegistryRequest(
                 endpoint: image.host, namespace: namespace, isHarbor: false,
-                insecureHosts: options.insecureRegistries, credential: nil),
+                insecureHosts: try insecureRegistries(), credential: nil),
             compute: ComputeRequest(
                 ladder: .standard, size: flagSize, language: try line(options.language),
                 runnerImage: try line(options.runnerImage), provider: nil, region: nil),
@@ -67,8 +64,13 @@ extension RequestBuilder {
 
     func flatEvents() throws -> EventRequest? {
         guard let url = options.events.url else { return nil }
+        // What is wrong with it may be a password in it: it is not repeated.
+        guard TextRule.natsURL.holds(url.value) else {
+            throw refusal(
+                "\(url.name) \(TextRule.natsURL.sentence)", hint: "An example is nats://events.example:4222.")
+        }
         return EventRequest(
-            url: try checked(url, .natsURL), subjectPrefix: try subjectPrefix(), seed: eventSeed(),
+            url: url.value, subjectPrefix: try subjectPrefix(), seed: eventSeed(),
             caFile: options.events.caFile.map(path))
     }
 }

@@ -28,7 +28,10 @@ struct RequestBuilder {
     }
 
     mutating func build(directives: LoadedDirectives?) throws -> BuildRequest {
-        let sshKey = try required(options.sshKey, "--ssh-key", "a private key file, or 'ephemeral'")
+        let sshKey = try required(options.sshKey)
+        if options.report != nil {
+            warn("report_unavailable", "--report writes nothing yet: this version makes no HTML report")
+        }
         if let seed = options.events.seed, seed.name.hasPrefix("--"), !seed.value.hasPrefix("@") {
             warn("seed_on_command_line", BuildOptions.seedOnCommandLine(seed.name))
         }
@@ -51,12 +54,29 @@ struct RequestBuilder {
         warnings.append(BuildWarning(code, message))
     }
 
-    func required(_ given: BuildOptions.Given?, _ flag: String, _ what: String) throws -> String {
-        guard let given, !given.value.isEmpty else {
-            throw refusal(
-                "\(flag) is missing: \(what)", hint: "Give \(flag); lian-build build --help shows whole examples.")
+    /// A flag that lost against directives; `field` where it goes by another name there.
+    mutating func warnOverridden(_ flag: String, _ field: String = "it") {
+        warn("flag_overridden", "\(flag) is not used: the directives write \(field)")
+    }
+
+    /// A value without which there is no build. All that are missing are told at once.
+    func required(_ given: BuildOptions.Given?) throws -> String {
+        if let given, !given.value.isEmpty { return given.value }
+        var needed = [("--ssh-key", "a private key file, or 'ephemeral'", options.sshKey)]
+        if options.directives == nil {
+            needed =
+                [
+                    ("--workspace", "the workspace's name", options.workspace),
+                    ("--context", "the folder to build", options.context),
+                    ("--image", "registry host, repository and tag", options.image),
+                ] + needed
         }
-        return given.value
+        let missing = needed.filter { $0.2?.value.isEmpty ?? true }
+        let list = missing.map { "\($0.0) (\($0.1))" }.joined(separator: ", ")
+        let instead = options.directives == nil ? ", or describe the build in a file: --directives FILE" : ""
+        throw refusal(
+            missing.count == 1 ? "this is missing: \(list)" : "these are missing: \(list)",
+            hint: "Give \(missing.count == 1 ? "it" : "them")\(instead). lian-build build --help shows whole examples.")
     }
 
     func checked(_ given: BuildOptions.Given, _ rule: TextRule) throws -> String {
@@ -90,15 +110,17 @@ struct RequestBuilder {
 
 // What both ways of asking share.
 extension RequestBuilder {
-    mutating func buildArguments(_ written: [String: String] = [:]) -> [String: String] {
+    mutating func buildArguments(_ written: [String: String] = [:]) throws -> [String: String] {
         var merged = written
         for pair in options.buildArguments {
-            if written[pair.key] != nil {
-                warn("flag_overridden", "--build-arg \(pair.key) is not used: the directives write it")
-            } else if let value = pair.value ?? environment[pair.key] {
-                merged[pair.key] = value
+            let name = try checked(pair.key, .variableName, "--build-arg")
+            let value = pair.value ?? environment[name]
+            if let written = written[name] {
+                if let value, value != written { warnOverridden("--build-arg \(name)") }
+            } else if let value {
+                merged[name] = value
             } else {
-                warn("build_arg_unset", "--build-arg \(pair.key) has no value: the environment has no such variable")
+                warn("build_arg_unset", "--build-arg \(name) is left out: the environment has no variable \(name)")
             }
         }
         return merged
@@ -107,11 +129,10 @@ extension RequestBuilder {
     mutating func labels(_ written: [String: String] = [:]) throws -> [String: String] {
         var merged = written
         for pair in options.labels {
-            if written[pair.key] != nil {
-                warn("flag_overridden", "--label \(pair.key) is not used: the directives write it")
-            } else {
-                merged[try checked(pair.key, .labelName, "--label")] = pair.value ?? ""
-            }
+            let name = try checked(pair.key, .labelName, "--label")
+            let value = pair.value ?? ""
+            if let written = written[name], written != value { warnOverridden("--label \(name)") }
+            merged[name] = written[name] ?? value
         }
         return merged
     }
@@ -178,6 +199,10 @@ extension RequestBuilder {
         return (sbom, provenance)
     }
 
+    func insecureRegistries() throws -> [String] {
+        try options.insecureRegistries.map { try checked($0, .registryHost, "--insecure-registry") }
+    }
+
     func existingFolder(_ path: String, _ name: String) throws -> String {
         guard let real = realPath(path) else {
             throw LianError(
@@ -193,10 +218,10 @@ extension RequestBuilder {
 
     /// The caches that were asked for by hand, or the layers of the owner; each checked against the owner's rules.
     func caches(
-        _ layers: CacheLayers, artifact: String, from: [String]?, to: [String]?, readOnly: Bool = false
+        _ layers: CacheLayers, artifact: String, from: [String]?, to: [String]?
     ) throws -> (from: [String], to: [String]) {
         let imports = from ?? layers.imports(artifact: artifact)
-        let exports = to ?? (readOnly ? [] : layers.exports(artifact: artifact))
+        let exports = to ?? layers.exports(artifact: artifact)
         do {
             for reference in imports { try layers.checkImport(reference) }
             for reference in exports { try layers.checkExport(reference) }

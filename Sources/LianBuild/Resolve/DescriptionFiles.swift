@@ -18,7 +18,7 @@ struct DescriptionFiles: Sendable {
         if file.hasSuffix(".json") {
             json = try readJSON(file)
         } else if file.hasSuffix(".ncl") {
-            json = try await nickel().export(file)
+            json = try await nickel(for: file).export(file)
         } else {
             throw Self.unreadable(file, "its name ends neither in .ncl nor in .json")
         }
@@ -35,7 +35,7 @@ struct DescriptionFiles: Sendable {
     func buildSpec(in folder: String) async throws -> BuildSpec? {
         let file = "\(folder)/\(Self.buildSpecName)"
         guard fileKind(file) != nil else { return nil }
-        let json = try await nickel().export(file)
+        let json = try await nickel(for: file).export(file)
         do {
             return try BuildSpec(JSONNode(json))
         } catch {
@@ -45,8 +45,9 @@ struct DescriptionFiles: Sendable {
         }
     }
 
-    private func nickel() throws(LianError) -> Nickel {
-        try Nickel.find(installation: installation, importPaths: importPaths, environment: environment)
+    private func nickel(for file: String) throws(LianError) -> Nickel {
+        try Nickel.find(
+            for: file, installation: installation, importPaths: importPaths, environment: environment)
     }
 
     private func readJSON(_ file: String) throws(LianError) -> JSONValue {

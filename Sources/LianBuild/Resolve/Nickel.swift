@@ -6,8 +6,9 @@ package struct Nickel: Sendable {
     package let executable: String
     package let importPaths: [String]
     package let environment: [String: String]
+    /// What one export may take.
+    package var deadline: Duration = .seconds(30)
 
-    package static let deadline: Duration = .seconds(30)
     package static let outputLimit = 4 << 20
     package static let memoryLimit: UInt = 2 << 30
 
@@ -20,14 +21,14 @@ package struct Nickel: Sendable {
         self.environment = environment.filter { Self.passedVariables.contains($0.key) }
     }
 
-    /// Finds `nickel` on the PATH.
+    /// Finds `nickel` on the PATH, to read that file.
     package static func find(
-        installation: Installation?, importPaths: [String], environment: [String: String]
+        for file: String, installation: Installation?, importPaths: [String], environment: [String: String]
     ) throws(LianError) -> Nickel {
         guard let executable = findExecutable("nickel", path: environment["PATH"]) else {
             throw LianError(
-                .nickelMissing, .resolve, "nickel is needed to read .ncl files and is not on PATH",
-                hint: "Install nickel 1.10 or newer (nickel-lang.org), or give the directives as .json.")
+                .nickelMissing, .resolve, "\(file) needs nickel to be read, and there is no nickel on PATH",
+                hint: "Install nickel 1.10 or newer (nickel-lang.org); directives may also be given as .json.")
         }
         // The folder above both as well: each holds a build_directives.ncl, and the second one found by that name alone
         // would be out of reach.
@@ -44,15 +45,14 @@ package struct Nickel: Sendable {
             executable, arguments(exporting: file), environment: environment, addressSpaceLimit: Self.memoryLimit)
         let result: SubprocessResult
         do {
-            result = try await run(command, deadline: Self.deadline, outputLimit: Self.outputLimit)
+            result = try await run(command, deadline: deadline, outputLimit: Self.outputLimit)
         } catch {
             throw failure(error, file)
         }
         guard result.termination.isSuccess else {
             throw LianError(
-                .nickelFailed, .resolve, "nickel refused \(file)\(Self.ending(result.termination))",
-                hint: "The diagnostic names the place; nickel export \(file) repeats it.",
-                logTail: Self.lines(result.errorText))
+                .nickelFailed, .resolve, Self.refusal(file, result.termination),
+                hint: Self.hint(file, result.termination), logTail: Self.lines(result.errorText))
         }
         do {
             return try JSONValue.parse(result.output)
@@ -72,7 +72,7 @@ package struct Nickel: Sendable {
                 hint: "\(executable) --version should work by itself.")
         case .timedOut:
             LianError(
-                .nickelTimedOut, .resolve, "nickel did not finish \(file) within 30 seconds, and was ended",
+                .nickelTimedOut, .resolve, "nickel did not finish \(file) within \(deadline), and was ended",
                 hint: "Does the file recurse without end? nickel export \(file) shows it.")
         case .tooMuchOutput:
             LianError(
@@ -82,15 +82,25 @@ package struct Nickel: Sendable {
         }
     }
 
-    private static func ending(_ termination: Termination) -> String {
+    private static func refusal(_ file: String, _ termination: Termination) -> String {
         switch termination {
-        case .exited: ""
-        case .signalled(let signal): " (ended by signal \(signal))"
+        case .exited: "nickel refused \(file)"
+        case .signalled(let signal): "nickel was ended by signal \(signal) while it read \(file)"
         }
     }
 
-    /// The diagnostic as Nickel drew it, at most a screenful or two.
+    private static func hint(_ file: String, _ termination: Termination) -> String {
+        switch termination {
+        case .exited: "The diagnostic names the place; nickel export \(file) repeats it."
+        case .signalled: "It may use \(memoryLimit >> 30) GiB of memory; does nickel export \(file) need more?"
+        }
+    }
+
+    /// The diagnostic as Nickel drew it, at most a screenful or two. It quotes a file that is not trusted: what a
+    /// terminal would obey is taken out.
     private static func lines(_ text: String) -> [String] {
-        text.split(separator: "\n", omittingEmptySubsequences: false).prefix(100).map(String.init)
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        while lines.last?.allSatisfy(\.isWhitespace) ?? false { lines.removeLast() }
+        return lines.prefix(100).map { onOneLine(String($0), limit: 500) }
     }
 }

@@ -31,6 +31,9 @@ struct BuildCommand: Sendable {
         }
         let envelope = await running.value
         watching.cancel()
+        if envelope.status == .planned {
+            for line in planSummary(envelope) { reporter.report(.note(line)) }
+        }
         return application.finish(envelope, endedBy: build.endSignal)
     }
 }

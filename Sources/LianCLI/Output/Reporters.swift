@@ -42,8 +42,10 @@ private final class PlainReporter: BuildReporter {
     }
 
     private func fact(_ text: String) {
+        // It may name a file of any name: nothing in it moves a terminal's cursor.
+        let line = onOneLine(text, limit: 10_000)
         atLineStart.withLock { fresh in
-            stderr.write(Array("\(fresh ? "" : "\n")[\(elapsed())] \(text)\n".utf8))
+            stderr.write(Array("\(fresh ? "" : "\n")[\(elapsed())] \(line)\n".utf8))
             fresh = true
         }
     }
