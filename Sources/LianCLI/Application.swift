@@ -20,10 +20,9 @@ package struct Application: Sendable {
 
     package func run() async -> Int32 {
         ignoreBrokenPipes()
-        holdStandardDescriptors()
         switch arguments.first {
         case nil:
-            return refuse("no subcommand is given: build or integrate")
+            return refuse("no subcommand is given; it is build or integrate")
         case "--help", "-h":
             return show(HelpPage.general())
         case "--version", "-v":
