@@ -84,7 +84,8 @@ package enum Wrapper {
 
         # Makes a folder of ours in memory and sets store to it.
         make_store() {
-          for base in /dev/shm "/run/user/$(id -u)" "$PWD"; do
+          # The runner's own first: it goes with the runner, also where nobody is left to clear it away.
+          for base in "${XDG_RUNTIME_DIR-}" /dev/shm "/run/user/$(id -u)" "$PWD"; do
             [ -d "$base" ] && [ -w "$base" ] || continue
             case $(stat -f -c %T "$base") in
               tmpfs | ramfs) store=$(mktemp -d "$base/lian-XXXXXXXXXXXX") && return 0 ;;

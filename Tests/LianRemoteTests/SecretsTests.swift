@@ -44,6 +44,24 @@ import Testing
         }
     }
 
+    /// What an orchestrator gives its runner goes with the runner, also where nobody is left to clear it away.
+    @Test func theRunnersOwnMemoryIsTakenFirst() async throws {
+        try await withTemporaryFolder(inMemory: true) { own in
+            let host = LocalHost(environment: ["XDG_RUNTIME_DIR": own.path])
+            try await withTemporaryFolder { folder in
+                var request = RunRequest(folder: folder.path + "/run", arguments: ["readlink", "secrets"])
+                request.secrets = [SecretFile(name: "token", bytes: [1])]
+                let run = RemoteRun(request)
+                try await run.connect(to: host)
+                let log = String(decoding: try await run.until("\n"), as: UTF8.self)
+                #expect(log.hasPrefix(own.path + "/lian-"))
+                _ = try await run.toItsEnd()
+                try await run.remove()
+                #expect(try FileManager.default.contentsOfDirectory(atPath: own.path).isEmpty)
+            }
+        }
+    }
+
     @Test func failedStartLeavesNoSecret() async throws {
         try await withRuns { runs in
             let before = try stores()
