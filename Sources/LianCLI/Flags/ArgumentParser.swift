@@ -38,8 +38,10 @@ package enum ArgumentParser {
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             guard argument.hasPrefix("-"), argument != "-" else {
-                throw problem(
-                    subcommand, "'\(shown(argument))' is not a flag; \(subcommand.name) takes no other arguments")
+                // A value that lost its flag may be a secret: only what looks like a plain word or path is repeated.
+                let isPlain = argument.utf8.allSatisfy { "abcdefghijklmnopqrstuvwxyz./-".utf8.contains($0) }
+                let word = isPlain ? "'\(shown(argument))'" : "argument \(arguments.count - rest.count)"
+                throw problem(subcommand, "\(word) is not a flag; \(subcommand.name) takes no other arguments")
             }
             let (name, attached) = split(argument)
             guard let flag = subcommand.flag(named: name) else { throw unknown(name, subcommand) }
