@@ -40,6 +40,8 @@ import Testing
         (["--image", "a", "--image=b"], "--image is given twice; it takes one value"),
         (["--no-cache=yes"], "--no-cache takes no value"),
         (["stray"], "'stray' is not a flag; build takes no other arguments"),
+        (["--no-cache", "."], "'.' is not a flag; build takes no other arguments"),
+        (["--build-arg", "TOKEN=", "hunter22"], "argument 3 is not a flag; build takes no other arguments"),
         (["--cpu", "0"], "--cpu must be a whole number from 1 to 256, not '0'"),
         (["--cpu", "257"], "--cpu must be a whole number from 1 to 256, not '257'"),
         (["--cpu", "nan"], "--cpu must be a whole number from 1 to 256, not 'nan'"),

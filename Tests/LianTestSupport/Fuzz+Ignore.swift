@@ -4,6 +4,10 @@ import LianModel
 
 package struct FuzzFailure: Error, CustomStringConvertible {
     package let description: String
+
+    package init(description: String) {
+        self.description = description
+    }
 }
 
 /// Feeds generated ignore files to the parser and generated names to the matcher: nothing traps, nothing takes long,

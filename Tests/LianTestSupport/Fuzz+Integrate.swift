@@ -41,7 +41,7 @@ private let contextWithASecret: [UInt8] = {
 }()
 
 /// A few bytes changed, taken out, doubled, or replaced by what JSON is made of.
-private func mutated(_ bytes: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
+package func mutated(_ bytes: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
     var bytes = bytes
     let pieces = ["{", "}", "[", "]", "\"", ":", ",", "null", "true", "-1e9", "\\u0000", "\u{FFFF}", "[[[[", "\n"]
     for _ in 0..<Int.random(in: 1...6, using: &random) {

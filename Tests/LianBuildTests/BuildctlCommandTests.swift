@@ -1,0 +1,109 @@
+import LianModel
+import Testing
+
+@testable import LianBuild
+
+/// The argument lists as buildctl gets them.
+@Suite struct BuildctlCommandTests {
+    private func command(
+        _ fixture: RequestFixture, _ arguments: [String] = [], directives: JSONValue? = nil,
+        environment: [String: String] = [:], address: String? = nil,
+        progress: BuildctlCommand.ProgressFormat = .rawjson, exportsAllStages: Bool = true
+    ) throws -> BuildctlCommand {
+        let request = try fixture.build(arguments, directives: directives, environment: environment)
+        return BuildctlCommand(
+            artifact: request.artifacts[0], registry: request.registry, compression: request.compression,
+            folders: BuildctlCommand.Folders(
+                context: "/w/context-0", extraContexts: ["shared": "/w/context-1"], run: "/w/run-app"),
+            address: address, progress: progress, exportsAllStages: exportsAllStages)
+    }
+
+    @Test func theLeast() async throws {
+        try await withRequestFixture { fixture in
+            let list = try command(fixture).arguments
+            #expect(
+                list == [
+                    "build", "--progress", "rawjson", "--frontend", "dockerfile.v0",
+                    "--local", "context=/w/context-0", "--local", "dockerfile=/w/context-0",
+                    "--opt", "filename=Dockerfile",
+                    "--output", "type=image,name=reg.example/team/app:1,push=true",
+                    "--import-cache", "type=registry,ref=reg.example/team/ci/acme/app:cache",
+                    "--export-cache",
+                    "type=registry,ref=reg.example/team/ci/acme/app:cache,mode=max,ignore-error=true",
+                    "--metadata-file", "/w/run-app/result",
+                ])
+        }
+    }
+
+    @Test func theMost() async throws {
+        try await withRequestFixture { fixture in
+            let registry: JSONValue = [
+                "provider": "harbor", "endpoint": "reg.example", "namespace": "acme", "insecure": true,
+            ]
+            let command = try command(
+                fixture,
+                [
+                    "--dockerfile", "sub/D", "--target", "final", "--platforms", "linux/amd64,linux/arm64",
+                    "--build-arg", "B=2", "--build-arg", "A=x=y", "--label", "l=v", "--no-cache", "--attest", "sbom",
+                    "--attest", "provenance=max", "--secret", "id=npm,env=NPM", "--tag", "reg.example/acme/app:2",
+                    "--build-context", "shared=.", "--build-context", "base=docker-image://reg.example/b:1",
+                    "--compression", "zstd",
+                ], directives: directives(whole: ["registry": registry]), address: "unix:///run/b.sock",
+                progress: .plain, exportsAllStages: false)
+            #expect(
+                command.arguments == [
+                    "--addr", "unix:///run/b.sock", "build", "--progress", "plain", "--frontend", "dockerfile.v0",
+                    "--local", "context=/w/context-0", "--local", "dockerfile=/w/context-0",
+                    "--opt", "filename=sub/D", "--opt", "target=final",
+                    "--opt", "platform=linux/amd64,linux/arm64",
+                    "--opt", "build-arg:A=x=y", "--opt", "build-arg:B=2", "--opt", "label:l=v",
+                    "--opt", "context:base=docker-image://reg.example/b:1",
+                    "--local", "shared=/w/context-1", "--opt", "context:shared=local:shared",
+                    "--no-cache", "--opt", "attest:sbom=", "--opt", "attest:provenance=mode=max",
+                    "--secret", "id=npm,src=/w/run-app/secrets/secret.npm",
+                    "--output",
+                    "type=image,\"name=reg.example/acme/app:1,reg.example/acme/app:2\",push=true,compression=zstd,"
+                        + "force-compression=true,oci-mediatypes=true,registry.insecure=true",
+                    "--import-cache",
+                    "type=registry,ref=reg.example/acme/ci/acme/app:cache,registry.insecure=true",
+                    "--export-cache",
+                    "type=registry,ref=reg.example/acme/ci/acme/app:cache,registry.insecure=true,"
+                        + "image-manifest=true,oci-mediatypes=true,compression=zstd,ignore-error=true",
+                    "--metadata-file", "/w/run-app/result",
+                ])
+        }
+    }
+
+    @Test func whatIsShownHoldsNoValue() async throws {
+        try await withRequestFixture { fixture in
+            let command = try command(
+                fixture, ["--build-arg", "A=hunter22", "--build-arg", "EMPTY=", "--build-arg", "E"],
+                environment: ["E": "sesame"])
+            #expect(!command.redactedArguments.joined().contains("hunter22"))
+            #expect(!command.redactedArguments.joined().contains("sesame"))
+            let shown = command.redactedArguments.filter { $0.hasPrefix("build-arg:") }
+            #expect(shown == ["build-arg:A=***", "build-arg:E=***", "build-arg:EMPTY=***"])
+            #expect(command.arguments.contains("build-arg:E=sesame"))
+        }
+    }
+
+    @Test(arguments: [
+        (["--attest", "provenance"], ["attest:provenance="]),
+        (["--attest", "provenance=min"], ["attest:provenance=mode=min"]),
+    ])
+    func provenance(flags: [String], options: [String]) async throws {
+        try await withRequestFixture { fixture in
+            let list = try command(fixture, flags).arguments
+            #expect(list.filter { $0.hasPrefix("attest:") } == options)
+        }
+    }
+
+    @Test func gzipNeedsNoNewMediaTypes() async throws {
+        try await withRequestFixture { fixture in
+            let list = try command(fixture, ["--compression", "gzip"]).arguments
+            #expect(
+                list.contains(
+                    "type=image,name=reg.example/team/app:1,push=true,compression=gzip,force-compression=true"))
+        }
+    }
+}

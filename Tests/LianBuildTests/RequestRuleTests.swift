@@ -1,0 +1,350 @@
+import Foundation
+import LianModel
+import Testing
+
+@testable import LianBuild
+
+/// What flags, environment and directives may say, apart from whom they beat.
+@Suite struct RequestRuleTests {
+    @Test func flagsAloneMakeARequest() async throws {
+        try await withRequestFixture { fixture in
+            let request = try fixture.build(["--known-hosts", "hosts", "--metadata-file", "m.json"])
+            let artifact = request.artifacts[0]
+            #expect((request.workspace, request.mode, request.actor) == ("acme", "ci", nil))
+            #expect((artifact.name, artifact.context) == ("app", "\(fixture.folder)/app"))
+            #expect(artifact.dockerfile == "Dockerfile")
+            #expect(request.registry.endpoint == "reg.example")
+            #expect(request.registry.namespace == "team")
+            #expect(artifact.cacheFrom == ["reg.example/team/ci/acme/app:cache"])
+            #expect(artifact.cacheTo == ["reg.example/team/ci/acme/app:cache"])
+            #expect(request.orchestrator.url == (try HTTPURL("http://localhost:9011")))
+            #expect(request.orchestrator.spawnTimeoutSeconds == 300)
+            #expect(request.sshKey == BuildRequest.ephemeralKey)
+            #expect(request.knownHosts == "\(fixture.folder)/hosts")
+            #expect(request.metadataFile == "\(fixture.folder)/m.json")
+            #expect(request.specFolder == artifact.context)
+            #expect(request.events == nil && request.warnings.isEmpty)
+        }
+    }
+
+    @Test func anImageWithoutNamespace() async throws {
+        try await withRequestFixture { fixture in
+            let artifact = try fixture.artifact(["--image", "reg.example/app:1", "--actor", "a-b"])
+            #expect(
+                artifact.cacheFrom == ["reg.example/dev/a--b-acme/app:cache", "reg.example/ci/acme/app:cache"])
+            #expect(artifact.cacheTo == ["reg.example/dev/a--b-acme/app:cache"])
+        }
+    }
+
+    @Test func allThatIsMissingIsToldAtOnce() throws {
+        func refusal(_ options: BuildOptions) -> LianError? {
+            var builder = RequestBuilder(options: options, environment: [:], workingFolder: "/")
+            return #expect(throws: LianError.self) { try builder.build(directives: nil) }
+        }
+        var options = BuildOptions()
+        #expect(
+            refusal(options)?.message
+                == "these are missing: --workspace (the workspace's name), --context (the folder to build), "
+                + "--image (registry host, repository and tag), --ssh-key (a private key file, or 'ephemeral')")
+        options.workspace = .init("acme", as: "--workspace")
+        options.context = .init("/", as: "--context")
+        options.sshKey = .init("ephemeral", as: "--ssh-key")
+        #expect(refusal(options)?.message == "this is missing: --image (registry host, repository and tag)")
+        options.directives = "ci.ncl"
+        options.sshKey = .init("", as: "--ssh-key")
+        #expect(refusal(options)?.message == "this is missing: --ssh-key (a private key file, or 'ephemeral')")
+    }
+
+    @Test(arguments: [
+        (["--workspace", "Not a slug"], "--workspace must be words of a-z and 0-9"),
+        (["--image", "app"], "--image must be REGISTRY/NAME:TAG"),
+        (["--image", "reg.example/app"], "--image must be REGISTRY/NAME:TAG"),
+        (["--tag", "reg.example/app"], "--tag must be REGISTRY/NAME:TAG"),
+        (["--dockerfile", "../D"], "--dockerfile must be a path inside the context"),
+        (["--dockerfile", "/D"], "--dockerfile must be a path inside the context"),
+        (["--target", "-x"], "--target must be a stage's name"),
+        (["--platforms", "linux/amd64,"], "--platforms must be OS/ARCH"),
+        (["--platforms", "amd64"], "--platforms must be OS/ARCH"),
+        (["--build-arg", "A-B=1"], "--build-arg must be a variable's name"),
+        (["--label", "a b=1"], "--label must be a label's name"),
+        (["--build-context", "X=."], "--build-context must be a context's name"),
+        (["--build-context", "x=https://a"], "--build-context must be the path of a folder"),
+        (["--build-context", "x=docker-image://busybox"], "--build-context must be the path of a folder"),
+        (["--attest", "sbom=1"], "--attest must be sbom, provenance"),
+        (["--attest", "provenance=most"], "--attest must be sbom, provenance"),
+        (["--actor", "Ada"], "--actor must be words of a-z and 0-9"),
+        (["--language", ""], "--language must be one line of text"),
+        (["--insecure-registry", "http://host:5000"], "--insecure-registry must be HOST or HOST:PORT"),
+        (["--orchestrator-url", "localhost:9011"], "--orchestrator-url must start with http:// or https://"),
+        (["--nats-url", "http://a"], "--nats-url must be nats://HOST[:PORT]"),
+        (["--nats-subject-prefix", "a..b", "--nats-url", "nats://a"], "--nats-subject-prefix must be words"),
+        (["--cache-from", "reg.example/x"], "--cache-from must be REGISTRY/NAME with a tag"),
+    ])
+    func valuesThatBreakARule(flags: [String], start: String) async throws {
+        try await withRequestFixture { fixture in
+            let error = fixture.refusal(flags)
+            #expect(error?.code == .invalidArgument)
+            #expect(error?.message.hasPrefix(start) == true, "\(error?.message ?? "accepted")")
+            #expect(error?.hint.isEmpty == false)
+        }
+    }
+
+    @Test(arguments: ["nats://user:hunter22@h", "tls://hunter22@h"])
+    func aPasswordInAURLIsNotRepeated(url: String) async throws {
+        try await withRequestFixture { fixture in
+            for flags in [["--nats-url", url], ["--orchestrator-url", url.replacing("nats", with: "http")]] {
+                let error = try #require(fixture.refusal(flags))
+                #expect(!"\(error)".contains("hunter22"))
+            }
+        }
+    }
+
+    @Test func contextsAreFolders() async throws {
+        try await withRequestFixture { fixture in
+            for (flags, start) in [
+                (["--context", "none"], "--context: there is no folder"),
+                (["--context", "app/Dockerfile"], "--context: "),
+                (["--build-context", "x=none"], "--build-context x: there is no folder"),
+            ] {
+                let error = fixture.refusal(flags)
+                #expect(error?.code == .contextUnreadable)
+                #expect(error?.message.hasPrefix(start) == true)
+            }
+        }
+    }
+
+    @Test func contextsOfDirectivesStayInTheirFolder() async throws {
+        try await withRequestFixture { fixture in
+            let files = FileManager.default
+            try files.createDirectory(
+                atPath: "\(fixture.folder)/inner/sub", withIntermediateDirectories: true)
+            try files.createSymbolicLink(
+                atPath: "\(fixture.folder)/inner/link", withDestinationPath: "\(fixture.folder)/app")
+            try files.createSymbolicLink(atPath: "\(fixture.folder)/inner/near", withDestinationPath: "sub")
+            let inner = RequestFixture(folder: "\(fixture.folder)/inner")
+            for path in ["../app", "link", "sub/../../app"] {
+                let error = inner.refusal(directives: directives(["context": .string(path)]))
+                #expect(error?.code == .directivesInvalid)
+                #expect(error?.message.contains("leads out of the file's folder") == true)
+                let extra = inner.refusal(
+                    directives: directives(["context": ".", "extra_contexts": ["x": .string(path)]]))
+                #expect(extra?.code == .directivesInvalid)
+                #expect(extra?.message.contains("extra_contexts.x") == true)
+            }
+            let outside = try inner.artifact(
+                directives: directives(["context": .string("\(fixture.folder)/app")]))
+            #expect(outside.context == "\(fixture.folder)/app")
+            #expect(try inner.artifact(directives: directives(["context": "near"])).context.hasSuffix("/inner/sub"))
+            #expect(inner.refusal(directives: directives(["context": "none"]))?.code == .contextUnreadable)
+        }
+    }
+
+    @Test func pathsOfDirectivesStartAtTheirFile() async throws {
+        try await withRequestFixture { fixture in
+            let document = directives(
+                ["secrets": [["id": "s", "ref": ["via": "file", "path": "s.txt"]]]],
+                whole: [
+                    "registry": [
+                        "provider": "harbor", "endpoint": "reg.example",
+                        "credential": ["via": "file", "path": "/abs", "username": "u"],
+                    ],
+                    "nats": ["url": "nats://a", "nkey": ["via": "file", "path": "n"]],
+                ])
+            // Flags keep to the working folder.
+            let loaded = LoadedDirectives(
+                directives: try BuildDirectives(JSONNode(document)), file: "\(fixture.folder)/ci.json")
+            var options = BuildOptions()
+            options.sshKey = .init("key", as: "--ssh-key")
+            options.secrets = ["id=t,src=t.txt"]
+            var builder = RequestBuilder(options: options, environment: [:], workingFolder: "/elsewhere")
+            let request = try builder.build(directives: loaded)
+            #expect(
+                request.artifacts[0].secrets == [
+                    SecretRequest(id: "s", source: .file("\(fixture.folder)/s.txt")),
+                    SecretRequest(id: "t", source: .file("/elsewhere/t.txt")),
+                ])
+            #expect(request.registry.credential == RegistryCredential(source: .file("/abs"), username: "u"))
+            #expect(request.registry.isHarbor)
+            #expect(request.events?.seed == .at(.file("\(fixture.folder)/n")))
+            #expect(request.sshKey == "/elsewhere/key")
+        }
+    }
+
+    @Test func insecureRegistriesAddUp() async throws {
+        try await withRequestFixture { fixture in
+            let registry: JSONValue = ["provider": "generic", "endpoint": "reg.example", "insecure": true]
+            let request = try fixture.build(
+                ["--insecure-registry", "localhost"], directives: directives(whole: ["registry": registry]))
+            #expect(request.registry.insecureHosts == ["reg.example", "localhost"])
+            #expect(!request.registry.isHarbor)
+        }
+    }
+
+    @Test func anotherOrchestratorIsNotTrusted() async throws {
+        let document = directives(whole: [
+            "compute": ["provider": "local", "orchestrator_url": "https://b.example/api"]
+        ])
+        try await withRequestFixture { fixture in
+            for (flags, environment) in [
+                ([], [:]), (["--orchestrator-url", "https://b.example:444"], [:]),
+                (["--orchestrator-url", "http://b.example:443"], [:]), ([], ["ORCHESTRATOR_URL": "https://c.example"]),
+            ] as [([String], [String: String])] {
+                let error = fixture.refusal(flags, directives: document, environment: environment)
+                #expect(error?.code == .orchestratorNotTrusted)
+            }
+            for (flags, environment) in [
+                (["--orchestrator-url", "https://b.example"], [:]),
+                ([], ["ORCHESTRATOR_URL": "https://b.example:443/"]),
+            ] as [([String], [String: String])] {
+                let request = try fixture.build(flags, directives: document, environment: environment)
+                #expect(request.orchestrator.url == (try HTTPURL("https://b.example/api")))
+            }
+        }
+    }
+
+    @Test func whoseTokenGoesWhere() async throws {
+        try await withRequestFixture { fixture in
+            let state = "\(fixture.folder)/lian-orchestrator"
+            try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
+            try "local-token\n".write(toFile: "\(state)/token", atomically: true, encoding: .utf8)
+            let local = ["XDG_STATE_HOME": fixture.folder]
+            let own = local.merging(["ORCHESTRATOR_TOKEN": "own-token"]) { $1 }
+            func orchestrator(_ url: String?, _ environment: [String: String]) throws -> BuildRequest {
+                try fixture.build(url.map { ["--orchestrator-url", $0] } ?? [], environment: environment)
+            }
+            #expect(try orchestrator(nil, local).orchestrator.token == "local-token")
+            #expect(try orchestrator("http://127.0.0.1:1", local).orchestrator.token == "local-token")
+            #expect(try orchestrator("http://[::1]:1", local).orchestrator.token == "local-token")
+            #expect(try orchestrator("https://o.example", local).orchestrator.token == nil)
+            #expect(try orchestrator(nil, [:]).orchestrator.token == nil)
+            #expect(try orchestrator(nil, own).orchestrator.token == "own-token")
+            #expect(
+                try orchestrator(nil, local.merging(["ORCHESTRATOR_TOKEN": ""]) { $1 }).orchestrator.token
+                    == "local-token")
+            #expect(try orchestrator("https://o.example", own).orchestrator.token == "own-token")
+            #expect(try orchestrator("https://o.example", own).warnings.isEmpty)
+            let clear = try orchestrator("http://o.example", own)
+            #expect(clear.warnings.map(\.code) == ["token_in_clear"])
+            #expect(!clear.warnings[0].message.contains("own-token"))
+            #expect(try orchestrator("http://o.example", local).warnings.isEmpty)
+        }
+    }
+
+    @Test(arguments: [
+        (["--cache-from", "reg.example/team/dev/ada-acme/app:cache"], "CI never imports"),
+        (["--cache-to", "reg.example/team/dev/ada-acme/app:cache"], "CI never writes"),
+        (["--cache-from", "other.example/x/dev/y:1"], "CI never imports"),
+        (["--actor", "ada", "--cache-from", "reg.example/team/dev/bob-acme/app:cache"], "no dev/ cache but its own"),
+        (["--actor", "ada", "--cache-to", "reg.example/team/ci/acme/app:cache"], "only to its own cache"),
+    ])
+    func cachesThatMayNotBeUsed(flags: [String], reason: String) async throws {
+        try await withRequestFixture { fixture in
+            let error = fixture.refusal(flags)
+            #expect(error?.code == .cacheForbidden)
+            #expect(error?.message.contains(reason) == true)
+        }
+    }
+
+    @Test func cachesByHandReplaceTheirSideAlone() async throws {
+        try await withRequestFixture { fixture in
+            let from = try fixture.artifact(["--cache-from", "reg.example/a:1", "--cache-from", "reg.example/b:1"])
+            #expect(from.cacheFrom == ["reg.example/a:1", "reg.example/b:1"])
+            #expect(from.cacheTo == ["reg.example/team/ci/acme/app:cache"])
+            let own = "reg.example/team/dev/ada-acme/other:cache"
+            let session = try fixture.artifact(["--actor", "ada", "--cache-to", own])
+            #expect(session.cacheTo == [own])
+            let discard: JSONValue = [
+                "mode": ["kind": "session", "actor": ["id": "ada", "kind": "human"]], "disposition": "discard",
+            ]
+            let artifact = try fixture.artifact(
+                ["--cache-to", "reg.example/acme/dev/ada-acme/app:cache"],
+                directives: directives(whole: ["cache": discard]))
+            #expect(artifact.cacheTo.isEmpty)
+            #expect(artifact.cacheFrom.count == 2)
+        }
+    }
+
+    @Test func buildArgumentsWithoutAValueAreTheEnvironments() async throws {
+        try await withRequestFixture { fixture in
+            let request = try fixture.build(
+                ["--build-arg", "A", "--build-arg", "B=", "--build-arg", "C"], environment: ["A": "from-env"])
+            #expect(request.artifacts[0].buildArguments == ["A": "from-env", "B": ""])
+            #expect(
+                request.warnings == [
+                    BuildWarning(
+                        "build_arg_unset", "--build-arg C is left out: the environment has no variable C")
+                ])
+        }
+    }
+
+    @Test(arguments: [
+        ("id=a,src=f", SecretSource.file("f")), ("id=a,source=/f", .file("/f")), ("id=a,env=V", .environment("V")),
+        ("id=a,type=env,env=V", .environment("V")), ("id=SET", .environment("SET")), ("id=f", .file("f")),
+        ("id=SET,type=file", .file("SET")), ("type=file,src=f,id=a", .file("f")),
+    ])
+    func formsOfASecret(text: String, source: SecretSource) async throws {
+        try await withRequestFixture { fixture in
+            let secret = try fixture.artifact(["--secret", text], environment: ["SET": "x"]).secrets[0]
+            if case .file(let path) = source, !path.hasPrefix("/") {
+                #expect(secret.source == .file("\(fixture.folder)/\(path)"))
+            } else {
+                #expect(secret.source == source)
+            }
+        }
+    }
+
+    @Test(arguments: [
+        "hunter22", "id=hunter22=", "id=a,value=hunter22", "id=a,src=hunter22,env=V", "id=a,src=", "id=", "",
+        "id=a,id=hunter22", "id=hunter 22", "id=a,type=hunter22", "id=a,src=x,source=y",
+    ])
+    func secretsThatAreNone(text: String) async throws {
+        try await withRequestFixture { fixture in
+            let error = try #require(fixture.refusal(["--secret=\(text)"]))
+            #expect(error.code == .invalidArgument)
+            #expect(!"\(error)".contains("hunter"))
+        }
+    }
+
+    @Test func aSecretsIDIsItsOwn() async throws {
+        try await withRequestFixture { fixture in
+            let error = fixture.refusal(["--secret", "id=a,env=A", "--secret", "id=a,env=B"])
+            #expect(error?.message == "--secret gives the id 'a' twice")
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("sbom", true, nil), ("provenance", false, ""), ("provenance=max", false, "max"),
+            ("provenance=mode=min", false, "min"), ("type=provenance,mode=max", false, "max"), ("type=sbom", true, nil),
+        ] as [(String, Bool, String?)])
+    func formsOfAnAttestation(text: String, sbom: Bool, provenance: String?) async throws {
+        try await withRequestFixture { fixture in
+            let artifact = try fixture.artifact(["--attest", text])
+            #expect((artifact.sbom, artifact.provenance) == (sbom, provenance))
+        }
+    }
+
+    @Test func seedsInSight() async throws {
+        try await withRequestFixture { fixture in
+            let shown = try fixture.build(["--nats-url", "nats://a", "--nats-nkey-seed", "SUSEED"])
+            #expect(shown.warnings.map(\.code) == ["seed_on_command_line"])
+            #expect(!shown.warnings[0].message.contains("SUSEED"))
+            #expect(shown.events?.seed == .value("SUSEED"))
+            let file = try fixture.build(["--nats-url", "nats://a", "--nats-nkey-seed", "@s", "--nats-ca", "ca"])
+            #expect(file.warnings.isEmpty)
+            #expect(file.events?.seed == .at(.file("\(fixture.folder)/s")))
+            #expect(file.events?.caFile == "\(fixture.folder)/ca")
+            let variable = try fixture.build(environment: ["NATS_URL": "nats://a", "NATS_NKEY_SEED": "SUSEED"])
+            #expect(variable.warnings.isEmpty)
+        }
+    }
+
+    @Test func aReportThatIsNotBuiltIsToldOf() async throws {
+        try await withRequestFixture { fixture in
+            for document in [JSONValue?.none, directives()] {
+                let request = try fixture.build(["--report", "x.html"], directives: document)
+                #expect(request.warnings.map(\.code) == ["report_unavailable"])
+            }
+        }
+    }
+}

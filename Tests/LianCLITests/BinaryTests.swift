@@ -1,0 +1,124 @@
+import Foundation
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+/// The real program: one line on stdout whatever happens, and the exit status that belongs to it.
+@Suite struct BinaryTests {
+    static let refused: [(arguments: [String], code: String)] = [
+        ([], "invalid_argument"), (["biuld"], "invalid_argument"), ([""], "invalid_argument"),
+        (["--versoin"], "invalid_argument"), (["build"], "invalid_argument"),
+        (["build", "--imgae", "x"], "invalid_argument"), (["build", "stray"], "invalid_argument"),
+        (["build", "--cpu", "many"], "invalid_argument"), (["build", "--progress", "loud"], "invalid_argument"),
+        (["build", "--directives", "none.ncl", "--ssh-key", "ephemeral"], "directives_unreadable"),
+        (["build", "--directives", "bad.json", "--ssh-key", "ephemeral"], "directives_invalid"),
+        (["build", "--directives", "bad.ncl", "--ssh-key", "ephemeral"], "nickel_failed"),
+    ]
+
+    @Test func wrongRequestsAreOneEnvelope() async throws {
+        try await withProgramFolder { folder in
+            try folder.write("bad.json", "{\"workspace\":")
+            try folder.write("bad.ncl", "{ workspace = }")
+            var envelopes: [JSONValue] = []
+            for (arguments, code) in Self.refused {
+                let run = try await folder.run(arguments)
+                #expect(run.status == 2, "\(arguments)")
+                #expect(run.errorCode == code, "\(arguments): \(run.output)")
+                #expect(run.errors.contains("error[\(code)]: "))
+                #expect(run.errors.contains("\nhint: "))
+                envelopes.append(try #require(run.envelope))
+            }
+            try await expectAccepted(envelopes, by: "BuildResult", of: "build_result.ncl")
+        }
+    }
+
+    @Test func wrongProbesAreOneAnswer() async throws {
+        try await withProgramFolder { folder in
+            var answers: [JSONValue] = []
+            for (arguments, input) in [
+                (["--image", "x"], ""), (["stray"], ""), ([], ""), ([], "{"), ([], "[]"),
+                (["--nats-subject-prefix", "a..b"], "{}"),
+            ] {
+                let run = try await folder.run(["integrate"] + arguments, input: input)
+                #expect(run.status == 2)
+                answers.append(try #require(run.envelope))
+            }
+            let run = try await folder.run(
+                ["integrate"],
+                input: #"{"schema":"secret-delivery-context/v1","request_id":"r","workspace":"w","checks":[]}"#)
+            #expect(run.status == 0)
+            answers.append(try #require(run.envelope))
+            try await expectAccepted(answers, by: "ResultEnvelope", of: "integration.ncl")
+        }
+    }
+
+    @Test(arguments: [
+        ["--help"], ["-h"], ["build", "--help"], ["build", "-h", "--nonsense"], ["integrate", "--help"],
+    ])
+    func help(arguments: [String]) async throws {
+        try await withProgramFolder { folder in
+            let run = try await folder.run(arguments)
+            #expect(run.status == 0)
+            #expect(run.output.contains("lian-build"))
+            #expect(run.output.contains("--help"))
+            #expect(run.errors.isEmpty)
+        }
+    }
+
+    @Test(arguments: [["--version"], ["-v"], ["build", "--version"], ["integrate", "-v"]])
+    func version(arguments: [String]) async throws {
+        try await withProgramFolder { folder in
+            let run = try await folder.run(arguments)
+            #expect((run.status, run.output, run.errors) == (0, "lian-build \(lianBuildVersion)\n", ""))
+        }
+    }
+
+    /// With stdin closed as well, the runtime's own descriptors would take the places of both.
+    @Test(arguments: [">&-", "<&- >&-", "<&- >&- 2>&-", ">/dev/full"])
+    func stdoutThatCannotBeWritten(redirection: String) async throws {
+        try await withProgramFolder { folder in
+            for arguments in [["build"], ["--version"], ["integrate"]] {
+                let run = try await folder.run(arguments, redirected: redirection)
+                #expect(run.status == 70, "\(arguments)")
+                #expect(run.output.isEmpty)
+                if !redirection.contains("2>&-") { #expect(run.errors.contains("error[output_unwritable]: ")) }
+            }
+        }
+    }
+
+    @Test func aClosedStderrCostsNothing() async throws {
+        try await withProgramFolder { folder in
+            let run = try await folder.run(["build"], redirected: "2>&-")
+            #expect(run.status == 2)
+            #expect(run.errorCode == "invalid_argument")
+        }
+    }
+
+    /// SIGINT while the evaluator hangs: 130, one envelope, and no child.
+    @Test func anInterruptWhileNickelHangs() async throws {
+        try await withProgramFolder { folder in
+            try folder.write("nickel", "#!/bin/sh\ntouch \"$HOME/started\"\nexec sleep 300\n")
+            try FileManager.default.setAttributes(
+                [.posixPermissions: 0o755], ofItemAtPath: folder.url.appending(path: "nickel").path)
+            try folder.write("ci.ncl", "{}")
+            let script = "exec \"$0\" build --dry-run --ssh-key ephemeral --directives ci.ncl >out 2>err"
+            let program = try RunningProcess(
+                Command(
+                    "/bin/sh", ["-c", script, Project.executable("lian-build")],
+                    environment: folder.merged(["PATH": "\(folder.url.path):/usr/bin:/bin"]),
+                    workingDirectory: folder.url.path),
+                outputFile: folder.url.appending(path: "both"))
+            defer { program.stop() }
+            let started = folder.url.appending(path: "started").path
+            #expect(await eventually { FileManager.default.fileExists(atPath: started) })
+            program.signal(SIGINT)
+            #expect(await program.ended(within: .seconds(20)) == .exited(130))
+            let output = try String(contentsOf: folder.url.appending(path: "out"), encoding: .utf8)
+            let envelope = try #require(ProgramRun(status: 130, output: output, errors: "").envelope)
+            #expect(envelope["status"] == "cancelled")
+            try await expectAccepted([envelope], by: "BuildResult", of: "build_result.ncl")
+            #expect(processes(workingIn: folder.url.path).isEmpty)
+        }
+    }
+}

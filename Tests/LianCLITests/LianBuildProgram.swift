@@ -1,0 +1,86 @@
+import Foundation
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+/// One run of the real program.
+struct ProgramRun: Sendable {
+    let status: Int32
+    let output: String
+    let errors: String
+
+    /// The one line of stdout; nil where there is not exactly one line, or no JSON on it.
+    var envelope: JSONValue? {
+        guard output.hasSuffix("\n"), output.split(separator: "\n", omittingEmptySubsequences: false).count == 2
+        else { return nil }
+        return try? JSONValue.parse(output)
+    }
+
+    var errorCode: String? { envelope?["error"]?["code"]?.stringValue }
+
+    var warningCodes: [String] {
+        (envelope?["warnings"]?.arrayValue ?? []).compactMap { $0["code"]?.stringValue }
+    }
+}
+
+/// A folder of a test's own in which the program runs, with nothing of the machine's configuration.
+struct ProgramFolder: Sendable {
+    let url: URL
+
+    var environment: [String: String] {
+        ["PATH": "\(Project.tools.path):/usr/bin:/bin", "HOME": url.path]
+    }
+
+    func run(
+        _ arguments: [String], environment extra: [String: String] = [:], input: String = ""
+    ) async throws -> ProgramRun {
+        try await finish(Command(Project.executable("lian-build"), arguments, environment: merged(extra)), input)
+    }
+
+    /// Through a shell that redirects what the program gets.
+    func run(_ arguments: [String], redirected: String) async throws -> ProgramRun {
+        try await finish(
+            Command(
+                "/bin/sh", ["-c", "\"$0\" \"$@\" \(redirected)", Project.executable("lian-build")] + arguments,
+                environment: environment), "")
+    }
+
+    func write(_ path: String, _ text: String) throws {
+        let file = url.appending(path: path)
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try text.write(to: file, atomically: true, encoding: .utf8)
+    }
+
+    func merged(_ extra: [String: String]) -> [String: String] {
+        environment.merging(extra) { $1 }
+    }
+
+    private func finish(_ command: Command, _ input: String) async throws -> ProgramRun {
+        var command = command
+        command.workingDirectory = url.path
+        let result = try await LianSystem.run(command, input: .bytes(Array(input.utf8)), deadline: .seconds(60))
+        guard case .exited(let status) = result.termination else {
+            Issue.record("ended by \(result.termination)")
+            return ProgramRun(status: -1, output: result.outputText, errors: result.errorText)
+        }
+        return ProgramRun(status: status, output: result.outputText, errors: result.errorText)
+    }
+}
+
+func withProgramFolder(_ body: (ProgramFolder) async throws -> Void) async throws {
+    try await withTemporaryFolder { url in
+        try await body(ProgramFolder(url: url.resolvingSymlinksInPath()))
+    }
+}
+
+/// Has the real evaluator check all of them at once.
+func expectAccepted(_ envelopes: [JSONValue], by contract: String, of schema: String) async throws {
+    let answer = try await withTemporaryFolder { folder in
+        try Data(JSONValue.array(envelopes).encodedBytes()).write(to: folder.appending(path: "all.json"))
+        return try await nickelExport(
+            "(import \"all.json\") | Array (import \"\(schema)\").\(contract)", named: "all.ncl", in: folder)
+    }
+    #expect(answer.value?.arrayValue?.count == envelopes.count, "\(answer.diagnostic)")
+}
