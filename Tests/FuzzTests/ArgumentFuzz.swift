@@ -77,23 +77,27 @@ struct ArgumentFuzz {
     }
 
     private mutating func arguments() -> [String] {
-        var list: [String] = []
+        var groups: [[String]] = []
         if !random.oneIn(4) {
-            list = [
-                "--workspace", "acme", "--context", "/", "--image=reg.example/a/b:1", "--ssh-key", "ephemeral",
+            groups = [
+                ["--workspace", "acme"], ["--context", "/"], ["--image=reg.example/a/b:1"], ["--ssh-key", "ephemeral"],
             ]
         }
+        // A flag without its value takes the next word for it, and what it takes may be shown: where there is one, no
+        // misspelt flag hands it a secret.
+        let someLoseTheirValue = random.oneIn(2)
         for _ in 0..<Int.random(in: 0...6, using: &random) {
             let flag = random.pick(Subcommand.build.flags)
-            let name = random.oneIn(12) ? broken(flag.name) : flag.name
+            let name = !someLoseTheirValue && random.oneIn(12) ? broken(flag.name) : flag.name
             switch Int.random(in: 0..<12, using: &random) {
-            case 0: list.append(name)
-            case 1: list.append(soup())
-            case 2...6: list += flag.takesValue ? [name, value(for: flag.name)] : [name]
-            default: list.append(flag.takesValue ? "\(name)=\(value(for: flag.name))" : name)
+            case 0 where someLoseTheirValue: groups.append([name])
+            case 1: groups.append([random.oneIn(2) && !someLoseTheirValue ? Self.secret : soup()])
+            case 2...6: groups.append(flag.takesValue ? [name, value(for: flag.name)] : [name])
+            default: groups.append([flag.takesValue ? "\(name)=\(value(for: flag.name))" : name])
             }
         }
-        return random.oneIn(3) ? list.shuffled(using: &random) : list
+        if random.oneIn(3) { groups.shuffle(using: &random) }
+        return Array(groups.joined())
     }
 
     private mutating func broken(_ name: String) -> String {

@@ -42,6 +42,7 @@ import Testing
         (["stray"], "'stray' is not a flag; build takes no other arguments"),
         (["--no-cache", "."], "'.' is not a flag; build takes no other arguments"),
         (["--build-arg", "TOKEN=", "hunter22"], "argument 3 is not a flag; build takes no other arguments"),
+        (["-build-arg=TOKEN=hunter22"], "-build-arg is not a flag of build; did you mean --build-arg?"),
         (["--cpu", "0"], "--cpu must be a whole number from 1 to 256, not '0'"),
         (["--cpu", "257"], "--cpu must be a whole number from 1 to 256, not '257'"),
         (["--cpu", "nan"], "--cpu must be a whole number from 1 to 256, not 'nan'"),
