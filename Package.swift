@@ -74,5 +74,6 @@ let package = Package(
         tests("LianRemoteTests", ["LianRemote", "LianModel", "LianSystem"]),
         tests("LianSSHTests", ["CSSH2", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
         tests("LianIntegrateTests", ["LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),
+        tests("EndToEndTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
     ]
 )

@@ -55,6 +55,10 @@ package final class Orchestrator: Sendable {
         running.withLock { $0 = (process, port) }
     }
 
+    /// Stops it in its tracks: its socket stays open and says nothing.
+    package func pause() { running.withLock { $0?.process.pause() } }
+    package func goOn() { running.withLock { $0?.process.goOn() } }
+
     /// kill -9: nothing is cleared away.
     package func kill() {
         running.withLock { running in
@@ -93,6 +97,15 @@ package final class Orchestrator: Sendable {
         let id = spawned.json["data"]?["runner_id"]?.stringValue ?? ""
         let ready = try await request("GET", "/api/v1/runners/\(id)?wait=30")
         return try ReadyRunner(RunnerAnswer(JSONNode(ready.json["data"] ?? .null)))
+    }
+
+    /// The ids of the runners that are not gone.
+    package func runners() async throws -> [String] {
+        let answer = try await request("GET", "/api/v1/runners")
+        guard let runners = answer.json["data"]?.arrayValue else {
+            throw FixtureError("list: \(answer.json.encoded())")
+        }
+        return runners.compactMap { $0["runner_id"]?.stringValue }
     }
 
     @discardableResult

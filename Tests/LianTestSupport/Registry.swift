@@ -2,35 +2,97 @@ import Foundation
 import LianModel
 import LianSystem
 
-/// A real registry on loopback that takes every push.
+/// A real registry on loopback that takes every push, or only those of one user.
 package struct Registry: Sendable {
     package let port: Int
+    /// Where it keeps what was pushed.
+    package let storage: URL
+    private let authorization: [String: String]
+
     package var host: String { "127.0.0.1:\(port)" }
+
+    /// A user with a password, and what htpasswd makes of both: bcrypt is all that the registry reads.
+    package struct User: Sendable {
+        package let name = "builder"
+        package let password = "pass-of-the-registry"
+        fileprivate let line = "builder:$2b$05$abcdefghijklmnopqrstuueakZwMHfS9QuOyg3RI.tRGeAbu9FHSy"
+
+        package init() {}
+    }
+
+    fileprivate init(port: Int, storage: URL, user: User?) {
+        self.port = port
+        self.storage = storage
+        authorization =
+            user.map { ["Authorization": "Basic \(Data("\($0.name):\($0.password)".utf8).base64EncodedString())"] }
+            ?? [:]
+    }
 
     /// The digest under which it keeps the manifest of `repository:tag`; nil where it has none.
     package func digest(of repository: String, tag: String) async throws -> String? {
-        let media = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
-        let answer = try await exchange(
-            port: port, "GET", "/v2/\(repository)/manifests/\(tag)", headers: ["Accept": media])
+        let answer = try await manifestAnswer(repository, tag)
         return answer.status == 200 ? answer.headers["docker-content-digest"] : nil
     }
-}
 
-/// Runs a registry for the length of the body.
-package func withRegistry<Result>(_ body: (Registry) async throws -> Result) async throws -> Result {
-    try await withTemporaryFolder { folder in
+    /// The image's configuration: its labels, its layers' history.
+    package func configuration(of repository: String, tag: String) async throws -> JSONValue {
+        let manifest = try await manifestAnswer(repository, tag).json
+        let digest = manifest["config"]?["digest"]?.stringValue ?? ""
+        return try await get("/v2/\(repository)/blobs/\(digest)").json
+    }
+
+    /// Every repository that was ever pushed to, in order.
+    package func repositories() async throws -> [String] {
+        try await get("/v2/_catalog?n=1000").json["repositories"]?.arrayValue?.compactMap(\.stringValue) ?? []
+    }
+
+    private func manifestAnswer(_ repository: String, _ tag: String) async throws -> PlainHTTPResponse {
+        let media = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+        return try await get("/v2/\(repository)/manifests/\(tag)", headers: ["Accept": media])
+    }
+
+    private func get(_ path: String, headers: [String: String] = [:]) async throws -> PlainHTTPResponse {
+        try await exchange(port: port, "GET", path, headers: headers.merging(authorization) { $1 })
+    }
+
+    fileprivate static func start(
+        in folder: URL, user: User?
+    ) async throws -> (registry: Registry, process: RunningProcess) {
         let configuration = folder.appending(path: "registry.yml")
-        let settings = """
+        let storage = folder.appending(path: "storage")
+        var settings = """
             version: 0.1
             log: { level: info }
-            storage: { filesystem: { rootdirectory: \(folder.path)/storage } }
+            storage: { filesystem: { rootdirectory: \(storage.path) } }
             http: { addr: "127.0.0.1:0" }
+
             """
+        if let user {
+            let file = folder.appending(path: "htpasswd")
+            try user.line.write(to: file, atomically: true, encoding: .utf8)
+            settings += "auth: { htpasswd: { realm: test, path: \(file.path) } }\n"
+        }
         try settings.write(to: configuration, atomically: true, encoding: .utf8)
         let process = try RunningProcess(
             Command("/usr/bin/docker-registry", ["serve", configuration.path], environment: ["PATH": "/usr/bin:/bin"]),
             outputFile: folder.appending(path: "registry.log"))
+        do {
+            let port = try await number(after: "listening on 127.0.0.1:", in: process)
+            return (Registry(port: port, storage: storage, user: user), process)
+        } catch {
+            process.stop()
+            throw error
+        }
+    }
+}
+
+/// Runs a registry for the length of the body.
+package func withRegistry<Result>(
+    for user: Registry.User? = nil, _ body: (Registry) async throws -> Result
+) async throws -> Result {
+    try await withTemporaryFolder { folder in
+        let (registry, process) = try await Registry.start(in: folder, user: user)
         defer { process.stop() }
-        return try await body(Registry(port: try await number(after: "listening on 127.0.0.1:", in: process)))
+        return try await body(registry)
     }
 }

@@ -3,18 +3,23 @@ import Glibc
 import LianSystem
 import Synchronization
 
-/// A daemon of a test's own, its two outputs in one file.
+/// A program of a test's own that runs beside it; its two outputs in one file, unless the second is given its own.
 package final class RunningProcess: Sendable {
-    private let pid: pid_t
+    package let pid: pid_t
     private let outputPath: String
     private let end = Mutex<Termination?>(nil)
 
-    package init(_ command: Command, outputFile: URL) throws {
+    package init(_ command: Command, outputFile: URL, errorFile: URL? = nil) throws {
         outputPath = outputFile.path
-        let file = open(outputPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw SystemError("open \(outputPath)") }
-        let descriptor = FileDescriptor(owning: file)
-        pid = try spawnChild(command, streams: StandardStreams(output: descriptor.raw, error: descriptor.raw))
+        let output = try Self.open(outputFile)
+        let errors = try Self.open(errorFile ?? outputFile)
+        pid = try spawnChild(command, streams: StandardStreams(output: output.raw, error: errors.raw))
+    }
+
+    private static func open(_ file: URL) throws -> FileDescriptor {
+        let descriptor = Glibc.open(file.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw SystemError("open \(file.path)") }
+        return FileDescriptor(owning: descriptor)
     }
 
     package var output: String {
