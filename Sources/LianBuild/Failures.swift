@@ -14,9 +14,4 @@ extension LianError {
                 hint: "This is a defect of lian-build's; please report it with this message.")
         }
     }
-
-    static func cancelled(in phase: Phase) -> LianError {
-        LianError(
-            .cancelled, phase, "the build was ended by its caller", hint: "Start it again when you like.")
-    }
 }

@@ -96,12 +96,17 @@ final class Scene: Sendable {
     /// Every envelope is as the schema says; no runner, no process and no file is left.
     fileprivate func checkThatAllIsInOrder() async throws {
         #expect(try await orchestrator.runners() == [])
-        #expect(try orchestrator.remains() == [])
-        #expect(try FileManager.default.contentsOfDirectory(atPath: temporaryFiles) == [])
-        #expect(processes(holding: temporaryFiles, in: "environ") == [])
+        let remains = try orchestrator.remains()
+        #expect(remains == [])
+        let temporary = try FileManager.default.contentsOfDirectory(atPath: temporaryFiles)
+        #expect(temporary == [])
+        let running = processes(holding: temporaryFiles, in: "environ")
+        #expect(running == [])
+        let printed = JSONValue.array(envelopes.withLock { $0 })
+        try printed.encoded().write(to: folder.appending(path: "envelopes.json"), atomically: true, encoding: .utf8)
         let answer = try await nickelExport(
-            "\(JSONValue.array(envelopes.withLock { $0 }).encoded()) | Array (import \"build_result.ncl\").BuildResult",
-            named: "envelopes.ncl", in: folder)
+            "(import \"envelopes.json\") | Array (import \"build_result.ncl\").BuildResult", named: "envelopes.ncl",
+            in: folder)
         #expect(answer.value != nil, "\(answer.diagnostic)")
     }
 }

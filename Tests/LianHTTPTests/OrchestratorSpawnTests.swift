@@ -251,7 +251,7 @@ private typealias Reply = ScriptedHTTPServer.Reply
             #expect(await eventually { server.requests().count == 1 })
             task.cancel()
             let failure = await #expect(throws: SpawnFailure.self) { try await task.value }
-            #expect(failure?.error.code == .cancelled)
+            #expect(failure?.error == .cancelled(in: .spawn))
             #expect(failure?.mayHaveSpawned == true)
 
             // Cleaning up is not cancelled by what cancelled the build.

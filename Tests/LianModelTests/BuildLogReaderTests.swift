@@ -50,6 +50,21 @@ private func read(_ text: String, piece: Int = 7) -> (reader: BuildLogReader, sh
         #expect(reader.signs == BuildErrorSigns())
     }
 
+    /// The first build has no cache to import yet: that is an error in the log, and not what the build failed of.
+    @Test func aMissingCacheIsNotTheFailure() {
+        let missing = """
+            #90 importing cache manifest from 127.0.0.1:5000/acme/ci/acme/app:cache
+            #90 sha256:4cd491b0960857767f3830b03a0c2ca068d23309df529c2fcfb87f87051f5c19
+            #90 ERROR: 127.0.0.1:5000/acme/ci/acme/app:cache: Killed
+            """
+        let reader = read("\(missing)\n\n\(CapturedLogs.failingStep)").reader
+        let failure = reader.buildFailure
+        #expect(failure.step?.hasPrefix("[2/2] RUN for i in") == true)
+        #expect(failure.lastLines.count == 20)
+        #expect(reader.signs == BuildErrorSigns())
+        #expect(reader.steps.first?.state == .failed)
+    }
+
     @Test func errorsBesideSteps() {
         let syntax = read(CapturedLogs.unknownInstruction).reader.buildFailure
         #expect(syntax.step == nil)

@@ -8,7 +8,7 @@ extension OrchestratorClient {
         let hint: String
         switch failure.kind {
         case .cancelled:
-            return LianError(.cancelled, phase, "cancelled", hint: "")
+            return .cancelled(in: phase)
         case .nameNotResolved:
             code = .orchestratorUnreachable
             hint = "Check the host's name in --orchestrator-url or ORCHESTRATOR_URL."

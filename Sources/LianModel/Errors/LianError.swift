@@ -15,6 +15,11 @@ package struct LianError: Error, Equatable, Sendable {
         self.logTail = logTail
     }
 
+    package static func cancelled(in phase: Phase) -> LianError {
+        LianError(
+            .cancelled, phase, "the build was ended by its caller", hint: "Start it again when you like.")
+    }
+
     /// The same error where a stage saw it that knows better in which phase it fell.
     package func during(_ phase: Phase) -> LianError {
         LianError(code, phase, message, hint: hint, logTail: logTail)

@@ -103,9 +103,11 @@ extension BuildLogReader {
     }
 
     private mutating func fail(_ key: String, _ message: String) {
-        signs.read(message)
-        guard let track = tracks[key], steps[track.index].state != .failed else { return }
-        if failure.step == nil {
+        let track = tracks[key]
+        let mayFail = track.map { steps[$0.index].mayFail } ?? false
+        if !mayFail { signs.read(message) }
+        guard let track, steps[track.index].state != .failed else { return }
+        if failure.step == nil, !mayFail {
             failure.step = steps[track.index].name
             failure.lastLines = track.tail
             failure.message = message

@@ -19,6 +19,11 @@ package struct BuildStep: Equatable, Sendable {
         return numbers.count == 2 && numbers.allSatisfy { Int($0) != nil }
     }
 
+    /// The build goes on where it fails: a cache that is not there yet is the commonest one.
+    var mayFail: Bool {
+        ["importing cache manifest from ", "exporting cache"].contains { name.hasPrefix($0) }
+    }
+
     init(number: Int, name: String) {
         self.number = number
         self.name = name

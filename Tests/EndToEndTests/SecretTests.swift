@@ -1,0 +1,153 @@
+import Foundation
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+extension EndToEnd {
+    /// Secrets reach the step that asks for them, and nothing else.
+    @Suite struct SecretTests {
+        private static let values = ["secret-of-the-variable-5f1c", "secret-of-the-file-91ab"]
+
+        @Test func buildSecretsStayInMemory() async throws {
+            try await withScene { scene in
+                let context = try scene.context(
+                    """
+                    \(Scene.shell)RUN --mount=type=secret,id=npm --mount=type=secret,id=key \
+                    busybox sha256sum /run/secrets/npm /run/secrets/key; echo held; busybox sleep 1; echo made > /made
+                    """)
+                let file = scene.folder.appending(path: "key")
+                try Self.values[1].write(to: file, atomically: true, encoding: .utf8)
+                let running = try scene.start(
+                    scene.flags(context) + ["--secret", "id=npm,env=NPM_TOKEN", "--secret", "id=key,src=\(file.path)"],
+                    environment: ["NPM_TOKEN": Self.values[0]])
+                // While the build runs, and holds both in its hands: no process shows them, no disk has them.
+                let watch = Task { await shownByProcesses(besides: running.pid) }
+                try await running.says(" held\n")
+                let held = try await onDisk(scene.orchestrator.runnersFolder, scene)
+                #expect(held == "")
+                let build = try await running.finished()
+                watch.cancel()
+                let shown = await watch.value
+                #expect(shown == [])
+
+                try #require(build.status == 0, "\(build.story)")
+                for value in Self.values {
+                    // The step has read it: its sum is in the log.
+                    #expect(build.errorText.contains(try await sha256(of: value, in: scene.folder)))
+                    #expect(!build.errorText.contains(value) && !build.output.contains(value))
+                }
+                for folder in [scene.registry.storage.path, scene.orchestrator.state] {
+                    let left = try await onDisk(folder, scene)
+                    #expect(left == "")
+                }
+                for event in try await scene.events() {
+                    let text = String(decoding: event.body, as: UTF8.self)
+                    #expect(!Self.values.contains { text.contains($0) })
+                }
+            }
+        }
+
+        /// Processes that show a value in their arguments or, besides the caller's own, in their environment.
+        private func shownByProcesses(besides caller: pid_t) async -> [String] {
+            var shown: [String] = []
+            while !Task.isCancelled {
+                for value in Self.values {
+                    shown += processes(holding: value).map { "arguments of \($0)" }
+                    shown += processes(holding: value, in: "environ").filter { $0 != caller }.map {
+                        "environment of \($0)"
+                    }
+                }
+                try? await Task.sleep(for: .milliseconds(20))
+            }
+            return shown
+        }
+
+        /// The files below the folder, on its own file system, that hold a value, compressed or not.
+        private func onDisk(_ folder: String, _ scene: Scene) async throws -> String {
+            let patterns = scene.folder.appending(path: "patterns")
+            try (Self.values.joined(separator: "\n") + "\n").write(to: patterns, atomically: true, encoding: .utf8)
+            let script = """
+                find "$1" -xdev -type f | while read -r file; do
+                  if zcat -f < "$file" | grep -qaFf "$2"; then echo "$file"; fi
+                done
+                """
+            return try await runTool("/bin/sh", ["-c", script, "sh", folder, patterns.path])
+        }
+
+        private func sha256(of value: String, in folder: URL) async throws -> String {
+            let file = folder.appending(path: "sum")
+            try value.write(to: file, atomically: true, encoding: .utf8)
+            return String(try await runTool("/usr/bin/sha256sum", [file.path]).prefix(64))
+        }
+    }
+
+    /// A registry that takes pushes from one user alone.
+    @Suite struct CredentialTests {
+        private let user = Registry.User()
+
+        private func dockerConfig(_ scene: Scene, _ registry: Registry, password: String) throws -> String {
+            let folder = scene.folder.appending(path: "docker")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            let login = Data("\(user.name):\(password)".utf8).base64EncodedString()
+            let config: JSONValue = [
+                "auths": [registry.host: ["auth": .string(login)], "elsewhere.test": ["auth": "eDp5"]]
+            ]
+            try config.encoded().write(to: folder.appending(path: "config.json"), atomically: true, encoding: .utf8)
+            return folder.path
+        }
+
+        @Test func theCallersDockerConfigIsUsed() async throws {
+            try await withRegistry(for: user) { registry in
+                try await withScene { scene in
+                    let context = try scene.context(Scene.shell + "RUN echo made > /made\n")
+                    let flags = [
+                        "--workspace", scene.workspace, "--context", context, "--image", "\(registry.host)/acme/app:1",
+                    ]
+                    func build(password: String) async throws -> FinishedBuild {
+                        let config = try dockerConfig(scene, registry, password: password)
+                        return try await scene.build(flags, environment: ["DOCKER_CONFIG": config])
+                    }
+                    let wrong = try await build(password: "wrong-password-77")
+                    #expect(wrong.status == 1 && wrong.errorCode == "push_failed", "\(wrong.story)")
+                    #expect(wrong.hint.contains("credentials"))
+                    #expect(!wrong.story.contains("wrong-password-77"))
+
+                    for isSecond in [false, true] {
+                        let right = try await build(password: user.password)
+                        try #require(right.status == 0, "\(right.story)")
+                        #expect(right.digest == (try await registry.digest(of: "acme/app", tag: "1")))
+                        #expect((right.cachedSteps ?? 0 > 0) == isSecond)
+                        #expect(!right.story.contains(user.password))
+                    }
+                }
+            }
+        }
+
+        @Test func directivesNameTheirOwn() async throws {
+            try await withRegistry(for: user) { registry in
+                try await withScene { scene in
+                    _ = try scene.context("FROM scratch\nCOPY Dockerfile /\n")
+                    let file = try scene.directives([
+                        "schema_version": "1", "workspace": .string(scene.workspace),
+                        "artifacts": [
+                            ["name": "app", "context": "context", "image": .string("\(registry.host)/acme/app:1")]
+                        ],
+                        "compute": ["provider": "local"],
+                        "registry": [
+                            "provider": "generic", "endpoint": .string(registry.host), "namespace": "acme",
+                            "credential": ["via": "env", "name": "REGISTRY_PASSWORD", "username": .string(user.name)],
+                        ],
+                    ])
+                    let missing = try await scene.build(["--directives", file])
+                    #expect(missing.status == 2 && missing.errorCode == "credential_missing", "\(missing.story)")
+                    let build = try await scene.build(
+                        ["--directives", file], environment: ["REGISTRY_PASSWORD": user.password])
+                    try #require(build.status == 0, "\(build.story)")
+                    #expect(build.digest == (try await registry.digest(of: "acme/app", tag: "1")))
+                    #expect(!build.story.contains(user.password))
+                }
+            }
+        }
+    }
+}
