@@ -40,12 +40,14 @@ package final class Build: Sendable {
     /// The first signal cancels the build, which then cleans up; the second skips all but one short try of destroying
     /// the runner.
     package func end(by signal: EndSignal) {
-        let (walk, isSecond) = control.withLock { control in
-            let isSecond = control.signal != nil && !control.isAbandoned
+        let (walk, isFirst, isSecond) = control.withLock { control in
+            let isFirst = control.signal == nil
+            let isSecond = !isFirst && !control.isAbandoned
             if isSecond { control.isAbandoned = true }
             control.signal = control.signal ?? signal
-            return (control.walk, isSecond)
+            return (control.walk, isFirst, isSecond)
         }
+        if isFirst { surroundings.reporter.report(.note("\(signal.name): ending the build and its runner")) }
         walk?.cancel()
         if isSecond { Task { await abandon() } }
     }

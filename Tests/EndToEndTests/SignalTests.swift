@@ -60,6 +60,7 @@ extension EndToEnd {
                 let build = try await running.finished()
                 expectCancelled(build, SIGINT)
                 #expect(build["error"]["phase"] == "build" && build.isRunnerDestroyed == true)
+                #expect(build["timings_ms"]["teardown"]?.intValue ?? .max < 10_000, "\(build.story)")
                 let events = try await scene.events()
                 #expect(events.map { $0.subject.split(separator: ".").last } == ["started", "failed"])
                 #expect(events.last?.json?["data"]?["status"] == "cancelled")
@@ -76,6 +77,8 @@ extension EndToEnd {
                 defer { scene.orchestrator.goOn() }
                 let start = ContinuousClock.now
                 running.signal(SIGINT)
+                // Two that come at once are one to the kernel.
+                try await running.says("SIGINT: ending the build")
                 running.signal(SIGINT)
                 let build = try await running.finished()
                 #expect(ContinuousClock.now - start < .seconds(4))
