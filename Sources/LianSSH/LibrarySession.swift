@@ -58,9 +58,13 @@ final class LibrarySession {
         libssh2_session_set_blocking(session, 0)
         let receive: SocketCall = { socket, buffer, count, flags, context in
             let received = recv(socket, buffer, count, flags)
-            guard received < 0 else { return received }
             let error = errno == EINTR ? EAGAIN : errno
-            if error != EAGAIN, let watch = context?.pointee { PacketWatch.from(watch).receiveError = error }
+            let watch = context?.pointee.map(PacketWatch.from)
+            if received >= 0 {
+                watch?.receivedBytes += received
+                return received
+            }
+            if error != EAGAIN { watch?.receiveError = error }
             return -Int(error)
         }
         libssh2_session_callback_set(
@@ -83,6 +87,9 @@ final class LibrarySession {
 
     /// Why the kernel would receive no more: libssh2 asks for it, and keeps it to itself.
     var receiveError: Int32 { watch.receiveError }
+
+    /// How much libssh2 has taken off the network, for whichever channel.
+    var receivedBytes: Int { watch.receivedBytes }
 
     /// Ends the session for good. Its socket must be shut down by now, so that nothing here waits for the network.
     func end() {

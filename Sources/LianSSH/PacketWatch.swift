@@ -15,6 +15,8 @@ final class PacketWatch {
 
     /// The last error of recv(2).
     var receiveError: Int32 = 0
+    /// All that recv(2) has brought.
+    var receivedBytes = 0
 
     /// What libssh2 hands back to these functions; valid as long as this object.
     var context: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }

@@ -10,6 +10,7 @@ extension SessionLoop {
         var hasProgress = true
         while hasProgress {
             hasProgress = false
+            let receivedBefore = session.receivedBytes
             if let (channel, step) = stuck {
                 stuck = nil
                 hasProgress = try perform(step, on: channel)
@@ -21,6 +22,9 @@ extension SessionLoop {
                     if stuck != nil { return }
                 }
             }
+            // Any call may take in what belongs to a channel, or a stream, that was asked before it: the socket will
+            // not tell of that again.
+            if session.receivedBytes != receivedBefore { hasProgress = true }
         }
     }
 

@@ -70,6 +70,32 @@ import Testing
         }
     }
 
+    /// What one channel's call takes off the network for another must not lie there until the network speaks again:
+    /// here it would not, since everybody waits.
+    @Test(.timeLimit(.minutes(1))) func answersAreSeenWhicheverCallTookThemIn() async throws {
+        try await withConnection { _, connection in
+            var channels: [any RemoteChannel] = []
+            // Each answers on both streams in turn.
+            let command = "while read -r line; do echo $line; read -r line; echo $line >&2; done"
+            for _ in 0..<8 { channels.append(try await connection.open(command)) }
+            for question in 0..<1000 {
+                let line = Array("\(question)\n".utf8)
+                try await withThrowingTaskGroup(of: RemoteOutput?.self) { group in
+                    for channel in channels {
+                        group.addTask {
+                            try await channel.write(line)
+                            return try await channel.read()
+                        }
+                    }
+                    for try await answer in group {
+                        #expect(answer == (question % 2 == 0 ? .output(line) : .error(line)))
+                    }
+                }
+            }
+            for channel in channels { _ = await channel.close() }
+        }
+    }
+
     @Test func keysAreExchangedAnewUnderLoad() async throws {
         try await withConnection(SSHServerOptions(configuration: ["RekeyLimit 4M", "LogLevel DEBUG1"])) {
             server, connection in
