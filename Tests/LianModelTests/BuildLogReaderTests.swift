@@ -129,6 +129,46 @@ private func read(_ text: String, piece: Int = 7) -> (reader: BuildLogReader, sh
         #expect(reader.signs == BuildErrorSigns())
     }
 
+    /// From BuildKit 0.11.6.
+    @Test func whatBefallsTheCacheIsNotTheBuilds() {
+        let text = #"""
+            #3 importing cache manifest from reg.example/ci/a/b:cache
+            #3 ERROR: failed to configure registry cache importer: reg.example/ci/a/b:cache: not found
+
+            #4 [1/2] COPY busybox /bin/busybox
+            #4 CACHED
+
+            #4 [1/2] COPY busybox /bin/busybox
+            #4 extracting sha256:1cf45e07c86f955ae879b856118f7b379aebeda1798a415c7df3fd9000db02b2 0.1s done
+            #4 DONE 0.3s
+
+            #5 [2/2] RUN make
+            #0 0.083 one
+            #5 0.084 two
+            #5 ERROR: process "/bin/sh -c make" did not complete successfully: exit code: 3
+
+            #6 exporting content cache
+            #6 ERROR: error writing layer blob: code = Unavailable, failed to push OOM
+            ------
+             > importing cache manifest from reg.example/ci/a/b:cache:
+            ------
+            ------
+             > [2/2] RUN make:
+            #0 0.083 one
+            #5 0.084 two
+            ------
+            error: failed to solve: process "/bin/sh -c make" did not complete successfully: exit code: 3
+            """#
+        let reader = read(text).reader
+        #expect(reader.buildFailure.step == "[2/2] RUN make")
+        #expect(reader.buildFailure.lastLines == ["one", "two"])
+        #expect(reader.steps.map(\.state) == [.failed, .cached, .failed, .failed])
+        #expect(reader.cachedCount == 1)
+        #expect(reader.cacheNotWritten == "error writing layer blob: code = Unavailable, failed to push OOM")
+        #expect(reader.signs == BuildErrorSigns())
+        #expect(read("warning: the cache was not written: no\nerror: it").reader.cacheNotWritten == "no")
+    }
+
     @Test func rawjson() {
         func log(_ text: String, _ time: String) -> String {
             let data = Data(text.utf8).base64EncodedString()

@@ -8,9 +8,13 @@ package struct BuildLogReader: Sendable {
     /// Of the image's manifest, or of their list where there are several: a hint for people. What the result tells is
     /// read from BuildKit's metadata.
     package private(set) var exportedDigest: String?
+    /// Why the cache was not written, where it was not.
+    package private(set) var cacheNotWritten: String?
 
     private var lines = LineSplitter(limit: 4 << 20)
     private var tracks: [String: Track] = [:]
+    /// Whose block of plain output we are in.
+    private var current: String?
     private var failure = BuildFailure()
     private var region = Region.outside
     /// Its lines are the engine's last words, less the step's.
@@ -38,6 +42,8 @@ package struct BuildLogReader: Sendable {
     private static let tailLineBytes = 1000
     private static let partialBytes = 8192
     private static let stepLimit = 10_000
+    /// As the program in the place of buildctl says it.
+    private static let cacheNotWrittenLabel = "warning: the cache was not written: "
     /// A trailer's block is short; where its end is missing, what follows must not be lost.
     private static let regionLimit = 100
 
@@ -96,7 +102,8 @@ extension BuildLogReader {
 
     private mutating func end(_ key: String, _ state: BuildStep.State, seconds: Double? = nil) {
         guard let index = tracks[key]?.index else { return }
-        steps[index].state = state
+        // What is taken from the cache may be loaded from the registry later; BuildKit calls that done once more.
+        if steps[index].state != .cached || state != .done { steps[index].state = state }
         if let seconds { steps[index].seconds = seconds }
         tracks[key]?.tail = []
         tracks[key]?.partial = []
@@ -104,10 +111,15 @@ extension BuildLogReader {
 
     private mutating func fail(_ key: String, _ message: String) {
         let track = tracks[key]
-        let mayFail = track.map { steps[$0.index].mayFail } ?? false
-        if !mayFail { signs.read(message) }
+        // A cache that is not there, or cannot be written, is no reason why a build fails.
+        if let track, steps[track.index].isOfCacheImport { return end(key, .failed) }
+        if let track, steps[track.index].isOfCacheExport {
+            cacheNotWritten = message
+            return end(key, .failed)
+        }
+        signs.read(message)
         guard let track, steps[track.index].state != .failed else { return }
-        if failure.step == nil, !mayFail {
+        if failure.step == nil {
             failure.step = steps[track.index].name
             failure.lastLines = track.tail
             failure.message = message
@@ -162,12 +174,19 @@ extension BuildLogReader {
             region = .source(lines: 0)
         } else if line.contains(where: { $0 > UInt8(ascii: " ") }) {
             let text = String(decoding: line, as: UTF8.self)
+            if text.hasPrefix(Self.cacheNotWrittenLabel) {
+                cacheNotWritten = String(text.dropFirst(Self.cacheNotWrittenLabel.count))
+                return
+            }
             signs.read(text)
             lastOther = String(text.prefix(4096))
         }
     }
 
     private mutating func takeStepLine(_ key: String, _ rest: ArraySlice<UInt8>) {
+        // BuildKit 0.11 numbers some of a step's output 0.
+        let key = key == "#0" ? current ?? key : key
+        current = key
         // A step's output stands behind the time at which it came: it can imitate none of the engine's words.
         if let space = rest.firstIndex(of: UInt8(ascii: " ")), isTime(rest[..<space]) {
             return addLog(key, rest[(space + 1)...])

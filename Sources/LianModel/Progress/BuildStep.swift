@@ -19,10 +19,11 @@ package struct BuildStep: Equatable, Sendable {
         return numbers.count == 2 && numbers.allSatisfy { Int($0) != nil }
     }
 
-    /// The build goes on where it fails: a cache that is not there yet is the commonest one.
-    var mayFail: Bool {
-        ["importing cache manifest from ", "exporting cache"].contains { name.hasPrefix($0) }
-    }
+    /// Reading the cache beside the image: a build goes on without it.
+    var isOfCacheImport: Bool { name.hasPrefix("importing cache manifest from ") }
+
+    /// Writing it, as one BuildKit or another calls that.
+    var isOfCacheExport: Bool { name.hasPrefix("exporting content cache") || name.hasPrefix("exporting cache") }
 
     init(number: Int, name: String) {
         self.number = number
