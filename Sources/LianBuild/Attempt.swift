@@ -296,6 +296,9 @@ final class Attempt: Sendable {
                 outcome.status = .succeeded
                 outcome.metadata = finished.metadata
                 outcome.digest = finished.metadata?["containerimage.digest"]?.stringValue
+                if let reason = finished.log.cacheNotWritten {
+                    warn("cache_not_written", "the cache of \(artifact.name) was not written: \(onOneLine(reason))")
+                }
                 reporter.report(.finished(.build, "\(artifact.name): \(outcome.digest ?? "built")"))
             case .outOfMemory(let verdict, let error):
                 outcome.oom = verdict
