@@ -106,7 +106,7 @@ import Testing
 
     @Test func buildkitdIsItsRunnersAlone() async throws {
         try await withShortTemporaryFolder { state in
-            let engine = PrivateBuildkitd(buildkitd: "/d", buildctl: "/bin/echo", runc: "/r")
+            let engine = PrivateBuildkitd(buildkitd: "/d", buildctl: "/bin/echo", runc: "/bin/echo")
             let folder = RunnerFolder(state: state.path, runnerID: "r-1")
             for path in folder.folders { try makeFolder(path) }
             try engine.prepare(folder, cgroup: "/g/r-1")
@@ -114,20 +114,28 @@ import Testing
             for line in [
                 "root = \"\(folder.engineData)\"", "address = [\"unix://\(folder.engineSocket)\"]",
                 "binary = \"\(folder.enginePrograms)/runc\"", "defaultCgroupParent = \"/g/r-1\"",
+                "networkMode = \"host\"",
             ] {
                 #expect(settings.contains(Substring(line)))
             }
             #expect(engine.address(in: folder) == "unix://\(folder.engineSocket)")
 
-            // buildctl waits for the engine's socket, and then is the machine's own.
-            let early = Task {
-                try await run(
-                    Command("\(folder.programs)/buildctl", ["build", "a b"], environment: ["PATH": "/usr/bin:/bin"]),
-                    deadline: .seconds(20))
+            func output(of program: String, _ arguments: [String]) async throws -> String {
+                let command = Command(program, arguments, environment: ["PATH": "/usr/bin:/bin"])
+                return try await run(command, deadline: .seconds(20)).outputText
             }
+            // What runc remembers of a step lies in the runner's folder too.
+            let step = try await output(of: "\(folder.enginePrograms)/runc", ["run", "1"])
+            #expect(step == "--root \(folder.engineRun)/runc run 1\n")
+
+            // buildctl waits for the engine's socket, and then is the machine's own; its version needs no engine.
+            let program = "\(folder.programs)/buildctl"
+            let start = ContinuousClock.now
+            #expect(try await output(of: program, ["-v"]) == "-v\n")
+            #expect(ContinuousClock.now - start < .seconds(15))
+            let early = Task { try await output(of: program, ["build", "a b"]) }
             _ = try listenOnUnixSocket(path: folder.engineSocket)
-            let result = try await early.value
-            #expect(result.outputText == "build a b\n")
+            #expect(try await early.value == "build a b\n")
         }
     }
 }

@@ -18,11 +18,11 @@ protocol BuildEngine: Sendable {
 
 extension RunnerFolder {
     /// Steps are the first to be killed when the runner's memory is full, not the engine that reports it.
-    func writeStepWrapper(around runc: String) throws(SystemError) {
+    func writeStepWrapper(around runc: String, flags: String = "") throws(SystemError) {
         let script = """
             #!/bin/sh
             echo 500 > /proc/self/oom_score_adj
-            exec '\(runc)' "$@"
+            exec '\(runc)' \(flags) "$@"
 
             """
         try writeFile("\(enginePrograms)/runc", script, mode: 0o700)

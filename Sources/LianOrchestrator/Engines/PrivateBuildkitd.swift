@@ -21,11 +21,14 @@ struct PrivateBuildkitd: BuildEngine {
             [worker.oci]
             enabled = true
             binary = "\(folder.enginePrograms)/runc"
+            networkMode = "host"
 
             """
         if let cgroup { settings += "defaultCgroupParent = \"\(cgroup)\"\n" }
         try writeFile(folder.engineConfiguration, settings)
-        try folder.writeStepWrapper(around: runc)
+        // buildkitd leaves runc's records where runc puts them, in the machine's /run, and a runner that is destroyed in
+        // mid-step would leave them there for ever.
+        try folder.writeStepWrapper(around: runc, flags: "--root '\(folder.engineRun)/runc'")
         try writeFile("\(folder.programs)/buildctl", waitingBuildctl(folder), mode: 0o700)
     }
 
@@ -45,9 +48,17 @@ struct PrivateBuildkitd: BuildEngine {
     private func waitingBuildctl(_ folder: RunnerFolder) -> String {
         """
         #!/bin/sh
+        case ${1-} in
+          --version | -v) exec '\(buildctl)' "$@" ;;
+        esac
         tries=0
-        until [ -S '\(folder.engineSocket)' ] || [ "$tries" -ge 300 ]; do
+        until [ -S '\(folder.engineSocket)' ]; do
           tries=$((tries + 1))
+          if [ "$tries" -ge 200 ]; then
+            tail -n 5 '\(folder.engineLog)' >&2
+            echo "error: rpc error: code = Unavailable desc = the runner's \(name) does not answer at \(socket(folder))" >&2
+            exit 1
+          fi
           sleep 0.1
         done
         exec '\(buildctl)' "$@"
