@@ -12,8 +12,7 @@ import Testing
     private func withScript(_ script: String, _ body: (Nickel, URL) async throws -> Void) async throws {
         try await withTemporaryFolder { folder in
             let program = folder.appending(path: "nickel")
-            try "#!/bin/sh\n\(script)\n".write(to: program, atomically: true, encoding: .utf8)
-            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.path)
+            try writeScript(script, to: program)
             let nickel = try Nickel.find(
                 for: "ci.ncl", installation: nil, importPaths: [],
                 environment: [
@@ -23,8 +22,8 @@ import Testing
                 ])
             #expect(nickel.executable == program.path)
             try await body(nickel, folder)
-            // Its children have its path in their arguments or hold the folder's marker.
-            #expect(await eventually { processes(holding: folder.path).isEmpty })
+            // Whatever it started would have the folder in its environment.
+            #expect(await eventually { processes(holding: folder.path, in: "environ").isEmpty })
         }
     }
 

@@ -98,9 +98,7 @@ import Testing
     /// SIGINT while the evaluator hangs: 130, one envelope, and no child.
     @Test func anInterruptWhileNickelHangs() async throws {
         try await withProgramFolder { folder in
-            try folder.write("nickel", "#!/bin/sh\ntouch \"$HOME/started\"\nexec sleep 300\n")
-            try FileManager.default.setAttributes(
-                [.posixPermissions: 0o755], ofItemAtPath: folder.url.appending(path: "nickel").path)
+            try writeScript("touch \"$HOME/started\"\nexec sleep 300", to: folder.url.appending(path: "nickel"))
             try folder.write("ci.ncl", "{}")
             let script = "exec \"$0\" build --dry-run --ssh-key ephemeral --directives ci.ncl >out 2>err"
             let program = try RunningProcess(
