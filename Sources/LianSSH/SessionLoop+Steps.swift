@@ -17,7 +17,7 @@ extension SessionLoop {
                 if stuck != nil { return }
             }
             for channel in channels {
-                for step in steps(channel) {
+                for step in steps(channel) where isWanted(step, of: channel) {
                     if try perform(step, on: channel) { hasProgress = true }
                     if stuck != nil { return }
                 }
@@ -59,6 +59,14 @@ extension SessionLoop {
         case .awaitingPeer: return [.takeIn]
         case .closing: return [.close]
         case .freeing: return [.free]
+        }
+    }
+
+    /// One read's answer may have been all that was waited for; what else has come is for who asks next, a pump even.
+    private func isWanted(_ step: Step, of channel: ChannelState) -> Bool {
+        switch step {
+        case .output, .error: channel.pump != nil || !channel.readers.isEmpty
+        case .open, .start, .input, .takeIn, .close, .free: true
         }
     }
 

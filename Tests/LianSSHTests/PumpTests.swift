@@ -28,6 +28,24 @@ import Testing
         }
     }
 
+    @Test func whatComesBesideAnAnswerIsLeftToThePump() async throws {
+        try await withConnection { _, connection in
+            let input = try FileDescriptor.Pipe()
+            let output = try FileDescriptor.Pipe()
+            for _ in 0..<20 {
+                let channel = try await connection.open("printf one; read -r line; printf err >&2; printf two")
+                #expect(try await channel.read() == .output(Array("one".utf8)))
+                try await channel.write(Array("\n".utf8))
+                // By the time of this answer both streams should have something, and it is the error stream's turn.
+                _ = try await connection.finish("sleep 0.02")
+                let first = try await channel.read()
+                let result = try await channel.pump(input: input.read.raw, output: output.write.raw)
+                #expect(result.received == (first == .output(Array("two".utf8)) ? 0 : 3))
+                _ = await channel.close()
+            }
+        }
+    }
+
     @Test func aReaderThatGoesAwayDoesNotStopTheCommand() async throws {
         try await withConnection { _, connection in
             let input = try FileDescriptor.Pipe()
