@@ -231,7 +231,13 @@ enum BuildctlShim {
 
           wait_for_engine
           client build --progress plain --network host --iidfile "$scratch/image" \
-            --file "${dockerfile_folder:-$context}/$file" "$@" "$context" >&2 || return $?
+            --file "${dockerfile_folder:-$context}/$file" "$@" "$context" >&2 || {
+            status=$?
+            # Docker's client has many words for a daemon that died, and some of them name something else.
+            client version >/dev/null 2>&1 ||
+              fail "rpc error: code = Unavailable desc = the runner's $engine at $host is gone"
+            return "$status"
+          }
           image=$(cat "$scratch/image")
 
           digest= size=
