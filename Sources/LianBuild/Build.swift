@@ -184,7 +184,11 @@ package final class Build: Sendable {
         for warning in report?.warnings ?? [] { surroundings.reporter.report(.warning(warning)) }
         ledger.withLock { envelope in
             envelope.runner = runner ?? envelope.runner
-            envelope.warnings += attempt.lease.warnings + outcome.warnings + [warning].compactMap { $0 }
+            // Each attempt's runner may give cause for the same one.
+            for warning in attempt.lease.warnings + outcome.warnings + [warning].compactMap({ $0 })
+            where !envelope.warnings.contains(warning) {
+                envelope.warnings.append(warning)
+            }
             let before = envelope.timings?.teardown ?? 0
             envelope.timings?.teardown = before + surroundings.milliseconds(since: begun)
             if let report { envelope.take(report) }
