@@ -17,12 +17,14 @@ protocol BuildEngine: Sendable {
 }
 
 extension RunnerFolder {
-    /// Steps are the first to be killed when the runner's memory is full, not the engine that reports it.
-    func writeStepWrapper(around runc: String, flags: String = "") throws(SystemError) {
+    /// Steps are the first to be killed when the runner's memory is full, not the engine that reports it. What runc
+    /// remembers of them lies in the runner's folder: engines leave that to runc, whose own place is the machine's /run,
+    /// where the records of a runner that is destroyed in mid-step would stay for ever.
+    func writeStepWrapper(around runc: String) throws(SystemError) {
         let script = """
             #!/bin/sh
             echo 500 > /proc/self/oom_score_adj
-            exec '\(runc)' \(flags) "$@"
+            exec '\(runc)' --root '\(engineRun)/runc' "$@"
 
             """
         try writeFile("\(enginePrograms)/runc", script, mode: 0o700)

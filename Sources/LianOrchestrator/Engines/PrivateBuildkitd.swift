@@ -26,9 +26,7 @@ struct PrivateBuildkitd: BuildEngine {
             """
         if let cgroup { settings += "defaultCgroupParent = \"\(cgroup)\"\n" }
         try writeFile(folder.engineConfiguration, settings)
-        // buildkitd leaves runc's records where runc puts them, in the machine's /run, and a runner that is destroyed in
-        // mid-step would leave them there for ever.
-        try folder.writeStepWrapper(around: runc, flags: "--root '\(folder.engineRun)/runc'")
+        try folder.writeStepWrapper(around: runc)
         try writeFile("\(folder.programs)/buildctl", waitingBuildctl(folder), mode: 0o700)
     }
 
