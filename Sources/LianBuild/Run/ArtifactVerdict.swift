@@ -37,7 +37,7 @@ enum ArtifactVerdict: Sendable {
                 LianError(
                     .engineUnsupported, .build,
                     "the runner's engine cannot do this: \(message.dropFirst(Self.unsupportedLabel.count))",
-                    hint: "Use a runner with a BuildKit of its own; docs/orchestrator.md says what each engine can."))
+                    hint: "Use a runner with a BuildKit of its own; docs/engines.md says what each engine can."))
         } else if finished.log.signs.engineLost {
             self = .failed(
                 LianError(
