@@ -291,7 +291,7 @@ final class Attempt: Sendable {
             outcome.steps = StepCount(total: finished.log.stepCount, cached: finished.log.cachedCount)
             outcome.durationMS = since(start)
             outcome.exitCode = Int(finished.end.exitStatus)
-            switch ArtifactVerdict(finished, artifact: artifact) {
+            switch ArtifactVerdict(finished, artifact: artifact, mask: plan.secrets.mask) {
             case .succeeded:
                 outcome.status = .succeeded
                 outcome.metadata = finished.metadata

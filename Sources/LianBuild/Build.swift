@@ -161,8 +161,7 @@ package final class Build: Sendable {
             }
         } while next != nil
         writeMetadata(request)
-        finish { _ in }
-        surroundings.reporter.report(.finished(.report, ledger.withLock(\.summary)))
+        finish { surroundings.reporter.report(.finished(.report, $0.summary)) }
     }
 
     /// Destroy, metrics and the events' last flush, side by side.
@@ -234,8 +233,8 @@ package final class Build: Sendable {
     /// Settles the envelope, once.
     private func finish(_ last: (inout ResultEnvelope) -> Void) {
         let envelope = ledger.withLock { envelope in
-            last(&envelope)
             envelope.timings?.total = surroundings.milliseconds(since: start)
+            last(&envelope)
             return envelope
         }
         result.settle(.success(envelope))

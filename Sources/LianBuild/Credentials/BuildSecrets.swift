@@ -7,6 +7,8 @@ import LianSystem
 package struct BuildSecrets: Sendable {
     private let values: [SecretSource: [UInt8]]
     private let dockerConfig: [UInt8]?
+    /// Takes every value of them out of what a build prints.
+    package let mask: SecretMask
     /// Credentials that only reading needs and that could not be had.
     package let warnings: [BuildWarning]
 
@@ -51,7 +53,8 @@ extension BuildSecrets {
                 JSONValue.object(["auths": .object(Dictionary(auths, uniquingKeysWith: { first, _ in first }))])
                 .encodedBytes()
         }
-        return BuildSecrets(values: values, dockerConfig: config, warnings: logins.warnings)
+        let mask = SecretMask(Array(values.values) + logins.found.values.map { Array($0.secret.utf8) })
+        return BuildSecrets(values: values, dockerConfig: config, mask: mask, warnings: logins.warnings)
     }
 
     private static func registryLogins(

@@ -29,7 +29,7 @@ struct ArtifactRun: Sendable {
             RunRequest(
                 folder: folder, arguments: ["buildctl"] + command.arguments,
                 environment: secrets.environment(run: folder), secrets: secrets.files(of: artifact)))
-        let log = LogRelay(reporter)
+        let log = LogRelay(reporter, hiding: secrets.mask)
         let host = Guarded(await connection.host)
         let reconnect: @Sendable () async throws -> any RemoteHost = {
             reporter.report(.note("the connection to the runner broke; the build goes on there, coming back to it"))
@@ -52,23 +52,30 @@ struct ArtifactRun: Sendable {
     }
 }
 
-/// Passes the engine's log on to whoever watches, and reads it on the way.
+/// Reads the engine's log on its way to whoever watches, who sees no secret of it.
 private final class LogRelay: Sendable {
     private let reporter: any BuildReporter
-    private let reader = Mutex(BuildLogReader())
+    private let state: Mutex<(reader: BuildLogReader, mask: SecretMask)>
 
-    init(_ reporter: any BuildReporter) {
+    init(_ reporter: any BuildReporter, hiding mask: SecretMask) {
         self.reporter = reporter
+        state = Mutex((BuildLogReader(), mask))
     }
 
     func take(_ bytes: [UInt8]) {
-        let text = reader.withLock { $0.read(bytes) }
-        if !text.isEmpty { reporter.report(.log(text)) }
+        show(state.withLock { $0.mask.mask($0.reader.read(bytes)) })
     }
 
     func finish() -> BuildLogReader {
-        let (text, reader) = reader.withLock { reader in (reader.finish(), reader) }
-        if !text.isEmpty { reporter.report(.log(text)) }
+        let (text, reader) = state.withLock { state in
+            let rest = state.mask.mask(state.reader.finish())
+            return (rest + state.mask.finish(), state.reader)
+        }
+        show(text)
         return reader
+    }
+
+    private func show(_ text: [UInt8]) {
+        if !text.isEmpty { reporter.report(.log(text)) }
     }
 }
