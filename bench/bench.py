@@ -18,11 +18,12 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 
-def run_once(command, environment):
+def run_once(command, environment, stdin):
     """One run of a whole process: wall seconds and peak memory in MB."""
     start = time.perf_counter()
-    process = subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    with open(stdin, "rb") as source:
+        process = subprocess.Popen(
+            command, env=environment, stdin=source, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
@@ -33,11 +34,11 @@ def run_once(command, environment):
     return seconds, usage.ru_maxrss / 1024
 
 
-def paired(name, ours, theirs, peer, runs, environment):
+def paired(name, ours, theirs, peer, runs, environment, stdin=os.devnull):
     """Runs both in turn, after one warm-up of each, and sums the pairs up."""
-    run_once(ours, environment)
-    run_once(theirs, environment)
-    rows = [(run_once(ours, environment), run_once(theirs, environment)) for _ in range(runs)]
+    run_once(ours, environment, stdin)
+    run_once(theirs, environment, stdin)
+    rows = [(run_once(ours, environment, stdin), run_once(theirs, environment, stdin)) for _ in range(runs)]
     ratios = [their[0] / our[0] for our, their in rows]
     return {
         "case": name,
@@ -70,6 +71,20 @@ def dry_run(binary, context):
     ]
 
 
+def probe_context():
+    """A context whose checks need no network: a secret and directives."""
+    directives = {
+        "schema_version": "1", "workspace": "bench", "compute": {"provider": "local"},
+        "registry": {"provider": "zot", "endpoint": "localhost:5000"},
+        "artifacts": [{"name": "app", "context": ".", "image": "localhost:5000/bench/app:1"}],
+    }
+    return {
+        "schema": "secret-delivery-context/v1", "request_id": "bench-1", "workspace": "bench",
+        "actor": {"id": "bench", "kind": "probe"}, "checks": ["secrets", "directives"], "directives": directives,
+        "secrets": [{"name": "a", "kind": "cred", "delivery": {"via": "inline", "value": "0123456789abcdef"}}],
+    }
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binaries", required=True)
@@ -84,6 +99,11 @@ def main():
         results.append(
             paired("start-up: --version", [binary, "--version"], [shutil.which("rsync"), "--version"],
                    "rsync --version", runs * 2, environment))
+        probe = Path(scratch) / "context.json"
+        probe.write_text(json.dumps(probe_context()))
+        results.append(
+            paired("integrate: secrets, directives", [binary, "integrate"], [shutil.which("jq"), "."], "jq .",
+                   runs * 2, environment, probe))
         for files in (1_000, 10_000, 100_000):
             context = Path(scratch) / f"context-{files}"
             context.mkdir()
