@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import orchestrator
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -119,8 +121,12 @@ def main():
         low, high = row["ratio_range"]
         print(f"{row['case']:<{width}}  {row['ours_ms']:>9}  {row['peer_ms']:>9}  {row['peer_over_ours']:>9}  "
               f"{low:>5} – {high:<5}  {row['ours_peak_mb']:>8}  {row['peer']}")
+    rows = orchestrator.measure(options.binaries, options.quick)
+    print("\nThe orchestrator:")
+    for row in rows:
+        print(f"  {row['case']}: " + ", ".join(f"{name} {value}" for name, value in row.items() if name != "case"))
     machine = {"cpus": os.cpu_count(), "kernel": platform.release(), "system": platform.system()}
-    (HERE / "results.json").write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n")
+    (HERE / "results.json").write_text(json.dumps({"machine": machine, "results": results, "orchestrator": rows}, indent=2) + "\n")
 
 
 main()
