@@ -12,11 +12,23 @@ build_packages=(libcurl4-openssl-dev libssh2-1-dev libnats-dev libssl-dev libmic
   ca-certificates python3 python3-venv)
 runtime_packages=(openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq)
 
+# What stands before a command that needs root: nothing, or sudo.
+root_by=()
+[ "$(id -u)" = 0 ] || root_by=(sudo)
+
 as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"
-  elif command -v sudo >/dev/null; then sudo "$@"
-  else die "'$*' needs root: run this as root or install sudo"
-  fi
+  [ ${#root_by[@]} = 0 ] || command -v sudo >/dev/null || die "'$*' needs root: run this as root or install sudo"
+  "${root_by[@]}" "$@"
+}
+
+# end_process PID: ends a program of the background, started as it is or behind "${root_by[@]}", and waits for it.
+# Behind sudo the program is sudo's child, and sudo passes on no signal that comes from its own process group.
+end_process() {
+  local pids=$1
+  [ ${#root_by[@]} = 0 ] || pids="$(cat "/proc/$1/task/$1/children" 2>/dev/null) $1"
+  # shellcheck disable=SC2086
+  as_root kill $pids 2>/dev/null || true
+  wait "$1" 2>/dev/null || true
 }
 
 missing_packages() {
