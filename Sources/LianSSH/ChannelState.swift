@@ -93,6 +93,14 @@ extension ChannelState.Input {
         case .bytes(_, _, let completion), .end(let completion): completion
         }
     }
+
+    /// The same for libssh2, with nobody to tell of it.
+    var withoutWaiter: ChannelState.Input {
+        switch self {
+        case .bytes(let bytes, let sent, _): .bytes(bytes, sent: sent, nil)
+        case .end: .end(nil)
+        }
+    }
 }
 
 /// How much went through a channel so far; read from anywhere.

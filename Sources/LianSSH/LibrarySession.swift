@@ -69,6 +69,14 @@ final class LibrarySession {
         }
         libssh2_session_callback_set(
             session, LIBSSH2_CALLBACK_RECV, unsafeBitCast(receive, to: UnsafeMutableRawPointer.self))
+        let send: SocketCall = { socket, buffer, count, flags, context in
+            let sent = Glibc.send(socket, buffer, count, flags | Int32(MSG_NOSIGNAL))
+            let error = errno == EINTR ? EAGAIN : errno
+            context?.pointee.map(PacketWatch.from)?.holdsHalfPacket = sent < count
+            return sent >= 0 ? sent : -Int(error)
+        }
+        libssh2_session_callback_set(
+            session, LIBSSH2_CALLBACK_SEND, unsafeBitCast(send, to: UnsafeMutableRawPointer.self))
         prefer(LIBSSH2_METHOD_CRYPT_CS, Self.ciphers)
         prefer(LIBSSH2_METHOD_CRYPT_SC, Self.ciphers)
         prefer(LIBSSH2_METHOD_MAC_CS, Self.macs)
@@ -195,8 +203,9 @@ final class LibrarySession {
         return text.map { String(cString: $0) } ?? ""
     }
 
-    /// Half of a packet is out: the same call must come again before any other that sends.
-    var isBlockedOutbound: Bool { libssh2_session_block_directions(session) & LIBSSH2_SESSION_BLOCK_OUTBOUND != 0 }
+    /// Half of a packet is out: the same call must come again before any other that sends. libssh2's own word for it
+    /// (block_directions) is gone as soon as a further piece of that packet, but not the last, went out.
+    var isBlockedOutbound: Bool { watch.holdsHalfPacket }
 
     func disconnect() -> Int32 {
         libssh2_session_disconnect_ex(session, SSH_DISCONNECT_BY_APPLICATION, "done", "")

@@ -58,7 +58,10 @@ extension SessionLoop {
     }
 
     func beginClosing(_ channel: ChannelState) {
+        let halfSent = stuck.flatMap { $0.channel === channel && $0.step == .input ? channel.inputs.first : nil }
         channel.failAll(RemoteChannelClosed())
+        // Nobody waits for it any more; libssh2 still wants the same bytes until their packet is out.
+        if let halfSent { channel.inputs = [halfSent.withoutWaiter] }
         guard let library = channel.library else {
             // Not open yet: it closes as soon as it is.
             if case .queued = channel.phase { answerClosers(channel, isClean: false) }
@@ -104,10 +107,7 @@ extension SessionLoop {
             channel.readers.removeAll(where: \.isCancelled)
             for (index, input) in channel.inputs.enumerated() where input.completion?.isCancelled == true {
                 input.completion?.fail(CancellationError())
-                switch input {
-                case .bytes(let bytes, let sent, _): channel.inputs[index] = .bytes(bytes, sent: sent, nil)
-                case .end: channel.inputs[index] = .end(nil)
-                }
+                channel.inputs[index] = input.withoutWaiter
             }
             if let pump = channel.pump, pump.isCancelled { pump.detach(CancellationError()) }
         }
