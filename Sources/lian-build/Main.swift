@@ -10,7 +10,9 @@ struct Main {
         holdStandardDescriptors()
         let application = Application(
             arguments: Array(CommandLine.arguments.dropFirst()), environment: processEnvironment())
-        Task { exit(await application.run()) }
+        // At once: what libraries tear down at an orderly exit, threads of theirs and of the pool may still be using.
+        // All that is printed was written through by then.
+        Task { _exit(await application.run()) }
         dispatchMain()
     }
 }
