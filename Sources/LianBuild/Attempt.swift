@@ -145,6 +145,8 @@ final class Attempt: Sendable {
         facts.withLock { $0.timings.spawn = since(start) }
         let spawned = timing.now()
         let runner = try await lease.waitUntilReady(until: deadline)
+        // Its work folder may be a longer one than was reckoned with.
+        try plan.resolution.checkPaths(below: runner.workDir, .sync)
         enter(.connect, "connecting to \(runner.id) at \(runner.host):\(runner.port)")
         let connection = try await RunnerConnection.open(
             to: runner, key: plan.key, knownHosts: plan.knownHosts, deadline: deadline)

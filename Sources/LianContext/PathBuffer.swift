@@ -2,8 +2,8 @@ import LianModel
 
 /// The path of the entry that the walk is at, ended by a NUL: one buffer for the whole walk.
 final class PathBuffer {
-    /// The longest path that Linux opens, with its NUL.
-    private static let capacity = 4096
+    /// With the NUL.
+    private static let capacity = longestPath + 1
 
     private let start: UnsafeMutablePointer<UInt8>
     private(set) var count = 0
@@ -38,11 +38,7 @@ final class PathBuffer {
     func set(_ folder: [UInt8], appending name: UnsafeBufferPointer<UInt8>) throws(LianError) {
         nameOffset = folder.isEmpty ? 0 : folder.count + 1
         guard nameOffset + name.count < Self.capacity else {
-            throw LianError(
-                .pathTooLong, .resolve,
-                "a path in the context is longer than \(Self.capacity - 1) bytes: "
-                    + String(decoding: folder.prefix(80), as: UTF8.self) + "…/" + String(decoding: name, as: UTF8.self),
-                hint: "Exclude it in the ignore file or shorten its folders' names.")
+            throw .pathTooLong(folder + [GoText.slash] + name, .resolve, on: "this machine")
         }
         count = 0
         if nameOffset > 0 {

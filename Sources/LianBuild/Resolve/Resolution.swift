@@ -83,13 +83,18 @@ package struct Resolution: Sendable {
         let artifacts = request.artifacts.map { artifact in
             let command = BuildctlCommand(
                 artifact: artifact, registry: request.registry, compression: request.compression,
-                folders: folders(of: artifact, workFolder: Self.defaultWorkFolder),
+                folders: folders(of: artifact, workFolder: ReadyRunner.defaultWorkDir),
                 address: nil, progress: .rawjson, exportsAllStages: true)
             return Plan.Artifact(name: artifact.name, buildctl: command.redactedArguments)
         }
         return Plan(artifacts: artifacts, largest: largest)
     }
 
-    /// Where an orchestrator names no other.
-    package static let defaultWorkFolder = "/build"
+    /// Refuses a path that nobody could open below this work folder of a runner.
+    package func checkPaths(below workFolder: String, _ phase: Phase) throws(LianError) {
+        for transfer in transfers {
+            let path = Array("\(workFolder)/\(transfer.remoteName)/".utf8) + transfer.summary.longestPath
+            if path.count > longestPath { throw .pathTooLong(path, phase, on: "the runner") }
+        }
+    }
 }

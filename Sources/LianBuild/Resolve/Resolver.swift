@@ -51,7 +51,10 @@ package struct Resolver: Sendable {
         let sizing = Sizing.resolve(
             explicit: request.compute.size, history: measured, language: request.compute.language,
             ladder: request.compute.ladder)
-        return Resolution(request: request, sizing: sizing, transfers: transfers)
+        let resolution = Resolution(request: request, sizing: sizing, transfers: transfers)
+        // Before anything is spawned, by the work folder that runners have unless their orchestrator names another.
+        try resolution.checkPaths(below: ReadyRunner.defaultWorkDir, .resolve)
+        return resolution
     }
 
     private var descriptionFiles: DescriptionFiles {

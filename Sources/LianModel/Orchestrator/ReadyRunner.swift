@@ -11,6 +11,9 @@ package struct ReadyRunner: Equatable, Sendable {
     package let workDir: String
     package let buildkitAddress: String?
 
+    /// Where an orchestrator names no other.
+    package static let defaultWorkDir = "/build"
+
     /// From the data of an answer whose state is ready.
     package init(_ answer: RunnerAnswer) throws(SchemaViolation) {
         guard let host = answer.host else {
@@ -26,7 +29,7 @@ package struct ReadyRunner: Equatable, Sendable {
         port = answer.port ?? 22
         self.user = user
         hostKeys = try answer.parsedHostKeys()
-        workDir = answer.workDir ?? "/build"
+        workDir = answer.workDir ?? Self.defaultWorkDir
         buildkitAddress = answer.buildkitAddress
     }
 }
