@@ -135,7 +135,10 @@ package final class Build: Sendable {
             let remaining = ledger.withLock { $0.unbuilt(of: request.artifacts) }
             let attempt = Attempt(number: number, sizing: sizing, artifacts: remaining, plan: plan)
             control.withLock { $0.lease = attempt.lease }
-            events.send(.started(tier: sizing.tier, artifacts: remaining.map(\.name)), attempt: number)
+            events.send(
+                .started(
+                    sizing: sizing, artifacts: remaining.map(\.name), cache: plan.resolution.caches(of: remaining)),
+                attempt: number)
             let begun = surroundings.timing.now()
             var outcome = await attempt.run()
             // A signal wins over whatever it broke on its way.

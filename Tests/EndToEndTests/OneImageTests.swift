@@ -35,6 +35,14 @@ extension EndToEnd {
                 #expect(completed["id"]?.stringValue == events.last?.headers["Nats-Msg-Id"])
                 #expect(completed["data"]?["build_id"] == build["build_id"] && completed["data"]?["attempt"] == 1)
                 #expect(completed["data"]?["artifacts"]?[0]?["digest"]?.stringValue == build.digest)
+                #expect(completed["data"]?["steps"] == build.artifact["steps"])
+                #expect(completed["data"]?["sizing"] == build["sizing"])
+                for stage in ["resolve", "spawn", "ready", "sync", "build"] {
+                    #expect(completed["data"]?["timings_ms"]?[stage] == build["timings_ms"][stage], "\(stage)")
+                }
+                let started = try #require(events.first?.json?["data"])
+                #expect(started["sizing"] == build["sizing"] && started["cache"] == build["cache"])
+                #expect(started["tier"] == build["sizing"]["tier"] && started["artifacts"] == ["app"])
             }
         }
 

@@ -65,6 +65,70 @@ extension EndToEnd {
             }
         }
 
+        /// Events go to whoever listens: whatever a build was given in confidence, nothing of it is in any.
+        @Test(arguments: [0, 7])
+        func noEventHoldsAny(exitStatus: Int) async throws {
+            let user = Registry.User()
+            let nkey = (
+                seed: "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY",
+                publicKey: "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
+            )
+            let confidential = ["value-of-the-argument-c3a9", Self.values[0], user.password, nkey.seed, nkey.publicKey]
+            let settings = """
+                authorization { users = [{ nkey: "\(nkey.publicKey)" }, { user: "watcher", password: "w" }] }
+                """
+            try await withRegistry(for: user) { registry in
+                try await withNATSServer(settings) { nats in
+                    try await withScene { scene in
+                        let watcher = try await NATSSubscriber(
+                            port: nats.port, login: #""user":"watcher","pass":"w""#)
+                        defer { watcher.stop() }
+                        _ = try scene.context(
+                            """
+                            \(Scene.shell)ARG WORD
+                            RUN --mount=type=secret,id=npm busybox cat /run/secrets/npm; echo $WORD; exit \(exitStatus)
+                            """)
+                        let directives = try scene.directives([
+                            "schema_version": "1", "workspace": .string(scene.workspace),
+                            "artifacts": [
+                                [
+                                    "name": "app", "context": "context",
+                                    "image": .string("\(registry.host)/acme/app:1"),
+                                    "build_args": ["WORD": .string(confidential[0])],
+                                    "secrets": [["id": "npm", "ref": ["via": "env", "name": "NPM_TOKEN"]]],
+                                ]
+                            ],
+                            "compute": ["provider": "local"],
+                            "registry": [
+                                "provider": "generic", "endpoint": .string(registry.host), "namespace": "acme",
+                                "credential": ["via": "env", "name": "PASSWORD", "username": .string(user.name)],
+                            ],
+                        ])
+                        let build = try await scene.build(
+                            ["--directives", directives],
+                            environment: [
+                                "NPM_TOKEN": Self.values[0], "PASSWORD": user.password,
+                                "NATS_URL": nats.url, "NATS_NKEY_SEED": nkey.seed,
+                            ])
+                        #expect(build.status == (exitStatus == 0 ? 0 : 1), "\(build.story)")
+                        try await watcher.settle()
+                        let events = watcher.messages()
+                        let last = exitStatus == 0 ? "completed" : "failed"
+                        #expect(events.map { $0.subject.split(separator: ".").last } == ["started", last[...]])
+                        for value in confidential + [scene.orchestrator.token, "exit \(exitStatus)"] {
+                            for event in events {
+                                let text =
+                                    "\(event.subject) \(event.headers) \(String(decoding: event.body, as: UTF8.self))"
+                                #expect(!text.contains(value), "\(text)")
+                            }
+                        }
+                        // They were all in the build's hands.
+                        #expect(build.errorText.contains(confidential[0]) && build.errorText.contains("***"))
+                    }
+                }
+            }
+        }
+
         /// Processes that show a value in their arguments or, besides the caller's own, in their environment.
         private func shownByProcesses(besides caller: pid_t) async -> [String] {
             var shown: [String] = []

@@ -16,26 +16,38 @@ import Testing
             + #""time":"2026-01-01T00:00:00.123Z","type":"dev.lian.build.\#(name)"}"#
     }
 
+    private let sizing = Sizing(
+        source: .language, size: RunnerSize(cpu: 2, memoryGB: 4), timeBudgetMinutes: 30, tier: "cx22")
+    private let sizingText =
+        #""sizing":{"cpu":2,"memory_gb":4,"source":"language","tier":"cx22","time_budget_minutes":30}"#
+
     @Test func started() {
+        let event = BuildEvent.started(
+            sizing: sizing, artifacts: ["app", "web"], cache: CacheResult(from: ["r/dev:cache", "r/ci:cache"], to: []))
         #expect(
-            json(.started(tier: "cx22", artifacts: ["app", "web"]), attempt: 1)
+            json(event, attempt: 1)
                 == envelope(
                     "started", 1,
-                    #"{"actor":"me","artifacts":["app","web"],"attempt":1,"build_id":"b-01J","mode":"session","#
-                        + #""tier":"cx22","workspace":"acme"}"#))
+                    #"{"actor":"me","artifacts":["app","web"],"attempt":1,"build_id":"b-01J","#
+                        + #""cache":{"from":["r/dev:cache","r/ci:cache"],"to":[]},"mode":"session","#
+                        + #"\#(sizingText),"tier":"cx22","workspace":"acme"}"#))
     }
 
     @Test func completed() {
+        var timings = Timings()
+        timings.build = 7000
         let event = BuildEvent.completed(
             artifacts: [.init(name: "app", digest: "sha256:0a"), .init(name: "web", digest: nil)],
-            durationMilliseconds: 8123, steps: StepCount(total: 9, cached: 4))
+            durationMilliseconds: 8123, steps: StepCount(total: 9, cached: 4), sizing: sizing, timings: timings)
         #expect(
             json(event, attempt: 2)
                 == envelope(
                     "completed", 2,
                     #"{"actor":"me","artifacts":[{"digest":"sha256:0a","name":"app"},{"digest":null,"name":"web"}],"#
                         + #""attempt":2,"build_id":"b-01J","duration_ms":8123,"mode":"session","#
-                        + #""steps":{"cached":4,"total":9},"workspace":"acme"}"#))
+                        + #"\#(sizingText),"steps":{"cached":4,"total":9},"timings_ms":{"build":7000,"ready":null,"#
+                        + #""resolve":null,"spawn":null,"sync":null,"teardown":null,"total":null},"#
+                        + #""workspace":"acme"}"#))
     }
 
     @Test func failed() {

@@ -13,11 +13,15 @@ private func event(_ event: BuildEvent, attempt: Int = 1) -> CloudEvent {
     event.cloudEvent(of: origin, attempt: attempt, time: UTCTime(milliseconds: 1_767_225_600_000))
 }
 
-private let started = event(.started(tier: "cx22", artifacts: ["app"]))
+private let sizing = Sizing(
+    source: .explicit, size: RunnerSize(cpu: 2, memoryGB: 1.5), timeBudgetMinutes: 30, tier: "cx22")
+private let start = BuildEvent.started(
+    sizing: sizing, artifacts: ["app"], cache: CacheResult(from: ["r/ci:cache"], to: ["r/ci:cache"]))
+private let started = event(start)
 private let completed = event(
     .completed(
         artifacts: [.init(name: "app", digest: "sha256:00")], durationMilliseconds: 5,
-        steps: StepCount(total: 3, cached: 1)))
+        steps: StepCount(total: 3, cached: 1), sizing: sizing, timings: Timings()))
 private let failed = event(.failed(code: .buildFailed, phase: .build, status: "failed"))
 
 @Suite(.enabled(if: NATSServer.executable != nil, "nats-server is missing")) struct EventPublisherTests {
@@ -58,7 +62,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             let publisher = EventPublisher(EventsSettings(url: server.url))
             publisher.publish(started)
             #expect(await eventually { watcher.messages().count == 1 })
-            for number in 0..<20 { publisher.publish(event(.started(tier: nil, artifacts: []), attempt: number + 2)) }
+            for number in 0..<20 { publisher.publish(event(start, attempt: number + 2)) }
             let report = await publisher.finish(within: .seconds(30))
             #expect(report.published == 21)
             try await watcher.settle()

@@ -19,7 +19,7 @@ extension ResultEnvelope {
 
     mutating func take(_ resolution: Resolution) {
         sizing = resolution.sizing
-        cache = resolution.caches
+        cache = resolution.caches(of: resolution.request.artifacts)
         context = resolution.total
         warnings = resolution.request.warnings
     }
@@ -104,7 +104,8 @@ extension ResultEnvelope {
         return .completed(
             artifacts: (artifacts ?? []).map { .init(name: $0.name, digest: $0.digest) },
             durationMilliseconds: duration,
-            steps: StepCount(total: steps.reduce(0) { $0 + $1.total }, cached: steps.reduce(0) { $0 + $1.cached }))
+            steps: StepCount(total: steps.reduce(0) { $0 + $1.total }, cached: steps.reduce(0) { $0 + $1.cached }),
+            sizing: sizing, timings: timings)
     }
 
     /// How it ended, for a person, in one line.

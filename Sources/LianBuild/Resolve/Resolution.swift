@@ -57,12 +57,11 @@ package struct Resolution: Sendable {
         return total
     }
 
-    package var caches: CacheResult {
+    package func caches(of artifacts: [ArtifactRequest]) -> CacheResult {
         func unique(_ lists: [[String]]) -> [String] {
             lists.joined().reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
         }
-        return CacheResult(
-            from: unique(request.artifacts.map(\.cacheFrom)), to: unique(request.artifacts.map(\.cacheTo)))
+        return CacheResult(from: unique(artifacts.map(\.cacheFrom)), to: unique(artifacts.map(\.cacheTo)))
     }
 
     /// The largest files of all that travels.

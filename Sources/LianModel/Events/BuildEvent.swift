@@ -28,9 +28,11 @@ package enum BuildEvent: Equatable, Sendable {
         }
     }
 
-    /// An attempt's spawn is asked.
-    case started(tier: String?, artifacts: [String])
-    case completed(artifacts: [Artifact], durationMilliseconds: Int, steps: StepCount?)
+    /// An attempt's spawn is asked: for which runner, to build what, with which caches.
+    case started(sizing: Sizing, artifacts: [String], cache: CacheResult?)
+    /// `sizing` and `timings` as in the envelope, with what is known by then.
+    case completed(
+        artifacts: [Artifact], durationMilliseconds: Int, steps: StepCount?, sizing: Sizing?, timings: Timings?)
     /// `status` as in the envelope: failed, timed_out or cancelled.
     case failed(code: ErrorCode, phase: Phase, status: String)
 
@@ -44,10 +46,13 @@ package enum BuildEvent: Equatable, Sendable {
 
     private var ownData: [String: JSONValue] {
         switch self {
-        case .started(let tier, let artifacts):
-            ["tier": tier.json, "artifacts": artifacts.json]
-        case .completed(let artifacts, let duration, let steps):
-            ["artifacts": artifacts.json, "duration_ms": .integer(duration), "steps": steps.json]
+        case .started(let sizing, let artifacts, let cache):
+            ["tier": sizing.tier.json, "artifacts": artifacts.json, "sizing": sizing.json, "cache": cache.json]
+        case .completed(let artifacts, let duration, let steps, let sizing, let timings):
+            [
+                "artifacts": artifacts.json, "duration_ms": .integer(duration), "steps": steps.json,
+                "sizing": sizing.json, "timings_ms": timings.json,
+            ]
         case .failed(let code, let phase, let status):
             ["code": .string(code.rawValue), "phase": .string(phase.rawValue), "status": .string(status)]
         }
