@@ -70,6 +70,8 @@ package final class Build: Sendable {
         finish { envelope in
             envelope.runner = runner ?? envelope.runner
             envelope.warnings += lease?.warnings ?? []
+            // A signal wins over all but an image that is pushed.
+            guard envelope.status != .succeeded else { return }
             envelope.status = .cancelled
             envelope.error = .cancelled(in: .teardown)
         }

@@ -5,7 +5,7 @@ import LianTestSupport
 import Testing
 
 extension EndToEnd {
-    /// Signals, in each phase of a build.
+    /// Signals, with a real engine at work. CancelTests have every phase.
     @Suite struct SignalTests {
         private func expectCancelled(_ build: FinishedBuild, _ signal: Int32) {
             #expect(build.status == 128 + signal, "\(build.story)")
@@ -13,42 +13,6 @@ extension EndToEnd {
             #expect(!build.hint.isEmpty)
             #expect(build.attempts.map { $0["outcome"] } == ["cancelled"])
             #expect(build.artifact["status"] == "cancelled" && build.digest == nil)
-        }
-
-        @Test func whileARunnerIsSpawned() async throws {
-            try await withScene { scene in
-                let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n")
-                // An orchestrator that stands still holds the build in this phase.
-                scene.orchestrator.pause()
-                defer { scene.orchestrator.goOn() }
-                let running = try scene.start(scene.flags(context) + ["--cpu", "1", "--memory-gb", "1"])
-                try await running.says("spawn: asking for a runner")
-                running.signal(SIGTERM)
-                scene.orchestrator.goOn()
-                let build = try await running.finished()
-                expectCancelled(build, SIGTERM)
-                #expect(build["error"]["phase"] == "spawn")
-                #expect(build.isRunnerDestroyed != false)
-            }
-        }
-
-        @Test func whileTheContextIsSent() async throws {
-            try await withScene { scene in
-                try await withTemporaryFolder(inMemory: true) { memory in
-                    let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n", in: memory)
-                    try fill(URL(filePath: context), megabytes: 1024)
-                    let running = try scene.start(scene.flags(context))
-                    try await running.says("sync: sending")
-                    // Some of it has arrived: it is on its way.
-                    _ = try await eventually {
-                        try fileCount(below: scene.orchestrator.runnersFolder, named: "noise-") > 0
-                    }
-                    running.signal(SIGHUP)
-                    let build = try await running.finished()
-                    expectCancelled(build, SIGHUP)
-                    #expect(build["error"]["phase"] == "sync" && build.isRunnerDestroyed == true)
-                }
-            }
         }
 
         @Test func whileAStepRuns() async throws {
@@ -87,28 +51,6 @@ extension EndToEnd {
                 scene.orchestrator.goOn()
                 try await scene.orchestrator.destroy(build.runnerID ?? "")
             }
-        }
-
-        /// Files of noise: nothing makes them smaller on the way. All but the first are names of the same bytes.
-        private func fill(_ folder: URL, megabytes: Int) throws {
-            let size = 64
-            let first = folder.appending(path: "noise-0")
-            let source = try FileHandle(forReadingFrom: URL(filePath: "/dev/urandom"))
-            try #require(try source.read(upToCount: size << 20)).write(to: first)
-            for number in 1..<(megabytes / size) {
-                try FileManager.default.linkItem(at: first, to: folder.appending(path: "noise-\(number)"))
-            }
-        }
-
-        private func fileCount(below folder: String, named prefix: String) throws -> Int {
-            var count = 0
-            for runner in try FileManager.default.contentsOfDirectory(atPath: folder) {
-                let files = FileManager.default.enumerator(atPath: "\(folder)/\(runner)/work")
-                while let file = files?.nextObject() as? String {
-                    if file.split(separator: "/").last?.hasPrefix(prefix) == true { count += 1 }
-                }
-            }
-            return count
         }
     }
 }
