@@ -289,6 +289,7 @@ final class Attempt: Sendable {
             } catch let failure as RemoteFailure {
                 throw failure.lianError(.build)
             }
+            await sampler.add(finished.end)
             outcome = ArtifactOutcome(status: .failed)
             outcome.steps = StepCount(total: finished.log.stepCount, cached: finished.log.cachedCount)
             outcome.durationMS = since(start)

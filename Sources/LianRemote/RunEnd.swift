@@ -18,6 +18,9 @@ package struct RunEnd: Equatable, Sendable {
     package var logBytes: Int
     package var before: KernelOOMCounts
     package var after: KernelOOMCounts
+    /// nil where the runner could not tell.
+    package var usageAtStart: UsageSample?
+    package var usageAtEnd: UsageSample?
 
     /// The signal that ended the command; nil where it exited.
     package var signal: Int32? { exitStatus > 128 ? exitStatus - 128 : nil }
@@ -25,10 +28,10 @@ package struct RunEnd: Equatable, Sendable {
     /// OOM kills on the runner during the run; nil where they could not be counted.
     package var kernelOOMKills: Int? { KernelOOMCounts.kills(from: before, to: after) }
 
-    /// STATUS CAUSE SIZE, then SCOPE KILLS HITS before and after.
+    /// STATUS CAUSE SIZE, then SCOPE KILLS HITS before and after, then UPTIME CPU BYTES before and after.
     init?(words: ArraySlice<String>) {
         let words = Array(words)
-        guard words.count == 9, let status = Int32(words[0]), let cause = Cause(rawValue: words[1]),
+        guard words.count == 15, let status = Int32(words[0]), let cause = Cause(rawValue: words[1]),
             let size = Int(words[2]), let before = KernelOOMCounts(words: words[3..<6]),
             let after = KernelOOMCounts(words: words[6..<9])
         else { return nil }
@@ -37,6 +40,8 @@ package struct RunEnd: Equatable, Sendable {
         logBytes = size
         self.before = before
         self.after = after
+        usageAtStart = UsageSample(words: words[9..<12])
+        usageAtEnd = UsageSample(words: words[12...])
     }
 }
 

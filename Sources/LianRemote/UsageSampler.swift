@@ -30,6 +30,11 @@ package actor UsageSampler {
         await channel.close()
     }
 
+    /// What was measured at the two ends of a run.
+    package func add(_ end: RunEnd) {
+        if let begun = end.usageAtStart, let ended = end.usageAtEnd { peaks.add(from: begun, to: ended) }
+    }
+
     private func add(_ bytes: [UInt8]) {
         for byte in bytes {
             if byte == UInt8(ascii: "\n") {

@@ -82,6 +82,29 @@ package enum Wrapper {
           fi
         }
 
+        # A line of uptime in seconds, CPU used so far in microseconds, bytes of memory in use.
+        usage() {
+          read -r uptime rest </proc/uptime
+          if [ -n "$v2" ]; then
+            counter usage_usec "$v2/cpu.stat"; used=$found
+            read -r bytes <"$v2/memory.current"
+            counter inactive_file "$v2/memory.stat"; cached=$found
+          elif [ -n "$memory" ] && [ -n "$cpu" ]; then
+            read -r used <"$cpu/cpuacct.usage"; used=$((used / 1000))
+            read -r bytes <"$memory/memory.usage_in_bytes"
+            counter total_inactive_file "$memory/memory.stat"; cached=$found
+          elif [ -z "${LIAN_CGROUP-}" ]; then
+            read -r key user nice system idle waiting irq softirq rest </proc/stat
+            used=$(((user + nice + system + irq + softirq) * 10000)) cached=0
+            while read -r key number rest; do
+              case $key in MemTotal:) bytes=$number ;; MemAvailable:) bytes=$(((bytes - number) * 1024)); break ;; esac
+            done </proc/meminfo
+          else
+            return 1
+          fi
+          printf '%s\n' "$uptime $used $((bytes - ${cached#-}))"
+        }
+
         # Makes a folder of ours in memory and sets store to it.
         make_store() {
           # The runner's own first: it goes with the runner, also where nobody is left to clear it away.
@@ -154,6 +177,8 @@ package enum Wrapper {
           exec 7<>ended 8>ended 7>&-
           printf '%s\n' "$nonce" >nonce
           find_cgroup; kernel_counts; before=$counts
+          # In a shell of its own: no variable of ours may take the place of one of the command's.
+          begun=$(usage) || begun='- - -'
           exec </dev/null >/dev/null 5>&-
           (trap - HUP EXIT; exec setsid "$@") >>log 2>&1 8>&- &
           command=$!
@@ -161,12 +186,13 @@ package enum Wrapper {
           (trap - EXIT; watch_clients) 8>&- &
           wait "$command"
           status=$?
+          ended=$(usage) || ended='- - -'
           kill -KILL "-$command"
           kernel_counts
           drop_secrets
           reason=ended
           [ ! -e reason ] || read -r reason <reason
-          printf '%s\n' "$status $reason $(wc -c <log) $before $counts" >status
+          printf '%s\n' "$status $reason $(wc -c <log) $before $counts $begun $ended" >status
           # The last act ends every helper of this session's, and itself.
           kill -KILL "-$$"
         }
@@ -276,30 +302,11 @@ package enum Wrapper {
           exec rsync --server "$@" . "$folder/" 2>&5 3<&- 5>&-
         }
 
-        # One line a second: uptime in seconds, CPU used so far in microseconds, bytes of memory in use.
+        # One line a second.
         sample() {
           find_cgroup
-          [ -z "${LIAN_CGROUP-}" ] || [ -n "$v2" ] || { [ -n "$memory" ] && [ -n "$cpu" ]; } || fail cgroup
-          while :; do
-            read -r uptime rest </proc/uptime
-            if [ -n "$v2" ]; then
-              counter usage_usec "$v2/cpu.stat"; used=$found
-              read -r bytes <"$v2/memory.current"
-              counter inactive_file "$v2/memory.stat"; cached=$found
-            elif [ -n "$cpu" ]; then
-              read -r used <"$cpu/cpuacct.usage"; used=$((used / 1000))
-              read -r bytes <"$memory/memory.usage_in_bytes"
-              counter total_inactive_file "$memory/memory.stat"; cached=$found
-            else
-              read -r key user nice system idle waiting irq softirq rest </proc/stat
-              used=$(((user + nice + system + irq + softirq) * 10000)) cached=0
-              while read -r key number rest; do
-                case $key in MemTotal:) bytes=$number ;; MemAvailable:) bytes=$(((bytes - number) * 1024)); break ;; esac
-              done </proc/meminfo
-            fi
-            printf '%s\n' "$uptime $used $((bytes - ${cached#-}))" || exit 0
-            sleep 1
-          done
+          usage || fail cgroup
+          while sleep 1; do usage || exit 0; done
         }
 
         probe() {

@@ -43,6 +43,8 @@ extension EndToEnd {
                 let started = try #require(events.first?.json?["data"])
                 #expect(started["sizing"] == build["sizing"] && started["cache"] == build["cache"])
                 #expect(started["tier"] == build["sizing"]["tier"] && started["artifacts"] == ["app"])
+                // It took no second, and has its peak all the same.
+                #expect(build["usage"]["cpu_peak"]?.doubleValue ?? 0 > 0, "\(build["usage"])")
             }
         }
 

@@ -23,6 +23,45 @@ import Testing
         #expect(UsagePeaks().cores == nil)
     }
 
+    /// A run that is over before there is a second sample.
+    @Test(arguments: [(0.25, 0.5), (2, 0.25)])
+    func aRunsTwoEndsAreEnough(seconds: Double, cores: Double) async throws {
+        var peaks = UsagePeaks()
+        let start = try #require(UsageSample(words: ["10.00", "1000000", "1048576"]))
+        let end = try #require(UsageSample(words: [String(10 + seconds), "1500000", "2097152"]))
+        peaks.add(from: start, to: end)
+        #expect(peaks.cores == cores && peaks.megabytes == 2 && peaks.samples == 2)
+    }
+
+    @Test func aRunTellsWhatTheRunnerUsed() async throws {
+        try await withTemporaryFolder { cgroup in
+            func write(_ microseconds: Int, _ bytes: Int) throws {
+                for (name, text) in [
+                    "memory.events": "oom_kill 0\n", "memory.current": "\(bytes)\n", "memory.stat": "inactive_file 0\n",
+                    "cpu.stat": "usage_usec \(microseconds)\n",
+                ] {
+                    try Data(text.utf8).write(to: cgroup.appending(path: name))
+                }
+            }
+            try write(5_000_000, 100 << 20)
+            try await withRuns(on: LocalHost(environment: ["LIAN_CGROUP": cgroup.path])) { runs in
+                let script = "cd \"$0\" && echo usage_usec 5300000 >cpu.stat && echo 209715200 >memory.current"
+                let end = try await runs.complete(runs.request(script, [cgroup.path])).end
+                let sampler = UsageSampler()
+                await sampler.add(end)
+                let peaks = await sampler.peaks
+                #expect(peaks.megabytes == 200 && peaks.samples == 2)
+                // On a busy machine it may have taken longer than a second.
+                #expect((peaks.cores ?? 0) > 0 && (peaks.cores ?? 1) <= 0.3 + 0.001)
+            }
+            // A cgroup that cannot be read costs the measure, not the run.
+            try await withRuns(on: LocalHost(environment: ["LIAN_CGROUP": "/nonexistent"])) { runs in
+                let end = try await runs.complete(runs.request("exit 3")).end
+                #expect(end.exitStatus == 3 && end.usageAtStart == nil && end.usageAtEnd == nil)
+            }
+        }
+    }
+
     @Test func machineIsSampledAndTheLoopEndsWithItsChannel() async throws {
         let host = LocalHost()
         let sampler = UsageSampler()
@@ -38,6 +77,29 @@ import Testing
         #expect((peaks.megabytes ?? .infinity) < total)
         #expect((peaks.cores ?? -1) >= 0)
         #expect((peaks.cores ?? .infinity) < Double(ProcessInfo.processInfo.activeProcessorCount) * 1.2)
+    }
+
+    /// A hundredth of a core is the most that looking may cost.
+    @Test func lookingCostsNextToNothing() async throws {
+        let host = LocalHost()
+        let sampler = UsageSampler()
+        let sampling = Task { try await sampler.sample(on: host) }
+        #expect(await eventually { await sampler.peaks.samples >= 1 })
+        let pid = try #require(host.pids.first)
+        let before = try processorTicks(of: pid)
+        #expect(await eventually { await sampler.peaks.samples >= 6 })
+        let used = try processorTicks(of: pid) - before
+        sampling.cancel()
+        try await sampling.value
+        // A tick is a hundredth of a second: five seconds, of which one hundredth is five ticks.
+        #expect(used <= 5, "\(used) ticks")
+    }
+
+    /// Of a process and of all its children that have ended.
+    private func processorTicks(of pid: pid_t) throws -> Int {
+        let text = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
+        let fields = text[(try #require(text.lastIndex(of: ")")))...].split(separator: " ")
+        return fields[12..<16].compactMap { Int($0) }.reduce(0, +)
     }
 
     @Test func version2CountsWithoutThePageCache() async throws {

@@ -1,0 +1,16 @@
+/// What the runner has used at one moment.
+package struct UsageSample: Equatable, Sendable {
+    /// The uptime.
+    package let seconds: Double
+    /// CPU used so far.
+    package let microseconds: Double
+    /// Memory in use.
+    package let bytes: Double
+
+    /// The three words of the wrapper's line; nil where the runner could not tell.
+    package init?(words: some Collection<some StringProtocol>) {
+        let numbers = words.compactMap { Double($0) }
+        guard words.count == 3, numbers.count == 3 else { return nil }
+        (seconds, microseconds, bytes) = (numbers[0], numbers[1], numbers[2])
+    }
+}
