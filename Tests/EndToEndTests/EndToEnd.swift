@@ -19,12 +19,12 @@ struct Stage: Sendable {
 
     @TaskLocal static var current: Stage?
 
-    static func with(_ body: @Sendable () async throws -> Void) async throws {
+    static func with(engine: String, _ body: @Sendable () async throws -> Void) async throws {
         try await withNATSServer { nats in
             let events = try await NATSSubscriber(port: nats.port)
             defer { events.stop() }
             try await withRegistry { registry in
-                try await withOrchestrator(engine: "dockerd") { orchestrator in
+                try await withOrchestrator(engine: engine) { orchestrator in
                     let stage = Stage(orchestrator: orchestrator, registry: registry, nats: nats, events: events)
                     try await $current.withValue(stage, operation: body)
                 }
@@ -35,13 +35,18 @@ struct Stage: Sendable {
 
 /// Sets the stage once for a whole suite.
 struct StageTrait: SuiteTrait, TestScoping {
+    /// As lian-orchestrator's `--engine` names it.
+    let engine: String
+
     func provideScope(
         for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
     ) async throws {
-        try await Stage.with(function)
+        try await Stage.with(engine: engine, function)
     }
 }
 
 extension Trait where Self == StageTrait {
-    static var staged: StageTrait { StageTrait() }
+    static var staged: StageTrait { staged(engine: "dockerd") }
+
+    static func staged(engine: String) -> StageTrait { StageTrait(engine: engine) }
 }

@@ -2,27 +2,27 @@ import LianModel
 import LianTestSupport
 import Testing
 
+extension Scene {
+    /// Directives for a step that holds all of 800 MB at once.
+    func greedyDirectives(tiers: [JSONValue]) throws -> String {
+        _ = try context(
+            Self.shell + "RUN busybox dd if=/dev/zero of=/dev/null bs=800M count=1 && echo survived\n")
+        return try directives([
+            "schema_version": "1", "workspace": .string(workspace),
+            "artifacts": [["name": "app", "context": "context", "image": .string(image())]],
+            "compute": ["provider": "local", "tiers": .array(tiers)],
+            "registry": ["provider": "generic", "endpoint": .string(registry.host)],
+            "runner": ["cpu": 1, "memory_gb": 0.5],
+        ])
+    }
+}
+
 extension EndToEnd {
     /// A step that needs more memory than its runner has, killed by the kernel.
     @Suite struct OutOfMemoryTests {
-        /// Holds all of 800 MB at once.
-        private static let eater = "RUN busybox dd if=/dev/zero of=/dev/null bs=800M count=1 && echo survived\n"
-
-        private func directives(_ scene: Scene, tiers: [JSONValue]) throws -> String {
-            _ = try scene.context(Scene.shell + Self.eater)
-            return try scene.directives([
-                "schema_version": "1", "workspace": .string(scene.workspace),
-                "artifacts": [["name": "app", "context": "context", "image": .string(scene.image())]],
-                "compute": ["provider": "local", "tiers": .array(tiers)],
-                "registry": ["provider": "generic", "endpoint": .string(scene.registry.host)],
-                "runner": ["cpu": 1, "memory_gb": 0.5],
-            ])
-        }
-
         @Test func theNextTierSurvives() async throws {
             try await withScene { scene in
-                let file = try directives(
-                    scene,
+                let file = try scene.greedyDirectives(
                     tiers: [
                         ["name": "small", "cpu": 2, "memory_gb": 0.5], ["name": "large", "cpu": 2, "memory_gb": 1.5],
                     ])
@@ -46,7 +46,7 @@ extension EndToEnd {
 
         @Test func atTheTopThereIsNoMore() async throws {
             try await withScene { scene in
-                let file = try directives(scene, tiers: [["name": "only", "cpu": 2, "memory_gb": 0.5]])
+                let file = try scene.greedyDirectives(tiers: [["name": "only", "cpu": 2, "memory_gb": 0.5]])
                 let build = try await scene.build(["--directives", file])
                 #expect(build.status == 5 && build.errorCode == "out_of_memory", "\(build.story)")
                 #expect(build.attempts.map { $0["outcome"] } == ["oom"])

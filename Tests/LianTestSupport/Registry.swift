@@ -34,6 +34,11 @@ package struct Registry: Sendable {
         return answer.status == 200 ? answer.headers["docker-content-digest"] : nil
     }
 
+    /// The manifest of `repository:tag`, or of several images their list.
+    package func manifest(of repository: String, tag: String) async throws -> JSONValue {
+        try await manifestAnswer(repository, tag).json
+    }
+
     /// The image's configuration: its labels, its layers' history.
     package func configuration(of repository: String, tag: String) async throws -> JSONValue {
         let manifest = try await manifestAnswer(repository, tag).json
@@ -47,8 +52,12 @@ package struct Registry: Sendable {
     }
 
     private func manifestAnswer(_ repository: String, _ tag: String) async throws -> PlainHTTPResponse {
-        let media = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
-        return try await get("/v2/\(repository)/manifests/\(tag)", headers: ["Accept": media])
+        let media = [
+            "oci.image.manifest.v1", "oci.image.index.v1", "docker.distribution.manifest.v2",
+            "docker.distribution.manifest.list.v2",
+        ].map { "application/vnd.\($0)+json" }
+        return try await get(
+            "/v2/\(repository)/manifests/\(tag)", headers: ["Accept": media.joined(separator: ", ")])
     }
 
     private func get(_ path: String, headers: [String: String] = [:]) async throws -> PlainHTTPResponse {

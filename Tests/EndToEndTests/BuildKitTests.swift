@@ -1,0 +1,133 @@
+import Foundation
+import Glibc
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+private enum BuildKit {
+    static let isInstalled = ["buildctl", "buildkitd", "runc"].allSatisfy {
+        findExecutable($0, path: "\(ProcessInfo.processInfo.environment["PATH"] ?? ""):/usr/sbin:/sbin") != nil
+    }
+}
+
+/// What Docker's BuildKit cannot do, for real: with a buildkitd for each runner. These run where BuildKit is installed.
+@Suite(
+    .serialized, .staged(engine: "buildkit"), .enabled(if: geteuid() == 0, "a buildkitd of a runner's own needs root"),
+    .enabled(if: BuildKit.isInstalled, "buildctl, buildkitd and runc are not all on PATH"),
+    .enabled(if: NATSServer.executable != nil, "there is no nats-server"))
+struct BuildKitTests {
+    /// Its manifest, where the build went well.
+    private func built(
+        _ scene: Scene, _ context: String, _ flags: [String] = [], image name: String = "app"
+    ) async throws -> JSONValue {
+        let build = try await scene.build(context: context, image: name, flags)
+        try #require(build.status == 0, "\(build.story)")
+        let repository = "\(scene.workspace)/\(name)"
+        let digest = try await scene.registry.digest(of: repository, tag: "1")
+        #expect(digest != nil && digest == build.digest)
+        return try await scene.registry.manifest(of: repository, tag: "1")
+    }
+
+    @Test func extraContexts() async throws {
+        try await withScene { scene in
+            let base = try scene.context(
+                "FROM scratch\nCOPY note /base\n", files: ["note": "of the base"], named: "base")
+            _ = try await built(scene, base, image: "base")
+            let more = try scene.context("", files: ["note": "of the folder"], named: "more")
+            let context = try scene.context("FROM base\nCOPY --from=more note /more\n")
+            let manifest = try await built(
+                scene, context,
+                ["--build-context", "more=\(more)", "--build-context", "base=docker-image://\(scene.image("base"))"])
+            #expect(manifest["layers"]?.arrayValue?.count == 2)
+        }
+    }
+
+    @Test(arguments: ["provenance", "provenance=mode=max"])
+    func attestation(of kind: String) async throws {
+        try await withScene { scene in
+            let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n")
+            let index = try await built(scene, context, ["--attest", kind])
+            let kinds = index["manifests"]?.arrayValue?.map { $0["annotations"]?["vnd.docker.reference.type"] ?? .null }
+            #expect(kinds == [.null, "attestation-manifest"])
+        }
+    }
+
+    @Test(arguments: ["zstd", "gzip"])
+    func compression(of layers: String) async throws {
+        try await withScene { scene in
+            let context = try scene.context("FROM scratch\nCOPY busybox /\n")
+            let manifest = try await built(scene, context, ["--compression", layers])
+            let types = manifest["layers"]?.arrayValue?.compactMap { $0["mediaType"]?.stringValue } ?? []
+            #expect(types.count == 1 && types.allSatisfy { $0.hasSuffix(layers) }, "\(types)")
+        }
+    }
+
+    @Test func severalPlatforms() async throws {
+        try await withScene { scene in
+            let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n")
+            let index = try await built(scene, context, ["--platforms", "linux/amd64,linux/arm64"])
+            let platforms = index["manifests"]?.arrayValue?.compactMap { $0["platform"]?["architecture"]?.stringValue }
+            #expect(platforms == ["amd64", "arm64"])
+        }
+    }
+
+    /// The steps of every stage are in the cache, not only those of the last.
+    @Test func theCacheHoldsAllStages() async throws {
+        try await withScene { scene in
+            let dockerfile = """
+                \(Scene.shell)RUN echo made > /made
+                FROM scratch
+                COPY --from=0 /made /made
+                COPY note /note
+                """
+            let cold = try await scene.build(context: scene.context(dockerfile, files: ["note": "one"], named: "one"))
+            try #require(cold.status == 0, "\(cold.story)")
+            #expect(cold.cachedSteps == 0 && !cold.warningCodes.contains("cache_last_stage_only"))
+            let warm = try await scene.build(context: scene.context(dockerfile, files: ["note": "two"], named: "two"))
+            try #require(warm.status == 0, "\(warm.story)")
+            // All but the note.
+            let steps = warm.artifact["steps"]
+            #expect(steps?["total"]?.intValue == (warm.cachedSteps ?? 0) + 1, "\(warm.story)")
+        }
+    }
+
+    @Test func theCallersDockerConfigIsUsed() async throws {
+        try await CredentialCases().theCallersDockerConfigIsUsed()
+    }
+
+    @Test func directivesNameTheirOwn() async throws {
+        try await CredentialCases().directivesNameTheirOwn()
+    }
+
+    /// Whatever form the engine's progress has, a person reads the same.
+    @Test func theLogIsReadAndWhole() async throws {
+        try await withScene { scene in
+            let lines = 3000
+            let context = try scene.context(
+                Scene.shell
+                    + "RUN busybox seq -w \(lines) | busybox sed 's/.*/line & of many/'\nRUN echo last words; exit 3\n")
+            let build = try await scene.build(context: context)
+            #expect(build.status == 1 && build.errorCode == "build_failed", "\(build.errorText.suffix(2000))")
+            #expect(build.logTail.contains("last words"))
+            #expect(build["error"]["message"]?.stringValue?.hasSuffix("(Dockerfile:5)") == true)
+            #expect(build.artifact["steps"]?["total"] == 3)
+            let seen = build.errorText.split(separator: "\n").filter { $0.hasSuffix(" of many") && $0.hasPrefix("#") }
+            #expect(seen.count == lines)
+            #expect(zip(seen, seen.dropFirst()).allSatisfy { $0.suffix(12) < $1.suffix(12) })
+        }
+    }
+
+    @Test func outOfMemoryIsTold() async throws {
+        try await withScene { scene in
+            let file = try scene.greedyDirectives(
+                tiers: [
+                    ["name": "small", "cpu": 2, "memory_gb": 0.5], ["name": "large", "cpu": 2, "memory_gb": 1.5],
+                ])
+            let build = try await scene.build(["--directives", file])
+            try #require(build.status == 0, "\(build.story)")
+            #expect(build.attempts.map { $0["outcome"] } == ["oom", "succeeded"])
+            #expect(build.attempts[0]["oom"]?["kernel_oom_kills"]?.intValue ?? 0 > 0)
+        }
+    }
+}
