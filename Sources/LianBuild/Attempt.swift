@@ -29,13 +29,15 @@ final class Attempt: Sendable {
     let lease: RunnerLease
     private let plan: AttemptPlan
     private let facts = Mutex(Outcome())
-    private let sampler = UsageSampler()
+    private let sampler: UsageSampler
 
     init(number: Int, sizing: Sizing, artifacts: [ArtifactRequest], plan: AttemptPlan) {
         self.number = number
         self.sizing = sizing
         self.artifacts = artifacts
         self.plan = plan
+        let reporter = plan.surroundings.reporter
+        sampler = UsageSampler { reporter.report(.usage($0)) }
         let request = plan.resolution.request
         lease = RunnerLease(
             SpawnRequest(
@@ -44,7 +46,7 @@ final class Attempt: Sendable {
                 sshPublicKey: plan.key.publicKeyLine, provider: request.compute.provider,
                 region: request.compute.region, image: request.compute.runnerImage,
                 platform: artifacts.first?.platforms.first),
-            client: plan.client, reporter: plan.surroundings.reporter)
+            client: plan.client, reporter: reporter)
     }
 
     /// What an attempt came to; whatever was never reached is nil.
@@ -143,10 +145,12 @@ final class Attempt: Sendable {
         enter(.spawn, "asking for a runner: \(sizing.description)")
         try await lease.spawn(until: deadline)
         facts.withLock { $0.timings.spawn = since(start) }
+        if let id = lease.runner?.runnerID { reporter.report(.waiting(.spawn, "the runner \(id) is starting")) }
         let spawned = timing.now()
         let runner = try await lease.waitUntilReady(until: deadline)
         // Its work folder may be a longer one than was reckoned with.
         try plan.resolution.checkPaths(below: runner.workDir, .sync)
+        reporter.report(.finished(.spawn, "the runner \(runner.id) is there"))
         enter(.connect, "connecting to \(runner.id) at \(runner.host):\(runner.port)")
         let connection = try await RunnerConnection.open(
             to: runner, key: plan.key, knownHosts: plan.knownHosts, deadline: deadline)
@@ -202,14 +206,19 @@ final class Attempt: Sendable {
     private func sendContexts(over connection: RunnerConnection, to runner: ReadyRunner) async throws {
         let start = timing.now()
         let transfers = plan.resolution.transfers(of: artifacts)
-        let files = transfers.reduce(0) { $0 + $1.summary.files }
-        enter(.sync, "sending \(files) files")
+        let meter = ContextMeter(
+            files: transfers.reduce(0) { $0 + $1.summary.files },
+            bytes: transfers.reduce(0) { $0 + $1.summary.bytes }, reporter: reporter, timing: timing)
+        enter(.sync, "sending \(meter.files) files")
+        let metering = Task { await meter.run() }
+        defer { metering.cancel() }
         let host = await connection.host
         do {
             let sent = try await withThrowingTaskGroup(of: Int.self) { group in
                 for transfer in transfers {
                     group.addTask { [plan] in
-                        try await plan.sync.send(transfer, to: "\(runner.workDir)/\(transfer.remoteName)", over: host)
+                        try await plan.sync.send(
+                            transfer, to: "\(runner.workDir)/\(transfer.remoteName)", over: host, meter: meter)
                     }
                 }
                 return try await group.reduce(0, +)
@@ -218,6 +227,7 @@ final class Attempt: Sendable {
                 facts.sentBytes = sent
                 facts.timings.sync = since(start)
             }
+            meter.finish()
             reporter.report(.finished(.sync, "sent \(sent) bytes in \(since(start)) ms"))
         } catch let failure as RemoteFailure {
             throw failure.lianError(.sync)
@@ -271,7 +281,10 @@ final class Attempt: Sendable {
                 let blocked = artifact.dependsOn.contains { name in
                     facts.results[name].map { $0.status != .succeeded && $0.oom == nil } ?? false
                 }
-                if blocked { facts.results[artifact.name] = ArtifactOutcome(status: .skipped) }
+                if blocked {
+                    facts.results[artifact.name] = ArtifactOutcome(status: .skipped)
+                    reporter.report(.artifactEnded(artifact.name, .skipped, digest: nil))
+                }
                 return !blocked
             }
         }
@@ -302,7 +315,6 @@ final class Attempt: Sendable {
                 if let reason = finished.log.cacheNotWritten {
                     warn("cache_not_written", "the cache of \(artifact.name) was not written: \(onOneLine(reason))")
                 }
-                reporter.report(.finished(.build, "\(artifact.name): \(outcome.digest ?? "built")"))
             case .outOfMemory(let verdict, let error):
                 outcome.oom = verdict
                 outcome.error = error
@@ -318,6 +330,7 @@ final class Attempt: Sendable {
             }
             break
         } while true
+        reporter.report(.artifactEnded(artifact.name, outcome.status, digest: outcome.digest))
         facts.withLock { [outcome] facts in
             facts.results[artifact.name] = outcome
             facts.exitCode = facts.exitCode.map { $0 == 0 ? outcome.exitCode ?? 0 : $0 } ?? outcome.exitCode

@@ -91,6 +91,7 @@ package final class Build: Sendable {
 
     /// Everything before a runner is asked for; nil for a dry run, which ends here.
     private func prepare(_ buildID: String) async throws -> AttemptPlan? {
+        surroundings.reporter.report(.started(.resolve, "reading what to build"))
         let resolver = Resolver(options: options, surroundings: surroundings)
         let request = try await resolver.request()
         ledger.withLock { $0.take(request) }
@@ -115,6 +116,7 @@ package final class Build: Sendable {
                 installation: surroundings.installation, environment: environment)
         let key = options.dryRun ? nil : try await access.key()
         ledger.withLock { $0.timings?.resolve = surroundings.milliseconds(since: start) }
+        surroundings.reporter.report(.finished(.resolve, "the context has \(resolution.total.files) files"))
         try Task.checkCancellation()
         guard let sync, let key else {
             ledger.withLock { $0.plan = resolution.plan() }
@@ -137,6 +139,7 @@ package final class Build: Sendable {
             let remaining = ledger.withLock { $0.unbuilt(of: request.artifacts) }
             let attempt = Attempt(number: number, sizing: sizing, artifacts: remaining, plan: plan)
             control.withLock { $0.lease = attempt.lease }
+            surroundings.reporter.report(.attemptStarted(number: number, sizing))
             events.send(
                 .started(
                     sizing: sizing, artifacts: remaining.map(\.name), cache: plan.resolution.caches(of: remaining)),
@@ -150,6 +153,7 @@ package final class Build: Sendable {
                 outcome.oom != nil && number <= maximumOOMRetries && endSignal == nil
                 ? sizing.nextTier(in: request.compute.ladder) : nil
             let isLast = next == nil
+            surroundings.reporter.report(.attemptEnded(number: number, outcome.attemptOutcome))
             ledger.withLock { $0.take(attempt, outcome, duration: duration, isRetried: !isLast) }
             control.withLock { $0.metadata.merge(outcome.results.compactMapValues(\.metadata)) { $1 } }
             if isLast {
@@ -159,14 +163,10 @@ package final class Build: Sendable {
             }
             // In a task of its own: what cancelled the build does not cancel its cleanup.
             await Task { await tearDown(attempt, outcome, duration, plan, finishing: isLast ? events : nil) }.value
-            if let next {
-                surroundings.reporter.report(
-                    .note("out of memory on \(sizing.description); trying once more on \(next.description)"))
-                sizing = next
-            }
+            if let next { sizing = next }
         } while next != nil
         writeMetadata(request)
-        finish { surroundings.reporter.report(.finished(.report, $0.summary)) }
+        finish()
     }
 
     /// Destroy, metrics and the events' last flush, side by side.
@@ -175,6 +175,8 @@ package final class Build: Sendable {
         finishing events: BuildEvents?
     ) async {
         let begun = surroundings.timing.now()
+        surroundings.reporter.report(
+            .started(.teardown, "destroying \(attempt.lease.runner?.runnerID ?? "the runner")"))
         let destroying = Task { await attempt.lease.destroy() }
         async let metrics = record(attempt, outcome, duration: duration, plan)
         async let published = events?.finish { [timing = surroundings.timing] in
@@ -183,6 +185,10 @@ package final class Build: Sendable {
             _ = await destroying.value
         }
         let runner = await destroying.value
+        if runner?.destroyed != false {
+            let what = runner.map { "the runner \($0.id) is gone" } ?? "there was no runner"
+            surroundings.reporter.report(.finished(.teardown, what))
+        }
         let warning = await metrics
         let report = await published
         for warning in report?.warnings ?? [] { surroundings.reporter.report(.warning(warning)) }
@@ -236,7 +242,7 @@ package final class Build: Sendable {
     }
 
     /// Settles the envelope, once.
-    private func finish(_ last: (inout ResultEnvelope) -> Void) {
+    private func finish(_ last: (inout ResultEnvelope) -> Void = { _ in }) {
         let envelope = ledger.withLock { envelope in
             envelope.timings?.total = surroundings.milliseconds(since: start)
             last(&envelope)

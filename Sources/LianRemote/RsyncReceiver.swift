@@ -80,6 +80,7 @@ private actor RsyncChannel: RemoteChannel {
         records = RecordParser(request)
     }
 
+    nonisolated var sentBytes: Int { channel.sentBytes }
     func write(_ bytes: [UInt8]) async throws { try await channel.write(bytes) }
     func closeInput() async throws { try await channel.closeInput() }
     func close() async -> RemoteEnd { await channel.close() }

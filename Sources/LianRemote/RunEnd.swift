@@ -19,8 +19,8 @@ package struct RunEnd: Equatable, Sendable {
     package var before: KernelOOMCounts
     package var after: KernelOOMCounts
     /// nil where the runner could not tell.
-    package var usageAtStart: UsageSample?
-    package var usageAtEnd: UsageSample?
+    package var usageAtStart: UsageReading?
+    package var usageAtEnd: UsageReading?
 
     /// The signal that ended the command; nil where it exited.
     package var signal: Int32? { exitStatus > 128 ? exitStatus - 128 : nil }
@@ -40,8 +40,8 @@ package struct RunEnd: Equatable, Sendable {
         logBytes = size
         self.before = before
         self.after = after
-        usageAtStart = UsageSample(words: words[9..<12])
-        usageAtEnd = UsageSample(words: words[12...])
+        usageAtStart = UsageReading(words: words[9..<12])
+        usageAtEnd = UsageReading(words: words[12...])
     }
 }
 

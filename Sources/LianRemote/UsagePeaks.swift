@@ -1,3 +1,5 @@
+import LianModel
+
 /// The peaks of a build's samples: constant in size, however long the build is.
 package struct UsagePeaks: Equatable, Sendable {
     /// Cores, as the highest mean over about one second.
@@ -6,28 +8,30 @@ package struct UsagePeaks: Equatable, Sendable {
     package private(set) var megabytes: Double?
     package private(set) var samples = 0
 
-    private var previous: UsageSample?
+    private var previous: UsageReading?
 
     package init() {}
 
-    /// A line of the wrapper. What is no such line counts for nothing.
-    package mutating func add(line: some StringProtocol) {
-        guard let sample = UsageSample(words: line.split(separator: " ")) else { return }
-        count(sample)
+    /// A line of the wrapper. What is no such line counts for nothing. Returns what it says, as far as it can be told.
+    @discardableResult
+    package mutating func add(line: some StringProtocol) -> UsageSample? {
+        guard let reading = UsageReading(words: line.split(separator: " ")) else { return nil }
+        var sample = UsageSample(cores: nil, megabytes: count(reading))
         if let previous {
             // Two samples that lie close together would make a peak out of the clock's coarseness.
-            guard sample.seconds - previous.seconds >= 0.5 else { return }
-            raiseCores(from: previous, to: sample, atLeast: 0)
+            guard reading.seconds - previous.seconds >= 0.5 else { return sample }
+            sample.cores = raiseCores(from: previous, to: reading, atLeast: 0)
         }
-        previous = sample
+        previous = reading
+        return sample
     }
 
     /// The two ends of a run. One that was over within a second has its peak from them alone: the mean of the second
     /// that it lies in.
-    package mutating func add(from start: UsageSample, to end: UsageSample) {
-        count(start)
-        count(end)
-        raiseCores(from: start, to: end, atLeast: 1)
+    package mutating func add(from start: UsageReading, to end: UsageReading) {
+        _ = count(start)
+        _ = count(end)
+        _ = raiseCores(from: start, to: end, atLeast: 1)
     }
 
     /// Begins a new series: between two connections nothing is known.
@@ -35,13 +39,20 @@ package struct UsagePeaks: Equatable, Sendable {
         previous = nil
     }
 
-    private mutating func count(_ sample: UsageSample) {
+    /// The reading's megabytes.
+    private mutating func count(_ reading: UsageReading) -> Double {
         samples += 1
-        megabytes = max(megabytes ?? 0, sample.bytes / 1_048_576)
+        let read = reading.bytes / 1_048_576
+        megabytes = max(megabytes ?? 0, read)
+        return read
     }
 
-    private mutating func raiseCores(from start: UsageSample, to end: UsageSample, atLeast shortest: Double) {
-        let elapsed = max(shortest, end.seconds - start.seconds)
-        cores = max(cores ?? 0, (end.microseconds - start.microseconds) / 1_000_000 / elapsed)
+    /// The mean between the two.
+    private mutating func raiseCores(
+        from start: UsageReading, to end: UsageReading, atLeast shortest: Double
+    ) -> Double {
+        let mean = (end.microseconds - start.microseconds) / 1_000_000 / max(shortest, end.seconds - start.seconds)
+        cores = max(cores ?? 0, mean)
+        return mean
     }
 }

@@ -1,13 +1,18 @@
+import LianModel
 import LianSystem
 
 /// Collects the samples of one build, over a channel of its own and over as many connections as the build takes.
 package actor UsageSampler {
     package private(set) var peaks = UsagePeaks()
     private var line: [UInt8] = []
+    private let show: @Sendable (UsageSample) -> Void
 
     private static let lineLimit = 200
 
-    package init() {}
+    /// Each sample is shown as it comes.
+    package init(show: @escaping @Sendable (UsageSample) -> Void = { _ in }) {
+        self.show = show
+    }
 
     /// Samples until the channel ends or the task is cancelled. A lost connection is no error here: the build goes on
     /// measuring over the next one.
@@ -38,7 +43,7 @@ package actor UsageSampler {
     private func add(_ bytes: [UInt8]) {
         for byte in bytes {
             if byte == UInt8(ascii: "\n") {
-                peaks.add(line: String(decoding: line, as: UTF8.self))
+                if let sample = peaks.add(line: String(decoding: line, as: UTF8.self)) { show(sample) }
                 line.removeAll(keepingCapacity: true)
             } else if line.count < Self.lineLimit {
                 line.append(byte)

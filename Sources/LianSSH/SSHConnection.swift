@@ -112,6 +112,8 @@ package final class SSHChannel: RemoteChannel {
         _ = link.post { $0.close(id, nil) }
     }
 
+    package var sentBytes: Int { counters.sent }
+
     package func write(_ bytes: [UInt8]) async throws {
         guard !bytes.isEmpty else { return }
         let id = id

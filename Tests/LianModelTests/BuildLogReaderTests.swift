@@ -227,6 +227,23 @@ private func read(_ text: String, piece: Int = 7) -> (reader: BuildLogReader, sh
         #expect(read(text).shown == "#1 [1/1] RUN x\n#1 DONE 2.3s\n")
     }
 
+    @Test func changesAreToldAsTheyCome() {
+        var reader = BuildLogReader()
+        func changes(_ text: String) -> StepChanges {
+            _ = reader.read(Array(text.utf8))
+            return reader.takeChanges()
+        }
+        let begun = changes("#1 [1/2] COPY a a\n#1 CACHED\n\n#2 [2/2] RUN x\n#2 0.1 o")
+        #expect(begun.steps.map(\.state) == [.cached, .running] && begun.output == [])
+        let printed = changes("ne\n" + (2...9).map { "#2 0.2 \($0)\n" }.joined())
+        #expect(printed.steps == [] && printed.output.map(\.step) == [2])
+        #expect(printed.output.first?.lines == ["5", "6", "7", "8", "9"])
+        let nothing = changes("")
+        #expect(nothing.steps == [] && nothing.output == [])
+        let ended = changes("#2 0.3 last\n#2 DONE 4.5s\n")
+        #expect(ended.steps.map(\.seconds) == [4.5] && ended.output == [])
+    }
+
     @Test func memoryIsBoundedAndNothingBreaks() {
         var reader = BuildLogReader()
         _ = reader.read(Array("#1 [1/1] RUN x\n".utf8))

@@ -1,6 +1,7 @@
 import Foundation
 import LianModel
 import LianRemote
+import LianSystem
 import LianTestSupport
 import Testing
 
@@ -27,8 +28,8 @@ import Testing
     @Test(arguments: [(0.25, 0.5), (2, 0.25)])
     func aRunsTwoEndsAreEnough(seconds: Double, cores: Double) async throws {
         var peaks = UsagePeaks()
-        let start = try #require(UsageSample(words: ["10.00", "1000000", "1048576"]))
-        let end = try #require(UsageSample(words: [String(10 + seconds), "1500000", "2097152"]))
+        let start = try #require(UsageReading(words: ["10.00", "1000000", "1048576"]))
+        let end = try #require(UsageReading(words: [String(10 + seconds), "1500000", "2097152"]))
         peaks.add(from: start, to: end)
         #expect(peaks.cores == cores && peaks.megabytes == 2 && peaks.samples == 2)
     }
@@ -112,7 +113,8 @@ import Testing
             ] {
                 try Data(text.utf8).write(to: cgroup.appending(path: name))
             }
-            let sampler = UsageSampler()
+            let shown = Guarded<UsageSample?>(nil)
+            let sampler = UsageSampler { shown.set($0) }
             let sampling = Task {
                 try await sampler.sample(on: LocalHost(environment: ["LIAN_CGROUP": cgroup.path]))
             }
@@ -122,6 +124,7 @@ import Testing
             let peaks = await sampler.peaks
             #expect(peaks.megabytes == 600)
             #expect(peaks.cores == 0)
+            #expect(shown.value == UsageSample(cores: 0, megabytes: 600))
         }
     }
 

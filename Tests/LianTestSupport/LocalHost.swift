@@ -40,6 +40,7 @@ package final class LocalChannel: RemoteChannel {
     private let errors: FileDescriptor
     private let exit: Task<Int32, Never>
     private let state = Mutex((isCut: false, streamOpen: true, errorsOpen: true))
+    private let sent = Atomic(0)
 
     fileprivate init(_ command: Command) throws {
         let stream = try socketPair()
@@ -59,6 +60,8 @@ package final class LocalChannel: RemoteChannel {
             }
         }
     }
+
+    package var sentBytes: Int { sent.load(ordering: .relaxed) }
 
     func cut() {
         state.withLock { $0.isCut = true }
@@ -85,6 +88,7 @@ package final class LocalChannel: RemoteChannel {
             return true
         }
         if !written { throw LocalChannelBroken() }
+        sent.wrappingAdd(bytes.count, ordering: .relaxed)
     }
 
     package func closeInput() async throws {

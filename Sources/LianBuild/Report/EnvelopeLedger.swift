@@ -108,20 +108,6 @@ extension ResultEnvelope {
             sizing: sizing, timings: timings)
     }
 
-    /// How it ended, for a person, in one line.
-    var summary: String {
-        let built = (artifacts ?? []).filter { $0.status == .succeeded }
-        let images = built.map { "\($0.image)\($0.digest.map { "@\($0)" } ?? "")" }
-        let took = timings?.total.map { " in \($0) ms" } ?? ""
-        let runner =
-            switch runner?.destroyed {
-            case true?: "; the runner is gone"
-            case false?: "; THE RUNNER MAY STILL BE THERE"
-            case nil: ""
-            }
-        return "\(status.rawValue)\(took)\(images.isEmpty ? "" : ": \(images.joined(separator: ", "))")\(runner)"
-    }
-
     mutating func take(_ report: EventsReport) {
         events = EventsResult(published: report.published, failed: report.failed)
         warnings += report.warnings

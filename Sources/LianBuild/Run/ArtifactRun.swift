@@ -29,7 +29,8 @@ struct ArtifactRun: Sendable {
             RunRequest(
                 folder: folder, arguments: ["buildctl"] + command.arguments,
                 environment: secrets.environment(run: folder), secrets: secrets.files(of: artifact)))
-        let log = LogRelay(reporter, hiding: secrets.mask)
+        reporter.report(.artifactStarted(artifact.name))
+        let log = LogRelay(reporter, artifact: artifact.name, hiding: secrets.mask)
         let host = Guarded(await connection.host)
         let reconnect: @Sendable () async throws -> any RemoteHost = {
             reporter.report(.note("the connection to the runner broke; the build goes on there, coming back to it"))
@@ -55,27 +56,39 @@ struct ArtifactRun: Sendable {
 /// Reads the engine's log on its way to whoever watches, who sees no secret of it.
 private final class LogRelay: Sendable {
     private let reporter: any BuildReporter
+    private let artifact: String
     private let state: Mutex<(reader: BuildLogReader, mask: SecretMask)>
 
-    init(_ reporter: any BuildReporter, hiding mask: SecretMask) {
+    init(_ reporter: any BuildReporter, artifact: String, hiding mask: SecretMask) {
         self.reporter = reporter
+        self.artifact = artifact
         state = Mutex((BuildLogReader(), mask))
     }
 
     func take(_ bytes: [UInt8]) {
-        show(state.withLock { $0.mask.mask($0.reader.read(bytes)) })
+        state.withLock { state in
+            let text = state.reader.read(bytes)
+            show(state.mask.mask(text), state.reader.takeChanges(), hiding: state.mask)
+        }
     }
 
     func finish() -> BuildLogReader {
-        let (text, reader) = state.withLock { state in
+        state.withLock { state in
             let rest = state.mask.mask(state.reader.finish())
-            return (rest + state.mask.finish(), state.reader)
+            show(rest + state.mask.finish(), state.reader.takeChanges(), hiding: state.mask)
+            return state.reader
         }
-        show(text)
-        return reader
     }
 
-    private func show(_ text: [UInt8]) {
-        if !text.isEmpty { reporter.report(.log(text)) }
+    private func show(_ text: [UInt8], _ changes: StepChanges, hiding mask: SecretMask) {
+        if !text.isEmpty { reporter.report(.log(artifact: artifact, text)) }
+        for step in changes.steps {
+            var shown = step
+            shown.name = mask.masked(step.name)
+            reporter.report(.step(artifact: artifact, shown))
+        }
+        for output in changes.output {
+            reporter.report(.output(artifact: artifact, step: output.step, lines: output.lines.map(mask.masked)))
+        }
     }
 }

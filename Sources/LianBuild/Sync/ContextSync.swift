@@ -39,7 +39,9 @@ struct ContextSync: Sendable {
     }
 
     /// Returns how many bytes went over the wire.
-    func send(_ transfer: Resolution.Transfer, to folder: String, over connection: SSHConnection) async throws -> Int {
+    func send(
+        _ transfer: Resolution.Transfer, to folder: String, over connection: SSHConnection, meter: ContextMeter
+    ) async throws -> Int {
         let socketFolder = try TemporaryFolder(environment: environment)
         defer { socketFolder.remove() }
         let receiver = try DescriptorReceiver(folder: socketFolder.path)
@@ -52,7 +54,7 @@ struct ContextSync: Sendable {
         let walk = WalkOutcome()
         return try await withThrowingTaskGroup(of: Finished.self) { group in
             defer { group.cancelAll() }
-            group.addTask { try await carry(receiver, to: folder, over: connection) }
+            group.addTask { try await carry(receiver, to: folder, over: connection, meter) }
             group.addTask {
                 let input = SubprocessInput.writer { descriptor in
                     walk.run(transfer.context, into: descriptor)
@@ -83,12 +85,13 @@ struct ContextSync: Sendable {
 
     /// Joins rsync's two descriptors with the receiver on the runner.
     private func carry(
-        _ receiver: DescriptorReceiver, to folder: String, over connection: SSHConnection
+        _ receiver: DescriptorReceiver, to folder: String, over connection: SSHConnection, _ meter: ContextMeter
     ) async throws -> Finished {
         // rsync starts its remote shell at once; where it ends before that, its own exit tells why.
         guard let handed = try await receiver.receive(deadline: .now + .seconds(60)) else { return .stream(sent: 0) }
         let options = try RsyncServerOptions(transportArguments: handed.arguments)
         let channel = try await startRsyncReceiver(on: connection, folder: folder, options: options)
+        meter.add(channel)
         do {
             let pumped = try await channel.pump(input: handed.input, output: handed.output)
             let end = await channel.close()

@@ -31,9 +31,7 @@ struct BuildCommand: Sendable {
         }
         let envelope = await running.value
         watching.cancel()
-        if envelope.status == .planned {
-            for line in planSummary(envelope) { reporter.report(.note(line)) }
-        }
+        reporter.report(.ended(envelope))
         return application.finish(envelope, endedBy: build.endSignal)
     }
 }

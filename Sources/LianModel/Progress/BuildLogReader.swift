@@ -13,6 +13,7 @@ package struct BuildLogReader: Sendable {
 
     private var lines = LineSplitter(limit: 4 << 20)
     private var tracks: [String: Track] = [:]
+    private var changes = Changes()
     /// Whose block of plain output we are in.
     private var current: String?
     private var failure = BuildFailure()
@@ -29,6 +30,14 @@ package struct BuildLogReader: Sendable {
         var partial: [UInt8] = []
     }
 
+    /// Indices of steps, and keys of those that run and print.
+    private struct Changes: Sendable {
+        var steps: Set<Int> = []
+        var printing: Set<String> = []
+
+        var isEmpty: Bool { steps.isEmpty && printing.isEmpty }
+    }
+
     /// Where in plain output's trailer we are: what stands there was said before.
     private enum Region: Equatable, Sendable {
         case outside
@@ -39,6 +48,7 @@ package struct BuildLogReader: Sendable {
     }
 
     private static let tailLines = 20
+    private static let shownLines = 5
     private static let tailLineBytes = 1000
     private static let partialBytes = 8192
     private static let stepLimit = 10_000
@@ -66,6 +76,18 @@ package struct BuildLogReader: Sendable {
         var splitter = lines
         splitter.finish { take($0, into: &text) }
         return text
+    }
+
+    /// What happened since this was asked last.
+    package mutating func takeChanges() -> StepChanges {
+        guard !changes.isEmpty else { return StepChanges() }
+        let taken = changes
+        changes = Changes()
+        let printed = taken.printing.sorted().compactMap { key -> StepChanges.Output? in
+            guard let track = tracks[key], !track.tail.isEmpty else { return nil }
+            return StepChanges.Output(step: steps[track.index].number, lines: track.tail.suffix(Self.shownLines))
+        }
+        return StepChanges(steps: taken.steps.sorted().map { steps[$0] }, output: printed)
     }
 
     package var stepCount: Int { steps.count { $0.isOfDockerfile } }
@@ -97,11 +119,13 @@ extension BuildLogReader {
     private mutating func begin(_ key: String, number: Int, name: String) {
         guard steps.count < Self.stepLimit else { return }
         tracks[key] = Track(index: steps.count)
+        changes.steps.insert(steps.count)
         steps.append(BuildStep(number: number, name: name))
     }
 
     private mutating func end(_ key: String, _ state: BuildStep.State, seconds: Double? = nil) {
         guard let index = tracks[key]?.index else { return }
+        changes.steps.insert(index)
         // What is taken from the cache may be loaded from the registry later; BuildKit calls that done once more.
         if steps[index].state != .cached || state != .done { steps[index].state = state }
         if let seconds { steps[index].seconds = seconds }
@@ -130,6 +154,7 @@ extension BuildLogReader {
     private mutating func addLog(_ key: String, _ line: ArraySlice<UInt8>) {
         let shown = String(decoding: line.prefix(Self.tailLineBytes), as: UTF8.self)
         tracks[key]?.tail.append(shown)
+        changes.printing.insert(key)
         if let count = tracks[key]?.tail.count, count > Self.tailLines { tracks[key]?.tail.removeFirst() }
     }
 

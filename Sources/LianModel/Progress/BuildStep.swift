@@ -1,6 +1,6 @@
 /// One step of a build, as the engine numbers and names them.
 package struct BuildStep: Equatable, Sendable {
-    package enum State: Equatable, Sendable {
+    package enum State: String, Sendable {
         case running, done, cached, failed, cancelled
     }
 
@@ -28,6 +28,19 @@ package struct BuildStep: Equatable, Sendable {
     init(number: Int, name: String) {
         self.number = number
         self.name = name
+    }
+}
+
+/// What a piece of the log brought.
+package struct StepChanges: Equatable, Sendable {
+    /// Those that began or ended, as they are now, in the order in which they began.
+    package var steps: [BuildStep] = []
+    package var output: [Output] = []
+
+    /// The last lines of a step that runs.
+    package struct Output: Equatable, Sendable {
+        package var step: Int
+        package var lines: [String]
     }
 }
 

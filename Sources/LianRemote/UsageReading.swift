@@ -1,5 +1,5 @@
 /// What the runner has used at one moment.
-package struct UsageSample: Equatable, Sendable {
+package struct UsageReading: Equatable, Sendable {
     /// The uptime.
     package let seconds: Double
     /// CPU used so far.

@@ -1,0 +1,77 @@
+import LianModel
+import LianSystem
+import Synchronization
+
+/// Tells how much of the context has gone over the wire, by looking at the channels that carry it.
+final class ContextMeter: Sendable {
+    let files: Int
+    private let bytes: Int
+    private let reporter: any BuildReporter
+    private let timing: Timing
+    private let state = Mutex(State())
+
+    private static let interval: Duration = .milliseconds(250)
+
+    private struct State {
+        var channels: [any RemoteChannel] = []
+        var rate = TransferRate()
+    }
+
+    init(files: Int, bytes: Int, reporter: any BuildReporter, timing: Timing) {
+        self.files = files
+        self.bytes = bytes
+        self.reporter = reporter
+        self.timing = timing
+    }
+
+    func add(_ channel: any RemoteChannel) {
+        state.withLock { $0.channels.append(channel) }
+    }
+
+    /// Reports until it is cancelled.
+    func run() async {
+        repeat { tell() } while (try? await timing.sleep(Self.interval)) != nil
+    }
+
+    /// The last word.
+    func finish() {
+        tell(isLast: true)
+    }
+
+    private func tell(isLast: Bool = false) {
+        let (sent, rate) = state.withLock { state in
+            let sent = state.channels.reduce(0) { $0 + $1.sentBytes }
+            state.rate.add(bytes: sent, at: timing.now())
+            return (sent, state.rate.bytesPerSecond)
+        }
+        var progress = ContextProgress(files: files, bytes: bytes, sentBytes: sent, bytesPerSecond: rate)
+        if isLast {
+            progress.secondsLeft = 0
+        } else if let rate, rate > 0, sent < bytes {
+            progress.secondsLeft = Double(bytes - sent) / rate
+        }
+        reporter.report(.context(progress))
+    }
+}
+
+/// The rate of something that grows, over the last few seconds.
+struct TransferRate: Sendable {
+    private var points: [(bytes: Int, time: ContinuousClock.Instant)] = []
+
+    private static let window: Duration = .seconds(3)
+    /// Two looks that lie closer together say more about the clock than about the link.
+    private static let shortest: Duration = .milliseconds(200)
+
+    mutating func add(bytes: Int, at time: ContinuousClock.Instant) {
+        points.append((bytes, time))
+        // The newest of those that lie outside stays, as the window's beginning.
+        while points.count > 2, time - points[1].time >= Self.window { points.removeFirst() }
+    }
+
+    var bytesPerSecond: Double? {
+        guard let first = points.first, let last = points.last, last.time - first.time >= Self.shortest else {
+            return nil
+        }
+        return Double(last.bytes - first.bytes) / (last.time - first.time).inSeconds
+    }
+}
