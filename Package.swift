@@ -43,6 +43,7 @@ let package = Package(
         system("CSQLite", pkgConfig: "sqlite3", debianPackage: "libsqlite3-dev"),
 
         module("LianModel", []),
+        module("LianFlags", ["LianModel"]),
         module("LianSystem", ["CLinux", "LianModel"]),
         module("LianNATS", ["CCrypto", "CNATS", "LianModel", "LianSystem"]),
         module("LianHTTP", ["CCurl", "LianModel", "LianSystem"]),
@@ -51,26 +52,33 @@ let package = Package(
         module("LianRemote", ["LianModel", "LianSystem"]),
         module(
             "LianBuild", ["LianContext", "LianHTTP", "LianModel", "LianNATS", "LianRemote", "LianSSH", "LianSystem"]),
-        module("LianOrchestrator", ["CMicrohttpd", "CSQLite", "LianModel", "LianSystem"]),
-        module("LianCLI", ["LianBuild", "LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),
+        module("LianOrchestrator", ["CMicrohttpd", "CSQLite", "LianFlags", "LianModel", "LianSystem"]),
+        module("LianCLI", ["LianBuild", "LianFlags", "LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),
         module("LianIntegrate", ["CCrypto", "LianHTTP", "LianModel", "LianNATS", "LianSystem"]),
 
         executable("lian-build", ["LianCLI", "LianSystem"]),
         executable("lian-rsh", ["CLinux", "LianSystem"]),
         executable("lian-orchestrator", ["LianOrchestrator", "LianSystem"]),
+        // Not installed: writes the man pages of the others.
+        executable("lian-manpages", ["LianCLI", "LianFlags", "LianOrchestrator", "LianSystem"]),
 
         .target(
             name: "LianTestSupport", dependencies: ["LianContext", "LianIntegrate", "LianModel", "LianSystem"],
             path: "Tests/LianTestSupport", swiftSettings: swiftSettings),
         tests("LianModelTests", ["LianModel"]),
         tests("LianSystemTests", ["LianSystem", "LianModel", "lian-rsh"]),
-        tests("LianBuildTests", ["LianBuild", "LianCLI", "LianModel", "LianSystem"]),
-        tests("LianCLITests", ["LianCLI", "LianBuild", "LianModel", "LianSystem", "lian-build"]),
-        tests("FuzzTests", ["LianBuild", "LianCLI", "LianModel", "LianSystem"]),
+        tests("LianBuildTests", ["LianBuild", "LianCLI", "LianFlags", "LianModel", "LianSystem"]),
+        tests("LianCLITests", ["LianCLI", "LianBuild", "LianFlags", "LianModel", "LianSystem", "lian-build"]),
+        tests("FuzzTests", ["LianBuild", "LianCLI", "LianFlags", "LianModel", "LianSystem"]),
+        tests(
+            "LianFlagsTests",
+            ["LianCLI", "LianFlags", "LianModel", "LianOrchestrator", "LianSystem"]
+                + ["lian-build", "lian-manpages", "lian-orchestrator"]),
         tests("LianContextTests", ["LianContext", "LianModel", "LianSystem"]),
         tests("LianNATSTests", ["LianNATS", "LianModel", "LianSystem"]),
         tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
-        tests("LianOrchestratorTests", ["LianOrchestrator", "LianModel", "LianSystem", "lian-orchestrator"]),
+        tests(
+            "LianOrchestratorTests", ["LianFlags", "LianOrchestrator", "LianModel", "LianSystem", "lian-orchestrator"]),
         tests("LianRemoteTests", ["LianRemote", "LianModel", "LianSystem"]),
         tests("LianSSHTests", ["CSSH2", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
         tests("LianIntegrateTests", ["LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),

@@ -1,3 +1,4 @@
+import LianFlags
 import LianModel
 import LianSystem
 
@@ -20,29 +21,38 @@ package struct Application: Sendable {
 
     package func run() async -> Int32 {
         ignoreBrokenPipes()
-        switch arguments.first {
-        case nil:
-            return refuse("no subcommand is given; it is build or integrate")
-        case "--help", "-h":
-            return show(HelpPage.general())
-        case "--version", "-v":
-            return show("lian-build \(lianBuildVersion)\n")
-        case let name?:
-            guard let subcommand = Subcommand.all.first(where: { $0.name == name }) else {
-                let nearest = nearestName(to: name, among: Subcommand.all.map { $0.name })
-                let suggestion = nearest.map { "; did you mean '\($0)'?" } ?? ""
-                return refuse("'\(name.prefix(40))' is not a subcommand\(suggestion)")
-            }
-            return await run(subcommand, Array(arguments.dropFirst()))
+        guard let first = arguments.first else { return refuse("no subcommand is given; it is build or integrate") }
+        if first.hasPrefix("-") { return await answer(.lianBuild, arguments) }
+        guard let subcommand = CommandSyntax.lianBuild.subcommand(named: first) else {
+            let nearest = nearestName(to: first, among: CommandSyntax.lianBuild.subcommands.map(\.name))
+            let suggestion = nearest.map { "; did you mean '\($0)'?" } ?? ""
+            return refuse("'\(first.prefix(40))' is not a subcommand\(suggestion)")
+        }
+        return await answer(subcommand, Array(arguments.dropFirst()))
+    }
+
+    private func answer(_ syntax: CommandSyntax, _ rest: [String]) async -> Int32 {
+        switch syntax.question(in: rest) {
+        case .help: return show(HelpPage.page(for: syntax))
+        case .version: return show("lian-build \(lianBuildVersion)\n")
+        case nil: break
+        }
+        return switch syntax.name {
+        case CommandSyntax.build.name: await BuildCommand(application: self, arguments: rest).run()
+        case CommandSyntax.integrate.name: await IntegrateCommand(application: self, arguments: rest).run()
+        default: completions(rest)
         }
     }
 
-    private func run(_ subcommand: Subcommand, _ rest: [String]) async -> Int32 {
-        if rest.contains("--help") || rest.contains("-h") { return show(HelpPage.page(for: subcommand)) }
-        if rest.contains("--version") || rest.contains("-v") { return show("lian-build \(lianBuildVersion)\n") }
-        return switch subcommand.name {
-        case Subcommand.build.name: await BuildCommand(application: self, arguments: rest).run()
-        default: await IntegrateCommand(application: self, arguments: rest).run()
+    private func completions(_ rest: [String]) -> Int32 {
+        do throws(LianError) {
+            let parsed = try ArgumentParser.parse(rest, for: .lianBuild, environment: [:])
+            guard let shell: Shell = try ArgumentReader(parsed).choice(Flag.completions.name) else {
+                return refuse("no subcommand is given; it is build or integrate")
+            }
+            return show(CompletionScript.of(.lianBuild, for: shell))
+        } catch {
+            return finish(.failure(error))
         }
     }
 

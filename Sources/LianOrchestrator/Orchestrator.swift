@@ -1,4 +1,5 @@
 import Glibc
+import LianFlags
 import LianModel
 import LianSystem
 
@@ -9,15 +10,18 @@ package enum Orchestrator {
         do {
             options = try Options(arguments)
         } catch {
-            complain("\(error)", hint: "lian-orchestrator --help lists the flags")
+            complain(error.message, hint: error.hint)
             return 2
         }
         switch options.action {
         case .help:
-            print(Options.help, terminator: "")
+            print(HelpPage.page(for: .lianOrchestrator), terminator: "")
             return 0
         case .version:
             print("lian-orchestrator \(lianBuildVersion)")
+            return 0
+        case .completions(let shell):
+            print(CompletionScript.of(.lianOrchestrator, for: shell), terminator: "")
             return 0
         case .serve, .sweep:
             return await run(options, environment)

@@ -1,4 +1,5 @@
 import LianCLI
+import LianFlags
 import LianModel
 import LianTestSupport
 
@@ -68,7 +69,7 @@ struct ArgumentFuzz {
 
     private mutating func environment() -> [String: String] {
         var environment: [String: String] = [:]
-        for flag in Subcommand.build.flags {
+        for flag in CommandSyntax.build.flags {
             if let variable = flag.environment, random.oneIn(8) { environment[variable] = value(for: flag.name) }
         }
         if random.oneIn(4) { environment["ORCHESTRATOR_TOKEN"] = Self.secret }
@@ -87,7 +88,7 @@ struct ArgumentFuzz {
         // misspelt flag hands it a secret.
         let someLoseTheirValue = random.oneIn(2)
         for _ in 0..<Int.random(in: 0...6, using: &random) {
-            let flag = random.pick(Subcommand.build.flags)
+            let flag = random.pick(CommandSyntax.build.flags)
             let name = !someLoseTheirValue && random.oneIn(12) ? broken(flag.name) : flag.name
             switch Int.random(in: 0..<12, using: &random) {
             case 0 where someLoseTheirValue: groups.append([name])

@@ -1,5 +1,6 @@
 import Foundation
 import LianCLI
+import LianFlags
 import LianModel
 import LianSystem
 import LianTestSupport

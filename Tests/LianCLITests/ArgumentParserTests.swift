@@ -1,5 +1,6 @@
 import LianBuild
 import LianCLI
+import LianFlags
 import LianModel
 import Testing
 
@@ -102,17 +103,17 @@ import Testing
             --build-arg --label --no-cache --secret --build-context --attest --compression --known-hosts \
             --insecure-registry --metadata-file --report --progress --dry-run --help --version
             """.split(separator: " ").map(String.init)
-        #expect(Set(Subcommand.build.flags.map(\.name)) == Set(contract))
+        #expect(Set(CommandSyntax.build.flags.map(\.name)) == Set(contract))
         #expect(
-            Set(Subcommand.integrate.flags.map(\.name)) == [
+            Set(CommandSyntax.integrate.flags.map(\.name)) == [
                 "--nats-url", "--nats-nkey-seed", "--nats-subject-prefix", "--nats-ca", "--orchestrator-url",
                 "--help", "--version",
             ])
     }
 
-    @Test(arguments: Subcommand.all.map(\.name))
+    @Test(arguments: CommandSyntax.lianBuild.subcommands.map(\.name))
     func theHelpNamesEveryFlagAndStaysNarrow(name: String) throws {
-        let subcommand = try #require(Subcommand.all.first { $0.name == name })
+        let subcommand = try #require(CommandSyntax.lianBuild.subcommand(named: name))
         let page = HelpPage.page(for: subcommand)
         for flag in subcommand.flags {
             #expect(page.contains(" \(flag.name)"))

@@ -1,4 +1,5 @@
 import LianBuild
+import LianFlags
 import LianModel
 import LianSystem
 
@@ -13,7 +14,7 @@ struct BuildCommand: Sendable {
         do throws(LianError) {
             let parsed = try ArgumentParser.parse(
                 arguments, for: .build, environment: application.environment)
-            let form: ProgressForm = try ArgumentReader(arguments: parsed).choice("--progress") ?? .auto
+            let form: ProgressForm = try ArgumentReader(parsed).choice("--progress") ?? .auto
             reporter = makeReporter(form, to: application.stderr)
             options = try BuildOptions(parsed)
         } catch {

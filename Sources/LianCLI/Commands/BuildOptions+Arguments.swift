@@ -1,11 +1,12 @@
 import LianBuild
+import LianFlags
 import LianModel
 
 extension BuildOptions {
     /// Takes the words of the flags apart; every refusal names the flag or the variable that it came by.
     package init(_ arguments: ParsedArguments) throws(LianError) {
         self.init()
-        let reader = ArgumentReader(arguments: arguments)
+        let reader = ArgumentReader(arguments)
         workspace = reader.given("--workspace")
         context = reader.given("--context")
         image = reader.given("--image")
@@ -52,49 +53,9 @@ extension EventOptions {
     }
 }
 
-/// Reads typed values out of parsed arguments.
-package struct ArgumentReader {
-    package let arguments: ParsedArguments
-
-    package init(arguments: ParsedArguments) {
-        self.arguments = arguments
-    }
-
+extension ArgumentReader {
     package func given(_ name: String) -> BuildOptions.Given? {
         arguments.value(name).map { BuildOptions.Given($0, as: arguments.displayName(name)) }
-    }
-
-    package func path(_ name: String) throws(LianError) -> String? {
-        guard let value = arguments.value(name) else { return nil }
-        guard !value.isEmpty else { throw refusal(name, "must name a file") }
-        return value
-    }
-
-    package func integer(_ name: String, in range: ClosedRange<Int>) throws(LianError) -> Int? {
-        guard let text = arguments.value(name) else { return nil }
-        guard let value = Int(text), range.contains(value) else {
-            throw refusal(name, "must be a whole number from \(range.lowerBound) to \(range.upperBound), not '\(text)'")
-        }
-        return value
-    }
-
-    package func number(_ name: String, in range: ClosedRange<Double>) throws(LianError) -> Double? {
-        guard let text = arguments.value(name) else { return nil }
-        guard let value = Double(text), range.contains(value) else {
-            let bounds =
-                "\(JSONValue.number(range.lowerBound).encoded()) to \(JSONValue.number(range.upperBound).encoded())"
-            throw refusal(name, "must be a number from \(bounds), not '\(text)'")
-        }
-        return value
-    }
-
-    package func choice<Choice: RawRepresentable & CaseIterable>(_ name: String) throws(LianError) -> Choice?
-    where Choice.RawValue == String {
-        guard let text = arguments.value(name) else { return nil }
-        if let choice = Choice(rawValue: text) { return choice }
-        let words = Choice.allCases.map(\.rawValue)
-        let nearest = nearestName(to: text, among: words).map { "; did you mean '\($0)'?" } ?? ""
-        throw refusal(name, "must be one of \(words.joined(separator: ", ")), not '\(text)'\(nearest)")
     }
 
     package func keyValues(_ name: String, valueRequired: Bool) throws(LianError) -> [KeyValue] {
@@ -109,11 +70,5 @@ package struct ArgumentReader {
             pairs.append(KeyValue(key: key, value: parts.count == 2 ? String(parts[1]) : nil))
         }
         return pairs
-    }
-
-    private func refusal(_ name: String, _ rule: String) -> LianError {
-        LianError(
-            .invalidArgument, .arguments, "\(arguments.displayName(name)) \(rule)",
-            hint: "lian-build build --help shows what each flag takes.")
     }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import LianBuild
+import LianFlags
 import LianIntegrate
 import LianModel
 import LianNATS
@@ -30,7 +31,7 @@ struct IntegrateCommand: Sendable {
 
     private func options() throws -> IntegrateOptions {
         let parsed = try ArgumentParser.parse(arguments, for: .integrate, environment: application.environment)
-        let given = try EventOptions(ArgumentReader(arguments: parsed))
+        let given = try EventOptions(ArgumentReader(parsed))
         var options = IntegrateOptions(orchestratorURL: parsed.value("--orchestrator-url"))
         if let prefix = given.subjectPrefix { options.subjectPrefix = try checked(prefix, .subjectPrefix) }
         if let url = given.url {

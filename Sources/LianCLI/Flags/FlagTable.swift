@@ -1,8 +1,18 @@
-extension Subcommand {
-    package static let all = [build, integrate]
+import LianBuild
+import LianFlags
+import LianModel
 
-    package static let build = Subcommand(
-        name: "build",
+extension CommandSyntax {
+    package static let lianBuild = CommandSyntax(
+        "lian-build",
+        summary: "Container builds on ephemeral remote BuildKit runners.",
+        usage: ["lian-build SUBCOMMAND [flags]"],
+        subcommands: [build, integrate],
+        groups: [FlagGroup("Flags", [.help, .version, .completions])],
+        notes: ["lian-build SUBCOMMAND --help shows its flags."])
+
+    package static let build = CommandSyntax(
+        "lian-build build",
         summary: "Build an image on an ephemeral remote BuildKit runner and push it.",
         usage: [
             "lian-build build --workspace NAME --context DIR --image REF --ssh-key PATH [flags]",
@@ -30,17 +40,21 @@ extension Subcommand {
                     Flag("--build-arg", .many("K[=V]"), "A build argument; without a value, the environment's."),
                     Flag("--label", .many("K=V"), "A label of the image."),
                     Flag("--tag", .many("REF"), "A further name for the same image."),
-                    Flag("--platforms", .one("LIST"), "Platforms, as in linux/amd64,linux/arm64."),
                     Flag(
-                        "--build-context", .many("NAME=DIR|docker-image://REF"), "An extra context."),
+                        "--platforms", .one("LIST"),
+                        completion: .words(["linux/amd64", "linux/arm64", "linux/amd64,linux/arm64"]),
+                        "Platforms, as in linux/amd64,linux/arm64."),
                     Flag(
-                        "--secret", .many("id=ID[,src=PATH|,env=NAME]"),
+                        "--build-context", .many("NAME=DIR|docker-image://REF"), completion: .folder(after: "="),
+                        "An extra context."),
+                    Flag(
+                        "--secret", .many("id=ID[,src=PATH|,env=NAME]"), completion: .file(after: "src="),
                         "A build secret: over SSH only, never an argument, a log or a disk."),
                     Flag(
                         "--attest", .many("sbom|provenance[=MODE]"), completion: .words(["sbom", "provenance"]),
                         "An attestation, as in buildx."),
                     Flag(
-                        "--compression", .one("KIND"), completion: .words(["gzip", "zstd", "estargz"]),
+                        "--compression", .one("KIND"), completion: .choices(of: Compression.self),
                         "Of the layers: gzip, zstd or estargz. Default: BuildKit's."),
                     .toggle("--no-cache", "Run every step anew."),
                 ]),
@@ -60,7 +74,7 @@ extension Subcommand {
                     Flag("--memory-gb", .one("N"), "Memory in GB, for this build."),
                     Flag("--time-budget", .one("MIN"), "Minutes that an attempt may take."),
                     Flag(
-                        "--language", .one("NAME"), completion: .words(["rust", "go", "java", "kotlin", "scala"]),
+                        "--language", .one("NAME"), completion: .words(LanguageDefault.languages),
                         "The default size where nothing else decides."),
                     Flag(
                         "--runner-image", .one("ID"), environment: "BUILDKIT_RUNNER_IMAGE",
@@ -76,7 +90,8 @@ extension Subcommand {
                         "--spawn-timeout", .one("SEC"), environment: "BUILDKIT_SPAWN_TIMEOUT",
                         "From the spawn request until SSH answers. Default: 300."),
                     Flag(
-                        "--ssh-key", .one("PATH"), environment: "BUILDKIT_SSH_KEY", completion: .file,
+                        "--ssh-key", .one("PATH"), environment: "BUILDKIT_SSH_KEY",
+                        completion: .file(or: "ephemeral"),
                         "Private key for the runner, or 'ephemeral' for one made for this build alone."),
                     Flag(
                         "--known-hosts", .one("FILE"), completion: .file,
@@ -88,44 +103,50 @@ extension Subcommand {
                 "What is shown and kept",
                 [
                     Flag(
-                        "--progress", .one("FORM"), completion: .words(["auto", "tty", "plain", "json", "quiet"]),
+                        "--progress", .one("FORM"), completion: .choices(of: ProgressForm.self),
                         "Of stderr: auto, tty, plain, json or quiet."),
                     Flag(
                         "--metadata-file", .one("PATH"), completion: .file,
                         "BuildKit's metadata, as buildx writes it."),
                     Flag("--report", .one("FILE"), completion: .file, "An HTML report of where the time went."),
                     .toggle("--dry-run", "Decide everything, print the plan, spawn nothing."),
-                    help, version,
+                    .help, .version,
                 ]),
         ],
         examples: [
-            (
+            Example(
                 "One image, in CI",
                 [
                     "lian-build build --workspace acme --context . \\",
                     "  --image registry.example/acme/app:1.4 --ssh-key ephemeral",
-                ]
-            ),
-            (
+                ]),
+            Example(
                 "By directives, showing what would happen",
-                ["lian-build build --directives ci.ncl --ssh-key ephemeral --dry-run"]
-            ),
-            (
+                ["lian-build build --directives ci.ncl --ssh-key ephemeral --dry-run"]),
+            Example(
                 "A session, with a dev cache of its own",
                 [
                     "lian-build build --workspace acme --context . --actor ada \\",
                     "  --image registry.example/acme/app:dev-ada --ssh-key ~/.ssh/id_ed25519",
-                ]
-            ),
+                ]),
         ],
         notes: [
-            "stdout carries one JSON line, the result; everything for people is on stderr.",
-            "Exit: 0 built, 1 the build failed, 2 the request is wrong, 3 the orchestrator, 4 the runner,",
-            "5 out of memory, 6 out of time, 70 a defect of ours, 129/130/143 a signal.",
+            "stdout carries one JSON line, the result; everything for people is on stderr."
+        ],
+        exits: [
+            Entry("0", "built, or a dry run"), Entry("1", "the build failed"), Entry("2", "the request is wrong"),
+            Entry("3", "the orchestrator"), Entry("4", "the runner"), Entry("5", "out of memory"),
+            Entry("6", "out of time"), Entry("70", "a defect of ours"), Entry("129/130/143", "a signal"),
+        ],
+        variables: [
+            token, Entry("SSH_KEY_PASSPHRASE", "of the private key, where there is no terminal to ask on"),
+            Entry("SSH_AUTH_SOCK", "the agent, where --ssh-key names a public key"),
+            Entry("DOCKER_CONFIG", "the folder of config.json, for logins to registries"),
+            Entry("VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE", "the Vault that directives name secrets of"),
         ])
 
-    package static let integrate = Subcommand(
-        name: "integrate",
+    package static let integrate = CommandSyntax(
+        "lian-build integrate",
         summary: "Answer a federated probe: one SecretDeliveryContext on stdin, one JSON line on stdout.",
         usage: ["lian-build integrate [flags] < context.json"],
         groups: [
@@ -137,33 +158,35 @@ extension Subcommand {
                         "Where its health is asked; without it that check is skipped.")
                 ]),
             FlagGroup("Events", eventFlags),
-            FlagGroup("Help", [help, version]),
+            FlagGroup("Help", [.help, .version]),
         ],
         examples: [
-            (
+            Example(
                 "Probe the tools and the secrets of a workspace",
                 [
                     #"echo '{"schema":"secret-delivery-context/v1","request_id":"r-1","workspace":"acme",\"#,
                     #"  "actor":{"id":"ci-7","kind":"ci"},"checks":["tools"]}' | lian-build integrate"#,
-                ]
-            )
+                ])
         ],
         notes: [
-            "It spawns nothing and writes nothing to disk.",
-            "Exit: 0 ok, 1 a check failed, 2 the input is not a context.",
+            "It spawns nothing and writes nothing to disk."
+        ],
+        exits: [
+            Entry("0", "ok"), Entry("1", "a check failed"), Entry("2", "the input is not a context"),
+            Entry("70", "a defect of ours"),
         ])
+
+    private static let token = Entry("ORCHESTRATOR_TOKEN", "what the orchestrator demands of its callers")
 
     private static let eventFlags = [
         Flag("--nats-url", .one("URL"), environment: "NATS_URL", "Publish lifecycle events there, best-effort."),
         Flag(
-            "--nats-nkey-seed", .one("SEED|@FILE"), environment: "NATS_NKEY_SEED", completion: .file,
+            "--nats-nkey-seed", .one("SEED|@FILE"), environment: "NATS_NKEY_SEED",
+            completion: .file(after: "@"),
             "The nkey seed; @FILE reads a file and keeps it off the process list."),
         Flag(
             "--nats-subject-prefix", .one("PREFIX"), environment: "NATS_SUBJECT_PREFIX",
             "Default: lian."),
         Flag("--nats-ca", .one("FILE"), completion: .file, "A CA to trust beside the system's, for tls://."),
     ]
-
-    private static let help = Flag.toggle("--help", short: "h", "This page.")
-    private static let version = Flag.toggle("--version", short: "v", "The version.")
 }

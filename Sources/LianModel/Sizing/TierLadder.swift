@@ -55,6 +55,9 @@ package struct LanguageDefault: Equatable, Sendable {
     ]
     private static let anyOther = LanguageDefault(size: RunnerSize(cpu: 2, memoryGB: 4), timeBudgetMinutes: 30)
 
+    /// Those that have a size of their own.
+    package static let languages = table.flatMap(\.languages)
+
     package static func of(_ language: String?) -> LanguageDefault {
         let name = language?.lowercased()
         guard let row = table.first(where: { row in row.languages.contains { $0 == name } }) else { return anyOther }

@@ -7,6 +7,8 @@ package struct ParsedArguments: Equatable, Sendable {
         case environment(String)
     }
 
+    /// What the flags were given to, as it is typed.
+    package let invocation: String
     private var values: [String: [String]] = [:]
     private var origins: [String: Origin] = [:]
 
@@ -21,7 +23,9 @@ package struct ParsedArguments: Equatable, Sendable {
         return name
     }
 
-    fileprivate init() {}
+    fileprivate init(to invocation: String) {
+        self.invocation = invocation
+    }
 
     mutating fileprivate func add(_ value: String, to name: String, from origin: Origin) {
         values[name, default: []].append(value)
@@ -32,36 +36,36 @@ package struct ParsedArguments: Equatable, Sendable {
 package enum ArgumentParser {
     /// Reads `--flag value`, `--flag=value` and switches. What is unknown, repeated or without its value is refused.
     package static func parse(
-        _ arguments: [String], for subcommand: Subcommand, environment: [String: String]
+        _ arguments: [String], for syntax: CommandSyntax, environment: [String: String]
     ) throws(LianError) -> ParsedArguments {
-        var parsed = ParsedArguments()
+        var parsed = ParsedArguments(to: syntax.invocation)
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             guard argument.hasPrefix("-"), argument != "-" else {
                 // A value that lost its flag may be a secret: only what looks like a plain word or path is repeated.
                 let isPlain = argument.utf8.allSatisfy { "abcdefghijklmnopqrstuvwxyz./-".utf8.contains($0) }
                 let word = isPlain ? "'\(shown(argument))'" : "argument \(arguments.count - rest.count)"
-                throw problem(subcommand, "\(word) is not a flag; \(subcommand.name) takes no other arguments")
+                throw problem(syntax, "\(word) is not a flag; \(syntax.name) takes no other arguments")
             }
             let (name, attached) = split(argument)
-            guard let flag = subcommand.flag(named: name) else { throw unknown(name, subcommand) }
+            guard let flag = syntax.flag(named: name) else { throw unknown(name, syntax) }
             guard flag.takesValue else {
-                guard attached == nil else { throw problem(subcommand, "\(flag.name) takes no value") }
+                guard attached == nil else { throw problem(syntax, "\(flag.name) takes no value") }
                 if !parsed.has(flag.name) { parsed.add("", to: flag.name, from: .flag) }
                 continue
             }
-            guard let value = attached ?? followingValue(&rest, subcommand) else {
+            guard let value = attached ?? followingValue(&rest, syntax) else {
                 throw problem(
-                    subcommand, "\(flag.name) needs a value: \(flag.name) \(flag.valueName ?? "")",
+                    syntax, "\(flag.name) needs a value: \(flag.name) \(flag.valueName ?? "")",
                     hint: "A value that starts with '-' is written \(flag.name)=VALUE.")
             }
             if case .one = flag.value, parsed.has(flag.name) {
-                throw problem(subcommand, "\(flag.name) is given twice; it takes one value")
+                throw problem(syntax, "\(flag.name) is given twice; it takes one value")
             }
             parsed.add(value, to: flag.name, from: .flag)
         }
         // An empty variable is how CI systems say that there is none.
-        for flag in subcommand.flags where !parsed.has(flag.name) {
+        for flag in syntax.flags where !parsed.has(flag.name) {
             guard let variable = flag.environment, let value = environment[variable], !value.isEmpty else { continue }
             parsed.add(value, to: flag.name, from: .environment(variable))
         }
@@ -74,34 +78,26 @@ package enum ArgumentParser {
     }
 
     /// The next argument, unless it is plainly the next flag: "--image --ssh-key k" has lost a value.
-    private static func followingValue(_ rest: inout ArraySlice<String>, _ subcommand: Subcommand) -> String? {
+    private static func followingValue(_ rest: inout ArraySlice<String>, _ syntax: CommandSyntax) -> String? {
         guard let next = rest.first else { return nil }
-        if next.hasPrefix("-"), next != "-", subcommand.flag(named: split(next).name) != nil { return nil }
+        if next.hasPrefix("-"), next != "-", syntax.flag(named: split(next).name) != nil { return nil }
         return rest.popFirst()
     }
 
-    private static func unknown(_ name: String, _ subcommand: Subcommand) -> LianError {
-        let nearest = nearestName(to: name, among: subcommand.flags.map(\.name))
+    private static func unknown(_ name: String, _ syntax: CommandSyntax) -> LianError {
+        let nearest = nearestName(to: name, among: syntax.flags.map(\.name))
         let suggestion = nearest.map { "; did you mean \($0)?" } ?? ""
-        return problem(subcommand, "\(shown(name)) is not a flag of \(subcommand.name)\(suggestion)")
+        return problem(syntax, "\(shown(name)) is not a flag of \(syntax.name)\(suggestion)")
     }
 
-    private static func problem(_ subcommand: Subcommand, _ message: String, hint: String? = nil) -> LianError {
+    private static func problem(_ syntax: CommandSyntax, _ message: String, hint: String? = nil) -> LianError {
         LianError(
             .invalidArgument, .arguments, message,
-            hint: hint ?? "lian-build \(subcommand.name) --help lists every flag.")
+            hint: hint ?? "\(syntax.invocation) --help lists every flag.")
     }
 
     /// A typed word may be long, or a secret in the wrong place: only its start is repeated.
     private static func shown(_ word: String) -> String {
         word.count > 40 ? String(word.prefix(37)) + "…" : word
-    }
-}
-
-extension Subcommand {
-    package func flag(named name: String) -> Flag? {
-        flags.first { flag in
-            flag.name == name || flag.short.map { name == "-\($0)" } ?? false
-        }
     }
 }

@@ -1,36 +1,27 @@
-import LianModel
-
-/// The help pages, made from the table of flags.
+/// The help pages, made from what can be typed.
 package enum HelpPage {
-    package static func general() -> String {
-        var lines = [
-            "lian-build \(lianBuildVersion): container builds on ephemeral remote BuildKit runners.",
-            "",
-            "Usage: lian-build SUBCOMMAND [flags]",
-            "",
-        ]
-        lines += Subcommand.all.map { "  \(padded($0.name, 12))\($0.summary)" }
-        lines += [
-            "",
-            "  lian-build SUBCOMMAND --help shows its flags; lian-build --version the version.",
-        ]
-        return lines.joined(separator: "\n") + "\n"
-    }
-
-    package static func page(for subcommand: Subcommand) -> String {
-        var lines = [subcommand.summary, "", "Usage:"]
-        lines += subcommand.usage.map { "  \($0)" }
-        for group in subcommand.groups {
+    package static func page(for syntax: CommandSyntax) -> String {
+        var lines = [syntax.summary, "", "Usage:"]
+        lines += syntax.usage.map { "  \($0)" }
+        if !syntax.subcommands.isEmpty {
+            lines += ["", "Subcommands:"]
+            lines += syntax.subcommands.map { "  \(padded($0.name, 12))\($0.summary)" }
+        }
+        for group in syntax.groups {
             lines += ["", "\(group.title):"]
             for flag in group.flags { lines += rows(flag) }
         }
-        if !subcommand.examples.isEmpty { lines += ["", "Examples:"] }
-        for (index, example) in subcommand.examples.enumerated() {
+        if !syntax.examples.isEmpty { lines += ["", "Examples:"] }
+        for (index, example) in syntax.examples.enumerated() {
             if index > 0 { lines.append("") }
             lines.append("  # \(example.purpose)")
             lines += example.lines.map { "  \($0)" }
         }
-        lines += [""] + subcommand.notes
+        lines += [""] + syntax.notes
+        if !syntax.exits.isEmpty {
+            lines += wrap(
+                "Exit: \(syntax.exits.map { "\($0.name) \($0.meaning)" }.joined(separator: ", ")).", to: width)
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -41,7 +32,7 @@ package enum HelpPage {
         let short = flag.short.map { "-\($0), " } ?? "    "
         let head = "  \(short)\(flag.name)\(flag.valueName.map { " \($0)" } ?? "")"
         var text = flag.help
-        if case .many = flag.value { text += " Repeatable." }
+        if flag.isRepeatable { text += " Repeatable." }
         if let variable = flag.environment { text += " [\(variable)]" }
         var wrapped = wrap(text, to: width - column)
         guard head.count < column else {

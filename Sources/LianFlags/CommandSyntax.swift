@@ -1,0 +1,78 @@
+/// What can be typed for one program or one of its subcommands.
+package struct CommandSyntax: Sendable {
+    package struct Example: Sendable {
+        package let purpose: String
+        package let lines: [String]
+
+        package init(_ purpose: String, _ lines: [String]) {
+            self.purpose = purpose
+            self.lines = lines
+        }
+    }
+
+    /// A word and what it stands for: an exit status, an environment variable without a flag, a file.
+    package struct Entry: Sendable {
+        package let name: String
+        package let meaning: String
+
+        package init(_ name: String, _ meaning: String) {
+            self.name = name
+            self.meaning = meaning
+        }
+    }
+
+    package let name: String
+    /// How it is typed in full: the program's name, and the subcommand's.
+    package let invocation: String
+    package let summary: String
+    package let usage: [String]
+    package let subcommands: [CommandSyntax]
+    package let groups: [FlagGroup]
+    package let examples: [Example]
+    package let notes: [String]
+    package let exits: [Entry]
+    /// Environment variables that no flag stands for.
+    package let variables: [Entry]
+    package let files: [Entry]
+
+    package init(
+        _ invocation: String, summary: String, usage: [String], subcommands: [CommandSyntax] = [],
+        groups: [FlagGroup], examples: [Example] = [], notes: [String] = [], exits: [Entry] = [],
+        variables: [Entry] = [], files: [Entry] = []
+    ) {
+        name = String(invocation.split(separator: " ").last ?? "")
+        self.invocation = invocation
+        self.summary = summary
+        self.usage = usage
+        self.subcommands = subcommands
+        self.groups = groups
+        self.examples = examples
+        self.notes = notes
+        self.exits = exits
+        self.variables = variables
+        self.files = files
+    }
+
+    package var flags: [Flag] { groups.flatMap(\.flags) }
+
+    package func flag(named name: String) -> Flag? {
+        flags.first { flag in
+            flag.name == name || flag.short.map { name == "-\($0)" } ?? false
+        }
+    }
+
+    package func subcommand(named name: String) -> CommandSyntax? {
+        subcommands.first { $0.name == name }
+    }
+}
+
+extension CommandSyntax {
+    package enum Question: Sendable { case help, version }
+
+    /// Whoever asks for help or the version gets it, whatever else stands there.
+    package func question(in arguments: [String]) -> Question? {
+        let given = Set(arguments.compactMap { flag(named: $0)?.name })
+        if given.contains(Flag.help.name) { return .help }
+        return given.contains(Flag.version.name) ? .version : nil
+    }
+}

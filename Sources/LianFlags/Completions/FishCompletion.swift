@@ -1,0 +1,55 @@
+struct FishCompletion {
+    let program: CommandSyntax
+
+    var lines: [String] {
+        ["# Completion of \(program.name) for fish."] + pathsAfterMarker + ["complete -c \(program.name) -f"]
+            + program.subcommands.map {
+                "\(start(program)) -a \($0.name) -d \(quoted($0.summary))"
+            } + program.levels.flatMap { level in level.flags.map { line($0, of: level) } }
+    }
+
+    private var pathsFunction: String { "__\(program.name)_paths" }
+
+    /// For values in which a path starts behind a marker.
+    private var pathsAfterMarker: [String] {
+        guard program.levels.contains(where: { $0.flags.contains { $0.completion.marker != nil } }) else { return [] }
+        return [
+            "function \(pathsFunction) --argument-names lister marker",
+            "    set -l value (string replace -r -- '^--[a-z-]*=' '' (commandline -ct))",
+            "    set -l parts (string split -m 1 -- $marker $value)",
+            "    test (count $parts) -eq 2; and string join \\n -- $parts[1]$marker($lister $parts[2])",
+            "end",
+        ]
+    }
+
+    private func start(_ level: CommandSyntax) -> String {
+        let condition: String? =
+            if level.name != program.name {
+                "__fish_seen_subcommand_from \(level.name)"
+            } else {
+                program.subcommands.isEmpty ? nil : "__fish_use_subcommand"
+            }
+        return "complete -c \(program.name)" + (condition.map { " -n \(quoted($0))" } ?? "")
+    }
+
+    private func line(_ flag: Flag, of level: CommandSyntax) -> String {
+        let short = flag.short.map { " -s \($0)" } ?? ""
+        let value = flag.takesValue ? " \(self.value(flag.completion))" : ""
+        return "\(start(level))\(short) -l \(flag.name.drop { $0 == "-" })\(value) -d \(quoted(flag.help))"
+    }
+
+    private func value(_ completion: Completion) -> String {
+        let lister = completion.paths == .folders ? "__fish_complete_directories" : "__fish_complete_path"
+        if let marker = completion.marker { return "-x -a \(quoted("(\(pathsFunction) \(lister) \(marker))"))" }
+        let words = completion.words.isEmpty ? "" : " -a \(quoted(completion.words.joined(separator: " ")))"
+        return switch completion.paths {
+        case .files: "-r -F\(words)"
+        case .folders: "-x -a \(quoted("(\(lister))"))"
+        case nil: "-x\(words)"
+        }
+    }
+
+    private func quoted(_ text: String) -> String {
+        "'" + text.map { $0 == "'" || $0 == "\\" ? "\\\($0)" : String($0) }.joined() + "'"
+    }
+}

@@ -1,0 +1,65 @@
+import LianFlags
+
+extension CommandSyntax {
+    package static let lianOrchestrator = CommandSyntax(
+        "lian-orchestrator",
+        summary: "Serves build runners on this machine: each with its own sshd and its own build engine.",
+        usage: ["lian-orchestrator [flags]"],
+        groups: [
+            FlagGroup(
+                "Serving",
+                [
+                    Flag(
+                        "--listen", .one("ADDR:PORT"),
+                        "Where to serve; port 0 takes a free one. Default: \(Options().listen.text)."),
+                    Flag(
+                        "--token-file", .one("FILE"), completion: .file,
+                        "The token that clients must send. Without it ORCHESTRATOR_TOKEN, and without that one is "
+                            + "made at DIR/token."),
+                    Flag(
+                        "--log", .one("FORM"), completion: .choices(of: EventLog.Form.self),
+                        "Of stderr: json or text. Default: text on a terminal, else json."),
+                ]),
+            FlagGroup(
+                "Runners",
+                [
+                    Flag(
+                        "--engine", .one("NAME"), completion: .choices(of: EngineChoice.self),
+                        "auto, buildkit, dockerd or docker; auto is the first of them that is there. Default: auto."),
+                    Flag(
+                        "--capacity", .one("N"),
+                        "How many there may be at once. Default: \(Options().capacity)."),
+                    Flag(
+                        "--on-stop", .one("WHAT"), completion: .choices(of: Options.OnStop.self),
+                        "destroy or keep them when this stops. Default: destroy."),
+                ]),
+            FlagGroup(
+                "State",
+                [
+                    Flag(
+                        "--state", .one("DIR"), completion: .folder,
+                        "Where everything is kept. Default: $XDG_STATE_HOME/lian-orchestrator, else "
+                            + "$HOME/.local/state/lian-orchestrator."),
+                    .toggle("--sweep", "Remove what an earlier run left behind, and exit."),
+                ]),
+            FlagGroup("Help", [.help, .version, .completions]),
+        ],
+        examples: [
+            Example("For the builds of this user on this machine", ["lian-orchestrator"]),
+            Example(
+                "On a free port, with limits of its own",
+                ["lian-orchestrator --listen 127.0.0.1:0 --capacity 4 --state /srv/runners"]),
+        ],
+        exits: [
+            Entry("0", "stopped, or swept"), Entry("1", "it cannot start, or something is left that cannot be removed"),
+            Entry("2", "the command line is wrong"),
+        ],
+        variables: [
+            Entry("ORCHESTRATOR_TOKEN", "the token that clients must send, where no file names one"),
+            Entry("XDG_STATE_HOME", "where the state folder is, unless --state names another"),
+        ],
+        files: [
+            Entry("DIR/listen", "the address of a running orchestrator"),
+            Entry("DIR/token", "the token, where none was given"),
+        ])
+}
