@@ -12,6 +12,10 @@ build:
 release:
     swift build -c release --static-swift-stdlib
 
+# A Debian package in .build/deb; with --check, also installed, used and purged in a clean chroot
+deb *FLAGS:
+    scripts/deb {{ FLAGS }}
+
 # Install what is missing, build, run all tests, or those whose names hold NAME
 test NAME="":
     scripts/test {{ NAME }}
