@@ -142,3 +142,7 @@ extension EndToEnd {
         }
     }
 }
+
+extension JSONValue {
+    fileprivate subscript(key: String, or fallback: String) -> String { self[key]?.stringValue ?? fallback }
+}

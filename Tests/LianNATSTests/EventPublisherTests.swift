@@ -29,7 +29,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
     private let restricted = """
         authorization {
           users = [
-            { nkey: "\(knownPublicKey)",
+            { nkey: "\(NATSServer.userPublicKey)",
               permissions: { publish: { allow: ["lian.acme.build.started", "lian.acme.build.completed"] } } }
             { user: "watcher", password: "w" }
           ]
@@ -74,7 +74,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
         try await withNATSServer(restricted) { server in
             let watcher = try await NATSSubscriber(port: server.port, login: "\"user\":\"watcher\",\"pass\":\"w\"")
             defer { watcher.stop() }
-            let publisher = EventPublisher(EventsSettings(url: server.url, nkeySeed: knownSeed))
+            let publisher = EventPublisher(EventsSettings(url: server.url, nkeySeed: NATSServer.userSeed))
             publisher.publish(started)
             #expect(await eventually { watcher.messages().count == 1 })
             publisher.publish(failed)
@@ -93,7 +93,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
         try await withNATSServer(restricted) { server in
             let watcher = try await NATSSubscriber(port: server.port, login: "\"user\":\"watcher\",\"pass\":\"w\"")
             defer { watcher.stop() }
-            let publisher = EventPublisher(EventsSettings(url: server.url, nkeySeed: knownSeed))
+            let publisher = EventPublisher(EventsSettings(url: server.url, nkeySeed: NATSServer.userSeed))
             publisher.publish(started)
             #expect(await eventually { watcher.messages().count == 1 })
             let other = IntegrateEvent(requestID: "r", workspace: "acme", status: "ok", checks: [:])
@@ -114,9 +114,9 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
     @Test func aWrongKeyIsAWarning() async throws {
         // A good seed that the server does not know.
         let other = restricted.replacing(
-            knownPublicKey, with: "UDMSTCQQ2GYHGWBX3RF5QXNMMQNQ6PHPE6SH4XKTUVHS6P23F7H7UMHN")
+            NATSServer.userPublicKey, with: "UDMSTCQQ2GYHGWBX3RF5QXNMMQNQ6PHPE6SH4XKTUVHS6P23F7H7UMHN")
         try await withNATSServer(other) { server in
-            let publisher = EventPublisher(EventsSettings(url: server.url, nkeySeed: knownSeed))
+            let publisher = EventPublisher(EventsSettings(url: server.url, nkeySeed: NATSServer.userSeed))
             publisher.publish(started)
             #expect(await eventually { server.log.contains("authentication error") })
             let report = await publisher.finish(within: .seconds(30))
@@ -126,7 +126,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
         }
     }
 
-    @Test(arguments: [String(knownSeed.dropLast(2)) + "AA", "hello", ""])
+    @Test(arguments: [String(NATSServer.userSeed.dropLast(2)) + "AA", "hello", ""])
     func aBrokenSeedIsAWarning(seed: String) async throws {
         let publisher = EventPublisher(EventsSettings(url: "nats://127.0.0.1:1", nkeySeed: seed))
         publisher.publish(started)

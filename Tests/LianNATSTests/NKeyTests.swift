@@ -1,9 +1,9 @@
 import LianNATS
+import LianTestSupport
 import Testing
 
-/// A seed and its public key as nats-io's own tools made them.
-let knownSeed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"
-let knownPublicKey = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
+private let knownSeed = NATSServer.userSeed
+private let knownPublicKey = NATSServer.userPublicKey
 
 @Suite struct NKeyTests {
     @Test func publicKeyIsDerivedFromTheSeed() throws {

@@ -6,6 +6,10 @@ import LianSystem
 package final class NATSServer: Sendable {
     package static let executable = findExecutable("nats-server", path: "/usr/sbin:/usr/bin:/usr/local/bin")
 
+    /// A user's seed and its public key as nats-io's own tools made them.
+    package static let userSeed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"
+    package static let userPublicKey = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
+
     package let port: Int
     private let process: RunningProcess
     private let folder: URL

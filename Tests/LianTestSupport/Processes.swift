@@ -1,24 +1,30 @@
 import Foundation
 
+/// Every process of this machine, as far as they can be seen.
+package func allProcesses() -> [Int32] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { Int32($0) }
+}
+
 /// The processes of this machine whose arguments or environment hold the text.
 package func processes(holding text: String, in file: String = "cmdline") -> [Int32] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    return names.compactMap { name in
-        guard let pid = Int32(name), let data = FileManager.default.contents(atPath: "/proc/\(pid)/\(file)"),
-            data.range(of: Data(text.utf8)) != nil
-        else { return nil }
-        return pid
+    let wanted = Data(text.utf8)
+    return allProcesses().filter { pid in
+        FileManager.default.contents(atPath: "/proc/\(pid)/\(file)")?.range(of: wanted) != nil
     }
 }
 
 /// The processes that work in the folder or below it.
 package func processes(workingIn folder: String) -> [Int32] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    return names.compactMap { name in
-        guard let pid = Int32(name),
-            let place = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/cwd"),
-            place == folder || place.hasPrefix(folder + "/") || place == folder + " (deleted)"
-        else { return nil }
-        return pid
+    allProcesses().filter { pid in
+        guard let place = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/cwd") else {
+            return false
+        }
+        return place == folder || place.hasPrefix(folder + "/") || place == folder + " (deleted)"
     }
+}
+
+/// For messages: the arguments, with spaces between them.
+package func commandLine(of pid: Int32) -> String {
+    let bytes = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline") ?? Data()
+    return String(decoding: bytes.map { $0 == 0 ? 0x20 : $0 }.prefix(200), as: UTF8.self)
 }

@@ -53,6 +53,11 @@ package struct SSHServer: Sendable {
     package func sessionPIDs() -> [pid_t] {
         allProcesses().filter { parent(of: $0) == pid }
     }
+
+    /// The processes that were started through it and still run, those that left their session too.
+    package func startedPIDs() -> [pid_t] {
+        allProcesses().filter { $0 != pid && environment(of: $0).contains("LIAN_TEST_SERVER=\(marker)") }
+    }
 }
 
 package struct FixtureError: Error, CustomStringConvertible {
@@ -142,6 +147,8 @@ private func stop(_ server: SSHServer) {
         next += 1
     }
     kill(server.pid, SIGTERM)
+    // One that a test stopped in its tracks hears nothing else.
+    kill(server.pid, SIGCONT)
     waitpid(server.pid, nil, 0)
     for pid in family.dropFirst() { kill(pid, SIGKILL) }
     for pid in allProcesses() where environment(of: pid).contains("LIAN_TEST_SERVER=\(server.marker)") {
@@ -174,10 +181,6 @@ package func runTool(
 package func freePort() throws -> Int {
     let listener = try ListeningSocket(port: 0)
     return listener.port
-}
-
-private func allProcesses() -> [pid_t] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { pid_t($0) }
 }
 
 private func parent(of pid: pid_t) -> pid_t? {

@@ -22,6 +22,8 @@ package final class ScriptedHTTPServer: Sendable {
         package let body: [UInt8]
         /// Which connection it came on, counted from 0.
         package let connection: Int
+        /// When all of it had come.
+        package let time: ContinuousClock.Instant
 
         package var json: JSONValue? { try? JSONValue.parse(body) }
     }
@@ -274,7 +276,7 @@ private struct RequestReader {
         let target = words[1].split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         return ScriptedHTTPServer.Request(
             method: String(words[0]), path: String(target[0]), query: target.count > 1 ? String(target[1]) : "",
-            headers: headers, body: body, connection: connection)
+            headers: headers, body: body, connection: connection, time: .now)
     }
 
     private mutating func readMore() -> Bool {

@@ -1,0 +1,50 @@
+import Foundation
+import LianTestSupport
+import Testing
+
+/// The fault matrix: each row is a test whose name begins with its number, so that scripts/faults can print them as a
+/// table. All drive the real lian-build, mostly against an orchestrator and an engine that are scripts, and always
+/// against a real sshd and a real NATS server.
+@Suite(.staged, .enabled(if: NATSServer.executable != nil, "there is no nats-server"))
+enum Faults {}
+
+/// What all cases share.
+struct Stage: Sendable {
+    let nats: NATSServer
+    let events: NATSSubscriber
+    /// Cases that work, and do not only wait, would slow each other down.
+    let turnstile = Turnstile(width: 2 * ProcessInfo.processInfo.activeProcessorCount)
+
+    @TaskLocal static var current: Stage?
+
+    /// Publishers log in with an nkey; the subscriber that looks on does with a password.
+    private static let configuration = """
+        authorization {
+          users: [
+            { nkey: "\(NATSServer.userPublicKey)" }
+            { user: "looker", password: "on" }
+          ]
+        }
+        """
+
+    static func with(_ body: @Sendable () async throws -> Void) async throws {
+        try await withNATSServer(configuration) { nats in
+            let events = try await NATSSubscriber(port: nats.port, login: "\"user\":\"looker\",\"pass\":\"on\"")
+            defer { events.stop() }
+            try await $current.withValue(Stage(nats: nats, events: events), operation: body)
+        }
+    }
+}
+
+/// Sets the stage once for all suites.
+struct StageTrait: SuiteTrait, TestScoping {
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+    ) async throws {
+        try await Stage.with(function)
+    }
+}
+
+extension Trait where Self == StageTrait {
+    static var staged: StageTrait { StageTrait() }
+}
