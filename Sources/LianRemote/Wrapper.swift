@@ -205,10 +205,10 @@ package enum Wrapper {
           kill -TERM 0
           exit 0
         }
-        # A client that cannot be written to is gone.
+        # A client that cannot be written to is gone; and nobody answers any more for a shell that was killed.
         beat() {
           trap '' PIPE
-          while sleep "$interval" && say H; do :; done
+          while sleep "$interval" && kill -0 $$ && say H; do :; done
           kill -HUP $$
         }
         await_end() {
