@@ -231,6 +231,9 @@ final class Attempt: Sendable {
             reporter.report(.finished(.sync, "sent \(sent) bytes in \(since(start)) ms"))
         } catch let failure as RemoteFailure {
             throw failure.lianError(.sync)
+        } catch let error as LianError where error.code == .connectionLost {
+            // To the connection every phase is its own.
+            throw error.during(.sync)
         }
     }
 

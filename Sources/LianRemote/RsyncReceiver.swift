@@ -81,6 +81,8 @@ private actor RsyncChannel: RemoteChannel {
     }
 
     nonisolated var sentBytes: Int { channel.sentBytes }
+    nonisolated var receivedBytes: Int { channel.receivedBytes }
+
     func write(_ bytes: [UInt8]) async throws { try await channel.write(bytes) }
     func closeInput() async throws { try await channel.closeInput() }
     func close() async -> RemoteEnd { await channel.close() }

@@ -113,6 +113,7 @@ package final class SSHChannel: RemoteChannel {
     }
 
     package var sentBytes: Int { counters.sent }
+    package var receivedBytes: Int { counters.received }
 
     package func write(_ bytes: [UInt8]) async throws {
         guard !bytes.isEmpty else { return }

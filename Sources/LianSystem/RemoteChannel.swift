@@ -42,8 +42,10 @@ package struct PumpResult: Sendable {
 
 /// A command that runs on the other side: its input, its two outputs, and its end.
 package protocol RemoteChannel: AnyObject, Sendable {
-    /// Bytes that went to the other side so far, by `write` and `pump` alike; asked for at any time.
+    /// Bytes that went to the other side so far, by `write` and `pump` alike, and that came from it; asked for at any
+    /// time.
     var sentBytes: Int { get }
+    var receivedBytes: Int { get }
     /// Waits until the other side has room for all of it; RemoteChannelClosed where the command ended before.
     func write(_ bytes: [UInt8]) async throws
     func closeInput() async throws

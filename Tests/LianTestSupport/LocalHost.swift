@@ -41,6 +41,7 @@ package final class LocalChannel: RemoteChannel {
     private let exit: Task<Int32, Never>
     private let state = Mutex((isCut: false, streamOpen: true, errorsOpen: true))
     private let sent = Atomic(0)
+    private let received = Atomic(0)
 
     fileprivate init(_ command: Command) throws {
         let stream = try socketPair()
@@ -62,6 +63,7 @@ package final class LocalChannel: RemoteChannel {
     }
 
     package var sentBytes: Int { sent.load(ordering: .relaxed) }
+    package var receivedBytes: Int { received.load(ordering: .relaxed) }
 
     func cut() {
         state.withLock { $0.isCut = true }
@@ -125,6 +127,7 @@ package final class LocalChannel: RemoteChannel {
     private func receive(_ descriptor: Int32) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: 65536) { buffer, count in
             count = max(0, Glibc.read(descriptor, buffer.baseAddress, buffer.count))
+            received.wrappingAdd(count, ordering: .relaxed)
         }
     }
 

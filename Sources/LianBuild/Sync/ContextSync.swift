@@ -13,6 +13,10 @@ struct ContextSync: Sendable {
     let helper: String
     let environment: [String: String]
 
+    /// In seconds. Neither a stopped process nor a dead disk closes a connection, and rsync's own timeout hears its
+    /// other side's signs of life where no data comes any more.
+    private static let stallLimit = 60
+
     static func find(installation: Installation?, environment: [String: String]) throws(LianError) -> ContextSync {
         guard let rsync = findExecutable("rsync", path: environment["PATH"]) else {
             throw LianError(
@@ -52,9 +56,12 @@ struct ContextSync: Sendable {
                 "LIAN_RSH_SOCKET": receiver.path,
             ])
         let walk = WalkOutcome()
+        let isJoined = Guarded(false)
         return try await withThrowingTaskGroup(of: Finished.self) { group in
             defer { group.cancelAll() }
-            group.addTask { try await carry(receiver, to: folder, over: connection, meter) }
+            group.addTask {
+                try await carry(receiver, to: folder, over: connection, meter) { isJoined.set(true) }
+            }
             group.addTask {
                 let input = SubprocessInput.writer { descriptor in
                     walk.run(transfer.context, into: descriptor)
@@ -65,17 +72,31 @@ struct ContextSync: Sendable {
                     throw Self.failure(error)
                 }
             }
-            var sent = 0
+            var sent: Int?
+            var complaint: LianError?
             while let finished = try await group.next() {
                 switch finished {
                 case .stream(let bytes): sent = bytes
                 case .rsync(let result):
                     try walk.check()
-                    try Self.check(result)
+                    complaint = Self.complaint(result)
+                    guard let complaint, sent == nil, isJoined.value, Self.otherSideIsGone(result) else { break }
+                    // The other side knows why, and tells as soon as its channel has closed.
+                    group.addTask {
+                        try await Task.sleep(for: .seconds(10))
+                        throw complaint
+                    }
+                    continue
                 }
+                if let complaint { throw complaint }
             }
-            return sent
+            return sent ?? 0
         }
+    }
+
+    /// As rsync says it: its stream broke off, the other side could not write, or the remote shell failed.
+    private static func otherSideIsGone(_ result: SubprocessResult) -> Bool {
+        [10, 11, 12, 255].contains { result.termination == .exited($0) }
     }
 
     private enum Finished: Sendable {
@@ -83,22 +104,29 @@ struct ContextSync: Sendable {
         case rsync(SubprocessResult)
     }
 
-    /// Joins rsync's two descriptors with the receiver on the runner.
+    /// Joins rsync's two descriptors with the receiver on the runner; says so before it begins.
     private func carry(
-        _ receiver: DescriptorReceiver, to folder: String, over connection: SSHConnection, _ meter: ContextMeter
+        _ receiver: DescriptorReceiver, to folder: String, over connection: SSHConnection, _ meter: ContextMeter,
+        joined: () -> Void
     ) async throws -> Finished {
         // rsync starts its remote shell at once; where it ends before that, its own exit tells why.
         guard let handed = try await receiver.receive(deadline: .now + .seconds(60)) else { return .stream(sent: 0) }
+        joined()
         let options = try RsyncServerOptions(transportArguments: handed.arguments)
         let channel = try await startRsyncReceiver(on: connection, folder: folder, options: options)
         meter.add(channel)
         do {
-            let pumped = try await channel.pump(input: handed.input, output: handed.output)
+            let pumped = try await Self.withoutStalling(channel) {
+                try await channel.pump(input: handed.input, output: handed.output)
+            }
             let end = await channel.close()
+            if let signal = end.signal {
+                throw Self.receiverFailed("was ended by signal \(signal)", pumped.errorOutput)
+            }
             guard end.isClean, let status = end.exitStatus else {
                 throw RemoteFailure.connectionLost("the runner's rsync ended without a word")
             }
-            guard status == 0 else { throw Self.receiverFailed(status, pumped.errorOutput) }
+            guard status == 0 else { throw Self.receiverFailed("exited with \(status)", pumped.errorOutput) }
             handed.finish(exitStatus: 0)
             return .stream(sent: pumped.sent)
         } catch {
@@ -107,24 +135,52 @@ struct ContextSync: Sendable {
         }
     }
 
-    private static func receiverFailed(_ status: Int32, _ words: [UInt8]) -> LianError {
+    /// Runs the body, unless nothing moves through the channel for too long.
+    private static func withoutStalling<Value: Sendable>(
+        _ channel: any RemoteChannel, _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await withThrowingTaskGroup(of: Value.self) { group in
+            defer { group.cancelAll() }
+            group.addTask(operation: body)
+            group.addTask {
+                var last = -1
+                var quiet = 0
+                // Counted, not measured: a machine that slept did not stall.
+                while quiet < stallLimit {
+                    try await Task.sleep(for: .seconds(1))
+                    let moved = channel.sentBytes + channel.receivedBytes
+                    quiet = moved == last ? quiet + 1 : 0
+                    last = moved
+                }
+                throw LianError(
+                    .contextSyncFailed, .sync,
+                    "the build context stopped on its way: nothing has moved for \(stallLimit) s",
+                    hint: "Check the network to the runner, and the disks and the rsync processes on both sides.")
+            }
+            guard let value = try await group.next() else { throw CancellationError() }
+            return value
+        }
+    }
+
+    private static func receiverFailed(_ how: String, _ words: [UInt8]) -> LianError {
         LianError(
-            .contextSyncFailed, .sync, "rsync on the runner exited with \(status)",
+            .contextSyncFailed, .sync, "rsync on the runner \(how)",
             hint: "Its last words say why; a full disk on the runner is the commonest cause.",
             logTail: lines(String(decoding: words, as: UTF8.self)))
     }
 
-    private static func check(_ result: SubprocessResult) throws {
-        if result.termination.isSuccess { return }
+    /// Nil where all went well.
+    private static func complaint(_ result: SubprocessResult) -> LianError? {
+        if result.termination.isSuccess { return nil }
         let how: String =
             switch result.termination {
-            // 24: a file vanished between the walk and the transfer.
-            case .exited(24): "files of the context vanished while they were sent (rsync exit 24)"
-            case .exited(let status): "rsync exited with \(status)"
-            case .signalled(let signal): "rsync was ended by signal \(signal)"
+            // A file vanished between the walk and the transfer.
+            case .exited(24): "found that files of the context vanished while they were sent (rsync exit 24)"
+            case .exited(let status): "exited with \(status)"
+            case .signalled(let signal): "was ended by signal \(signal)"
             }
-        throw LianError(
-            .contextSyncFailed, .sync, "the build context could not be sent: \(how)",
+        return LianError(
+            .contextSyncFailed, .sync, "the build context could not be sent: rsync \(how)",
             hint: "Its last words say why; files that change during a build belong into .dockerignore.",
             logTail: lines(result.errorText))
     }
