@@ -15,7 +15,9 @@ package final class DescriptorReceiver: Sendable {
         listener = try listenOnUnixSocket(path: path)
     }
 
-    deinit {
+    /// Takes the socket out of its folder. Not left to `deinit`: a thread that has just stopped waiting may hold the
+    /// object for a moment longer than its folder is there.
+    package func remove() {
         unlink(path)
     }
 

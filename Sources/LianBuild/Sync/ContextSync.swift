@@ -49,6 +49,7 @@ struct ContextSync: Sendable {
         let socketFolder = try TemporaryFolder(environment: environment)
         defer { socketFolder.remove() }
         let receiver = try DescriptorReceiver(folder: socketFolder.path)
+        defer { receiver.remove() }
         let command = Command(
             rsync, arguments(source: transfer.context.root),
             environment: [
