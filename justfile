@@ -36,6 +36,10 @@ bench *FLAGS:
 fuzz COUNT="100000" SEED="1":
     scripts/fuzz {{ COUNT }} {{ SEED }}
 
+# Every row of the fault matrix, the long ones too, with a table of results and times
+faults:
+    scripts/faults
+
 # What runs on a clean checkout after each change
 ci:
     .ci/run

@@ -13,7 +13,8 @@ package final class RunningBuild: Sendable {
     package init(_ command: Command, folder: URL, takeEnvelope: @escaping @Sendable (JSONValue) -> Void) throws {
         let name = UUID().uuidString
         errorFile = folder.appending(path: "\(name).err")
-        process = try RunningProcess(command, outputFile: folder.appending(path: "\(name).out"), errorFile: errorFile)
+        process = try RunningProcess(
+            command, outputFile: folder.appending(path: "\(name).out"), errorFile: errorFile, newSession: true)
         self.takeEnvelope = takeEnvelope
     }
 

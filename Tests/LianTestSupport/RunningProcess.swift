@@ -9,11 +9,13 @@ package final class RunningProcess: Sendable {
     private let outputPath: String
     private let end = Mutex<Termination?>(nil)
 
-    package init(_ command: Command, outputFile: URL, errorFile: URL? = nil) throws {
+    /// In a session of its own it has no terminal, also where the tests have one.
+    package init(_ command: Command, outputFile: URL, errorFile: URL? = nil, newSession: Bool = false) throws {
         outputPath = outputFile.path
         let output = try Self.open(outputFile)
         let errors = try Self.open(errorFile ?? outputFile)
-        pid = try spawnChild(command, streams: StandardStreams(output: output.raw, error: errors.raw))
+        pid = try spawnChild(
+            command, streams: StandardStreams(output: output.raw, error: errors.raw), newSession: newSession)
     }
 
     private static func open(_ file: URL) throws -> FileDescriptor {

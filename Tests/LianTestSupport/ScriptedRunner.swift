@@ -58,7 +58,13 @@ package struct ScriptedRunner: Sendable {
 
     /// As a machine that is switched off: nothing of what was started on it is left, nor what was in its memory.
     package func switchOff() {
-        for pid in server.startedPIDs() + server.sessionPIDs() { kill(pid, SIGKILL) }
+        // What starts a child in this moment is seen the next time.
+        for _ in 0..<100 {
+            let pids = server.startedPIDs() + server.sessionPIDs()
+            if pids.isEmpty { break }
+            for pid in pids { kill(pid, SIGKILL) }
+            usleep(10_000)
+        }
         for name in (try? FileManager.default.contentsOfDirectory(atPath: memory)) ?? [] {
             try? FileManager.default.removeItem(atPath: "\(memory)/\(name)")
         }

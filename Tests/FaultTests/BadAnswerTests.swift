@@ -1,0 +1,175 @@
+import Foundation
+import LianModel
+import LianTestSupport
+import Testing
+
+extension Faults {
+    /// Rows 8 to 10: the orchestrator answers what no orchestrator should.
+    @Suite struct BadAnswerTests {
+        /// An answer is cut off at 1 MiB, so whatever is sent costs little more than that.
+        private static let memoryLimit = 128 << 20
+
+        enum Flood: String, CaseIterable {
+            case oversized, endless, bomb
+
+            func reply() async throws -> ScriptedHTTPServer.Reply {
+                switch self {
+                case .oversized: return .answer(201, [UInt8](repeating: 0x20, count: 64 << 20))
+                case .endless: return .endless(201)
+                case .bomb:
+                    return try await withTemporaryFolder { folder in
+                        let file = folder.appending(path: "bomb")
+                        try await runTool(
+                            "/bin/sh", ["-c", "head -c 200M /dev/zero | gzip -1 >\"$0\"", file.path])
+                        return .answer(201, Array(try Data(contentsOf: file)), headers: ["Content-Encoding": "gzip"])
+                    }
+                }
+            }
+        }
+
+        @Test("row 08: the answer to the spawn is oversized, endless, or a bomb", arguments: Flood.allCases)
+        func floodedSpawn(_ flood: Flood) async throws {
+            let reply = try await flood.reply()
+            try await withScene { scene in
+                // The request that finds out what was spawned takes long enough for its memory to be seen.
+                scene.orchestrator.script(.spawn, [.lost(reply), .late(.milliseconds(500))])
+                let build = try await scene.build()
+                #expect(build.status == 3 && build.errorCode == "orchestrator_answer_invalid", "\(build.story)")
+                #expect(build.runnerID == "r-1" && build.isRunnerDestroyed == true)
+                #expect(scene.peakMemory > 0 && scene.peakMemory < Self.memoryLimit, "\(scene.peakMemory)")
+            }
+        }
+
+        @Test("row 08: the answer to the long-poll is oversized, endless, or a bomb", arguments: Flood.allCases)
+        func floodedPoll(_ flood: Flood) async throws {
+            let reply = try await flood.reply()
+            try await withScene { scene in
+                scene.orchestrator.setState("pending")
+                scene.orchestrator.script(.poll, [.fault(reply)])
+                scene.orchestrator.script(.destroy, [.late(.milliseconds(500))])
+                let build = try await scene.build()
+                #expect(build.status == 3 && build.errorCode == "orchestrator_answer_invalid", "\(build.story)")
+                #expect(build.isRunnerDestroyed == true)
+                #expect(scene.peakMemory > 0 && scene.peakMemory < Self.memoryLimit, "\(scene.peakMemory)")
+            }
+        }
+
+        @Test("row 08: the history is endless: a warning, and the build goes on") func floodedHistory() async throws {
+            try await withRunner { scene, _, _ in
+                scene.orchestrator.script(.p95, [.fault(.endless(200))])
+                let build = try await scene.build()
+                #expect(build.status == 0 && !build.warningCodes.isEmpty, "\(build.story)")
+                #expect(scene.peakMemory > 0 && scene.peakMemory < Self.memoryLimit, "\(scene.peakMemory)")
+            }
+        }
+
+        private static let garbage: [[UInt8]] = [
+            Array("it works!".utf8), Array(#"{"success":true,"data":"#.utf8), Array("[]".utf8), [0xFF, 0xFE, 0x00],
+            Array(#"{"success":true,"data":null,"error":null}"#.utf8), [],
+            Array(String(repeating: "[", count: 100_000).utf8),
+        ]
+
+        @Test("row 09: the answer to the spawn is no JSON that can be used, once", arguments: garbage)
+        func garbageOnce(_ bytes: [UInt8]) async throws {
+            try await withScene { scene in
+                scene.orchestrator.script(.spawn, [.lost(.answer(201, bytes)), .honest])
+                let build = try await scene.build()
+                #expect(build.status == 3 && build.errorCode == "orchestrator_answer_invalid", "\(build.story)")
+                // Its id was not known, so it was asked for with the same key.
+                #expect(Set(scene.orchestrator.spawnKeys).count == 1)
+                #expect(build.runnerID == "r-1" && build.isRunnerDestroyed == true)
+            }
+        }
+
+        @Test("row 09: the answer to the spawn is no JSON that can be used, for ever: the lease ends the runner")
+        func garbageForEver() async throws {
+            try await withScene { scene in
+                scene.allow { $0.leftToTheirLease = 1 }
+                scene.orchestrator.script(.spawn, [.lost(.answer(201, Array("it works!".utf8)))])
+                let build = try await scene.build()
+                #expect(build.status == 3 && build.errorCode == "orchestrator_answer_invalid", "\(build.story)")
+                #expect(build.isRunnerDestroyed == false && build.warningCodes.contains("runner_not_destroyed"))
+                // Nobody renews it.
+                #expect(scene.orchestrator.runners.map(\.beats.count) == [1])
+            }
+        }
+
+        @Test("row 09: the answer to the spawn is cut short for ever: the lease ends the runner")
+        func truncatedForEver() async throws {
+            try await withScene(waiting: true) { scene in
+                scene.allow { $0.leftToTheirLease = 1 }
+                scene.orchestrator.script(.spawn, [.lost(.truncated(201, Array(#"{"success":true}"#.utf8)))])
+                let build = try await scene.build(["--spawn-timeout", "2"])
+                #expect(build.status == 3 && build.errorCode == "orchestrator_unreachable", "\(build.story)")
+                #expect(build.isRunnerDestroyed == false && build.warningCodes.contains("runner_not_destroyed"))
+                #expect(Set(scene.orchestrator.spawnKeys).count == 1)
+            }
+        }
+
+        /// Fields of a runner that are not as they must be; its id can be read in all of them.
+        private static let wrongFields: [(name: String, value: JSONValue)] = [
+            ("port", "22"), ("port", 70000), ("state", "happy"), ("state", nil), ("host", ["127.0.0.1"]),
+            ("host", "a b"), ("host", "x'y"), ("host", "-oProxyCommand=x\u{1B}"), ("user", "root\n"), ("user", ""),
+            ("work_dir", "build"), ("work_dir", "/build/../etc"), ("work_dir", "/a b"), ("host_keys", "ssh-ed25519"),
+            ("host_keys", ["ssh-ed25519 not-base64"]), ("workspace", 7), ("size", "large"),
+        ]
+
+        @Test(
+            "row 09: a field of the runner is of the wrong type, or no host is: destroyed by its id", arguments: 0..<17)
+        func wrongField(_ index: Int) async throws {
+            let (name, value) = Self.wrongFields[index]
+            try await withScene { scene in
+                scene.orchestrator.script(.spawn, [.changed { $0[name] = value }])
+                let build = try await scene.build()
+                #expect(build.status == 3 && build.errorCode == "orchestrator_answer_invalid", "\(build.story)")
+                #expect(build.message.contains(name))
+                #expect(build.runnerID == "r-1" && build.isRunnerDestroyed == true)
+                #expect(scene.orchestrator.requests(.spawn).count == 1)
+            }
+        }
+
+        @Test("row 09: the runner's id is of the wrong type, once", arguments: [7, "", "../r-1", nil] as [JSONValue])
+        func wrongID(_ id: JSONValue) async throws {
+            try await withScene { scene in
+                scene.orchestrator.script(.spawn, [.changed { $0["runner_id"] = id }, .honest])
+                let build = try await scene.build()
+                #expect(build.status == 3 && build.errorCode == "orchestrator_answer_invalid", "\(build.story)")
+                #expect(build.runnerID == "r-1" && build.isRunnerDestroyed == true)
+            }
+        }
+
+        @Test("row 09: the answer to the long-poll is not of this runner, or nonsense", arguments: [false, true])
+        func badPoll(_ isOfAnother: Bool) async throws {
+            try await withScene { scene in
+                scene.orchestrator.setState("pending")
+                scene.orchestrator.script(
+                    .poll, [isOfAnother ? .changed { $0["runner_id"] = "r-77" } : .fault(.answer(200, [0x7B]))])
+                // Held back, its answer would come only after a while.
+                let build = try await scene.build(["--spawn-timeout", "3"])
+                #expect(build.status == 3, "\(build.story)")
+                #expect(build.runnerID == "r-1" && build.isRunnerDestroyed == true)
+            }
+        }
+
+        private static let redirects: [(status: Int, toFile: Bool)] = [
+            (301, false), (302, false), (303, false), (307, false), (308, false), (302, true), (307, true),
+        ]
+
+        @Test("row 10: a redirect to another host or to a file is not followed", arguments: 0..<7)
+        func redirect(_ index: Int) async throws {
+            let (status, toFile) = Self.redirects[index]
+            try await withScene { scene in
+                try await withScriptedHTTPServer { other in
+                    let target = toFile ? "file:///etc/hostname" : "\(other.url)/api/v1/runners"
+                    for route in [ScriptedOrchestrator.Route.spawn, .p95] {
+                        scene.orchestrator.script(route, [.fault(.answer(status, headers: ["Location": target]))])
+                    }
+                    let build = try await scene.build()
+                    #expect(build.status == 3 && build.errorCode == "orchestrator_answer_invalid", "\(build.story)")
+                    #expect(build.message.contains("redirect") && other.connections == 0)
+                    #expect(scene.orchestrator.requests(.spawn).count == 1 && build["runner"] == .null)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+import Foundation
+import Glibc
+import LianSystem
+import LianTestSupport
+import Testing
+
+extension Faults {
+    /// What looks after each case whether all is in order would see where it is not.
+    @Suite struct FixtureTests {
+        private func expectTold(
+            _ words: String, _ harm: @Sendable (FaultScene, ScriptedRunner) async throws -> Void
+        ) async throws {
+            try await withKnownIssue {
+                try await withRunner { scene, runner, _ in try await harm(scene, runner) }
+            } matching: { issue in
+                "\(issue)".contains(words)
+            }
+        }
+
+        @Test func aSecretInAnArgument() async throws {
+            try await expectTold("the build secret in cmdline") { scene, runner in
+                try runner.setEngine("sleep 0.5; \(ScriptedRunner.success)")
+                _ = try await scene.build(["--label", "told=\(scene.secrets.buildSecret)"])
+            }
+        }
+
+        @Test func aSecretInTheLog() async throws {
+            try await expectTold("the passphrase in") { scene, runner in
+                try runner.setEngine("echo '#1 \(scene.secrets.passphrase)'; \(ScriptedRunner.success)")
+                _ = try await scene.build()
+            }
+        }
+
+        @Test func aRunnerThatLives() async throws {
+            try await expectTold("r-1") { scene, _ in
+                scene.orchestrator.script(.destroy, [.fault(.answer(404))])
+                _ = try await scene.build()
+            }
+        }
+
+        @Test func aProcessOnTheRunner() async throws {
+            try await expectTold("sleep 30") { scene, runner in
+                try runner.setEngine("setsid sleep 30 >/dev/null 2>&1 &\n\(ScriptedRunner.success)")
+                _ = try await scene.build()
+            }
+        }
+
+        @Test func aFileInTheTemporaryFolder() async throws {
+            try await expectTold("forgotten") { scene, _ in
+                _ = try await scene.build()
+                try writeFile(scene.folder.appending(path: "tmp/forgotten").path, "")
+            }
+        }
+    }
+}
