@@ -27,9 +27,11 @@ import Testing
         #expect(mistake.termination == .exited(2))
         #expect(mistake.outputText.isEmpty)
         #expect(
-            mistake.errorText
-                == "error: unknown flag --lisen; did you mean --listen?\nhint: lian-orchestrator --help lists the flags\n"
-        )
+            mistake.errorText == """
+                error: --lisen is not a flag of lian-orchestrator; did you mean --listen?
+                hint: lian-orchestrator --help lists every flag.
+
+                """)
     }
 
     @Test func whatItNeedsIsNamed() async throws {
