@@ -142,7 +142,3 @@ extension EndToEnd {
         }
     }
 }
-
-extension JSONValue {
-    fileprivate subscript(key: String, or fallback: String) -> String { self[key]?.stringValue ?? fallback }
-}

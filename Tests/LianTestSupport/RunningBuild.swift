@@ -83,3 +83,7 @@ package struct FinishedBuild: Sendable {
     /// What it came to in a word, for an expectation's message.
     package var story: String { "\(output)\(errorText)" }
 }
+
+extension JSONValue {
+    package subscript(key: String, or fallback: String) -> String { self[key]?.stringValue ?? fallback }
+}
