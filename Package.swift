@@ -61,6 +61,8 @@ let package = Package(
         executable("lian-orchestrator", ["LianOrchestrator", "LianSystem"]),
         // Not installed: writes the man pages of the others.
         executable("lian-manpages", ["LianCLI", "LianFlags", "LianOrchestrator", "LianSystem"]),
+        // Not installed either: the benchmark connects by it as a build does.
+        executable("bench-connect", ["LianModel", "LianSSH", "LianSystem"]),
 
         .target(
             name: "LianTestSupport", dependencies: ["LianContext", "LianIntegrate", "LianModel", "LianSystem"],
