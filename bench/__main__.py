@@ -1,0 +1,126 @@
+"""Runs the benchmark: scripts/bench says how."""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from bench import tables
+from bench.machine import machine
+from bench.processes import BenchFailure
+from bench.rows import connect, events, jobs, memory, orchestrator, overhead, startup
+from bench.run import Run, Selection, say
+from bench.targets import NOT_MEASURED
+
+# Large contexts last: what they leave behind in memory and on the disk slows nobody.
+ROWS = {
+    "startup, dry-run": startup.startup, "connect": connect.connect, "overhead": overhead.overhead,
+    "events": events.events, "whole": jobs.whole_jobs, "ready": jobs.whole_jobs_on_ready_runners,
+    "context": jobs.contexts, "memory": memory.memory, "growth": memory.growth, "log": memory.log,
+    "orchestrator": orchestrator.orchestrator,
+}
+NEEDS_NO_RUNNER = (startup.startup,)
+
+
+def main() -> int:
+    options = arguments()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    start = time.monotonic()
+    load = machine(None)["load"]
+    with ExitStack() as stack:
+        run = Run(
+            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lb-"))), options.binaries, bridge(stack),
+            options.quick, Selection(tuple(options.only)), stack)
+        try:
+            measure(run)
+        except KeyboardInterrupt:
+            # Nothing is left half undone by impatience.
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            say("interrupted: undoing what was made")
+            return 130
+        engine = next((stage.engine for stage in run.stages.values()), None)
+        results = {
+            "form": "quick: contexts of a tenth, few rounds; for trying it out" if options.quick else "full",
+            "machine": {**machine(engine), "load": load},
+            "settings": {name: setting.description for name, setting in run.settings.items()},
+            "notes": run.notes, "measures": run.measures,
+        }
+    show(results, is_whole=not options.only)
+    write(results, options.output)
+    say(f"{round(time.monotonic() - start)} s; all figures are in {options.output}")
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="lian-build side by side with its peers")
+    parser.add_argument("--binaries", required=True, type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help="under two minutes: small contexts, few rounds")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="ROW/CONTEXT/SETTING",
+        help="rows: whole, ready, context, connect, overhead, memory, growth, log, events, startup, dry-run, "
+             "orchestrator; parts may be empty or left out; repeatable")
+    parser.add_argument(
+        "--output", type=Path, help="default: bench/results.json for a full run of all rows, else .build/bench.json")
+    options = parser.parse_args()
+    is_whole = not options.quick and not options.only
+    options.output = options.output or (tables.RESULTS if is_whole else Path(".build/bench.json"))
+    return options
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def bridge(stack: ExitStack) -> Path | None:
+    """The delaying bridge, compiled by the first compiler there is."""
+    compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
+    if compiler is None:
+        return None
+    program = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lb-bridge-"))) / "delay_bridge"
+    source = Path(__file__).with_name("delay_bridge.c")
+    subprocess.run([compiler, "-O2", "-pthread", "-o", str(program), str(source)], check=True)
+    return program
+
+
+def measure(run: Run) -> None:
+    for name, row in ROWS.items():
+        if os.geteuid() != 0 and row not in NEEDS_NO_RUNNER:
+            run.note("runners with engines of their own take root: only what needs no runner was measured")
+            continue
+        try:
+            row(run)
+        except BenchFailure as failure:
+            run.note(f"{name} could not be measured to its end: {failure}")
+
+
+def show(results: dict[str, Any], is_whole: bool) -> None:
+    for name in ("run", "comparisons", "growth", "orchestrator", "targets"):
+        rows = [row for row in tables.TABLES[name](results) if is_whole or NOT_MEASURED not in row]
+        if len(rows) > 1:
+            print(f"\n{tables.as_text(rows)}")
+    sys.stdout.flush()
+
+
+def write(results: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    text = json.dumps(results, indent=1)
+    # What a tool said of its failure may name our temporary folder.
+    path.write_text(re.sub(r"[^\s\"']*/lb-[^\s\"'/]+", "TMP", text) + "\n")
+    # Behind sudo it is still the caller's.
+    if "SUDO_UID" in os.environ:
+        os.chown(path, int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))
+
+
+sys.exit(main())

@@ -1,0 +1,53 @@
+"""The orchestrator's HTTP, from Python."""
+
+import http.client
+import json
+from typing import Any
+
+from bench.processes import BenchFailure
+from bench.stage import TOKEN
+
+
+class Client:
+    """One kept connection to the orchestrator."""
+
+    def __init__(self, address: str) -> None:
+        self.connection = http.client.HTTPConnection(address, timeout=60)
+
+    def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> tuple[int, dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        if key:
+            headers["Idempotency-Key"] = key
+        self.connection.request(method, path, json.dumps(body) if body else None, headers)
+        response = self.connection.getresponse()
+        return response.status, json.loads(response.read())
+
+    def spawn(self, name: str, public_key: str) -> dict[str, Any]:
+        """A runner that is ready."""
+        return self.wait_until_ready(self.ask_for_runner(name, public_key, 2, 4096)["runner_id"])
+
+    def ask_for_runner(self, name: str, public_key: str, cpu: int, memory_mb: int) -> dict[str, Any]:
+        body = spawn_request(name, public_key, cpu, memory_mb)
+        status, answer = self.call("POST", "/api/v1/runners", body, f"spawn-{name}")
+        if status not in (200, 201):
+            raise BenchFailure(f"a spawn was answered {status}: {answer['error']}")
+        runner: dict[str, Any] = answer["data"]
+        return runner
+
+    def wait_until_ready(self, runner: str) -> dict[str, Any]:
+        while True:
+            answer: dict[str, Any] = self.call("GET", f"/api/v1/runners/{runner}?wait=30")[1]["data"]
+            if answer["state"] == "ready":
+                return answer
+            if answer["state"] != "pending":
+                raise BenchFailure(f"a runner is {answer['state']}: {answer.get('reason')}")
+
+    def destroy(self, runner: str) -> None:
+        self.call("DELETE", f"/api/v1/runners/{runner}")
+
+
+def spawn_request(name: str, public_key: str, cpu: int, memory_mb: int) -> dict[str, Any]:
+    return {
+        "workspace": "bench", "build_id": name, "attempt": 1, "size": {"cpu": cpu, "memory_mb": memory_mb},
+        "time_budget_minutes": 30, "lease_seconds": 600, "ssh_public_key": public_key,
+    }

@@ -1,0 +1,126 @@
+"""The targets, and what a run says of each: met, missed, or not measured."""
+
+from dataclasses import dataclass
+from typing import Any
+
+Measure = dict[str, Any]
+# A difference of events that is no more than what one run differs from the next.
+NOISE_MS = 5
+NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    what: str
+    setting: str
+    target: str
+    measured: str
+    # The lowest and the highest of the rounds.
+    spread: str
+    met: bool | None
+
+
+@dataclass(frozen=True)
+class RatioTarget:
+    """How many times as long a peer takes, in the same round."""
+
+    what: str
+    row: str
+    context: str | None
+    # By setting: against the plain script, and against the best peer.
+    plain: dict[str, float]
+    best: dict[str, float]
+
+    def verdicts(self, measures: list[Measure]) -> list[Verdict]:
+        found = []
+        for setting in ("loopback", "far"):
+            measure = find(measures, self.row, self.context, setting)
+            for peer, targets in (("plain", self.plain), ("best", self.best)):
+                if setting in targets:
+                    found.append(self.verdict(measure, peer, setting, targets[setting]))
+        return found
+
+    def verdict(self, measure: Measure | None, peer: str, setting: str, target: float) -> Verdict:
+        name = measure[peer] if measure else None
+        ratio = measure["ratios"][name] if measure and name else None
+        what = f"{self.what}, against the {'plain one' if peer == 'plain' else 'best peer'}"
+        if ratio is None:
+            return Verdict(what, setting, f"{target} ×", NOT_MEASURED, "", None)
+        return Verdict(
+            f"{what} ({name})" if peer == "best" else what, setting, f"{target} ×", f"{ratio['median']} ×",
+            f"{ratio['low']} – {ratio['high']}", ratio["median"] >= target)
+
+
+@dataclass(frozen=True)
+class LimitTarget:
+    """What must not be more than a limit: `value` finds the figure, its spread with it."""
+
+    what: str
+    row: str
+    context: str | None
+    limit: float
+    unit: str
+    settings: tuple[str, ...] = ("loopback",)
+    of: str = ""
+
+    def verdicts(self, measures: list[Measure]) -> list[Verdict]:
+        return [self.verdict(find(measures, self.row, self.context, setting), setting) for setting in self.settings]
+
+    def verdict(self, measure: Measure | None, setting: str) -> Verdict:
+        target = f"{self.limit:g} {self.unit}"
+        found = self.figure(measure) if measure else None
+        if found is None:
+            return Verdict(self.what, setting, target, NOT_MEASURED, "", None)
+        spread = f"{found['low']} – {found['high']}" if "low" in found else ""
+        noise = NOISE_MS if self.row == "events" else 0
+        return Verdict(
+            self.what, setting, target, f"{found['median']} {self.unit}", spread, found["median"] <= self.limit + noise)
+
+    def figure(self, measure: Measure) -> Measure | None:
+        found: Measure | None
+        if self.row == "overhead":
+            found = measure["difference"]
+        elif self.row == "events":
+            found = measure["differences"].get(self.of)
+        elif self.of in measure.get("tools", {}):
+            found = measure["tools"][self.of]
+        else:
+            peak = measure["figures"].get("peaks_mb", {}).get(self.of)
+            found = {"median": peak}
+        return found if found and found.get("median") is not None else None
+
+
+def find(measures: list[Measure], row: str, context: str | None, setting: str) -> Measure | None:
+    wanted = (row, context, setting)
+    return next((one for one in measures if (one["row"], one["context"], one["setting"]) == wanted), None)
+
+
+def both(loopback: float, far: float) -> dict[str, float]:
+    return {"loopback": loopback, "far": far}
+
+
+TARGETS: list[RatioTarget | LimitTarget] = [
+    RatioTarget("connect to first exec", "connect", None, {}, both(3, 1.6)),
+    RatioTarget("whole job, a", "whole", "a", both(3.5, 2.6), both(2.2, 1.5)),
+    RatioTarget("whole job, a, on a runner that is up", "ready", "a", both(3.5, 2.6), both(2.2, 1.5)),
+    RatioTarget("context there, connect included, b", "context", "b", both(1.6, 1.7), both(1.3, 1.3)),
+    RatioTarget("context there, connect included, c", "context", "c", both(1.6, 1.7), both(1.3, 1.3)),
+    RatioTarget("whole job, b", "whole", "b", both(1.35, 1.45), both(1.2, 1.25)),
+    RatioTarget("whole job, c", "whole", "c", both(1.35, 1.45), both(1.2, 1.25)),
+    RatioTarget("context there, connect included, e", "context", "e", {}, both(1.3, 1.5)),
+    RatioTarget("context there, connect included, d", "context", "d", {}, both(1, 1)),
+    LimitTarget("own overhead beyond solve, bytes and round trips", "overhead", "a", 40, "ms", ("loopback", "far")),
+    *(LimitTarget(f"peak memory of lian-build, {name}", "memory", name, 40, "MB", of="lian-build") for name in "abcde"),
+    LimitTarget("peak memory of lian-build, 10,000 files", "growth", "files-10000", 40, "MB", of="lian-build"),
+    LimitTarget("peak memory of lian-build, 100,000 files", "growth", "files-100000", 80, "MB", of="lian-build"),
+    LimitTarget("peak memory of lian-build, 10 MB of log", "log", "log-10", 40, "MB", of="lian-build"),
+    LimitTarget("peak memory of lian-build, 100 MB of log", "log", "log-100", 40, "MB", of="lian-build"),
+    LimitTarget("events with a dead broker, against none", "events", "a", 0, "ms", of="dead broker"),
+    LimitTarget("events with a hung broker, against none", "events", "a", 0, "ms", of="hung broker"),
+    LimitTarget("start-up, --version", "startup", "version", 15, "ms", of="lian-build"),
+    LimitTarget("integrate with secrets and directives", "startup", "integrate", 30, "ms", of="lian-build"),
+]
+
+
+def verdicts(measures: list[Measure]) -> list[Verdict]:
+    return [verdict for target in TARGETS for verdict in target.verdicts(measures)]
