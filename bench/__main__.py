@@ -4,9 +4,7 @@ import argparse
 import json
 import os
 import re
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -40,8 +38,8 @@ def main() -> int:
     load = machine(None)["load"]
     with ExitStack() as stack:
         run = Run(
-            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lb-"))), options.binaries, bridge(stack),
-            options.quick, Selection(tuple(options.only)), stack)
+            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lb-"))), options.binaries, options.quick,
+            Selection(tuple(options.only)), stack)
         try:
             measure(run)
         except KeyboardInterrupt:
@@ -83,17 +81,6 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def bridge(stack: ExitStack) -> Path | None:
-    """The delaying bridge, compiled by the first compiler there is."""
-    compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
-    if compiler is None:
-        return None
-    program = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lb-bridge-"))) / "delay_bridge"
-    source = Path(__file__).with_name("delay_bridge.c")
-    subprocess.run([compiler, "-O2", "-pthread", "-o", str(program), str(source)], check=True)
-    return program
-
-
 def measure(run: Run) -> None:
     for name, row in ROWS.items():
         if os.geteuid() != 0 and row not in NEEDS_NO_RUNNER:
@@ -115,9 +102,10 @@ def show(results: dict[str, Any], is_whole: bool) -> None:
 
 def write(results: dict[str, Any], path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
-    text = json.dumps(results, indent=1)
+    measures = ",\n".join(json.dumps(measure) for measure in results["measures"])
+    rest = json.dumps({**results, "measures": []}, indent=1).removesuffix("]\n}")
     # What a tool said of its failure may name our temporary folder.
-    path.write_text(re.sub(r"[^\s\"']*/lb-[^\s\"'/]+", "TMP", text) + "\n")
+    path.write_text(re.sub(r"[^\s\"']*/lb-[^\s\"'/]+", "TMP", f"{rest}\n{measures}\n ]\n}}\n"))
     # Behind sudo it is still the caller's.
     if "SUDO_UID" in os.environ:
         os.chown(path, int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))

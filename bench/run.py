@@ -21,7 +21,7 @@ class Selection:
     def takes(self, row: str, context: str | None = None, setting: str | None = None) -> bool:
         asked = (row, context, setting)
         return not self.patterns or any(
-            all(not want or is_ is None or want == is_ for want, is_ in zip(pattern.split("/"), asked))
+            all(not want or have is None or want == have for want, have in zip(pattern.split("/"), asked, strict=False))
             for pattern in self.patterns)
 
 
@@ -29,7 +29,6 @@ class Selection:
 class Run:
     folder: Path
     binaries: Path
-    bridge: Path | None
     quick: bool
     selection: Selection
     stack: ExitStack
@@ -62,7 +61,7 @@ class Run:
             if any(note.startswith("no far setting") for note in self.notes):
                 return None
             try:
-                self.settings[name] = self.stack.enter_context(far_setting(self.folder, self.bridge))
+                self.settings[name] = self.stack.enter_context(far_setting(self.folder))
             except NoFarSetting as why:
                 self.note(f"no far setting, loopback alone: {why}")
                 return None

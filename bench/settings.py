@@ -9,6 +9,7 @@ route to that address leads over the line, so that every tool reaches it under t
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,14 +44,14 @@ class NoFarSetting(Exception):
 
 
 @contextmanager
-def far_setting(folder: Path, bridge: Path | None) -> Iterator[Setting]:
+def far_setting(folder: Path) -> Iterator[Setting]:
     """The far setting, or NoFarSetting."""
     if os.geteuid() != 0:
         raise NoFarSetting("network namespaces take root")
     with ExitStack() as stack:
         try:
             near, middle, far = (stack.enter_context(namespace(folder / f"namespace{index}.log")) for index in range(3))
-            how = lay_line(stack, folder, bridge, near, middle, far)
+            how = lay_line(stack, folder, near, middle, far)
             address(near, far)
         except (BenchFailure, subprocess.CalledProcessError) as problem:
             said = getattr(problem, "stderr", "") or ""
@@ -83,9 +84,7 @@ def tell(holder: int, *command: str) -> None:
     subprocess.run([*inside(holder), *command], check=True, capture_output=True, text=True)
 
 
-def lay_line(
-    stack: ExitStack, folder: Path, bridge: Path | None, near: int, middle: int, far: int,
-) -> str:
+def lay_line(stack: ExitStack, folder: Path, near: int, middle: int, far: int) -> str:
     """Joins `line` in the near namespace with `line` in the far one; says by what."""
     delay_us = ROUND_TRIP_MS * 1000 // 2
     if has_netem(middle):
@@ -94,14 +93,25 @@ def lay_line(
             tell(side, "tc", "qdisc", "add", "dev", "line", "root", "netem", "delay", f"{delay_us}us", "rate",
                  str(BITS_PER_SECOND), "limit", "100000")
         return "netem"
-    if bridge is None:
-        raise NoFarSetting("the kernel has no netem, and there is no C compiler for the bridge in its place")
+    bridge = compiled_bridge(folder)
     for side, name in ((near, "left"), (far, "right")):
         tell(middle, "ip", "link", "add", name, "type", "veth", "peer", "name", "line", "netns", str(side))
         tell(middle, "ip", "link", "set", name, "up")
     stack.enter_context(daemon(
         [*inside(middle), str(bridge), "left", "right", str(delay_us), str(BITS_PER_SECOND)], folder / "bridge.log"))
     return "a delaying bridge"
+
+
+def compiled_bridge(folder: Path) -> Path:
+    """By the first compiler there is; Swift brings clang along."""
+    compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
+    if compiler is None:
+        raise NoFarSetting("the kernel has no netem, and there is no C compiler for the bridge in its place")
+    program = folder / "delay_bridge"
+    source = Path(__file__).with_name("delay_bridge.c")
+    subprocess.run(
+        [compiler, "-O2", "-pthread", "-o", str(program), str(source)], check=True, capture_output=True, text=True)
+    return program
 
 
 def has_netem(holder: int) -> bool:
