@@ -134,17 +134,18 @@ one_connection() {
   end_master
 }
 
-# tar instead of rsync, and all of it in one command on the runner. The arguments are what packs and what unpacks.
+# tar instead of rsync, and all of it in one command on the runner. The arguments are tar's for packing; `unpack` holds
+# those for unpacking.
 by_tar() {
-  local pack=$1 unpack=$2 after=true line
+  local after=true line
   spawn read_by_bash
   set_ssh "${tuned[@]}"
   set_excludes ./
   set_solve "$work/context"
   [ "${STOP-}" = context ] || after="buildctl ${solve[*]} >&2 && echo built"
   while read -r line; do stamp "$line"; done < <(
-    tar -C "$CONTEXT" "${excludes[@]}" -cf - . | $pack |
-      "${ssh[@]}" "$host" "mkdir $work/context && $unpack | tar -C $work/context -xf - && echo context && $after" ||
+    tar -C "$CONTEXT" "${excludes[@]}" "$@" -cf - . |
+      "${ssh[@]}" "$host" "mkdir $work/context && tar -C $work/context ${unpack-} -xf - && echo context && $after" ||
       echo failed)
 }
 
@@ -177,13 +178,22 @@ ssh_on_path() {
   chmod 755 "$SCRATCH/bin/ssh"
 }
 
+# For the row of the connection alone: `ssh PORT USER [tuned]` prints the command, a word a line, to which the host and
+# what is to be run there are added.
+if [ "$1" = ssh ]; then
+  port=$2 user=$3
+  if [ "${4-}" = tuned ]; then set_ssh "${tuned[@]}"; else set_ssh; fi
+  printf '%s\n' "${ssh[@]}"
+  exit
+fi
+
 stamp start
 case $1 in
   plain) plain ;;
   one-connection) one_connection ;;
   one-connection-zstd) one_connection -z --zc=zstd --zl=1 ;;
-  tar) by_tar cat cat ;;
-  tar-zstd) by_tar 'zstd -q -1 -T0 -c' 'zstd -q -d -c' ;;
+  tar) by_tar ;;
+  tar-zstd) unpack='-I zstd' by_tar -I 'zstd -q -1 -T0' ;;
   buildctl-ssh) buildctl_over_ssh ;;
   buildx-remote) buildx_remote ;;
   *) echo "no peer is called '$1'" >&2; exit 2 ;;

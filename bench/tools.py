@@ -20,6 +20,7 @@ from bench.stage import TOKEN, Stage, module_environment
 
 OURS = "lian-build"
 PLAIN = "plain script"
+PEERS = str(Path(__file__).with_name("peers.sh"))
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,10 @@ def failure_of_ours(done: Finished) -> str:
 
 
 def build_by_peer(peer: str) -> Callable[[Job], Outcome]:
-    script = str(Path(__file__).with_name("peers.sh"))
-
     def build(job: Job) -> Outcome:
         with tempfile.TemporaryDirectory(prefix="lb-peer-") as scratch:
             environment = {**os.environ, **job_environment(job), "SCRATCH": scratch}
-            done = run([*job.stage.setting.near, "bash", script, peer], environment)
+            done = run([*job.stage.setting.near, "bash", PEERS, peer], environment)
         stamps = {name: float(at) * 1000 for name, at in (line.split() for line in done.output.splitlines())}
         if done.status != 0 or "failed" in stamps:
             return Outcome(failure=f"exit {done.status}: {last_line(done.errors)}")

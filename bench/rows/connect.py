@@ -1,13 +1,15 @@
 """From the start of a program to the end of its first command on a runner that is up: our library against ssh."""
 
+import os
+import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from bench.pairs import Sample, comparison, measure
 from bench.processes import run as run_command
 from bench.run import Run, say
 from bench.stage import Stage
+from bench.tools import PEERS
 
 OURS = "lian-build's connection"
 PLAIN = "ssh"
@@ -24,25 +26,20 @@ def connect(run: Run) -> None:
 
 
 def commands(stage: Stage, runner: dict[str, Any]) -> dict[str, list[str]]:
-    host, port, user = runner["host"], str(runner["port"]), runner["user"]
-    known_hosts = stage.folder / "known_hosts"
-    known_hosts.write_text(f"[{host}]:{port} {runner['host_keys'][0]}\n")
-    ours = [str(stage.binaries / "bench-connect"), host, port, user, str(stage.key), runner["host_keys"][0]]
-    ssh = ssh_command(stage.key, known_hosts, port, user)
-    # As in peers.sh.
-    tuned = [
-        "-c", "aes128-gcm@openssh.com", "-o", "KexAlgorithms=curve25519-sha256", "-o",
-        "PreferredAuthentications=publickey", "-o", "GSSAPIAuthentication=no", "-o", "Compression=no",
-    ]
-    return {OURS: ours, PLAIN: [*ssh, host, "true"], "ssh, tuned": [*ssh, *tuned, host, "true"]}
+    host, port, user, host_key = runner["host"], str(runner["port"]), runner["user"], runner["host_keys"][0]
+    (stage.folder / "known_hosts").write_text(f"[{host}]:{port} {host_key}\n")
+    return {
+        OURS: [str(stage.binaries / "bench-connect"), host, port, user, str(stage.key), host_key],
+        PLAIN: [*ssh(stage, port, user), host, "true"],
+        "ssh, tuned": [*ssh(stage, port, user, "tuned"), host, "true"],
+    }
 
 
-def ssh_command(key: Path, known_hosts: Path, port: str, user: str) -> list[str]:
-    return [
-        "ssh", "-F", "none", "-T", "-p", port, "-l", user, "-i", str(key), "-o", "IdentitiesOnly=yes",
-        "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", f"UserKnownHostsFile={known_hosts}",
-        "-o", "GlobalKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=yes",
-    ]
+def ssh(stage: Stage, *arguments: str) -> list[str]:
+    """As the peers call it."""
+    environment = {**os.environ, "KEY": str(stage.key), "SCRATCH": str(stage.folder)}
+    command = ["bash", PEERS, "ssh", *arguments]
+    return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
 
 
 def once(stage: Stage, command: list[str]) -> Callable[[], Sample]:

@@ -12,7 +12,7 @@ from bench.run import Run, say
 from bench.tools import Job, Tool, build_by_ours
 
 NONE = "no broker"
-ROUNDS = 9
+ROUNDS = 7
 
 
 def events(run: Run) -> None:

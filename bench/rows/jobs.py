@@ -9,7 +9,7 @@ from bench.stage import Stage
 from bench.tools import OURS, PLAIN, TOOLS, Job, Outcome, Tool
 
 # Rounds in a full run, by context: few where one takes long.
-WHOLE_ROUNDS = {"a": 7, "b": 3, "c": 3}
+WHOLE_ROUNDS = {"a": 5, "b": 3, "c": 3}
 READY_ROUNDS = 5
 CONTEXT_ROUNDS = {"b": 5, "c": 5, "d": 3, "e": 3}
 

@@ -10,7 +10,7 @@ from bench.tools import OURS, TOOLS, Job, Outcome, Tool, build_by_floor
 FLOOR = "on the spot"
 # Spawn, connect, sync, build, destroy.
 STAGES = 5
-ROUNDS = 9
+ROUNDS = 7
 
 
 def overhead(run: Run) -> None:
