@@ -22,6 +22,15 @@ package struct SizeWish: Equatable, Sendable {
 package struct Sizing: Equatable, Sendable {
     package enum Source: String, Sendable, CaseIterable {
         case explicit, p95, language
+
+        /// For a person, behind the size.
+        package var reason: String {
+            switch self {
+            case .explicit: "as asked for"
+            case .p95: "from this workspace's history"
+            case .language: "the default for its language"
+            }
+        }
     }
 
     package var source: Source
