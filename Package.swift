@@ -52,8 +52,10 @@ let package = Package(
         module("LianRemote", ["LianModel", "LianSystem"]),
         module(
             "LianBuild", ["LianContext", "LianHTTP", "LianModel", "LianNATS", "LianRemote", "LianSSH", "LianSystem"]),
+        module("LianReport", ["LianModel"]),
         module("LianOrchestrator", ["CMicrohttpd", "CSQLite", "LianFlags", "LianModel", "LianSystem"]),
-        module("LianCLI", ["LianBuild", "LianFlags", "LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),
+        module(
+            "LianCLI", ["LianBuild", "LianFlags", "LianIntegrate", "LianModel", "LianNATS", "LianReport", "LianSystem"]),
         module("LianIntegrate", ["CCrypto", "LianHTTP", "LianModel", "LianNATS", "LianSystem"]),
 
         executable("lian-build", ["LianCLI", "LianSystem"]),
@@ -70,7 +72,9 @@ let package = Package(
         tests("LianModelTests", ["LianModel"]),
         tests("LianSystemTests", ["LianSystem", "LianModel", "lian-rsh"]),
         tests("LianBuildTests", ["LianBuild", "LianCLI", "LianFlags", "LianModel", "LianSystem"]),
-        tests("LianCLITests", ["LianCLI", "LianBuild", "LianFlags", "LianModel", "LianSystem", "lian-build"]),
+        tests(
+            "LianCLITests",
+            ["LianCLI", "LianBuild", "LianFlags", "LianModel", "LianReport", "LianSystem", "lian-build"]),
         tests("FuzzTests", ["LianBuild", "LianCLI", "LianFlags", "LianModel", "LianSystem"]),
         tests(
             "LianFlagsTests",
@@ -81,6 +85,7 @@ let package = Package(
         tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
         tests(
             "LianOrchestratorTests", ["LianFlags", "LianOrchestrator", "LianModel", "LianSystem", "lian-orchestrator"]),
+        tests("LianReportTests", ["LianReport", "LianModel", "LianSystem"]),
         tests("LianRemoteTests", ["LianRemote", "LianModel", "LianSystem"]),
         tests("LianSSHTests", ["CSSH2", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
         tests("LianIntegrateTests", ["LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),

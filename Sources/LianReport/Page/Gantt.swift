@@ -1,0 +1,71 @@
+import LianModel
+
+/// Rows of bars along one time axis: a table, so that it is read out as one and needs no drawing to be understood.
+struct Gantt {
+    struct Row {
+        var label: Markup
+        /// What the bar is, which is its colour's name in the style sheet.
+        var kind: String
+        var start: Int
+        var end: Int
+        /// How long, and what else must not be told by colour alone.
+        var figure: Markup
+    }
+
+    struct Group {
+        var heading: Markup?
+        var rows: [Row]
+    }
+
+    /// What the rows are, as a heading of their column.
+    let label: String
+    /// For those who do not see it.
+    let caption: Markup
+    let axis: TimeAxis
+    let groups: [Group]
+
+    var markup: Markup {
+        """
+        <table class="gantt" role="table" style="\(axis.style)">
+        <caption class="unseen">\(caption)</caption>
+        <thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">\(label)</th>\
+        <th role="columnheader" scope="col"><span class="unseen">When</span>\(axis.markup)</th>\
+        <th role="columnheader" scope="col" class="figure">Time</th></tr></thead>
+        \(groups.map { markup(of: $0) })</table>
+
+        """
+    }
+
+    private func markup(of group: Group) -> Markup {
+        let heading: Markup =
+            group.heading.map {
+                "<tr role=\"row\" class=\"group\"><th role=\"rowheader\" scope=\"rowgroup\" colspan=\"3\">\($0)</th></tr>\n"
+            } ?? .nothing
+        return "<tbody role=\"rowgroup\">\n\(heading)\(group.rows.map { markup(of: $0) })</tbody>\n"
+    }
+
+    private func markup(of row: Row) -> Markup {
+        """
+        <tr role="row"><th role="rowheader" scope="row">\(row.label)</th><td role="cell"><div class="lane">\
+        <span class="bar \(row.kind)" \
+        style="left:\(axis.place(row.start))%;width:\(axis.width(row.start, row.end))%"></span></div></td>\
+        <td role="cell" class="figure">\(row.figure)</td></tr>
+
+        """
+    }
+}
+
+extension TimeAxis {
+    /// Its ticks, in words that stand at their places.
+    var markup: Markup {
+        let marks: [Markup] = ticks.map { tick in
+            // Words at the very end would hang over the edge.
+            let words = length - tick < length / 9 ? "" : Figures.tick(tick)
+            return "<span style=\"left:\(Figures.percent(Double(tick), of: Double(length)))%\">\(words)</span>"
+        }
+        return "<div class=\"axis\" aria-hidden=\"true\">\(marks)</div>"
+    }
+
+    /// What a drawing along it needs to know: how far its ticks are apart.
+    var style: Markup { "--tick:\(Figures.percent(Double(step), of: Double(length)))%" }
+}
