@@ -16,6 +16,9 @@ package enum Project {
         products.appending(path: name).path
     }
 
+    /// Where pictures are wanted; nil where nobody wants any.
+    package static let pictures = ProcessInfo.processInfo.environment["LIAN_PICTURES"].map { URL(filePath: $0) }
+
     /// The folder in which scripts/setup keeps the PyPI tools.
     package static let tools = root.appending(path: ".tools/bin")
 
