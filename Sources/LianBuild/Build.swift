@@ -22,6 +22,7 @@ package final class Build: Sendable {
         var lease: RunnerLease?
         /// BuildKit's own, by artifact.
         var metadata: [String: JSONValue] = [:]
+        var findings = BuildFindings()
         var isAbandoned = false
     }
 
@@ -36,6 +37,9 @@ package final class Build: Sendable {
 
     /// The signal that ended it first.
     package var endSignal: EndSignal? { control.withLock(\.signal) }
+
+    /// What a report tells beside the envelope.
+    package var findings: BuildFindings { control.withLock(\.findings) }
 
     /// The first signal cancels the build, which then cleans up; the second skips all but one short try of destroying
     /// the runner.
@@ -105,6 +109,7 @@ package final class Build: Sendable {
         let access = try RunnerAccess(request, environment: environment)
         let resolution = try await resolved
         ledger.withLock { $0.take(resolution) }
+        control.withLock { $0.findings.largest = resolution.largest }
         let read = try await secrets
         let events = await EventTarget.read(request, environment: environment, http: http)
         ledger.withLock { $0.warnings += read.warnings + events.warnings }
@@ -178,7 +183,7 @@ package final class Build: Sendable {
         surroundings.reporter.report(
             .started(.teardown, "destroying \(attempt.lease.runner?.runnerID ?? "the runner")"))
         let destroying = Task { await attempt.lease.destroy() }
-        async let metrics = record(attempt, outcome, duration: duration, plan)
+        async let metrics = record(attempt, outcome, duration: duration, plan, isLast: events != nil)
         async let published = events?.finish { [timing = surroundings.timing] in
             // Ends with destroy or after one second, whichever is later.
             try? await timing.sleep(.seconds(1))
@@ -206,9 +211,21 @@ package final class Build: Sendable {
     }
 
     private func record(
-        _ attempt: Attempt, _ outcome: Attempt.Outcome, duration: Int, _ plan: AttemptPlan
+        _ attempt: Attempt, _ outcome: Attempt.Outcome, duration: Int, _ plan: AttemptPlan, isLast: Bool
     ) async -> BuildWarning? {
         guard let runner = attempt.lease.runner else { return nil }
+        let warning = await recordMetrics(attempt, outcome, runner, duration: duration, plan)
+        // History with this build in it; only a report tells of it.
+        if isLast, options.report != nil {
+            let next = await HistorySource(client: plan.client).nextSize(for: plan.resolution.request)
+            control.withLock { $0.findings.nextSize = next }
+        }
+        return warning
+    }
+
+    private func recordMetrics(
+        _ attempt: Attempt, _ outcome: Attempt.Outcome, _ runner: RunnerAnswer, duration: Int, _ plan: AttemptPlan
+    ) async -> BuildWarning? {
         let metrics = MetricsReport(
             buildID: plan.buildID, attempt: attempt.number, runnerID: runner.runnerID, tier: attempt.sizing.tier,
             outcome: outcome.attemptOutcome, cpuPeak: outcome.peaks.cores, memoryMBPeak: outcome.peaks.megabytes,

@@ -74,6 +74,21 @@ package func writeFile(_ path: String, _ text: String, mode: mode_t = 0o600) thr
     try writeAll(file.raw, Array(text.utf8))
 }
 
+/// Writes a file whole or not at all: whoever reads it sees the old one or the new one. The mode is the new one's.
+package func replaceFile(_ path: String, _ text: String, mode: mode_t = 0o600) throws(SystemError) {
+    let draft = "\(path).\(getpid()).part"
+    let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+    guard descriptor >= 0 else { throw SystemError("open \(draft)") }
+    let file = FileDescriptor(owning: descriptor)
+    do throws(SystemError) {
+        try writeAll(file.raw, Array(text.utf8))
+        guard rename(draft, path) == 0 else { throw SystemError("rename \(draft)") }
+    } catch {
+        unlink(draft)
+        throw error
+    }
+}
+
 /// Makes the folder and those above it that are missing; one that is there already is left as it is.
 package func makeFolder(_ path: String, mode: mode_t = 0o700) throws(SystemError) {
     if mkdir(path, mode) == 0 || errno == EEXIST { return }

@@ -338,13 +338,4 @@ import Testing
             #expect(variable.warnings.isEmpty)
         }
     }
-
-    @Test func aReportThatIsNotBuiltIsToldOf() async throws {
-        try await withRequestFixture { fixture in
-            for document in [JSONValue?.none, directives()] {
-                let request = try fixture.build(["--report", "x.html"], directives: document)
-                #expect(request.warnings.map(\.code) == ["report_unavailable"])
-            }
-        }
-    }
 }

@@ -17,7 +17,6 @@ package struct BuildRequest: Sendable {
     /// Where the context's build spec is looked for: that of the first artifact in the file.
     package var specFolder: String
     package var metadataFile: String?
-    package var report: String?
     package var warnings: [BuildWarning]
 
     /// In the place of a key file: a key made for this build alone.

@@ -29,9 +29,6 @@ struct RequestBuilder {
 
     mutating func build(directives: LoadedDirectives?) throws -> BuildRequest {
         let sshKey = try required(options.sshKey)
-        if options.report != nil {
-            warn("report_unavailable", "--report writes nothing yet: this version makes no HTML report")
-        }
         if let seed = options.events.seed, seed.name.hasPrefix("--"), !seed.value.hasPrefix("@") {
             warn("seed_on_command_line", BuildOptions.seedOnCommandLine(seed.name))
         }
@@ -43,7 +40,7 @@ struct RequestBuilder {
             sshKey: sshKey == BuildRequest.ephemeralKey ? sshKey : path(sshKey),
             knownHosts: options.knownHosts.map(path),
             compression: options.compression, specFolder: parts.specFolder,
-            metadataFile: options.metadataFile.map(path), report: options.report.map(path), warnings: warnings)
+            metadataFile: options.metadataFile.map(path), warnings: warnings)
     }
 
     func path(_ path: String) -> String {

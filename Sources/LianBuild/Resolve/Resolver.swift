@@ -8,9 +8,6 @@ package struct Resolver: Sendable {
     let options: BuildOptions
     let surroundings: Surroundings
 
-    /// What asking for history may cost a build.
-    private static let historyBudget: Duration = .seconds(2)
-
     package init(options: BuildOptions, surroundings: Surroundings) {
         self.options = options
         self.surroundings = surroundings
@@ -31,7 +28,7 @@ package struct Resolver: Sendable {
     /// Everything else: contexts, spec and history are looked at side by side.
     package func resolve(_ asked: BuildRequest, history: HistorySource) async throws -> Resolution {
         async let spec = descriptionFiles.buildSpec(in: asked.specFolder)
-        async let usage = history.usage(of: asked.workspace, within: Self.historyBudget)
+        async let usage = history.usage(of: asked.workspace, within: HistorySource.budget)
         async let walked = walk(asked)
         let transfers = try await walked
         var request = asked
@@ -102,8 +99,18 @@ package struct Resolver: Sendable {
 package struct HistorySource: Sendable {
     let client: OrchestratorClient
 
+    /// What asking for history may cost a build.
+    static let budget: Duration = .seconds(2)
+
     package init(client: OrchestratorClient) {
         self.client = client
+    }
+
+    /// What history would choose for the next build like this one.
+    func nextSize(for request: BuildRequest) async -> NextSize {
+        let (history, warning) = await usage(of: request.workspace, within: Self.budget)
+        if let history { return NextSize(history, ladder: request.compute.ladder) }
+        return .unknown(reason: warning?.message ?? "")
     }
 
     /// What the workspace used before. Without it the next tier of sizing decides: a failure is a warning.

@@ -11,12 +11,19 @@ struct BuildCommand: Sendable {
     func run() async -> Int32 {
         let options: BuildOptions
         let reporter: any BuildReporter
+        let reportFile: ReportFile?
+        let recorder: ReportRecorder?
         do throws(LianError) {
             let parsed = try ArgumentParser.parse(
                 arguments, for: .build, environment: application.environment)
             let form: ProgressForm = try ArgumentReader(parsed).choice("--progress") ?? .auto
-            reporter = makeReporter(form, to: application.stderr)
             options = try BuildOptions(parsed)
+            reportFile = try options.report.map { path throws(LianError) in
+                try ReportFile(path, from: currentFolder())
+            }
+            recorder = reportFile.map { _ in ReportRecorder() }
+            let watcher = makeReporter(form, to: application.stderr)
+            reporter = recorder.map { ReporterPair(first: watcher, second: $0) } ?? watcher
         } catch {
             return application.finish(.failure(error))
         }
@@ -30,8 +37,14 @@ struct BuildCommand: Sendable {
         let watching = Task {
             for await signal in watcher.signals { build.end(by: signal) }
         }
-        let envelope = await running.value
+        var envelope = await running.value
         watching.cancel()
+        if let reportFile, let recorder,
+            let warning = reportFile.write(recorder.finish(envelope, build.findings))
+        {
+            envelope.warnings.append(warning)
+            reporter.report(.warning(warning))
+        }
         reporter.report(.ended(envelope))
         return application.finish(envelope, endedBy: build.endSignal)
     }
