@@ -90,6 +90,7 @@ let package = Package(
         tests("LianSSHTests", ["CSSH2", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
         tests("LianIntegrateTests", ["LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),
         tests("FaultTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
+        tests("DocumentationTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
         tests("EndToEndTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
     ]
 )

@@ -116,7 +116,7 @@ final class Attempt: Sendable {
         try await timing.sleep(.seconds(sizing.timeBudgetMinutes * 60))
         throw LianError(
             .timeBudgetExceeded, facts.withLock(\.phase),
-            "the time budget of \(sizing.timeBudgetMinutes) minutes ran out",
+            "the time budget of \(sizing.timeBudgetMinutes) min ran out",
             hint: "Raise it with --time-budget or time_budget_min, or give the build more cores.")
     }
 

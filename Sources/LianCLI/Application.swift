@@ -88,7 +88,7 @@ package struct Application: Sendable {
         func show(_ text: String) { stderr.line(onOneLine(text, limit: 10_000)) }
         show("error[\(error.code.rawValue)]: \(error.message)")
         for line in error.logTail { show("  | \(line)") }
-        show("hint: \(error.hint)")
+        show("hint: \(error.advice)")
     }
 
     func unwritable(_ error: SystemError) -> Int32 {

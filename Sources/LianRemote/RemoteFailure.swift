@@ -35,16 +35,16 @@ extension RemoteFailure {
         func error(_ code: ErrorCode, _ message: String, _ hint: String) -> LianError {
             LianError(code, phase, message, hint: hint)
         }
-        let folderHint = "the runner's user needs a work_dir it can write to, with room on its disk"
+        let folderHint = "The runner's user needs a work_dir it can write to, with room on its disk."
         switch self {
         case .connectionLost(let reason):
             return error(
                 .connectionLost, "the connection to the runner was lost: \(reason)",
-                "check the network to the runner and whether it still lives, then build again")
+                "Check the network to the runner and whether it still lives, then build again.")
         case .runGone, .supervisorLost:
             return error(
                 .connectionLost, "the build's processes on the runner were ended from outside",
-                "see whether something on the runner ends processes, or its memory or disk is full; then build again")
+                "See whether something on the runner ends processes, or its memory or disk is full; then build again.")
         case .folderTaken(let folder):
             return error(.remoteFailed, "on the runner '\(folder)' exists already", folderHint)
         case .folderUnusable(let folder):
@@ -52,26 +52,26 @@ extension RemoteFailure {
         case .commandMissing(let name):
             return error(
                 .buildctlMissing, "the runner has no '\(name)' on its PATH",
-                "use a runner image with BuildKit's buildctl, or put it on the PATH of its sshd (SetEnv)")
+                "Use a runner image with BuildKit's buildctl, or put it on the PATH of its sshd (SetEnv).")
         case .rsyncMissing:
             return error(
                 .rsyncMissing, "the runner has no 'rsync' on its PATH",
-                "use a runner image with rsync, or install it there")
+                "Use a runner image with rsync, or install it there.")
         case .setsidMissing:
             return error(
                 .remoteFailed, "the runner has no working 'setsid' on its PATH",
-                "install util-linux or busybox in the runner image")
+                "Install util-linux or busybox in the runner image.")
         case .noSecretStore:
             return error(
                 .noSecretStore, "the runner has no file system in memory to keep secrets in",
-                "give the runner a tmpfs at /dev/shm, /run/user/UID or its work_dir; secrets never go to a disk")
+                "Give the runner a tmpfs at /dev/shm, /run/user/UID or its work_dir; secrets never go to a disk.")
         case .cgroupUnreadable:
             return error(
                 .remoteFailed, "the cgroup that LIAN_CGROUP names on the runner cannot be read",
-                "let the orchestrator name the runner's own cgroup there, or leave LIAN_CGROUP out")
+                "Let the orchestrator name the runner's own cgroup there, or leave LIAN_CGROUP out.")
         case .invalidRequest(let what):
             return error(
-                .internalError, "the remote side refused the request: \(what)", "please report this as a defect")
+                .internalError, "the remote side refused the request: \(what)", "Please report this as a defect.")
         }
     }
 }

@@ -39,7 +39,7 @@ package enum HostKeys: Sendable {
             throw LianError(
                 .hostKeyUnknown, .connect,
                 "no host key is known for the runner at \(endpoint), and none is trusted on first use",
-                hint: "have the orchestrator answer with host_keys, or name a file with --known-hosts")
+                hint: "Have the orchestrator answer with host_keys, or name a file with --known-hosts.")
         }
         let usable = trusted.accepted.filter { SSHLibrary.canVerify(hostKeyAlgorithm: $0.algorithm) }
         guard !usable.isEmpty else {
@@ -48,8 +48,8 @@ package enum HostKeys: Sendable {
                 .hostKeyUnknown, .connect,
                 "the only host keys known for the runner at \(endpoint) are \(names), which libssh2 "
                     + "\(SSHLibrary.version) cannot verify with current servers",
-                hint: "give the runner an ed25519 host key (ssh-keygen -t ed25519 -f /etc/ssh/ssh_host_ed25519_key "
-                    + "-N ''; ssh-keygen -A makes it too) and name its public half")
+                hint: "Give the runner an ed25519 host key (ssh-keygen -t ed25519 -f /etc/ssh/ssh_host_ed25519_key "
+                    + "-N ''; ssh-keygen -A makes it too) and name its public half.")
         }
         return TrustedKeys(accepted: usable, revoked: trusted.revoked, source: trusted.source)
     }
@@ -73,15 +73,15 @@ struct TrustedKeys: Sendable {
             throw LianError(
                 .hostKeyMismatch, .connect,
                 "the runner at \(endpoint) shows the host key \(shown.description), which \(source) marks as revoked",
-                hint: "do not use this runner; nothing was sent to it")
+                hint: "Do not use this runner; nothing was sent to it.")
         }
         guard accepted.contains(shown) else {
             let expected = accepted.map(\.description).joined(separator: ", ")
             throw LianError(
                 .hostKeyMismatch, .connect,
                 "the runner at \(endpoint) shows the host key \(shown.description); \(source) says \(expected)",
-                hint: "something else may be answering at that address; nothing was sent to it. "
-                    + "If the runner's key did change, update what \(source) says")
+                hint: "Something else may be answering at that address; nothing was sent to it. "
+                    + "If the runner's key did change, update what \(source) says.")
         }
     }
 }

@@ -27,7 +27,7 @@ package struct KnownHosts: Sendable {
         guard let data = try? Data(contentsOf: URL(filePath: path)), data.count <= Self.sizeLimit else {
             throw LianError(
                 .invalidArgument, .resolve, "the known_hosts file \(path) cannot be read",
-                hint: "name a readable file with --known-hosts")
+                hint: "Name a readable file with --known-hosts.")
         }
         self.init(path: path, text: String(decoding: data, as: UTF8.self))
     }
@@ -77,11 +77,11 @@ package struct KnownHosts: Sendable {
                 throw LianError(
                     .hostKeyUnknown, .connect,
                     "\(path) knows \(name) only by a @cert-authority line, and host certificates are not supported",
-                    hint: "add the runner's own key to \(path); compare it with what \(scan) shows")
+                    hint: "Add the runner's own key to \(path); compare it with what \(scan) shows.")
             }
             throw LianError(
                 .hostKeyUnknown, .connect, "\(path) holds no host key for \(name), and none is trusted on first use",
-                hint: "add the runner's key to \(path); compare it with what \(scan) shows")
+                hint: "Add the runner's key to \(path); compare it with what \(scan) shows.")
         }
         return TrustedKeys(
             accepted: accepted, revoked: matching.filter { $0.marker == .revoked }.map(\.key), source: path)

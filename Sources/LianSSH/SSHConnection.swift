@@ -32,7 +32,7 @@ package final class SSHConnection: RemoteHost {
         } catch {
             throw LianError(
                 .internalError, .connect, "cannot prepare the SSH connection: \(error.description)",
-                hint: "raise the limit of open files (ulimit -n)")
+                hint: "Raise the limit of open files (ulimit -n).")
         }
         let setup = SessionSetup(
             endpoint: endpoint, key: key, trusted: trusted, deadline: deadline, retries: retryWhileBooting,

@@ -49,7 +49,7 @@ package struct SSHKey: Sendable {
     private static func generationFailed() -> LianError {
         LianError(
             .internalError, .resolve, "libcrypto could not make an ephemeral SSH key",
-            hint: "name a key file with --ssh-key")
+            hint: "Name a key file with --ssh-key.")
     }
 }
 

@@ -95,22 +95,22 @@ struct KeyProblems {
         if code == ENOENT || code == ENOTDIR {
             return problem(
                 "there is no SSH key at \(path)",
-                hint: "name an existing private key with --ssh-key, make one with ssh-keygen -t ed25519 -f "
-                    + "\(quotedPath), or use --ssh-key ephemeral")
+                hint: "Name an existing private key with --ssh-key, make one with ssh-keygen -t ed25519 -f "
+                    + "\(quotedPath), or use --ssh-key ephemeral.")
         }
         return problem(
             "the SSH key \(path) cannot be read: \(String(cString: strerror(code)))",
-            hint: "let the user that runs lian-build read it: chown it to that user, then chmod 600 \(quotedPath)")
+            hint: "Let the user that runs lian-build read it: chown it to that user, then chmod 600 \(quotedPath)")
     }
 
     func notAFile(isFolder: Bool) -> LianError {
         problem(
             "\(path) is \(isFolder ? "a folder" : "not a regular file"), not an SSH key",
-            hint: "name the private key file itself with --ssh-key")
+            hint: "Name the private key file itself with --ssh-key.")
     }
 
     func empty() -> LianError {
-        problem("the SSH key \(path) is empty", hint: "name another key, or make a new one: \(newKeyLine)")
+        problem("the SSH key \(path) is empty", hint: "Name another key, or make a new one: \(newKeyLine)")
     }
 
     func openToOthers(mode: mode_t) -> LianError {
@@ -123,76 +123,76 @@ struct KeyProblems {
         if text.hasPrefix("PuTTY-User-Key-File") {
             return problem(
                 "\(path) is a PuTTY key, which libssh2 does not read",
-                hint: "convert it: puttygen \(quotedPath) -O private-openssh-new -o \(quotedPath).openssh")
+                hint: "Convert it: puttygen \(quotedPath) -O private-openssh-new -o \(quotedPath).openssh")
         }
         if text.hasPrefix("---- BEGIN SSH2 PUBLIC KEY") {
             return problem(
                 "\(path) is a public key in the RFC 4716 form, which is not read",
-                hint: "convert it: ssh-keygen -i -f \(quotedPath) > \(quotedPath).pub")
+                hint: "Convert it: ssh-keygen -i -f \(quotedPath) > \(quotedPath).pub")
         }
         return problem(
-            "\(path) is not an SSH key", hint: "name a private key with --ssh-key, or make one: \(newKeyLine)")
+            "\(path) is not an SSH key", hint: "Name a private key with --ssh-key, or make one: \(newKeyLine)")
     }
 
     func damaged() -> LianError {
         problem(
             "the SSH key \(path) is damaged: it does not decode",
-            hint: "check it with ssh-keygen -y -f \(quotedPath), or make a new one: \(newKeyLine)")
+            hint: "Check it with ssh-keygen -y -f \(quotedPath), or make a new one: \(newKeyLine)")
     }
 
     func unreadableForm(_ what: String) -> LianError {
-        problem("the SSH key \(path) is \(what)", hint: "make a key that can be used: \(newKeyLine)")
+        problem("the SSH key \(path) is \(what)", hint: "Make a key that can be used: \(newKeyLine)")
     }
 
     func ed25519InPKCS8() -> LianError {
         problem(
             "the SSH key \(path) is an ed25519 key in PKCS#8 (PEM) form, which libssh2 cannot read",
-            hint: "with OpenSSH 9.6 or newer convert it: ssh-keygen -p -f \(quotedPath); "
+            hint: "With OpenSSH 9.6 or newer convert it: ssh-keygen -p -f \(quotedPath); "
                 + "otherwise make a new one: \(newKeyLine)")
     }
 
     func undecodableHere(cipher: String) -> LianError {
         problem(
             "the SSH key \(path) is encrypted with \(cipher), which libssh2 \(SSHLibrary.version) cannot decrypt",
-            hint: "encrypt it anew: ssh-keygen -p -Z aes256-ctr -f \(quotedPath)")
+            hint: "Encrypt it anew: ssh-keygen -p -Z aes256-ctr -f \(quotedPath)")
     }
 
     func refusedByLibrary(_ algorithm: String) -> LianError {
         problem(
             "libssh2 \(SSHLibrary.version) cannot use the \(algorithm) key \(path)",
-            hint: "rewrite it in the OpenSSH form: ssh-keygen -p -f \(quotedPath); or make a new one: \(newKeyLine)")
+            hint: "Rewrite it in the OpenSSH form: ssh-keygen -p -f \(quotedPath); or make a new one: \(newKeyLine)")
     }
 
     func passphraseMissing() -> LianError {
         problem(
             "the SSH key \(path) is encrypted and there is no terminal to ask for its passphrase",
-            hint: "set SSH_KEY_PASSPHRASE, name the public key and keep the private half in ssh-agent, "
+            hint: "Set SSH_KEY_PASSPHRASE, name the public key and keep the private half in ssh-agent, "
                 + "or take the passphrase off: ssh-keygen -p -N '' -f \(quotedPath)")
     }
 
     func passphraseWrong() -> LianError {
         problem(
             "the passphrase for the SSH key \(path) is wrong",
-            hint: "try it with ssh-keygen -y -f \(quotedPath), and check SSH_KEY_PASSPHRASE")
+            hint: "Try it with ssh-keygen -y -f \(quotedPath), and check SSH_KEY_PASSPHRASE.")
     }
 
     func noAgent() -> LianError {
         problem(
             "\(path) is a public key, and no ssh-agent is there to sign with its private half",
-            hint: "name the private key with --ssh-key, or start an agent and set SSH_AUTH_SOCK: "
+            hint: "Name the private key with --ssh-key, or start an agent and set SSH_AUTH_SOCK: "
                 + "eval \"$(ssh-agent)\" && ssh-add PRIVATE_KEY")
     }
 
     func agentFailed(_ reason: String) -> LianError {
         problem(
             "the ssh-agent at SSH_AUTH_SOCK does not work: \(reason)",
-            hint: "check it with ssh-add -l, or name the private key with --ssh-key")
+            hint: "Check it with ssh-add -l, or name the private key with --ssh-key.")
     }
 
     func notInAgent(_ key: SSHPublicKey) -> LianError {
         problem(
             "the ssh-agent does not hold the private half of \(path) (\(key.description))",
-            hint: "add it with ssh-add PRIVATE_KEY, or name the private key with --ssh-key")
+            hint: "Add it with ssh-add PRIVATE_KEY, or name the private key with --ssh-key.")
     }
 
     /// Refuses the algorithms that cannot authenticate with this libssh2.
@@ -205,23 +205,23 @@ struct KeyProblems {
             throw problem(
                 "the SSH key \(path) is an RSA key: libssh2 \(SSHLibrary.version) signs it with SHA-1 only, which "
                     + "current servers refuse",
-                hint: "use an ed25519 key: \(newKeyLine); libssh2 1.11 or newer mends RSA")
+                hint: "Use an ed25519 key: \(newKeyLine); libssh2 1.11 or newer mends RSA.")
         case "ssh-dss":
             throw problem(
                 "the SSH key \(path) is a DSA key, which current servers refuse",
-                hint: "use an ed25519 key: \(newKeyLine)")
+                hint: "Use an ed25519 key: \(newKeyLine)")
         case let name where name.hasPrefix("sk-"):
             throw problem(
                 "the SSH key \(path) is a FIDO security key (\(name)), which libssh2 cannot use",
-                hint: "use a key without a token: \(newKeyLine)")
+                hint: "Use a key without a token: \(newKeyLine)")
         case let name where name.contains("-cert-v01@"):
             throw problem(
                 "\(path) is an SSH certificate (\(name)), which is not supported",
-                hint: "name the private key itself with --ssh-key")
+                hint: "Name the private key itself with --ssh-key.")
         default:
             throw problem(
                 "the SSH key \(path) is of the unknown algorithm \(algorithm)",
-                hint: "use an ed25519 key: \(newKeyLine)")
+                hint: "Use an ed25519 key: \(newKeyLine)")
         }
     }
 }

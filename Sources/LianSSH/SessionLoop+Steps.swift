@@ -153,7 +153,7 @@ extension SessionLoop {
         channel.opener?.fail(
             LianError(
                 .sshUnreachable, .connect, "the SSH server at \(endpoint) would not \(what)",
-                hint: "let its sshd_config allow it: MaxSessions of 10 or more, and no ForceCommand"))
+                hint: "Let its sshd_config allow it: MaxSessions of 10 or more, and no ForceCommand."))
         channel.opener = nil
         answerClosers(channel, isClean: false)
     }

@@ -68,7 +68,7 @@ final class SessionLoop {
         finish(
             LianError(
                 .connectionLost, .connect, "the SSH connection to \(endpoint) is gone: \(reason)",
-                hint: "check the runner and the network between; what runs on the runner ends by itself"))
+                hint: "Check the runner and the network between; what runs on the runner ends by itself."))
     }
 
     private func finish(_ error: LianError) {

@@ -73,7 +73,7 @@ struct SessionSetup: Sendable {
         guard let session = LibrarySession() else {
             throw .final(
                 LianError(
-                    .internalError, .connect, "libssh2 could not start a session", hint: "check the memory that is left"
+                    .internalError, .connect, "libssh2 could not start a session", hint: "Check the memory that is left."
                 ))
         }
         let conversation = Conversation(
@@ -93,8 +93,8 @@ struct SessionSetup: Sendable {
     private func unreachable(_ reason: String) -> LianError {
         LianError(
             .sshUnreachable, .connect, "the runner at \(endpoint) does not answer SSH: \(reason)",
-            hint: "check that sshd runs there and that the port is open from here"
-                + (retries ? "; a slow machine may need a longer --spawn-timeout" : ""))
+            hint: "Check that sshd runs there and that the port is open from here"
+                + (retries ? "; a slow machine may need a longer --spawn-timeout." : "."))
     }
 }
 
@@ -167,7 +167,7 @@ private struct BannerCheck {
             LianError(
                 .sshUnreachable, .connect,
                 "what answers at \(endpoint) is not an SSH 2 server: it says \(quoted(heard, []))",
-                hint: "check the address and the port of the runner"))
+                hint: "Check the address and the port of the runner."))
     }
 
     private func quoted(_ heard: [String], _ rest: ArraySlice<UInt8>) -> String {
@@ -206,7 +206,7 @@ private struct Conversation {
             throw .final(
                 LianError(
                     .hostKeyMismatch, .connect, "the runner at \(endpoint) shows no host key",
-                    hint: "do not use this runner; nothing was sent to it"))
+                    hint: "Do not use this runner; nothing was sent to it."))
         }
         do { try trusted.check(shown, endpoint: endpoint) } catch { throw .final(error) }
     }
@@ -222,19 +222,19 @@ private struct Conversation {
                     "the runner at \(endpoint) (\(session.banner ?? "no banner")) and libssh2 \(SSHLibrary.version) "
                         + "share no algorithms: \(what)",
                     hint: SSHLibrary.signsRSAWithSHA2
-                        ? "let its sshd_config allow the default algorithms"
-                        : "give the runner an ed25519 host key (ssh-keygen -A): libssh2 before 1.11 cannot verify RSA "
-                            + "host keys; and let its sshd_config allow aes256-ctr and hmac-sha2-256"))
+                        ? "Let its sshd_config allow the default algorithms."
+                        : "Give the runner an ed25519 host key (ssh-keygen -A): libssh2 before 1.11 cannot verify RSA "
+                            + "host keys; and let its sshd_config allow aes256-ctr and hmac-sha2-256."))
         case LIBSSH2_ERROR_HOSTKEY_SIGN, LIBSSH2_ERROR_HOSTKEY_INIT:
             return .final(
                 LianError(
                     .hostKeyMismatch, .connect, "the runner at \(endpoint) cannot prove its host key: \(what)",
-                    hint: "something else may be answering at that address; nothing was sent to it"))
+                    hint: "Something else may be answering at that address; nothing was sent to it."))
         default:
             return .final(
                 LianError(
                     .sshUnreachable, .connect, "the key exchange with the runner at \(endpoint) failed: \(what)",
-                    hint: "look into the log of its sshd"))
+                    hint: "Look into the log of its sshd."))
         }
     }
 
@@ -268,7 +268,7 @@ private struct Conversation {
                 LianError(
                     .sshAuthFailed, .connect,
                     "the ssh-agent would not sign with the key \(key.publicKey.description): \(agentFailure)",
-                    hint: "check it with ssh-add -l, or name the private key with --ssh-key"))
+                    hint: "Check it with ssh-add -l, or name the private key with --ssh-key."))
         }
         if isLoss(code) { throw .notYet("it closes the connection during the authentication") }
         let isRefusal = code == LIBSSH2_ERROR_AUTHENTICATION_FAILED || code == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED
@@ -279,7 +279,7 @@ private struct Conversation {
                 .sshAuthFailed, .connect,
                 "the runner at \(endpoint) refuses the user \(endpoint.user) with the key \(key.publicKey.description); "
                     + reason,
-                hint: "the runner's authorized_keys must hold the key that the spawn request carried: "
+                hint: "The runner's authorized_keys must hold the key that the spawn request carried: "
                     + key.publicKey.line))
     }
 

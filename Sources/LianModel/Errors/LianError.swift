@@ -3,6 +3,7 @@ package struct LianError: Error, Equatable, Sendable {
     package let code: ErrorCode
     package let phase: Phase
     package let message: String
+    /// What to do next, as whole sentences; a command to copy may end it without a full stop.
     package let hint: String
     /// The last lines of the log that explain it.
     package var logTail: [String]
@@ -14,6 +15,9 @@ package struct LianError: Error, Equatable, Sendable {
         self.hint = hint
         self.logTail = logTail
     }
+
+    /// The hint as it is shown, with the place where all about this error is written down.
+    package var advice: String { "\(hint) (docs/errors.md#\(code.rawValue))" }
 
     package static func cancelled(in phase: Phase) -> LianError {
         LianError(
@@ -30,7 +34,7 @@ extension LianError: JSONEncodable {
     package var json: JSONValue {
         [
             "code": .string(code.rawValue), "phase": .string(phase.rawValue), "message": .string(message),
-            "hint": .string(hint), "log_tail": logTail.json,
+            "hint": .string(advice), "log_tail": logTail.json,
         ]
     }
 }

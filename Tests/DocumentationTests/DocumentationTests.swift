@@ -1,0 +1,102 @@
+import Foundation
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+/// What the documents show is what happens: every command in them is run, and prints what stands below it.
+@Suite(.enabled("a Docker engine can be started: root, dockerd and a client") { await DockerEngine.missing() == nil })
+struct DocumentationTests {
+    /// Every document for users, by its path in the project.
+    static let documents = ["README.md"] + names(in: "docs").map { "docs/\($0)" }
+
+    @Test("every command of the document prints what the document says", arguments: documents)
+    func commandsDoAsTheDocumentSays(path: String) async throws {
+        let transcript = Transcript(try text(path))
+        guard !transcript.steps.isEmpty else { return }
+        let answers = try await World.run(transcript.steps, preparation: Self.preparation)
+        for (step, answer) in zip(transcript.steps, answers) {
+            let lines = answer ?? ["(it never ended)"]
+            #expect(
+                answer != nil && step.accepts(lines[...]),
+                "\(path), line \(step.line): $ \(step.command)\n\(lines.joined(separator: "\n"))")
+        }
+    }
+
+    @Test("no command stands in a document without being run", arguments: documents)
+    func commandsStandInConsoleBlocks(path: String) throws {
+        let known = ["text", "json", "nickel", "yaml", "groovy", "dockerfile", "mermaid", "ini", "html"]
+        for block in Transcript(try text(path)).others {
+            if block.language == "sh" {
+                // What installs and builds the project itself; that it is there is all that can be seen from within.
+                for line in block.text where !line.isEmpty {
+                    let words = line.split(separator: " ").map(String.init)
+                    let script = words.first ?? ""
+                    #expect(
+                        script.hasPrefix("scripts/") && exists(script)
+                            || script == "just" && recipes.contains(words[1]),
+                        "\(path), line \(block.line): \(line)")
+                }
+            } else {
+                #expect(known.contains(block.language), "\(path), line \(block.line): a block of '\(block.language)'")
+            }
+        }
+    }
+
+    @Test("every error has a place of its own in docs/errors.md, and nothing else has")
+    func errorsAreDescribed() throws {
+        let headings = try text("docs/errors.md").components(separatedBy: "\n")
+            .filter { $0.hasPrefix("### ") }.map { String($0.dropFirst(4)) }
+        #expect(headings.sorted() == ErrorCode.allCases.map(\.rawValue).sorted())
+    }
+
+    @Test("every link within the project leads somewhere", arguments: documents)
+    func linksLead(path: String) throws {
+        let folder = Project.root.appending(path: path).deletingLastPathComponent()
+        for match in try text(path).matches(of: /\]\(([^)\s]+)\)/) {
+            let target = String(match.1)
+            guard !target.hasPrefix("http") else { continue }
+            let parts = target.split(separator: "#", omittingEmptySubsequences: false).map(String.init)
+            let file = parts[0].isEmpty ? Project.root.appending(path: path) : folder.appending(path: parts[0])
+            #expect(FileManager.default.fileExists(atPath: file.path), "\(path): \(target)")
+            if parts.count > 1, let linked = try? String(contentsOf: file, encoding: .utf8) {
+                #expect(anchors(of: linked).contains(parts[1]), "\(path): \(target)")
+            }
+        }
+    }
+
+    /// An orchestrator that names another machine's host key, for who asks at port 9012; a registry and a NATS server
+    /// start as a document says.
+    private static let preparation = """
+        python3 '\(Project.root.path)/Tests/Fixtures/lying_orchestrator.py' 9012 9011 >lying.log 2>&1 &
+        """
+
+    private static func names(in folder: String) -> [String] {
+        let all =
+            (try? FileManager.default.contentsOfDirectory(atPath: Project.root.appending(path: folder).path)) ?? []
+        return all.filter { $0.hasSuffix(".md") }.sorted()
+    }
+
+    private func text(_ path: String) throws -> String {
+        try String(contentsOf: Project.root.appending(path: path), encoding: .utf8)
+    }
+
+    private func exists(_ path: String) -> Bool {
+        FileManager.default.isExecutableFile(atPath: Project.root.appending(path: path).path)
+    }
+
+    /// The names of the justfile's recipes.
+    private var recipes: Set<String> {
+        let lines = (try? text("justfile").components(separatedBy: "\n")) ?? []
+        return Set(lines.compactMap { $0.firstMatch(of: /^([a-z-]+)[^:]*:$/).map { String($0.1) } })
+    }
+
+    /// As GitHub makes them of headings.
+    private func anchors(of document: String) -> Set<String> {
+        Set(
+            document.components(separatedBy: "\n").filter { $0.hasPrefix("#") }.map { heading in
+                heading.drop { $0 == "#" }.dropFirst().lowercased()
+                    .filter { $0.isLetter || $0.isNumber || "-_ ".contains($0) }.replacing(" ", with: "-")
+            })
+    }
+}
