@@ -29,14 +29,22 @@ import Testing
     }
 
     private func withRunner(
-        memoryMB: Int = 1024, _ body: (Caller, ReadyRunner) async throws -> Void
+        memoryMB: Int = 1024, stateLength: Int? = nil, _ body: (Caller, ReadyRunner) async throws -> Void
     ) async throws {
         try await withTemporaryFolder { folder in
             let caller = try await Caller(in: folder)
-            try await withOrchestrator { orchestrator in
+            try await withOrchestrator(stateLength: stateLength) { orchestrator in
                 let runner = try await orchestrator.readyRunner(caller.order(memoryMB: memoryMB))
                 try await body(caller, runner)
             }
+        }
+    }
+
+    @Test func theLongestStateFolderThatIsTakenServes() async throws {
+        try await withRunner(stateLength: 48) { caller, runner in
+            try await prepare(caller, runner, "RUN echo built")
+            let result = try await build(caller, runner, "--opt filename=Dockerfile")
+            #expect(result.termination == .exited(0), "\(result.errorText)")
         }
     }
 

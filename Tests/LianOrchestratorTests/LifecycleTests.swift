@@ -49,7 +49,7 @@ import Testing
 
             let long = folder.path + "/" + String(repeating: "x", count: 100)
             if geteuid() == 0 {
-                #expect(try await orchestrate(["--state", long]).errorText.contains("path may have 51 characters"))
+                #expect(try await orchestrate(["--state", long]).errorText.contains("path may have 48 characters"))
             }
             let odd = try await orchestrate(["--state", folder.path + "/a b"])
             #expect(odd.errorText.contains("may contain letters, digits"))

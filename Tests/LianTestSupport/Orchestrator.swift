@@ -8,20 +8,25 @@ import Synchronization
 package final class Orchestrator: Sendable {
     package let folder: URL
     package let token: String
+    /// The state folder.
+    package let state: String
     private let engine: String
     private let flags: [String]
     private let environment: [String: String]
     private let running = Mutex<(process: RunningProcess, port: Int)?>(nil)
 
-    fileprivate init(folder: URL, engine: String, flags: [String], environment: [String: String]) {
+    fileprivate init(
+        folder: URL, stateLength: Int?, engine: String, flags: [String], environment: [String: String]
+    ) {
         self.folder = folder
+        let name = stateLength.map { String(repeating: "s", count: max(1, $0 - folder.path.utf8.count - 1)) } ?? "s"
+        state = folder.appending(path: name).path
         self.engine = engine
         self.flags = flags
         self.environment = environment
         token = "token-of-the-test"
     }
 
-    package var state: String { folder.appending(path: "s").path }
     package var runnersFolder: String { "\(state)/runners" }
     package var port: Int { running.withLock { $0?.port ?? 0 } }
     package var url: String { "http://127.0.0.1:\(port)" }
@@ -132,13 +137,14 @@ package struct LeftBehind: Error, CustomStringConvertible {
 }
 
 /// Runs the orchestrator for the length of the body, ends it as its operator would, and looks whether anything of it
-/// is left.
+/// is left. Its state folder's path is short, or of the length asked for.
 package func withOrchestrator<Result>(
-    engine: String = "auto", flags: [String] = [], environment: [String: String] = [:],
+    stateLength: Int? = nil, engine: String = "auto", flags: [String] = [], environment: [String: String] = [:],
     _ body: (Orchestrator) async throws -> Result
 ) async throws -> Result {
     try await withShortTemporaryFolder { folder in
-        let orchestrator = Orchestrator(folder: folder, engine: engine, flags: flags, environment: environment)
+        let orchestrator = Orchestrator(
+            folder: folder, stateLength: stateLength, engine: engine, flags: flags, environment: environment)
         let result: Swift.Result<Result, any Error>
         do {
             try await orchestrator.start()

@@ -65,7 +65,8 @@ package struct LocalProvider: RunnerProvider {
     /// Socket paths have a limit, and sshd's configuration and the contract's work_dir take no odd characters.
     private static func check(_ state: String, for engine: any BuildEngine) throws(ProviderError) {
         let sample = RunnerFolder(state: state, runnerID: "r-0000000000")
-        let limit = 107
+        // containerd takes three bytes less than the kernel.
+        let limit = 104
         if let socket = engine.longestSocket(in: sample), socket.utf8.count > limit {
             let room = limit - (socket.utf8.count - state.utf8.count)
             throw ProviderError(

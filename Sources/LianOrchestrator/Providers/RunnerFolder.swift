@@ -1,4 +1,4 @@
-/// The names within a runner's folder. Short ones: the paths of sockets may have 107 bytes and no more.
+/// The names within a runner's folder. Short ones: the paths of sockets may have 104 bytes and no more.
 struct RunnerFolder: Sendable {
     let path: String
     let runnerID: String
