@@ -73,7 +73,8 @@ struct SessionSetup: Sendable {
         guard let session = LibrarySession() else {
             throw .final(
                 LianError(
-                    .internalError, .connect, "libssh2 could not start a session", hint: "Check the memory that is left."
+                    .internalError, .connect, "libssh2 could not start a session",
+                    hint: "Check the memory that is left."
                 ))
         }
         let conversation = Conversation(

@@ -16,10 +16,9 @@ struct DocumentationTests {
         guard !transcript.steps.isEmpty else { return }
         let answers = try await World.run(transcript.steps, preparation: Self.preparation)
         for (step, answer) in zip(transcript.steps, answers) {
-            let lines = answer ?? ["(it never ended)"]
-            #expect(
-                answer != nil && step.accepts(lines[...]),
-                "\(path), line \(step.line): $ \(step.command)\n\(lines.joined(separator: "\n"))")
+            let place = "\(path), line \(step.line): $ \(step.command)"
+            let lines = try #require(answer, "\(place) never ended")
+            #expect(step.accepts(lines[...]), "\(place)\n\(lines.joined(separator: "\n"))")
         }
     }
 

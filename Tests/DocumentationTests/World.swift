@@ -11,13 +11,17 @@ enum World {
         try await withShortTemporaryFolder { folder in
             let answers = folder.appending(path: "answers")
             let work = folder.appending(path: "work")
-            let home = folder.appending(path: "home")
-            for new in [answers, work, home.appending(path: "src"), folder.appending(path: "tmp")] {
+            // Its home is the folder itself: sockets are below it, whose paths have to be short.
+            for new in [answers, work, folder.appending(path: "tmp")] {
                 try FileManager.default.createDirectory(at: new, withIntermediateDirectories: true)
             }
-            // Where a reader keeps the project.
-            try FileManager.default.createSymbolicLink(
-                at: home.appending(path: "src/lian-build"), withDestinationURL: Project.root)
+            // Where a reader keeps the project: a copy, which a command may write to.
+            let project = folder.appending(path: "src/lian-build")
+            try FileManager.default.createDirectory(at: project, withIntermediateDirectories: true)
+            for part in ["examples", "schemas", "defaults"] {
+                try FileManager.default.copyItem(
+                    at: Project.root.appending(path: part), to: project.appending(path: part))
+            }
             let script = folder.appending(path: "script.sh")
             try text(of: steps, preparation: preparation, answers: answers.path)
                 .write(to: script, atomically: true, encoding: .utf8)
@@ -28,7 +32,7 @@ enum World {
                     "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "/bin/bash", script.path,
                 ],
                 environment: [
-                    "PATH": "\(Project.products.path):\(Project.tools.path):\(path)", "HOME": home.path,
+                    "PATH": "\(Project.products.path):\(Project.tools.path):\(path)", "HOME": folder.path,
                     "TMPDIR": folder.appending(path: "tmp").path, "LC_ALL": "C.UTF-8",
                 ],
                 workingDirectory: work.path)
