@@ -77,12 +77,9 @@ extension ResultEnvelope {
         }
         if error.code == .outOfMemory {
             let why = number > 1 ? "again, one tier up" : "and there is no larger tier to try"
-            error = LianError(
-                error.code, error.phase, "\(error.message), \(why)", hint: error.hint, logTail: error.logTail)
+            error = error.saying("\(error.message), \(why)")
         } else if number > 1 {
-            error = LianError(
-                error.code, error.phase, "\(error.message) (the first attempt had run out of memory)", hint: error.hint,
-                logTail: error.logTail)
+            error = error.saying("\(error.message) (the first attempt had run out of memory)")
         }
         fail(error)
     }

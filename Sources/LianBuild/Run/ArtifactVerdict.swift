@@ -1,5 +1,6 @@
 import LianModel
 import LianRemote
+import LianSystem
 
 /// What an artifact's run came to.
 enum ArtifactVerdict: Sendable {
@@ -26,7 +27,7 @@ enum ArtifactVerdict: Sendable {
             exitStatus: end.exitStatus, signs: finished.log.signs, kernelOOMKills: end.kernelOOMKills,
             endedByUs: end.cause != .ended)
         {
-            self = .outOfMemory(verdict, Self.outOfMemoryError(artifact, failure, message))
+            self = .outOfMemory(verdict, Self.outOfMemoryError(artifact, failure, message, mask))
         } else if end.cause != .ended {
             self = .failed(
                 LianError(
@@ -52,27 +53,40 @@ enum ArtifactVerdict: Sendable {
                     hint: "Is the registry up, and may these credentials push to \(artifact.image)?",
                     logTail: Self.tail(failure, message)))
         } else {
-            self = .failed(Self.buildError(artifact, failure, message))
+            self = .failed(Self.buildError(artifact, failure, message, mask))
         }
     }
 
-    private static func buildError(_ artifact: ArtifactRequest, _ failure: BuildFailure, _ message: String) -> LianError
-    {
-        let place = failure.line.map { " (\(artifact.dockerfile):\($0))" } ?? ""
+    private static func buildError(
+        _ artifact: ArtifactRequest, _ failure: BuildFailure, _ message: String, _ mask: SecretMask
+    ) -> LianError {
+        let found = place(of: failure, in: artifact, mask)
+        let place = found.map { " (\(artifact.dockerfile):\($0.line))" } ?? ""
         let what = failure.step.map { "the step \(onOneLine($0)) failed" } ?? onOneLine(message)
         return LianError(
             .buildFailed, .build, "\(artifact.name): \(what)\(place)",
-            hint: "The lines above are its last; the whole log is on stderr.", logTail: tail(failure, message))
+            hint: "The lines above are its last; --progress plain shows the whole log.",
+            logTail: tail(failure, message), place: found)
+    }
+
+    /// As the engine says, else where the failing step's instruction stands in the Dockerfile.
+    private static func place(
+        of failure: BuildFailure, in artifact: ArtifactRequest, _ mask: SecretMask
+    ) -> SourcePlace? {
+        let path = "\(artifact.context)/\(artifact.dockerfile)"
+        let lines = (try? readText(path)).map(DockerfileLines.init)
+        guard let line = failure.line ?? failure.step.flatMap({ lines?.line(ofStep: $0) }) else { return nil }
+        return SourcePlace(file: path, line: line, text: lines?.text(ofLine: line).map(mask.masked))
     }
 
     private static func outOfMemoryError(
-        _ artifact: ArtifactRequest, _ failure: BuildFailure, _ message: String
+        _ artifact: ArtifactRequest, _ failure: BuildFailure, _ message: String, _ mask: SecretMask
     ) -> LianError {
         LianError(
             .outOfMemory, .build,
             "\(artifact.name) ran out of memory\(failure.step.map { " in \(onOneLine($0))" } ?? "")",
             hint: "Give it more: --memory-gb, runner.memory_gb in directives, or a larger tier.",
-            logTail: tail(failure, message))
+            logTail: tail(failure, message), place: place(of: failure, in: artifact, mask))
     }
 
     private static func tail(_ failure: BuildFailure, _ message: String) -> [String] {

@@ -7,13 +7,19 @@ package struct LianError: Error, Equatable, Sendable {
     package let hint: String
     /// The last lines of the log that explain it.
     package var logTail: [String]
+    /// For people; a result's JSON has the line in its message.
+    package var place: SourcePlace?
 
-    package init(_ code: ErrorCode, _ phase: Phase, _ message: String, hint: String, logTail: [String] = []) {
+    package init(
+        _ code: ErrorCode, _ phase: Phase, _ message: String, hint: String, logTail: [String] = [],
+        place: SourcePlace? = nil
+    ) {
         self.code = code
         self.phase = phase
         self.message = message
         self.hint = hint
         self.logTail = logTail
+        self.place = place
     }
 
     /// The hint as it is shown, with the place where all about this error is written down.
@@ -26,7 +32,11 @@ package struct LianError: Error, Equatable, Sendable {
 
     /// The same error where a stage saw it that knows better in which phase it fell.
     package func during(_ phase: Phase) -> LianError {
-        LianError(code, phase, message, hint: hint, logTail: logTail)
+        LianError(code, phase, message, hint: hint, logTail: logTail, place: place)
+    }
+
+    package func saying(_ message: String) -> LianError {
+        LianError(code, phase, message, hint: hint, logTail: logTail, place: place)
     }
 }
 

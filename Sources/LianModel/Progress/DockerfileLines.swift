@@ -1,0 +1,55 @@
+/// A Dockerfile's instructions and where they stand, as far as it takes to find a step's own: an engine that names no
+/// line names the instruction itself.
+package struct DockerfileLines: Sendable {
+    private let lines: [Substring]
+    /// The instruction on one line, and the line on which it begins, counted from 1.
+    private var instructions: [(text: String, line: Int)] = []
+
+    package init(_ text: String) {
+        // To Swift the two of "\r\n" are one character.
+        lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+        let escape = Self.escape(in: lines)
+        var begun: (text: String, line: Int)?
+        for (index, line) in lines.enumerated() {
+            let content = line.drop { $0 == " " || $0 == "\t" }
+            if content.isEmpty || content.hasPrefix("#") { continue }
+            let (before, number) = begun ?? ("", index + 1)
+            let kept = line.lastIndex { $0 != " " && $0 != "\t" } ?? line.startIndex
+            let goesOn = line[kept] == escape
+            let text = before + (goesOn ? line[..<kept] : line)
+            begun = goesOn ? (text, number) : nil
+            if !goesOn { instructions.append((normalized(text), number)) }
+        }
+        if let begun { instructions.append((normalized(begun.text), begun.line)) }
+    }
+
+    package func text(ofLine line: Int) -> String? {
+        lines.indices.contains(line - 1) ? String(lines[line - 1]) : nil
+    }
+
+    /// Of a step named `[stage 2/5] RUN …`; nil where no instruction, or more than one, reads like that.
+    package func line(ofStep name: String) -> Int? {
+        guard name.hasPrefix("["), let close = name.firstIndex(of: "]") else { return nil }
+        let wanted = normalized(name[name.index(after: close)...])
+        let found = instructions.filter { $0.text == wanted }
+        return found.count == 1 ? found[0].line : nil
+    }
+
+    /// `# escape=` is a directive only before everything else.
+    private static func escape(in lines: [Substring]) -> Character {
+        for line in lines {
+            guard line.first == "#" else { break }
+            let setting = line.drop { $0 == "#" }.filter { $0 != " " && $0 != "\t" }
+            if setting.lowercased().hasPrefix("escape="), let character = setting.last { return character }
+        }
+        return "\\"
+    }
+}
+
+/// The engine names an instruction in capitals, and its spaces are not always those of the file.
+private func normalized(_ text: some StringProtocol) -> String {
+    let words = text.split { $0 == " " || $0 == "\t" }
+    guard let first = words.first else { return "" }
+    let rest = words[1...].map { String($0) }
+    return ([first.uppercased()] + rest).joined(separator: " ")
+}
