@@ -119,9 +119,10 @@ package final class Build: Sendable {
             ? nil
             : ContextSync.find(
                 installation: surroundings.installation, environment: environment)
+        // Before the passphrase is asked for: on a terminal nothing may be drawn over the question.
+        surroundings.reporter.report(.finished(.resolve, "the context has \(resolution.total.files) files"))
         let key = options.dryRun ? nil : try await access.key()
         ledger.withLock { $0.timings?.resolve = surroundings.milliseconds(since: start) }
-        surroundings.reporter.report(.finished(.resolve, "the context has \(resolution.total.files) files"))
         try Task.checkCancellation()
         guard let sync, let key else {
             ledger.withLock { $0.plan = resolution.plan() }

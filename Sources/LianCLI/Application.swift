@@ -57,9 +57,13 @@ package struct Application: Sendable {
     }
 
     private func refuse(_ message: String) -> Int32 {
-        finish(
-            .failure(
-                LianError(.invalidArgument, .arguments, message, hint: "lian-build --help shows what there is.")))
+        refuse(LianError(.invalidArgument, .arguments, message, hint: "lian-build --help shows what there is."))
+    }
+
+    /// Of what is wrong before it is known how to show a build.
+    func refuse(_ error: LianError) -> Int32 {
+        explain(error)
+        return finish(.failure(error))
     }
 
     private func show(_ text: String) -> Int32 {
@@ -71,9 +75,8 @@ package struct Application: Sendable {
         }
     }
 
-    /// Tells a person what went wrong, prints the envelope, and says with which status to exit.
+    /// Prints the envelope, and says with which status to exit.
     func finish(_ envelope: ResultEnvelope, endedBy signal: EndSignal? = nil) -> Int32 {
-        if let error = envelope.error { explain(error) }
         do {
             try stdout.writeLine(envelope.json)
         } catch {
@@ -84,11 +87,7 @@ package struct Application: Sendable {
     }
 
     func explain(_ error: LianError) {
-        // Names of files may be in it, and those may hold anything.
-        func show(_ text: String) { stderr.line(onOneLine(text, limit: 10_000)) }
-        show("error[\(error.code.rawValue)]: \(error.message)")
-        for line in error.logTail { show("  | \(line)") }
-        show("hint: \(error.advice)")
+        for line in errorLines(error) { stderr.line(line) }
     }
 
     func unwritable(_ error: SystemError) -> Int32 {

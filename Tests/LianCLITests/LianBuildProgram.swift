@@ -69,7 +69,7 @@ struct ProgramFolder: Sendable {
     }
 }
 
-func withProgramFolder(_ body: (ProgramFolder) async throws -> Void) async throws {
+func withProgramFolder<Result>(_ body: (ProgramFolder) async throws -> Result) async throws -> Result {
     try await withTemporaryFolder { url in
         try await body(ProgramFolder(url: url.resolvingSymlinksInPath()))
     }

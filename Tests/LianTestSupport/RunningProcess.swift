@@ -18,6 +18,13 @@ package final class RunningProcess: Sendable {
             command, streams: StandardStreams(output: output.raw, error: errors.raw), newSession: newSession)
     }
 
+    /// The same with a terminal in the place of its standard error.
+    package init(_ command: Command, outputFile: URL, terminal: PseudoTerminal) throws {
+        outputPath = outputFile.path
+        let output = try Self.open(outputFile)
+        pid = try spawnChild(command, streams: StandardStreams(output: output.raw, error: terminal.programEnd))
+    }
+
     private static func open(_ file: URL) throws -> FileDescriptor {
         let descriptor = Glibc.open(file.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw SystemError("open \(file.path)") }

@@ -9,24 +9,29 @@ struct BuildCommand: Sendable {
     let arguments: [String]
 
     func run() async -> Int32 {
-        let options: BuildOptions
-        let reporter: any BuildReporter
-        let reportFile: ReportFile?
-        let recorder: ReportRecorder?
+        let parsed: ParsedArguments
+        let form: ProgressForm
         do throws(LianError) {
-            let parsed = try ArgumentParser.parse(
-                arguments, for: .build, environment: application.environment)
-            let form: ProgressForm = try ArgumentReader(parsed).choice("--progress") ?? .auto
+            parsed = try ArgumentParser.parse(arguments, for: .build, environment: application.environment)
+            form = try ArgumentReader(parsed).choice("--progress") ?? .auto
+        } catch {
+            return application.refuse(error)
+        }
+        let display = makeReporter(form, to: application.stderr, environment: application.environment)
+        let options: BuildOptions
+        let reportFile: ReportFile?
+        do throws(LianError) {
             options = try BuildOptions(parsed)
             reportFile = try options.report.map { path throws(LianError) in
                 try ReportFile(path, from: currentFolder())
             }
-            recorder = reportFile.map { _ in ReportRecorder() }
-            let watcher = makeReporter(form, to: application.stderr)
-            reporter = recorder.map { ReporterPair(first: watcher, second: $0) } ?? watcher
         } catch {
-            return application.finish(.failure(error))
+            let envelope = ResultEnvelope.failure(error)
+            display.report(.ended(envelope))
+            return application.finish(envelope)
         }
+        let recorder = reportFile.map { _ in ReportRecorder() }
+        let reporter: any BuildReporter = recorder.map { ReporterPair(first: display, second: $0) } ?? display
         let build = Build(
             options: options,
             surroundings: Surroundings(

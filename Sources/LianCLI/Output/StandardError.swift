@@ -12,6 +12,13 @@ package final class StandardError: Sendable {
 
     package var isTerminal: Bool { isatty(descriptor) == 1 }
 
+    /// Of the terminal, in cells; nil where it does not tell.
+    package var terminalSize: (columns: Int, rows: Int)? {
+        var size = winsize()
+        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else { return nil }
+        return (Int(size.ws_col), Int(size.ws_row))
+    }
+
     package func write(_ bytes: [UInt8]) {
         lock.withLock { try? writeAll(descriptor, bytes) }
     }

@@ -22,10 +22,13 @@ package struct BuildStep: Equatable, Sendable {
     /// Reading the cache beside the image: a build goes on without it.
     var isOfCacheImport: Bool { name.hasPrefix("importing cache manifest from ") }
 
+    /// It may fail and the build go on.
+    package var isOfCache: Bool { isOfCacheImport || isOfCacheExport }
+
     /// Writing it, as one BuildKit or another calls that.
     var isOfCacheExport: Bool { name.hasPrefix("exporting content cache") || name.hasPrefix("exporting cache") }
 
-    init(number: Int, name: String) {
+    package init(number: Int, name: String) {
         self.number = number
         self.name = name
     }

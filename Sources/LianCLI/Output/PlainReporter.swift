@@ -1,0 +1,118 @@
+import LianBuild
+import LianModel
+import LianSystem
+import Synchronization
+
+/// One stamped line per fact; the engine's log as it comes.
+final class PlainReporter: BuildReporter {
+    private let stderr: StandardError
+    private let start = ContinuousClock.now
+    private let state: Mutex<State>
+
+    private struct State {
+        var folds: LogFolds
+        /// Whether the log's last byte ended a line: a fact never starts in the middle of one.
+        var isAtLineStart = true
+        var slowest = SlowestSteps()
+        /// When the context's progress was told last, and how far it was.
+        var contextTold: (time: ContinuousClock.Instant, sentBytes: Int)?
+    }
+
+    private static let contextInterval: Duration = .seconds(5)
+
+    init(_ stderr: StandardError, folding folds: LogFolds) {
+        self.stderr = stderr
+        state = Mutex(State(folds: folds))
+    }
+
+    func report(_ event: ProgressEvent) {
+        state.withLock { state in
+            switch event {
+            case .attemptStarted(let number, let sizing):
+                if number > 1 { tell("attempt \(number): trying once more on \(sizing.description)", &state) }
+            case .attemptEnded(let number, let outcome):
+                endFold(&state)
+                if outcome == .oom { tell("attempt \(number): out of memory", &state) }
+            case .started(let phase, let text):
+                startLine(&state)
+                let title = stamped("\(phase.rawValue): \(text)")
+                stderr.write(Array(state.folds.begin(title, holdsLog: phase == .build).utf8))
+                if phase == .sync { state.contextTold = (.now, 0) }
+            case .waiting(let phase, let text): tell("\(phase.rawValue): \(text)", &state)
+            case .finished(let phase, let text):
+                tell("\(phase.rawValue): \(text)", &state)
+                endFold(&state)
+            case .context(let progress): tell(progress, &state)
+            case .artifactStarted, .output, .usage: break
+            case .step(_, let step): state.slowest.add(step)
+            case .artifactEnded(let name, let status, let digest):
+                tell("build: \(name): \(digest ?? status.rawValue)", &state)
+            case .note(let text): tell(text, &state)
+            case .warning(let warning): tell("warning[\(warning.code)]: \(warning.message)", &state)
+            case .log(_, let bytes):
+                guard let last = bytes.last else { return }
+                stderr.write(bytes)
+                state.isAtLineStart = last == UInt8(ascii: "\n")
+            case .ended(let envelope): tell(envelope, &state)
+            }
+        }
+    }
+
+    private func tell(_ text: String, _ state: inout State) {
+        startLine(&state)
+        stderr.line(stamped(text))
+    }
+
+    private func startLine(_ state: inout State) {
+        if !state.isAtLineStart { stderr.line("") }
+        state.isAtLineStart = true
+    }
+
+    /// Seconds and tenths since the start, in a column of its own. The text may name a file of any name: nothing in it
+    /// moves a terminal's cursor.
+    private func stamped(_ text: String) -> String {
+        let (seconds, attoseconds) = (ContinuousClock.now - start).components
+        let elapsed = "\(seconds).\(attoseconds / 100_000_000_000_000_000)s"
+        return "[\(padded(elapsed, to: 7))] \(onOneLine(text, limit: 10_000))"
+    }
+
+    private func endFold(_ state: inout State) {
+        startLine(&state)
+        let end = state.folds.end()
+        if !end.isEmpty { stderr.write(Array(end.utf8)) }
+    }
+
+    /// Now and then: what takes long wants to be seen moving.
+    private func tell(_ progress: ContextProgress, _ state: inout State) {
+        let now = ContinuousClock.now
+        guard let last = state.contextTold, progress.sentBytes < progress.bytes,
+            now - last.time >= Self.contextInterval
+        else { return }
+        state.contextTold = (now, progress.sentBytes)
+        tell("sync: \(contextFacts(progress).joined(separator: ", "))", &state)
+    }
+
+    private func tell(_ envelope: ResultEnvelope, _ state: inout State) {
+        endFold(&state)
+        if envelope.status == .planned {
+            for line in planSummary(envelope) { tell(line, &state) }
+        } else {
+            let summary = BuildSummary(envelope, slowest: state.slowest.steps)
+            tell(summary.title, &state)
+            for fact in summary.facts { tell("\(fact.label): \(fact.text)", &state) }
+        }
+        guard let error = envelope.error else { return }
+        for line in errorLines(error) { stderr.line(line) }
+        let annotation = state.folds.annotation(error)
+        if !annotation.isEmpty { stderr.write(Array(annotation.utf8)) }
+    }
+}
+
+/// What there is to say of the context's way, the most important first.
+func contextFacts(_ progress: ContextProgress) -> [String] {
+    let percent = progress.bytes > 0 ? min(100, progress.sentBytes * 100 / progress.bytes) : 100
+    var facts = ["\(percent) %", "\(size(progress.sentBytes)) of \(size(progress.bytes))"]
+    if let rate = progress.bytesPerSecond { facts.append("\(size(Int(rate)))/s") }
+    if let left = progress.secondsLeft, left > 0 { facts.append("\(time(.seconds(Int(left.rounded(.up))))) left") }
+    return facts + [count(progress.files, "file")]
+}
