@@ -150,7 +150,7 @@ final class Attempt: Sendable {
         let runner = try await lease.waitUntilReady(until: deadline)
         // Its work folder may be a longer one than was reckoned with.
         try plan.resolution.checkPaths(below: runner.workDir, .sync)
-        reporter.report(.finished(.spawn, "the runner \(runner.id) is there"))
+        reporter.report(.finished(.spawn, "the runner \(runner.id) is up"))
         enter(.connect, "connecting to \(runner.id) at \(runner.host):\(runner.port)")
         let connection = try await RunnerConnection.open(
             to: runner, key: plan.key, knownHosts: plan.knownHosts, deadline: deadline)

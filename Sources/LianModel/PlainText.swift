@@ -9,9 +9,15 @@ package func onOneLine(_ text: String, hiding secrets: [String] = [], limit: Int
     }
     for scalar in text.unicodeScalars {
         guard count < limit else { return shown + "…" }
-        let isControl = scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
-        shown.unicodeScalars.append(isControl ? " " : scalar)
+        shown.unicodeScalars.append(isControl(scalar) ? " " : scalar)
         count += 1
     }
     return shown
+}
+
+private func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    // Most of it is ASCII, and that is quickly told.
+    if scalar.isASCII { return scalar.value < 0x20 || scalar.value == 0x7F }
+    let category = scalar.properties.generalCategory
+    return category == .control || category == .format
 }

@@ -1,3 +1,4 @@
+import Glibc
 import LianBuild
 import LianModel
 import Testing
@@ -62,8 +63,8 @@ private func step(_ number: Int, _ name: String, _ state: BuildStep.State, _ sec
         viewer.take(.waiting(.spawn, "the runner r-1 is starting"))
         #expect(viewer.block(at: 65)[0] == "⠋ spawn      1m05s  the runner r-1 is starting")
         #expect(viewer.settled() == [])
-        viewer.take(.finished(.spawn, "the runner r-1 is there"), at: 65)
-        #expect(viewer.settled() == ["✓ spawn      1m05s  the runner r-1 is there"])
+        viewer.take(.finished(.spawn, "the runner r-1 is up"), at: 65)
+        #expect(viewer.settled() == ["✓ spawn      1m05s  the runner r-1 is up"])
         #expect(viewer.block(at: 66) == [] && !viewer.screen.isRunning)
     }
 
@@ -152,6 +153,25 @@ private func step(_ number: Int, _ name: String, _ state: BuildStep.State, _ sec
         let block = viewer.block(60, 12, at: 1)
         #expect(block.count == 11)
         #expect(block[9] == "    and 22 more steps")
+    }
+
+    /// Ten a second are drawn: this is measured without optimisation, by the processor's time and not by the clock.
+    @Test func aFrameIsCheap() {
+        var viewer = Viewer()
+        viewer.beginBuilding()
+        for number in 1...8 {
+            viewer.take(.step(artifact: "app", step(number, "[\(number)/8] RUN make -C part\(number)", .running)))
+            let lines = (1...5).map {
+                "\u{1B}[32mcc\u{1B}[0m -O2 -c part\(number)/file\($0).c -o part\(number)/file\($0).o"
+            }
+            viewer.take(.output(artifact: "app", step: number, lines: lines))
+        }
+        viewer.take(.usage(UsageSample(cores: 1.5, megabytes: 3500)))
+        let frames = 100
+        let start = clock()
+        for number in 0..<frames { _ = viewer.block(160, 50, at: Double(number) / 10) }
+        let milliseconds = Double(clock() - start) / Double(CLOCKS_PER_SEC) * 1000 / Double(frames)
+        #expect(milliseconds < 30, "a frame takes \(milliseconds) ms")
     }
 
     @Test func whatAStepPrintsMovesNothing() {

@@ -58,6 +58,13 @@ import Testing
         #expect(lines(try await written(.tty, ["TERM": "xterm"], failing)) == lines(text))
     }
 
+    @Test func logsOfSeveralArtifactsAreToldApart() async throws {
+        let logs = [("app", "#1 a\n"), ("app", "#2 a\n"), ("web", "#1 w\n"), ("app", "#3 a\n")]
+        let text = try await written(.plain, [:], logs.map { .log(artifact: $0, Array($1.utf8)) })
+        #expect(
+            lines(text) == ["#1 a", "#2 a", "> build: log of web", "#1 w", "> build: log of app", "#3 a", ""])
+    }
+
     @Test func githubFoldsAndMarksTheLine() async throws {
         let text = try await written(
             .plain, ["GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/w"], failing)

@@ -14,6 +14,8 @@ final class PlainReporter: BuildReporter {
         /// Whether the log's last byte ended a line: a fact never starts in the middle of one.
         var isAtLineStart = true
         var slowest = SlowestSteps()
+        /// Whose log is being shown.
+        var artifact: String?
         /// When the context's progress was told last, and how far it was.
         var contextTold: (time: ContinuousClock.Instant, sentBytes: Int)?
     }
@@ -49,8 +51,11 @@ final class PlainReporter: BuildReporter {
                 tell("build: \(name): \(digest ?? status.rawValue)", &state)
             case .note(let text): tell(text, &state)
             case .warning(let warning): tell("warning[\(warning.code)]: \(warning.message)", &state)
-            case .log(_, let bytes):
+            case .log(let artifact, let bytes):
                 guard let last = bytes.last else { return }
+                // The engine numbers the steps of each artifact anew.
+                if let before = state.artifact, before != artifact { tell("build: log of \(artifact)", &state) }
+                state.artifact = artifact
                 stderr.write(bytes)
                 state.isAtLineStart = last == UInt8(ascii: "\n")
             case .ended(let envelope): tell(envelope, &state)

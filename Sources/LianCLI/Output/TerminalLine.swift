@@ -45,8 +45,9 @@ struct TerminalLine: Sendable {
 
     /// What to write, and how many cells it takes: `columns` at most, unless it wraps.
     func rendered(columns: Int, _ look: TerminalLook) -> (text: String, cells: Int) {
+        let limit = wraps ? Self.limit : min(columns, Self.limit) + 1
         var row = pieces.flatMap { piece in
-            onOneLine(piece.text, limit: Self.limit).unicodeScalars.compactMap { scalar -> Cell? in
+            onOneLine(piece.text, limit: limit).unicodeScalars.compactMap { scalar -> Cell? in
                 // It makes the character before it as wide as some terminals think, and others do not.
                 if scalar == "\u{FE0F}" { return nil }
                 let shown = look.hasUnicode || scalar.isASCII ? scalar : "?"
