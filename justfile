@@ -32,6 +32,10 @@ fmt:
 bench *FLAGS:
     scripts/bench {{ FLAGS }}
 
+# The pictures of the terminal in docs/images, from real builds
+pictures:
+    scripts/pictures
+
 # Generated inputs against the readers of flags, directives and ignore rules; COUNT each
 fuzz COUNT="100000" SEED="1":
     scripts/fuzz {{ COUNT }} {{ SEED }}

@@ -78,11 +78,13 @@ final class Scene: Sendable {
     }
 
     /// `lian-build build ARGUMENT…`, for a test that does something to it on the way.
-    func start(_ arguments: [String], environment: [String: String] = [:]) throws -> RunningBuild {
+    func start(
+        _ arguments: [String], environment: [String: String] = [:], on terminal: PseudoTerminal? = nil
+    ) throws -> RunningBuild {
         let command = Command(
             Project.executable("lian-build"), ["build"] + arguments, environment: self.environment(environment),
             workingDirectory: folder.path)
-        return try RunningBuild(command, folder: folder) { [self] envelope in
+        return try RunningBuild(command, folder: folder, terminal: terminal) { [self] envelope in
             envelopes.withLock { $0.append(envelope) }
         }
     }

@@ -6,15 +6,25 @@ import LianSystem
 package final class RunningBuild: Sendable {
     private let process: RunningProcess
     private let errorFile: URL
+    private let terminal: PseudoTerminal?
     private let takeEnvelope: @Sendable (JSONValue) -> Void
     private let start = ContinuousClock.now
 
-    /// What it prints goes to files of the folder.
-    package init(_ command: Command, folder: URL, takeEnvelope: @escaping @Sendable (JSONValue) -> Void) throws {
+    /// What it prints goes to files of the folder; what is for people to the terminal, where there is one.
+    package init(
+        _ command: Command, folder: URL, terminal: PseudoTerminal? = nil,
+        takeEnvelope: @escaping @Sendable (JSONValue) -> Void
+    ) throws {
         let name = UUID().uuidString
+        let output = folder.appending(path: "\(name).out")
         errorFile = folder.appending(path: "\(name).err")
-        process = try RunningProcess(
-            command, outputFile: folder.appending(path: "\(name).out"), errorFile: errorFile, newSession: true)
+        self.terminal = terminal
+        process =
+            if let terminal {
+                try RunningProcess(command, outputFile: output, terminal: terminal)
+            } else {
+                try RunningProcess(command, outputFile: output, errorFile: errorFile, newSession: true)
+            }
         self.takeEnvelope = takeEnvelope
     }
 
@@ -23,7 +33,9 @@ package final class RunningBuild: Sendable {
     package var pid: pid_t { process.pid }
     package var isRunning: Bool { process.isRunning }
     package var output: String { process.output }
-    package var errorText: String { (try? String(contentsOf: errorFile, encoding: .utf8)) ?? "" }
+    package var errorText: String {
+        terminal?.screen.text ?? (try? String(contentsOf: errorFile, encoding: .utf8)) ?? ""
+    }
 
     package func signal(_ signal: Int32) { process.signal(signal) }
 
