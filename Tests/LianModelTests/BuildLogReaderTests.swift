@@ -213,6 +213,7 @@ private func read(_ text: String, piece: Int = 7) -> (reader: BuildLogReader, sh
                 """#)
         #expect(reader.stepCount == 2)
         #expect(reader.cachedCount == 1)
+        #expect(reader.steps.map(\.seconds) == [nil, 3.5])
         #expect(reader.exportedDigest == manifest)
         #expect(reader.buildFailure.lastLines == ["hello", "Killed", "last"])
         #expect(reader.buildFailure.line == 2)

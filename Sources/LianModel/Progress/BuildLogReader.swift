@@ -133,13 +133,13 @@ extension BuildLogReader {
         tracks[key]?.partial = []
     }
 
-    private mutating func fail(_ key: String, _ message: String) {
+    private mutating func fail(_ key: String, _ message: String, seconds: Double? = nil) {
         let track = tracks[key]
         // A cache that is not there, or cannot be written, is no reason why a build fails.
-        if let track, steps[track.index].isOfCacheImport { return end(key, .failed) }
+        if let track, steps[track.index].isOfCacheImport { return end(key, .failed, seconds: seconds) }
         if let track, steps[track.index].isOfCacheExport {
             cacheNotWritten = message
-            return end(key, .failed)
+            return end(key, .failed, seconds: seconds)
         }
         signs.read(message)
         guard let track, steps[track.index].state != .failed else { return }
@@ -148,7 +148,7 @@ extension BuildLogReader {
             failure.lastLines = track.tail
             failure.message = message
         }
-        end(key, .failed)
+        end(key, .failed, seconds: seconds)
     }
 
     private mutating func addLog(_ key: String, _ line: ArraySlice<UInt8>) {
@@ -297,22 +297,22 @@ extension BuildLogReader {
         guard let index = tracks[key]?.index else { return }
         let number = steps[index].number
         if let started { tracks[key]?.started = started }
+        let seconds = completed.flatMap { end in tracks[key]?.started.map { max(0, end - $0) } }
         let before = steps[index].state
         if !error.isEmpty {
             flushPartial(key, number, into: &text)
             if error.hasSuffix("context canceled") {
-                end(key, .cancelled)
+                end(key, .cancelled, seconds: seconds)
                 if before != .cancelled { show("#\(number) CANCELED", in: &text) }
             } else {
-                fail(key, error)
+                fail(key, error, seconds: seconds)
                 if before != .failed { show("#\(number) ERROR: \(error)", in: &text) }
             }
         } else if cached {
             end(key, .cached)
             if before != .cached { show("#\(number) CACHED", in: &text) }
-        } else if let completed {
+        } else if completed != nil {
             flushPartial(key, number, into: &text)
-            let seconds = started.map { max(0, completed - $0) }
             end(key, .done, seconds: seconds)
             if before != .done { show("#\(number) DONE\(seconds.map { " \(tenths($0))s" } ?? "")", in: &text) }
         }
