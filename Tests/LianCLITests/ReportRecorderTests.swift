@@ -79,6 +79,18 @@ import Testing
         #expect(attempt.outOfMemoryAt == 2050)
     }
 
+    @Test func anAttemptThatNobodyWaitedFor() async throws {
+        let clock = SkippedTime(wallClock: 1_000_000)
+        let recorder = ReportRecorder(timing: clock.timing)
+        recorder.report(.attemptStarted(number: 1, Self.small))
+        recorder.report(.started(.build, ""))
+        recorder.report(.step(artifact: "app", step(1, "[1/1] RUN wait", .running)))
+        try await clock.timing.sleep(.milliseconds(70))
+        let record = recorder.finish(ResultEnvelope(status: .cancelled), BuildFindings())
+        #expect(record.attempts[0].end == 70 && record.attempts[0].steps.map(\.duration) == [70])
+        #expect(record.phases.map(\.end) == [70])
+    }
+
     /// Its numbers begin anew, and those of the first try stay what they were.
     @Test func aPushThatIsTriedAgain() async throws {
         let clock = SkippedTime(wallClock: 1_000_000)

@@ -15,6 +15,7 @@ package final class ReportRecorder: BuildReporter {
         /// Where the running build of each artifact has its steps in the last attempt's list, by their numbers.
         var stepIndices: [String: [Int: Int]] = [:]
         var hasOpenPhase = false
+        var hasOpenAttempt = false
     }
 
     package init(timing: Timing = .system) {
@@ -34,6 +35,7 @@ package final class ReportRecorder: BuildReporter {
                 state.closePhase(at: now)
                 state.record.attempts.append(AttemptRecord(number: number, sizing: sizing, start: now, end: now))
                 state.stepIndices = [:]
+                state.hasOpenAttempt = true
             case .attemptEnded(_, let outcome): state.endAttempt(outcome, at: now)
             case .started(let phase, _): state.open(phase, at: now)
             case .artifactStarted(let name): state.stepIndices[name] = [:]
@@ -52,6 +54,8 @@ package final class ReportRecorder: BuildReporter {
         let now = now
         return state.withLock { state in
             state.closePhase(at: now)
+            // Where a second signal waited for nothing.
+            if state.hasOpenAttempt { state.endAttempt(.cancelled, at: now) }
             state.record.envelope = envelope
             state.record.largest = findings.largest
             state.record.nextSize = findings.nextSize
@@ -99,6 +103,7 @@ extension ReportRecorder.State {
     }
 
     fileprivate mutating func endAttempt(_ outcome: AttemptOutcome, at now: Int) {
+        hasOpenAttempt = false
         changeAttempt { attempt in
             attempt.end = now
             for index in attempt.steps.indices where attempt.steps[index].state == .running {

@@ -47,6 +47,7 @@ struct Gantt {
     private func markup(of row: Row) -> Markup {
         """
         <tr role="row"><th role="rowheader" scope="row">\(row.label)</th><td role="cell"><div class="lane">\
+        <span class="unseen">from \(Figures.duration(row.start - axis.start))</span>\
         <span class="bar \(row.kind)" \
         style="left:\(axis.place(row.start))%;width:\(axis.width(row.start, row.end))%"></span></div></td>\
         <td role="cell" class="figure">\(row.figure)</td></tr>
