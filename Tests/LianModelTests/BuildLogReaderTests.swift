@@ -245,6 +245,17 @@ private func read(_ text: String, piece: Int = 7) -> (reader: BuildLogReader, sh
         #expect(ended.steps.map(\.seconds) == [4.5] && ended.output == [])
     }
 
+    /// One record may hold all of a step; what it printed comes before its end all the same.
+    @Test func rawjsonLastWordsComeBeforeTheEnd() {
+        let words = Data("last words\n".utf8).base64EncodedString()
+        let vertex = #"{"digest":"a","name":"[1/1] RUN x","started":"2026-01-01T00:00:00Z""#
+        let ended = vertex + #","completed":"2026-01-01T00:00:01Z","error":"exit code: 3"}"#
+        let log = #"{"vertex":"a","stream":1,"data":"\#(words)","timestamp":"2026-01-01T00:00:00.5Z"}"#
+        let (reader, shown) = read(#"{"vertexes":[\#(vertex)},\#(ended)],"logs":[\#(log)]}"#)
+        #expect(shown == "#1 [1/1] RUN x\n#1 0.5 last words\n#1 ERROR: exit code: 3\n")
+        #expect(reader.buildFailure.lastLines == ["last words"])
+    }
+
     @Test func memoryIsBoundedAndNothingBreaks() {
         var reader = BuildLogReader()
         _ = reader.read(Array("#1 [1/1] RUN x\n".utf8))

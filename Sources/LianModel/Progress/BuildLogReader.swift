@@ -264,7 +264,9 @@ private func isStatus(_ value: JSONValue) -> Bool {
 
 extension BuildLogReader {
     private mutating func takeStatus(_ status: JSONValue, into text: inout [UInt8]) {
-        for vertex in status["vertexes"]?.arrayValue ?? [] { takeVertex(vertex, into: &text) }
+        // A record may hold a step's last words and its end: the end comes last.
+        let vertexes = (status["vertexes"]?.arrayValue ?? []).compactMap(Vertex.init)
+        for vertex in vertexes { takeBegin(of: vertex, into: &text) }
         for item in status["statuses"]?.arrayValue ?? [] {
             guard let (_, number) = step(of: item), let name = item["id"]?.stringValue else { continue }
             addStatus(name)
@@ -275,6 +277,28 @@ extension BuildLogReader {
             guard let (_, number) = step(of: item), let short = item["short"]?.stringValue else { continue }
             show("#\(number) WARN: \(String(decoding: base64Decoded(short), as: UTF8.self))", in: &text)
         }
+        for vertex in vertexes { takeEnd(of: vertex, into: &text) }
+    }
+
+    private struct Vertex {
+        let key: String
+        let name: String
+        let started: Double?
+        let completed: Double?
+        let isCached: Bool
+        let error: String
+
+        /// nil for one that is only announced.
+        init?(_ value: JSONValue) {
+            guard let key = value["digest"]?.stringValue, let name = value["name"]?.stringValue else { return nil }
+            self.key = key
+            self.name = name
+            started = value["started"]?.stringValue.flatMap(secondsOfTime)
+            completed = value["completed"]?.stringValue.flatMap(secondsOfTime)
+            isCached = value["cached"]?.boolValue == true
+            error = value["error"]?.stringValue ?? ""
+            guard started != nil || isCached || !error.isEmpty else { return nil }
+        }
     }
 
     private func step(of item: JSONValue) -> (key: String, number: Int)? {
@@ -282,36 +306,33 @@ extension BuildLogReader {
         return (key, steps[track.index].number)
     }
 
-    private mutating func takeVertex(_ vertex: JSONValue, into text: inout [UInt8]) {
-        // Announced before it begins, and again with each change.
-        guard let key = vertex["digest"]?.stringValue, let name = vertex["name"]?.stringValue else { return }
-        let started = vertex["started"]?.stringValue.flatMap(secondsOfTime)
-        let completed = vertex["completed"]?.stringValue.flatMap(secondsOfTime)
-        let cached = vertex["cached"]?.boolValue == true
-        let error = vertex["error"]?.stringValue ?? ""
-        guard started != nil || cached || !error.isEmpty else { return }
-        if tracks[key] == nil {
-            begin(key, number: steps.count + 1, name: name)
-            show("#\(steps.count) \(name)", in: &text)
+    private mutating func takeBegin(of vertex: Vertex, into text: inout [UInt8]) {
+        if tracks[vertex.key] == nil {
+            begin(vertex.key, number: steps.count + 1, name: vertex.name)
+            show("#\(steps.count) \(vertex.name)", in: &text)
         }
+        if let started = vertex.started { tracks[vertex.key]?.started = started }
+    }
+
+    private mutating func takeEnd(of vertex: Vertex, into text: inout [UInt8]) {
+        let key = vertex.key
         guard let index = tracks[key]?.index else { return }
         let number = steps[index].number
-        if let started { tracks[key]?.started = started }
-        let seconds = completed.flatMap { end in tracks[key]?.started.map { max(0, end - $0) } }
+        let seconds = vertex.completed.flatMap { end in tracks[key]?.started.map { max(0, end - $0) } }
         let before = steps[index].state
-        if !error.isEmpty {
+        if !vertex.error.isEmpty {
             flushPartial(key, number, into: &text)
-            if error.hasSuffix("context canceled") {
+            if vertex.error.hasSuffix("context canceled") {
                 end(key, .cancelled, seconds: seconds)
                 if before != .cancelled { show("#\(number) CANCELED", in: &text) }
             } else {
-                fail(key, error, seconds: seconds)
-                if before != .failed { show("#\(number) ERROR: \(error)", in: &text) }
+                fail(key, vertex.error, seconds: seconds)
+                if before != .failed { show("#\(number) ERROR: \(vertex.error)", in: &text) }
             }
-        } else if cached {
+        } else if vertex.isCached {
             end(key, .cached)
             if before != .cached { show("#\(number) CACHED", in: &text) }
-        } else if completed != nil {
+        } else if vertex.completed != nil {
             flushPartial(key, number, into: &text)
             end(key, .done, seconds: seconds)
             if before != .done { show("#\(number) DONE\(seconds.map { " \(tenths($0))s" } ?? "")", in: &text) }
