@@ -41,10 +41,8 @@ extension EndToEnd {
                     #expect(build.digest == (try await scene.registry.digest(of: "\(scene.workspace)/app", tag: "1")))
                     let taken = broker == .stoppedMeanwhile ? 1 : 0
                     #expect(build["events"] == ["published": .integer(taken), "failed": .integer(2 - taken)])
-                    #expect(
-                        build.warningCodes == [
-                            "cache_last_stage_only", taken > 0 ? "events_unconfirmed" : "events_unavailable",
-                        ])
+                    let warning = taken > 0 ? "events_unconfirmed" : "events_unavailable"
+                    #expect(build.warningCodes.filter { $0.hasPrefix("event") } == [warning])
                     // One that was never up is not waited for, one that was a second at most, beside the destroying.
                     #expect(build["timings_ms"]["teardown"]?.intValue ?? .max < 10_000, "\(build["timings_ms"])")
                 }

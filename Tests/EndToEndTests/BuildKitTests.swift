@@ -86,9 +86,10 @@ struct BuildKitTests {
             #expect(cold.cachedSteps == 0 && !cold.warningCodes.contains("cache_last_stage_only"))
             let warm = try await scene.build(context: scene.context(dockerfile, files: ["note": "two"], named: "two"))
             try #require(warm.status == 0, "\(warm.story)")
-            // All but the note.
-            let steps = warm.artifact["steps"]
-            #expect(steps?["total"]?.intValue == (warm.cachedSteps ?? 0) + 1, "\(warm.story)")
+            // Those of the first stage; and of the second all but the note, unless the engine calls done what it had to
+            // load (0.11).
+            #expect(warm.artifact["steps"]?["total"] == 4)
+            #expect([2, 3].contains(warm.cachedSteps), "\(warm.story)")
         }
     }
 

@@ -156,6 +156,10 @@ package func withOrchestrator<Result>(
         if orchestrator.port == 0 { try? await orchestrator.start() }
         await orchestrator.stop()
         let value = try result.get()
+        // Of very many files the deletion goes on by itself.
+        _ = try await eventually(within: .seconds(120)) {
+            try !orchestrator.remains().contains { $0.hasPrefix("trash ") }
+        }
         let remains = try orchestrator.remains()
         guard remains.isEmpty else { throw LeftBehind(remains: remains, log: orchestrator.log) }
         return value
