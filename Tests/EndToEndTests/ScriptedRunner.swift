@@ -34,8 +34,8 @@ struct ScriptedRunner: Sendable {
 
     /// The runner as the orchestrator tells of it. It lets the caller's key in.
     func tell(
-        _ status: Int = 200, state: String = "ready", port: Int? = nil, to request: ScriptedHTTPServer.Request,
-        after delay: Duration = .zero
+        _ status: Int = 200, state: String = "ready", port: Int? = nil, withHostKeys: Bool = true,
+        to request: ScriptedHTTPServer.Request, after delay: Duration = .zero
     ) -> ScriptedHTTPServer.Reply {
         if let key = request.json?["ssh_public_key"]?.stringValue { try? server.authorize(key) }
         return .success(
@@ -43,7 +43,8 @@ struct ScriptedRunner: Sendable {
             [
                 "runner_id": .string(Self.id), "state": .string(state), "workspace": "acme",
                 "host": .string(server.host), "port": .integer(port ?? server.port), "user": .string(server.user),
-                "host_keys": .array(server.hostKeyLines.map { .string($0) }), "work_dir": .string(workFolder),
+                "host_keys": withHostKeys ? .array(server.hostKeyLines.map { .string($0) }) : [],
+                "work_dir": .string(workFolder),
             ], after: delay)
     }
 
@@ -98,14 +99,14 @@ struct ScriptedRunner: Sendable {
         ["--workspace", "acme", "--context", context, "--image", "127.0.0.1:1/acme/app:1"]
     }
 
-    func start(_ arguments: [String]) throws -> RunningBuild {
+    func start(_ arguments: [String], environment: [String: String] = [:]) throws -> RunningBuild {
         let path = "\(folder.path)/caller/bin:\(Project.tools.path):/usr/bin:/bin"
         let command = Command(
             Project.executable("lian-build"), ["build"] + arguments,
             environment: [
                 "PATH": path, "HOME": folder.path, "TMPDIR": temporaryFiles, "ORCHESTRATOR_URL": orchestrator.url,
                 "BUILDKIT_SSH_KEY": "ephemeral",
-            ],
+            ].merging(environment) { $1 },
             workingDirectory: folder.path)
         return try RunningBuild(command, folder: folder) { _ in }
     }
