@@ -95,6 +95,36 @@ import Testing
         }
     }
 
+    /// A probe of everything asks the orchestrator how it is, and that is all that it leaves anywhere.
+    @Test func aProbeSpawnsNothingAndWritesNothing() async throws {
+        try await withScriptedHTTPServer { orchestrator in
+            orchestrator.on("GET", "/healthz", [.success(200, ["status": "ok", "version": "1"])])
+            try await withProgramFolder { folder in
+                let context: JSONValue = [
+                    "schema": "secret-delivery-context/v1", "request_id": "req-1", "workspace": "acme",
+                    "actor": ["id": "p", "kind": "probe"],
+                    "secrets": [
+                        ["name": "a", "kind": "cred", "delivery": ["via": "inline", "value": "a secret value"]]
+                    ],
+                    "directives": [
+                        "schema_version": "1", "workspace": "acme",
+                        "artifacts": [["name": "app", "context": ".", "image": "reg.example/acme/app:1"]],
+                        "compute": ["provider": "local"], "registry": ["provider": "zot", "endpoint": "reg.example"],
+                    ],
+                ]
+                let run = try await folder.run(
+                    ["integrate", "--orchestrator-url", orchestrator.url],
+                    environment: ["TMPDIR": folder.url.path, "XDG_CACHE_HOME": folder.url.path],
+                    input: context.encoded())
+                #expect(run.status == 0, "\(run.output)\(run.errors)")
+                #expect(run.envelope?["checks"]?.arrayValue?.map { $0["status"] } == ["pass", "pass", "pass", "pass"])
+                #expect(orchestrator.requests().map { "\($0.method) \($0.path)" } == ["GET /healthz"])
+                #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == [])
+                #expect(!run.output.contains("a secret value") && !run.errors.contains("a secret value"))
+            }
+        }
+    }
+
     /// SIGINT while the evaluator hangs: 130, one envelope, and no child.
     @Test func anInterruptWhileNickelHangs() async throws {
         try await withProgramFolder { folder in

@@ -106,6 +106,33 @@ func secret(_ name: String, _ delivery: JSONValue, kind: String = "cred") -> JSO
         }
     }
 
+    /// To open a FIFO may hang, to open a device may do something: what they are is told by a look at them.
+    @Test func fifosAreNeverOpened() async throws {
+        try await withTemporaryFolder { folder in
+            let watch = FileDescriptor(owning: inotify_init1(Int32(IN_NONBLOCK)))
+            let fifo = folder.appending(path: "fifo").path
+            let plain = folder.appending(path: "plain").path
+            mkfifo(fifo, 0o600)
+            try Data("0123456789abcdef".utf8).write(to: URL(filePath: plain))
+            chmod(plain, 0o600)
+            let watched = [
+                inotify_add_watch(watch.raw, fifo, UInt32(IN_OPEN)),
+                inotify_add_watch(watch.raw, plain, UInt32(IN_OPEN)),
+            ]
+            #expect(watched.allSatisfy { $0 > 0 })
+            let listed = [("fifo", fifo), ("plain", plain)].map {
+                secret($0.0, ["via": "file", "path": .string($0.1)])
+            }
+            let result = await integrate(context(["secrets": .array(listed)]))
+            #expect(result.answer.secrets.map(\.status) == [.unreadable, .resolved])
+            // Events of 16 bytes, the first four of which name the watch.
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            let count = read(watch.raw, &buffer, buffer.count)
+            let opened = stride(from: 0, to: max(0, count), by: 16).map { Int32(buffer[$0]) }
+            #expect(Set(opened) == [watched[1]])
+        }
+    }
+
     @Test func absentVariablesAreMissing() async throws {
         let result = await integrate(
             context([
