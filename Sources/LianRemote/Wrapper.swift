@@ -178,7 +178,7 @@ package enum Wrapper {
           printf '%s\n' "$nonce" >nonce
           find_cgroup; kernel_counts; before=$counts
           # In a shell of its own: no variable of ours may take the place of one of the command's.
-          begun=$(usage) || begun='- - -'
+          begun=$(trap - EXIT; usage) || begun='- - -'
           exec </dev/null >/dev/null 5>&-
           (trap - HUP EXIT; exec setsid "$@") >>log 2>&1 8>&- &
           command=$!
