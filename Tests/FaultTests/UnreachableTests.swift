@@ -48,7 +48,14 @@ extension Faults {
                 let build = try await scene.build(["--spawn-timeout", "2"])
                 expectSilence(build)
                 #expect(build.duration > .seconds(30))
+                expectNamelessRunner(build)
             }
+        }
+
+        /// There may be one, and no answer ever named it.
+        private func expectNamelessRunner(_ build: FinishedBuild) {
+            #expect(build.runnerID == nil && build.isRunnerDestroyed == false)
+            #expect(build.warningCodes.contains("runner_not_destroyed"))
         }
 
         private func expectSilence(_ build: FinishedBuild) {

@@ -125,14 +125,15 @@ final class RunnerLease: Sendable {
         }
         guard mayHaveSpawned, let found = await client.destroyWhatWasSpawned(by: request, key: key, within: budget)
         else { return nil }
-        return result(found.runnerID ?? "unknown", nil, found.outcome)
+        return result(found.runnerID, nil, found.outcome)
     }
 
-    private func result(_ id: String, _ runner: RunnerAnswer?, _ outcome: DestroyOutcome) -> RunnerResult {
+    private func result(_ id: String?, _ runner: RunnerAnswer?, _ outcome: DestroyOutcome) -> RunnerResult {
         if case .unconfirmed(let reason) = outcome {
             warn(
                 "runner_not_destroyed",
-                "the runner \(id) may still be there: \(reason); its lease ends it within \(Self.leaseSeconds) s")
+                "\(id.map { "the runner \($0) may still" } ?? "a runner that no answer ever named may") be there: "
+                    + "\(reason); its lease ends it within \(Self.leaseSeconds) s")
         }
         return RunnerResult(
             id: id, provider: runner?.provider ?? request.provider, tier: request.size.tier, destroyed: outcome == .gone

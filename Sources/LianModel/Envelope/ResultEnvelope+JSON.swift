@@ -29,7 +29,7 @@ extension StepCount: JSONEncodable {
 
 extension RunnerResult: JSONEncodable {
     package var json: JSONValue {
-        ["id": .string(id), "provider": provider.json, "tier": tier.json, "destroyed": .bool(destroyed)]
+        ["id": id.json, "provider": provider.json, "tier": tier.json, "destroyed": .bool(destroyed)]
     }
 }
 

@@ -69,12 +69,13 @@ package struct StepCount: Equatable, Sendable {
 }
 
 package struct RunnerResult: Equatable, Sendable {
-    package var id: String
+    /// Nil where there may be one that no answer ever named.
+    package var id: String?
     package var provider: String?
     package var tier: String?
     package var destroyed: Bool
 
-    package init(id: String, provider: String?, tier: String?, destroyed: Bool) {
+    package init(id: String?, provider: String?, tier: String?, destroyed: Bool) {
         self.id = id
         self.provider = provider
         self.tier = tier
