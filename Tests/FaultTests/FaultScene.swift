@@ -37,6 +37,8 @@ final class FaultScene: Sendable {
         var finished: [FinishedBuild] = []
         var shown: Set<String> = []
         var peakMemory = 0
+        /// How often the process list was looked through.
+        var looks = 0
         var isOver = false
     }
 
@@ -142,18 +144,25 @@ final class FaultScene: Sendable {
     var peakMemory: Int { state.withLock(\.peakMemory) }
 
     /// Looks at the process list until the case is over, on a thread of its own.
-    fileprivate func watchProcesses() async {
-        await onOwnThread { [self] in
+    fileprivate func startWatch() throws {
+        try startThread { [self] in
             while !state.withLock({ $0.isOver }) {
                 let shown = secrets.shownByProcesses()
                 let memory = state.withLock(\.builds).map { LianTestSupport.peakMemory(of: $0.pid) }.max() ?? 0
                 state.withLock { state in
+                    state.looks += 1
                     state.shown.formUnion(shown)
                     state.peakMemory = max(state.peakMemory, memory)
                 }
                 usleep(50_000)
             }
         }
+    }
+
+    /// Waits until the process list was looked through once more from its beginning.
+    func isLookedThrough() async -> Bool {
+        let before = state.withLock(\.looks)
+        return await eventually { state.withLock(\.looks) > before + 1 }
     }
 
     fileprivate func endWatch() { state.withLock { $0.isOver = true } }
@@ -270,18 +279,16 @@ private func perform(
         let start = ContinuousClock.now
         let scene = try FaultScene(
             stage, folder: folder, secrets: secrets, orchestrator: orchestrator, runner: runner, proxy: proxy)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { await scene.watchProcesses() }
-            defer { scene.endWatch() }
-            do {
-                try await body(scene)
-                try await scene.checkThatAllIsInOrder()
-                // For the table of scripts/faults: the runner's own times hold the wait for a free place too.
-                print("took \((ContinuousClock.now - start).milliseconds) ms: \(Test.current?.displayName ?? "")")
-            } catch {
-                scene.endBuilds()
-                throw error
-            }
+        try scene.startWatch()
+        defer { scene.endWatch() }
+        do {
+            try await body(scene)
+            try await scene.checkThatAllIsInOrder()
+            // For the table of scripts/faults: the runner's own times hold the wait for a free place too.
+            print("took \((ContinuousClock.now - start).milliseconds) ms: \(Test.current?.displayName ?? "")")
+        } catch {
+            scene.endBuilds()
+            throw error
         }
     }
 }

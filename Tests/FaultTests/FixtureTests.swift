@@ -19,8 +19,13 @@ extension Faults {
 
         @Test func aSecretInAnArgument() async throws {
             try await expectTold("the build secret in cmdline") { scene, runner in
-                try runner.setEngine("sleep 0.5; \(ScriptedRunner.success)")
-                _ = try await scene.build(["--label", "told=\(scene.secrets.buildSecret)"])
+                try runner.setEngine(
+                    "while [ ! -e \(runner.workDir)/go ]; do sleep 0.05; done\n\(ScriptedRunner.success)")
+                let running = try scene.start(["--label", "told=\(scene.secrets.buildSecret)"])
+                try await running.says("build: app")
+                #expect(await scene.isLookedThrough())
+                try writeFile("\(runner.workDir)/go", "")
+                _ = try await scene.finish(running)
             }
         }
 
@@ -40,7 +45,14 @@ extension Faults {
 
         @Test func aProcessOnTheRunner() async throws {
             try await expectTold("sleep 30") { scene, runner in
-                try runner.setEngine("setsid sleep 30 >/dev/null 2>&1 &\n\(ScriptedRunner.success)")
+                // It has left the build's group before the build ends.
+                let up = "\(runner.workDir)/up"
+                try runner.setEngine(
+                    """
+                    setsid sh -c 'touch \(up); exec sleep 30' >/dev/null 2>&1 &
+                    while [ ! -e \(up) ]; do sleep 0.05; done
+                    \(ScriptedRunner.success)
+                    """)
                 _ = try await scene.build()
             }
         }
