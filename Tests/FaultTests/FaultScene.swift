@@ -13,8 +13,6 @@ final class FaultScene: Sendable {
     let workspace = "f\(UUID().uuidString.prefix(8).lowercased())"
     let secrets: PlantedSecrets
     let orchestrator: ScriptedOrchestrator
-    /// The way to the runner, which can be made to fail.
-    let proxy: FaultProxy?
     private let stage: Stage
     private let runner: ScriptedRunner?
     private let state = Mutex(State())
@@ -44,14 +42,13 @@ final class FaultScene: Sendable {
 
     fileprivate init(
         _ stage: Stage, folder: URL, secrets: PlantedSecrets, orchestrator: ScriptedOrchestrator,
-        runner: ScriptedRunner?, proxy: FaultProxy?
+        runner: ScriptedRunner?
     ) throws {
         self.stage = stage
         self.folder = folder
         self.secrets = secrets
         self.orchestrator = orchestrator
         self.runner = runner
-        self.proxy = proxy
         for name in ["home", "tmp", "docker"] {
             try FileManager.default.createDirectory(at: folder.appending(path: name), withIntermediateDirectories: true)
         }
@@ -230,7 +227,7 @@ func withScene(
     try await takingTurns(waiting) { stage in
         let machine = ScriptedOrchestrator.Machine(
             port: try port ?? freePort(), user: "root", hostKeys: [someHostKey], workDir: "/nonexistent")
-        try await perform(stage, machine: machine, runner: nil, proxy: nil, body)
+        try await perform(stage, machine: machine, runner: nil, body)
     }
 }
 
@@ -243,7 +240,7 @@ func withRunner(
         try await withScriptedRunner(options, programs: programs) { runner in
             let proxy = try FaultProxy(to: runner.server.port)
             try await perform(
-                stage, machine: runner.machine(port: proxy.port), runner: runner, proxy: proxy, refusesKeys: refusesKeys
+                stage, machine: runner.machine(port: proxy.port), runner: runner, refusesKeys: refusesKeys
             ) { scene in
                 try await body(scene, runner, proxy)
             }
@@ -264,8 +261,8 @@ private func takingTurns(_ isWaiting: Bool, _ body: @Sendable (Stage) async thro
 }
 
 private func perform(
-    _ stage: Stage, machine: ScriptedOrchestrator.Machine, runner: ScriptedRunner?, proxy: FaultProxy?,
-    refusesKeys: Bool = false, _ body: @Sendable (FaultScene) async throws -> Void
+    _ stage: Stage, machine: ScriptedOrchestrator.Machine, runner: ScriptedRunner?, refusesKeys: Bool = false,
+    _ body: @Sendable (FaultScene) async throws -> Void
 ) async throws {
     try await withShortTemporaryFolder { folder in
         let secrets = PlantedSecrets()
@@ -278,7 +275,7 @@ private func perform(
         defer { orchestrator.stop() }
         let start = ContinuousClock.now
         let scene = try FaultScene(
-            stage, folder: folder, secrets: secrets, orchestrator: orchestrator, runner: runner, proxy: proxy)
+            stage, folder: folder, secrets: secrets, orchestrator: orchestrator, runner: runner)
         try scene.startWatch()
         defer { scene.endWatch() }
         do {
