@@ -10,38 +10,26 @@ import Testing
     .enabled(if: NATSServer.executable != nil, "there is no nats-server"))
 enum EndToEnd {}
 
-/// The servers that all these builds share.
-struct Stage: Sendable {
-    let orchestrator: Orchestrator
-    let registry: Registry
-    let nats: NATSServer
-    let events: NATSSubscriber
+typealias Scene = BuildScene
 
-    @TaskLocal static var current: Stage?
-
-    static func with(engine: String, _ body: @Sendable () async throws -> Void) async throws {
-        try await withNATSServer { nats in
-            let events = try await NATSSubscriber(port: nats.port)
-            defer { events.stop() }
-            try await withRegistry { registry in
-                try await withOrchestrator(engine: engine) { orchestrator in
-                    let stage = Stage(orchestrator: orchestrator, registry: registry, nats: nats, events: events)
-                    try await $current.withValue(stage, operation: body)
-                }
-            }
-        }
-    }
+/// Runs a test's body on the stage, and looks afterwards whether all is in order.
+func withScene(_ body: (Scene) async throws -> Void) async throws {
+    try await withBuildScene(on: try #require(StageTrait.current), body)
 }
 
-/// Sets the stage once for a whole suite.
+/// Sets the stage, which all these builds share, once for a whole suite.
 struct StageTrait: SuiteTrait, TestScoping {
     /// As lian-orchestrator's `--engine` names it.
     let engine: String
 
+    @TaskLocal static var current: BuildStage?
+
     func provideScope(
         for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
     ) async throws {
-        try await Stage.with(engine: engine, function)
+        try await withBuildStage(engine: engine) { stage in
+            try await Self.$current.withValue(stage, operation: function)
+        }
     }
 }
 

@@ -37,3 +37,16 @@ package func peakMemory(of pid: Int32) -> Int {
     else { return 0 }
     return kilobytes << 10
 }
+
+/// The processes that this one has started and that still run.
+package func children(of pid: Int32) -> [Int32] {
+    allProcesses().filter { parent(of: $0) == pid }
+}
+
+private func parent(of pid: Int32) -> Int32? {
+    guard let status = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+        let end = status.lastIndex(of: ")")
+    else { return nil }
+    let fields = status[end...].split(separator: " ")
+    return fields.count > 2 ? Int32(fields[2]) : nil
+}

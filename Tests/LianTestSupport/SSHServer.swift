@@ -50,9 +50,7 @@ package struct SSHServer: Sendable {
     }
 
     /// The processes that serve a connection each.
-    package func sessionPIDs() -> [pid_t] {
-        allProcesses().filter { parent(of: $0) == pid }
-    }
+    package func sessionPIDs() -> [pid_t] { children(of: pid) }
 
     /// The processes that were started through it and still run, those that left their session too.
     package func startedPIDs() -> [pid_t] {
@@ -143,7 +141,7 @@ private func stop(_ server: SSHServer) {
     var next = 0
     while next < family.count {
         let pid = family[next]
-        family += allProcesses().filter { parent(of: $0) == pid }
+        family += children(of: pid)
         next += 1
     }
     kill(server.pid, SIGTERM)
@@ -181,14 +179,6 @@ package func runTool(
 package func freePort() throws -> Int {
     let listener = try ListeningSocket(port: 0)
     return listener.port
-}
-
-private func parent(of pid: pid_t) -> pid_t? {
-    guard let status = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
-        let end = status.lastIndex(of: ")")
-    else { return nil }
-    let fields = status[end...].split(separator: " ")
-    return fields.count > 2 ? pid_t(fields[2]) : nil
 }
 
 private func environment(of pid: pid_t) -> [String] {
