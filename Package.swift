@@ -91,6 +91,7 @@ let package = Package(
         tests("LianIntegrateTests", ["LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),
         tests("FaultTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
         tests("DocumentationTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
+        tests("SoakTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
         tests("EndToEndTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
     ]
 )

@@ -44,6 +44,10 @@ fuzz COUNT="100000" SEED="1":
 faults:
     scripts/faults
 
+# Builds by the eight with random faults; then nothing may be left. The same SEED makes the same faults
+soak SEED="1" COUNT="200":
+    scripts/soak {{ SEED }} {{ COUNT }}
+
 # What runs on a clean checkout after each change
 ci:
     .ci/run

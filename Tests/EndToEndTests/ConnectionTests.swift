@@ -1,8 +1,6 @@
 import Foundation
 import LianModel
-import LianSystem
 import LianTestSupport
-import Synchronization
 import Testing
 
 extension EndToEnd {
@@ -21,7 +19,7 @@ extension EndToEnd {
                     """)
                 let running = try scene.start(scene.flags(context), environment: ["ORCHESTRATOR_URL": front.url])
                 try await running.says(" line 9 of many\n")
-                let proxy = try #require(front.proxy)
+                let proxy = try #require(front.proxy(of: scene.workspace))
                 proxy.refuse()
                 proxy.cut()
                 try await running.says("coming back to it")
@@ -42,55 +40,5 @@ extension EndToEnd {
                 #expect(build.attempts.count == 1)
             }
         }
-    }
-}
-
-/// An orchestrator whose runners are reached through a proxy that can fail: it passes each request on, and puts the
-/// proxy's port in the place of the runner's.
-private final class OrchestratorFront: Sendable {
-    private let server: ScriptedHTTPServer
-    private let made = Mutex<FaultProxy?>(nil)
-
-    init(of orchestrator: Orchestrator) throws {
-        server = try ScriptedHTTPServer()
-        let port = orchestrator.port
-        for (method, path) in [
-            ("POST", "/api/v1/runners"), ("GET", "/api/v1/runners/*"), ("DELETE", "/api/v1/runners/*"),
-            ("POST", "/api/v1/runners/*/heartbeat"), ("GET", "/api/v1/workspaces/*/p95"),
-            ("POST", "/api/v1/workspaces/*/metrics"),
-        ] {
-            server.on(method, path) { [weak self] request, _ in
-                guard let self, let answer = try? pass(request, to: port) else { return .reset }
-                return .json(answer.status, (try? withProxy(answer.json)) ?? answer.json)
-            }
-        }
-    }
-
-    var url: String { server.url }
-    /// The way to the runner; nil before there is one.
-    var proxy: FaultProxy? { made.withLock { $0 } }
-
-    func stop() { server.stop() }
-
-    private func pass(_ request: ScriptedHTTPServer.Request, to port: Int) throws -> PlainHTTPResponse? {
-        let connection = try PlainHTTPConnection(port: port)
-        let kept = request.headers.filter { ["authorization", "idempotency-key", "content-type"].contains($0.key) }
-        let target = request.query.isEmpty ? request.path : "\(request.path)?\(request.query)"
-        _ = connection.send(PlainHTTPConnection.request(request.method, target, headers: kept, body: request.body))
-        return try connection.receive()
-    }
-
-    private func withProxy(_ answer: JSONValue) throws -> JSONValue {
-        guard var members = answer.objectValue, var runner = members["data"]?.objectValue,
-            let port = runner["port"]?.intValue
-        else { return answer }
-        let proxy = try made.withLock { made in
-            let proxy = try made ?? FaultProxy(to: port)
-            made = proxy
-            return proxy
-        }
-        runner["port"] = .integer(proxy.port)
-        members["data"] = .object(runner)
-        return .object(members)
     }
 }

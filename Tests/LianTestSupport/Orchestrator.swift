@@ -118,6 +118,12 @@ package final class Orchestrator: Sendable {
         try await request("DELETE", "/api/v1/runners/\(id)")
     }
 
+    /// The runner's sshd or engine, as it recorded itself.
+    package func process(_ name: String, of runnerID: String) -> pid_t? {
+        let record = try? String(contentsOfFile: "\(runnersFolder)/\(runnerID)/\(name).process", encoding: .utf8)
+        return record?.split(separator: " ").first.flatMap { pid_t($0) }
+    }
+
     /// What runners have left on the machine: processes, mounts, folders, groups. Empty where all is gone.
     package func remains() throws -> [String] {
         var found = try FileManager.default.contentsOfDirectory(atPath: runnersFolder).map { "folder \($0)" }

@@ -40,7 +40,19 @@ package final class RunningProcess: Sendable {
         end.withLock { end in
             guard end == nil else { return }
             kill(-pid, SIGSTOP)
-            while waitpid(pid, nil, WUNTRACED) < 0 && errno == EINTR {}
+            // Not by waitpid, which tells of no second stop that comes right after the first one's end.
+            let limit = ContinuousClock.now + .seconds(10)
+            while !standsStill, ContinuousClock.now < limit { usleep(1000) }
+        }
+    }
+
+    /// Every thread is stopped, or has ended.
+    private var standsStill: Bool {
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+        return threads.allSatisfy { thread in
+            let status = (try? String(contentsOfFile: "/proc/\(pid)/task/\(thread)/stat", encoding: .utf8)) ?? ""
+            guard let end = status.lastIndex(of: ")") else { return true }
+            return ["T", "t", "Z", "X"].contains(status[end...].split(separator: " ").dropFirst().first)
         }
     }
 

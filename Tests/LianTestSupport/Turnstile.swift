@@ -7,7 +7,9 @@ package actor Turnstile {
         free = width
     }
 
-    package func through<Result>(_ body: @Sendable () async throws -> Result) async throws -> Result {
+    package func through<Result: Sendable, Failure>(
+        _ body: @Sendable () async throws(Failure) -> Result
+    ) async throws(Failure) -> Result {
         await enter()
         defer { leave() }
         return try await body()
