@@ -132,3 +132,18 @@ struct BuildKitTests {
         }
     }
 }
+
+extension Scene {
+    /// Directives for a step that holds all of 800 MB at once.
+    fileprivate func greedyDirectives(tiers: [JSONValue]) throws -> String {
+        _ = try context(
+            Self.shell + "RUN busybox dd if=/dev/zero of=/dev/null bs=800M count=1 && echo survived\n")
+        return try directives([
+            "schema_version": "1", "workspace": .string(workspace),
+            "artifacts": [["name": "app", "context": "context", "image": .string(image())]],
+            "compute": ["provider": "local", "tiers": .array(tiers)],
+            "registry": ["provider": "generic", "endpoint": .string(registry.host)],
+            "runner": ["cpu": 1, "memory_gb": 0.5],
+        ])
+    }
+}

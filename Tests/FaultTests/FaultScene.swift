@@ -251,13 +251,19 @@ func withRunner(
 /// A key that nobody has the private half of.
 let someHostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 
-private func takingTurns(_ isWaiting: Bool, _ body: @Sendable (Stage) async throws -> Void) async throws {
+/// The stage, as soon as it is this case's turn; one that mostly waits needs none.
+func takingTurns(_ isWaiting: Bool, _ body: @Sendable (Stage) async throws -> Void) async throws {
     let stage = try #require(Stage.current)
     if isWaiting {
         try await body(stage)
     } else {
         try await stage.turnstile.through { try await body(stage) }
     }
+}
+
+/// For the table of scripts/faults: the runner's own times hold the wait for a free place too.
+func tellTime(since start: ContinuousClock.Instant) {
+    print("took \((ContinuousClock.now - start).milliseconds) ms: \(Test.current?.displayName ?? "")")
 }
 
 private func perform(
@@ -281,8 +287,7 @@ private func perform(
         do {
             try await body(scene)
             try await scene.checkThatAllIsInOrder()
-            // For the table of scripts/faults: the runner's own times hold the wait for a free place too.
-            print("took \((ContinuousClock.now - start).milliseconds) ms: \(Test.current?.displayName ?? "")")
+            tellTime(since: start)
         } catch {
             scene.endBuilds()
             throw error

@@ -1,0 +1,67 @@
+import Glibc
+import LianModel
+import LianTestSupport
+import Testing
+
+extension Faults {
+    /// Row 37: the reference orchestrator is killed and started again in the middle of builds.
+    @Suite(.realEngine) struct OrchestratorTests {
+        @Test("row 37: killed in mid-build, the build goes on") func midBuild() async throws {
+            try await withRealScene { scene, front in
+                let running = try scene.start(front, step: "echo begun; busybox sleep 3; echo over")
+                try await running.says(" begun\n")
+                scene.orchestrator.kill()
+                try await scene.orchestrator.start()
+                #expect(try await scene.orchestrator.runners() == front.runners.map(\.id))
+                let build = try await running.finished()
+                #expect(build.status == 0, "\(build.story)")
+                #expect(build.digest != nil)
+                #expect(build.digest == (try await scene.pushedDigest()))
+                #expect(build.isRunnerDestroyed == true && front.runners.count == 1)
+            }
+        }
+
+        /// It comes back only when the build is through: the destroy waits for it.
+        @Test("row 37: killed before the destroy, and back within its time") func beforeDestroy() async throws {
+            try await withRealScene { scene, front in
+                let running = try scene.start(front, step: "echo begun; busybox sleep 1; echo over")
+                try await running.says(" begun\n")
+                scene.orchestrator.kill()
+                try await running.says("sha256:")
+                try await Task.sleep(for: .seconds(2))
+                try await scene.orchestrator.start()
+                let build = try await running.finished()
+                #expect(build.status == 0 && build.isRunnerDestroyed == true, "\(build.story)")
+            }
+        }
+
+        @Test("row 37: killed with its caller, and the lease goes on") func withItsCaller() async throws {
+            try await withRealScene { scene, front in
+                front.setLease(10, of: scene.workspace)
+                let running = try scene.start(front, step: "echo begun; busybox sleep 600")
+                try await running.says(" begun\n")
+                scene.orchestrator.kill()
+                running.signal(SIGTERM)
+                // It says that it could not destroy the runner, rather than nothing.
+                try await scene.orchestrator.start()
+                let build = try await running.finished()
+                #expect(build.status == 143 && build["status"] == "cancelled", "\(build.story)")
+                #expect(try await eventually(within: .seconds(60)) { try await scene.orchestrator.runners().isEmpty })
+            }
+        }
+
+        @Test("row 37: killed while a runner is made") func midSpawn() async throws {
+            try await withRealScene { scene, front in
+                // Whatever it was doing when it was killed, the build and the next orchestrator agree on it.
+                let running = try scene.start(front, step: "echo begun")
+                try await running.says("spawn: asking for a runner")
+                _ = await eventually(within: .seconds(10)) { !front.requests(.spawn).isEmpty }
+                scene.orchestrator.kill()
+                try await scene.orchestrator.start()
+                let build = try await running.finished()
+                #expect([0, 3].contains(build.status), "\(build.story)")
+                #expect(build.isRunnerDestroyed != false, "\(build.story)")
+            }
+        }
+    }
+}

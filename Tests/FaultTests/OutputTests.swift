@@ -1,0 +1,125 @@
+import Foundation
+import Glibc
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+extension Faults {
+    /// Row 35: nowhere to write to. Whatever cannot be told or kept, the runner goes.
+    @Suite struct OutputTests {
+        @Test("row 35: stdout cannot be written", arguments: [">&-", ">/dev/full", "| true"])
+        func stdoutUnwritable(redirection: String) async throws {
+            try await withRunner { scene, runner, _ in
+                // The reader of the pipe is gone before the envelope comes.
+                try runner.setEngine("sleep 1\n\(ScriptedRunner.success)")
+                let result = try await shell("{ build; echo \"exit $?\" >&2; } \(redirection)", scene)
+                #expect(result.errorText.hasSuffix("\nexit 70\n"), "\(result.errorText)")
+                #expect(result.errorText.contains("error[output_unwritable]"))
+                #expect(result.outputText == "")
+                #expect(scene.orchestrator.runners.count == 1)
+            }
+        }
+
+        @Test("row 35: stderr cannot be written", arguments: ["2>&-", "2>/dev/full"])
+        func stderrUnwritable(redirection: String) async throws {
+            try await withRunner { scene, _, _ in
+                let result = try await shell("build \(redirection)", scene)
+                #expect(result.termination == .exited(0))
+                let envelope = try JSONValue.parse(result.output)
+                #expect(envelope["status"] == "succeeded", "\(result.outputText)")
+                #expect(envelope["artifacts"]?[0]?["digest"]?.stringValue == ScriptedRunner.digest)
+            }
+        }
+
+        /// Runs a line of sh in which `build` is the build of a context. The shell reads the caller's variables, which
+        /// hold its secrets, from a pipe: in its environment others could see them.
+        private func shell(_ line: String, _ scene: FaultScene) async throws -> SubprocessResult {
+            func quoted(_ text: String) -> String { "'\(text.replacing("'", with: "'\\''"))'" }
+            let arguments = [
+                Project.executable("lian-build"), "build", "--workspace", scene.workspace, "--context",
+                try scene.context(), "--image", scene.image, "--secret", "id=planted,env=PLANTED",
+            ]
+            let script = """
+                \(scene.environment().map { "export \($0.key)=\(quoted($0.value))" }.joined(separator: "\n"))
+                build() { \(arguments.map(quoted).joined(separator: " ")) </dev/null; }
+                \(line)
+
+                """
+            return try await run(
+                Command("/bin/sh", [], environment: [:], workingDirectory: scene.folder.path),
+                input: .bytes(Array(script.utf8)), deadline: .seconds(120))
+        }
+
+        @Test("row 35: the metadata file's disk is full") func metadataDiskFull() async throws {
+            try await withRunner { scene, _, _ in
+                let build = try await scene.build(["--metadata-file", "/dev/full"])
+                #expect(build.status == 0 && build.digest == ScriptedRunner.digest, "\(build.story)")
+                #expect(build.warningCodes == ["metadata_not_written"])
+            }
+        }
+
+        @Test("row 35: the caller's disk is full", .ownDisks) func callersDiskFull() async throws {
+            try await withRunner { scene, _, _ in
+                try await withSmallDisk(at: scene.folder.appending(path: "small").path) { disk in
+                    fill(disk)
+                    let build = try await scene.build(environment: ["TMPDIR": disk])
+                    #expect(build.status == 0 && build.digest == ScriptedRunner.digest, "\(build.story)")
+                }
+            }
+        }
+
+        @Test("row 35: the runner's disk is full before the context is there", .ownDisks)
+        func runnersDiskTooSmall() async throws {
+            try await withRunner { scene, runner, _ in
+                try await withSmallDisk(at: runner.workDir) { _ in
+                    let context = try scene.context()
+                    let random = try FileHandle(forReadingFrom: URL(filePath: "/dev/urandom"))
+                    try random.read(upToCount: 4 << 20)?.write(to: URL(filePath: "\(context)/noise"))
+                    let build = try await scene.build(context: context)
+                    #expect(build.status == 4 && build.errorCode == "context_sync_failed", "\(build.story)")
+                    #expect(build.phase == "sync" && build.isRunnerDestroyed == true)
+                    #expect(build.hint.contains("a full disk"), "\(build.hint)")
+                }
+            }
+        }
+
+        /// Then the runner can keep neither the log, nor the metadata, nor how the build ended.
+        @Test("row 35: the runner's disk is full in mid-build", .ownDisks) func runnersDiskFills() async throws {
+            try await withRunner { scene, runner, _ in
+                try await withSmallDisk(at: runner.workDir) { disk in
+                    try runner.setEngine(
+                        "dd if=/dev/zero of='\(disk)/all' bs=4096 2>/dev/null; \(ScriptedRunner.success)")
+                    let build = try await scene.build()
+                    #expect(build.status == 4, "\(build.story)")
+                    #expect(build.digest == nil && build.isRunnerDestroyed == true)
+                }
+            }
+        }
+
+        private func fill(_ folder: String) {
+            let file = open("\(folder)/all", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+            let zeros = [UInt8](repeating: 0, count: 4096)
+            while write(file, zeros, zeros.count) > 0 {}
+            close(file)
+        }
+
+        /// A file system of a megabyte.
+        private func withSmallDisk(at folder: String, _ body: (String) async throws -> Void) async throws {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            guard mount("tmpfs", folder, "tmpfs", 0, "size=1m") == 0 else { throw SystemError("mount \(folder)") }
+            let result: Result<Void, any Error>
+            do {
+                result = .success(try await body(folder))
+            } catch {
+                result = .failure(error)
+            }
+            umount2(folder, Int32(MNT_DETACH))
+            try result.get()
+        }
+    }
+}
+
+extension Trait where Self == ConditionTrait {
+    fileprivate static var ownDisks: ConditionTrait { .enabled(if: geteuid() == 0, "only root can mount a disk") }
+}

@@ -1,0 +1,35 @@
+import LianModel
+import LianTestSupport
+import Testing
+
+/// A case with the real orchestrator, each runner with an engine of its own, and a front that can fail. The fixtures
+/// look afterwards at the envelope, runners, processes, mounts and files. One that mostly waits does so beside all
+/// others.
+func withRealScene(
+    waiting: Bool = false, environment: [String: String] = [:],
+    _ body: @Sendable (BuildScene, OrchestratorFront) async throws -> Void
+) async throws {
+    try await takingTurns(waiting) { _ in
+        let start = ContinuousClock.now
+        try await withBuildStage(environment: environment) { stage in
+            let front = try OrchestratorFront(of: stage.orchestrator)
+            defer { front.stop() }
+            try await withBuildScene(on: stage) { scene in try await body(scene, front) }
+        }
+        tellTime(since: start)
+    }
+}
+
+extension BuildScene {
+    /// The build of an image with one step, through the front.
+    func start(_ front: OrchestratorFront, step: String, _ more: [String] = []) throws -> RunningBuild {
+        let context = try context(BuildScene.shell + "RUN \(step)\n")
+        return try start(flags(context) + more, environment: ["ORCHESTRATOR_URL": front.url])
+    }
+}
+
+extension Trait where Self == ConditionTrait {
+    static var realEngine: ConditionTrait {
+        .enabled("a Docker engine can be started: root, dockerd and a client") { await DockerEngine.missing() == nil }
+    }
+}
