@@ -1,3 +1,4 @@
+import Foundation
 import LianModel
 import LianTestSupport
 import Testing
@@ -25,6 +26,13 @@ extension BuildScene {
     func start(_ front: OrchestratorFront, step: String, _ more: [String] = []) throws -> RunningBuild {
         let context = try context(BuildScene.shell + "RUN \(step)\n")
         return try start(flags(context) + more, environment: ["ORCHESTRATOR_URL": front.url])
+    }
+
+    /// A build that was killed has left its temporary files, and nobody else knows of them.
+    func clearAwayAfterKill() throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: temporaryFiles) {
+            try FileManager.default.removeItem(atPath: "\(temporaryFiles)/\(name)")
+        }
     }
 }
 

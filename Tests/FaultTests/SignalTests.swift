@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 import LianModel
 import LianTestSupport
@@ -86,10 +85,7 @@ extension Faults {
                 #expect(try await eventually(within: .seconds(60)) { try scene.orchestrator.remains().isEmpty })
                 #expect(try await scene.orchestrator.runners() == [])
                 #expect(processes(holding: marker) == [])
-                // Nobody is left who could clear these away.
-                for name in try FileManager.default.contentsOfDirectory(atPath: scene.temporaryFiles) {
-                    try FileManager.default.removeItem(atPath: "\(scene.temporaryFiles)/\(name)")
-                }
+                try scene.clearAwayAfterKill()
             }
         }
 

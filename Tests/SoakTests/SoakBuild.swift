@@ -27,10 +27,10 @@ struct SoakBuild: Sendable {
         let ended: ContinuousClock.Instant
 
         var line: String {
-            let end = finished.map { "exit \($0.status) \($0["status"].stringValue ?? "?") \($0.errorCode ?? "")" }
+            let end = finished.map { "exit \($0.status) \($0.errorCode ?? $0["status"].stringValue ?? "?")" }
             let seconds = (ended - started).components.seconds
-            return "  \(build.number)  \(build.plan.fault.rawValue) at \(build.plan.moment)  "
-                + "\(end ?? "killed")  \(seconds) s"
+            return "  \(build.number)  \(build.plan.fault.rawValue) at \(build.plan.moment): "
+                + "\(end ?? "killed"), \(seconds) s"
         }
     }
 
