@@ -65,11 +65,10 @@ private func facts(_ record: BuildRecord) -> Markup {
         add("Runner", "\(sizing.name)", "\(sizing.measure), \(sizing.source.reason)")
     }
     if let runner = envelope.runner {
-        if runner.destroyed {
-            add("After the build", "runner gone", "\(runner.id)")
-        } else {
-            add("After the build", "<span class=\"bad\">runner may still be there</span>", "\(runner.id)")
-        }
+        add(
+            "After the build",
+            runner.destroyed ? "runner gone" : "<span class=\"bad\">runner may still be there</span>",
+            runner.id.map { "\($0)" })
     }
     if let usage = envelope.usage {
         let parts = [
@@ -115,7 +114,7 @@ func failure(_ envelope: ResultEnvelope) -> Markup {
         "What went wrong", id: "error", kind: " class=\"error\"",
         """
         <p class="message">\(error.message)</p>
-        \(log)<p><b>Next:</b> \(error.hint)</p>
+        \(log)<p><b>Next:</b> \(error.advice)</p>
         <p class="soft"><code>\(error.code.rawValue)</code> in \(error.phase.title.lowercased())</p>
 
         """)
