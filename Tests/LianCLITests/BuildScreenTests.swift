@@ -251,6 +251,20 @@ private func step(_ number: Int, _ name: String, _ state: BuildStep.State, _ sec
         #expect(viewer.block(at: 11) == [])
     }
 
+    @Test func aTeardownThatDoesNotEndIsNoSuccess() {
+        var viewer = Viewer()
+        viewer.beginBuilding()
+        viewer.take(.attemptEnded(number: 1, .oom))
+        viewer.take(.started(.teardown, "destroying r-1"))
+        viewer.take(.attemptStarted(number: 2, small), at: 1)
+        viewer.take(.started(.teardown, "destroying r-2"), at: 1)
+        viewer.take(.ended(ResultEnvelope(status: .succeeded)), at: 3)
+        #expect(
+            viewer.settled().filter { $0.contains("teardown") } == [
+                "✗ teardown    1.0s  destroying r-1", "✗ teardown    2.0s  destroying r-2",
+            ])
+    }
+
     @Test func whatATerminalCanShow() {
         func look(_ environment: [String: String]) -> TerminalLook? { TerminalLook(environment: environment) }
         #expect(look(["LANG": "C.UTF-8"]) == nil && look(["TERM": "dumb", "LANG": "C.UTF-8"]) == nil)

@@ -15,6 +15,7 @@ final class ContextMeter: Sendable {
     private struct State {
         var channels: [any RemoteChannel] = []
         var rate = TransferRate()
+        var isOver = false
     }
 
     init(files: Int, bytes: Int, reporter: any BuildReporter, timing: Timing) {
@@ -39,18 +40,21 @@ final class ContextMeter: Sendable {
     }
 
     private func tell(isLast: Bool = false) {
-        let (sent, rate) = state.withLock { state in
+        state.withLock { state in
+            guard !state.isOver else { return }
+            state.isOver = isLast
             let sent = state.channels.reduce(0) { $0 + $1.sentBytes }
             state.rate.add(bytes: sent, at: timing.now())
-            return (sent, state.rate.bytesPerSecond)
+            let rate = state.rate.bytesPerSecond
+            var progress = ContextProgress(files: files, bytes: bytes, sentBytes: sent, bytesPerSecond: rate)
+            if isLast {
+                progress.secondsLeft = 0
+            } else if let rate, rate > 0, sent < bytes {
+                progress.secondsLeft = Double(bytes - sent) / rate
+            }
+            // Under the lock: nothing comes after the last word.
+            reporter.report(.context(progress))
         }
-        var progress = ContextProgress(files: files, bytes: bytes, sentBytes: sent, bytesPerSecond: rate)
-        if isLast {
-            progress.secondsLeft = 0
-        } else if let rate, rate > 0, sent < bytes {
-            progress.secondsLeft = Double(bytes - sent) / rate
-        }
-        reporter.report(.context(progress))
     }
 }
 

@@ -28,6 +28,7 @@ package enum ProgressEvent: Sendable {
     case output(artifact: String, step: Int, lines: [String])
     /// A piece of the engine's log for people: whole lines, in order and complete over all events of the artifact.
     case log(artifact: String, [UInt8])
+    /// Of one that is cancelled on its way `attemptEnded` tells.
     case artifactEnded(String, ArtifactResult.Status, digest: String?)
 
     /// What the build uses of its runner, about once a second while it runs.

@@ -69,6 +69,7 @@ struct BuildScreen: Sendable {
         guard !hasEnded else { return }
         switch event {
         case .attemptStarted(let number, let sizing):
+            failPhases(now)
             self.sizing = sizing
             attemptStart = now
             endedSteps = StepCount(total: 0, cached: 0)
@@ -129,6 +130,11 @@ struct BuildScreen: Sendable {
         settled.append(
             heading(
                 isSuccess ? look.done : look.failed, isSuccess ? .good : .bad, phase.rawValue, now - ended.since, text))
+    }
+
+    /// What did not end by itself did not end well: a runner that may still be there, say.
+    private mutating func failPhases(_ now: ContinuousClock.Instant) {
+        for phase in phases { endPhase(phase.phase, nil, isSuccess: false, now) }
     }
 
     private mutating func endAttempt(_ number: Int, _ outcome: AttemptOutcome, _ now: ContinuousClock.Instant) {
@@ -198,7 +204,7 @@ struct BuildScreen: Sendable {
 
     private mutating func end(_ envelope: ResultEnvelope, _ now: ContinuousClock.Instant) {
         hasEnded = true
-        for phase in phases { endPhase(phase.phase, nil, isSuccess: envelope.error == nil, now) }
+        failPhases(now)
         if envelope.status == .planned {
             settled += planSummary(envelope).map { TerminalLine($0, wraps: true) }
             return
