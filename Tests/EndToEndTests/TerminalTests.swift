@@ -55,6 +55,24 @@ extension EndToEnd {
             }
         }
 
+        @Test func theContextIsSeenTravelling() async throws {
+            try await withScene { scene in
+                try await withTemporaryFolder(inMemory: true) { memory in
+                    let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n", in: memory)
+                    try fillWithNoise(URL(filePath: context), megabytes: 1024)
+                    let terminal = try PseudoTerminal(columns: 100, height: 24)
+                    defer { terminal.close() }
+                    let running = try scene.start(scene.flags(context), environment: Self.terminal, on: terminal)
+                    let bytes = #/ [1-9][0-9]? %  [0-9.]+ MB of 1\.0 GB  [0-9.]+ MB/s  [0-9.]+s left  18 files/#
+                    let seen = try await screen(of: terminal) { $0.text.contains(bytes) }
+                    #expect(seen.lines.contains { $0.contains(" sync ") && $0.hasSuffix("sending 18 files") })
+                    running.signal(SIGINT)
+                    #expect(try await running.finished().status == 130)
+                    expectInOrder(try await screen(of: terminal) { $0.text.contains("hint: ") })
+                }
+            }
+        }
+
         @Test func aFailureEndsWithTheStepsLastLines() async throws {
             try await withScene { scene in
                 let context = try scene.context(Scene.shell + "RUN echo begun; \\\n    echo the last words; exit 3\n")
@@ -129,5 +147,16 @@ extension EndToEnd {
                 #expect(answer.value != nil, "\(answer.diagnostic)")
             }
         }
+    }
+}
+
+/// Files of noise: nothing makes them smaller on the way. All but the first are names of the same bytes.
+private func fillWithNoise(_ folder: URL, megabytes: Int) throws {
+    let size = 64
+    let first = folder.appending(path: "noise-0")
+    let source = try FileHandle(forReadingFrom: URL(filePath: "/dev/urandom"))
+    try #require(try source.read(upToCount: size << 20)).write(to: first)
+    for number in 1..<(megabytes / size) {
+        try FileManager.default.linkItem(at: first, to: folder.appending(path: "noise-\(number)"))
     }
 }
