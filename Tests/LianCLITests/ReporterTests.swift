@@ -14,11 +14,17 @@ import Testing
     private func written(
         _ form: ProgressForm, _ environment: [String: String] = [:], _ events: [ProgressEvent]
     ) async throws -> String {
+        try await written(events) { makeReporter(form, to: $0, environment: environment) }
+    }
+
+    private func written(
+        _ events: [ProgressEvent], by makeReporter: (StandardError) -> any BuildReporter
+    ) async throws -> String {
         try await withTemporaryFolder { folder in
             let path = folder.appending(path: "stderr").path
             let descriptor = open(path, O_WRONLY | O_CREAT, 0o600)
             defer { close(descriptor) }
-            let reporter = makeReporter(form, to: StandardError(descriptor: descriptor), environment: environment)
+            let reporter = makeReporter(StandardError(descriptor: descriptor))
             for event in events { reporter.report(event) }
             return try String(contentsOfFile: path, encoding: .utf8)
         }
@@ -56,6 +62,23 @@ import Testing
             ])
         // No terminal: the same.
         #expect(lines(try await written(.tty, ["TERM": "xterm"], failing)) == lines(text))
+    }
+
+    @Test func aLongWayOfTheContextIsToldNowAndThen() async throws {
+        let far = ContextProgress(
+            files: 1, bytes: 2_000_000, sentBytes: 500_000, bytesPerSecond: 100_000, secondsLeft: 14.2)
+        let events: [ProgressEvent] = [
+            .started(.sync, "sending 1 files"), .context(far),
+            .context(ContextProgress(files: 1, bytes: 9, sentBytes: 12)),
+        ]
+        let text = try await written(events) {
+            PlainReporter($0, folding: LogFolds(environment: [:]), contextInterval: .zero)
+        }
+        #expect(
+            lines(text) == [
+                "> sync: sending 1 files", "> sync: 25 %, 500.0 kB of 2.0 MB, 100.0 kB/s, 15.0s left, 1 file", "",
+            ])
+        #expect(lines(try await written(.plain, [:], events)) == ["> sync: sending 1 files", ""])
     }
 
     @Test func logsOfSeveralArtifactsAreToldApart() async throws {

@@ -16,14 +16,15 @@ final class PlainReporter: BuildReporter {
         var slowest = SlowestSteps()
         /// Whose log is being shown.
         var artifact: String?
-        /// When the context's progress was told last, and how far it was.
-        var contextTold: (time: ContinuousClock.Instant, sentBytes: Int)?
+        /// When something was told of the context last.
+        var contextTold = ContinuousClock.now
     }
 
-    private static let contextInterval: Duration = .seconds(5)
+    private let contextInterval: Duration
 
-    init(_ stderr: StandardError, folding folds: LogFolds) {
+    init(_ stderr: StandardError, folding folds: LogFolds, contextInterval: Duration = .seconds(5)) {
         self.stderr = stderr
+        self.contextInterval = contextInterval
         state = Mutex(State(folds: folds))
     }
 
@@ -39,7 +40,7 @@ final class PlainReporter: BuildReporter {
                 startLine(&state)
                 let title = stamped("\(phase.rawValue): \(text)")
                 stderr.write(Array(state.folds.begin(title, holdsLog: phase == .build).utf8))
-                if phase == .sync { state.contextTold = (.now, 0) }
+                if phase == .sync { state.contextTold = .now }
             case .waiting(let phase, let text): tell("\(phase.rawValue): \(text)", &state)
             case .finished(let phase, let text):
                 tell("\(phase.rawValue): \(text)", &state)
@@ -90,10 +91,8 @@ final class PlainReporter: BuildReporter {
     /// Now and then: what takes long wants to be seen moving.
     private func tell(_ progress: ContextProgress, _ state: inout State) {
         let now = ContinuousClock.now
-        guard let last = state.contextTold, progress.sentBytes < progress.bytes,
-            now - last.time >= Self.contextInterval
-        else { return }
-        state.contextTold = (now, progress.sentBytes)
+        guard progress.sentBytes < progress.bytes, now - state.contextTold >= contextInterval else { return }
+        state.contextTold = now
         tell("sync: \(contextFacts(progress).joined(separator: ", "))", &state)
     }
 
