@@ -126,7 +126,7 @@ final class FaultScene: Sendable {
 
     /// Waits for its end, and holds its envelope against the schema and its time against the bound.
     func finish(_ running: RunningBuild) async throws -> FinishedBuild {
-        let build = try await running.finished(within: .seconds(300))
+        let build = try await running.finished(within: max(.seconds(300), state.withLock(\.allowance.wallTime)))
         state.withLock { $0.finished.append(build) }
         return build
     }

@@ -30,7 +30,8 @@ extension Faults {
                 shape == .manyLines
                 ? "yes '\(Self.line)' | head -c \(bytes)" : "head -c \(bytes) /dev/zero | tr '\\0' x"
             try await withRunner { scene, runner, _ in
-                scene.allow { $0.wallTime = .seconds(areLong ? 900 : 180) }
+                // Without optimisation a gigabyte takes its time.
+                scene.allow { $0.wallTime = .seconds(areLong ? 3600 : 180) }
                 try runner.setEngine("\(script); echo\n\(ScriptedRunner.success)")
                 let build = try await scene.build()
                 #expect(build.status == 0, "\(build.story.suffix(2000))")
