@@ -192,7 +192,7 @@ package final class Build: Sendable {
         }
         let runner = await destroying.value
         if runner?.destroyed != false {
-            let what = runner.map { "the runner \($0.id) is gone" } ?? "there was no runner"
+            let what = runner.map { "the runner \($0.id ?? "that was asked for") is gone" } ?? "there was no runner"
             surroundings.reporter.report(.finished(.teardown, what))
         }
         let warning = await metrics

@@ -15,7 +15,8 @@ struct BuildSummary {
         addSteps(envelope.artifacts ?? [], slowest)
         addTimes(envelope.timings)
         if let runner = envelope.runner {
-            add("runner", runner.destroyed ? "\(runner.id) is gone" : "\(runner.id) MAY STILL BE THERE")
+            let name = runner.id ?? "of unknown name"
+            add("runner", runner.destroyed ? "\(name) is gone" : "\(name) MAY STILL BE THERE")
         }
     }
 
