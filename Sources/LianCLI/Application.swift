@@ -52,7 +52,7 @@ package struct Application: Sendable {
             }
             return show(CompletionScript.of(.lianBuild, for: shell))
         } catch {
-            return finish(.failure(error))
+            return refuse(error)
         }
     }
 

@@ -246,7 +246,7 @@ private func step(_ number: Int, _ name: String, _ state: BuildStep.State, _ sec
                     "  used     2.0 cores and 1.5 GB at most", "  steps    2, of which 1 cached",
                     "  slow     8.1s [1/2] RUN slow", "  time     spawn 0.9s, build 8.5s", "  runner   r-1 is gone",
                     "error[build_failed]: app: it failed", "  Dockerfile:3 | RUN slow", "  | last  [1mline",
-                    "hint: Look.",
+                    "hint: Look. (docs/errors.md#build_failed)",
                 ])
         #expect(viewer.block(at: 11) == [])
     }

@@ -57,7 +57,8 @@ import Testing
             lines(text) == [
                 "> sync: sending 3 files", "> sync: sent", "> build: app", "#1 one", "::error::not ours", "half",
                 "> a note", "rest", "> teardown: destroying r-1", "> teardown: gone", "> failed",
-                "error[build_failed]: app: 100% of it failed", "  Dockerfile:3 | RUN x", "  | last line", "hint: Look.",
+                "error[build_failed]: app: 100% of it failed", "  Dockerfile:3 | RUN x", "  | last line",
+                "hint: Look. (docs/errors.md#build_failed)",
                 "",
             ])
         // No terminal: the same.
@@ -97,7 +98,8 @@ import Testing
                 "::group::> sync: sending 3 files", "> sync: sent", "::endgroup::", "::group::> build: app",
                 "::stop-commands::\(token)", "#1 one", "::error::not ours", "half", "> a note", "rest", "::\(token)::",
                 "::endgroup::", "::group::> teardown: destroying r-1", "> teardown: gone", "::endgroup::", "> failed",
-                "error[build_failed]: app: 100% of it failed", "  Dockerfile:3 | RUN x", "  | last line", "hint: Look.",
+                "error[build_failed]: app: 100% of it failed", "  Dockerfile:3 | RUN x", "  | last line",
+                "hint: Look. (docs/errors.md#build_failed)",
                 "::error file=a%2Cb/Dockerfile,line=3::app: 100%25 of it failed", "",
             ])
     }
@@ -115,7 +117,8 @@ import Testing
     @Test func quietSaysErrorsAlone() async throws {
         #expect(
             lines(try await written(.quiet, [:], failing)) == [
-                "error[build_failed]: app: 100% of it failed", "  Dockerfile:3 | RUN x", "  | last line", "hint: Look.",
+                "error[build_failed]: app: 100% of it failed", "  Dockerfile:3 | RUN x", "  | last line",
+                "hint: Look. (docs/errors.md#build_failed)",
                 "",
             ])
     }

@@ -75,7 +75,10 @@ import Testing
     @Test func aRunnerThatMayBeLeft() {
         var record = Sample.succeeded()
         record.envelope.runner?.destroyed = false
-        #expect(reportPage(record).contains("runner may still be there"))
+        #expect(reportPage(record).contains("runner may still be there</span> <small>r-77</small>"))
+        // Whose name was never learned.
+        record.envelope.runner?.id = nil
+        #expect(reportPage(record).contains("runner may still be there</span></dd>"))
     }
 
     @Test(arguments: [

@@ -59,7 +59,7 @@ extension BuildScreen {
             }
         }
         let left = running.count - shown.count
-        return left == 0 ? lines : lines + [TerminalLine("    and \(count(left, "more step"))", .faint)]
+        return left == 0 ? lines : lines + [TerminalLine("    and \(Figures.count(left, "more step"))", .faint)]
     }
 
     /// The runner's use against its size, and the time against its budget.

@@ -56,7 +56,7 @@ struct BuildScreen: Sendable {
     var stepsSoFar: String {
         let cached = artifacts.reduce(endedSteps.cached) { $0 + $1.cached }
         let total = artifacts.reduce(endedSteps.total) { $0 + $1.done + $1.cached }
-        return "\(count(total, "step")), \(cached) cached"
+        return "\(Figures.count(total, "step")), \(cached) cached"
     }
 
     /// What is to be written above the block, once.
@@ -123,7 +123,9 @@ struct BuildScreen: Sendable {
         var text = text ?? ended.text
         switch phase {
         case .sync:
-            if isSuccess, let context { text = "\(count(context.files, "file")), \(size(context.sentBytes)) sent" }
+            if isSuccess, let context {
+                text = "\(Figures.count(context.files, "file")), \(Figures.bytes(context.sentBytes)) sent"
+            }
         case .build: text += ": \(stepsSoFar)"
         default: break
         }
@@ -193,7 +195,7 @@ struct BuildScreen: Sendable {
         let took = ended.map { now - $0.since } ?? .zero
         switch status {
         case .succeeded:
-            let steps = ended.map { "\(count($0.done + $0.cached, "step")), \($0.cached) cached" } ?? ""
+            let steps = ended.map { "\(Figures.count($0.done + $0.cached, "step")), \($0.cached) cached" } ?? ""
             settled.append(stepLine(look.done, .good, took, nil, "\(name): \(steps)"))
         case .failed: settled.append(stepLine(look.failed, .bad, took, nil, "\(name): failed"))
         case .skipped:

@@ -37,7 +37,7 @@ struct BuildSummary {
 
     private mutating func addSize(_ envelope: ResultEnvelope) {
         guard let sizing = envelope.sizing, !envelope.attempts.isEmpty else { return }
-        var text = "\(sizing.description), \(reason(sizing.source))"
+        var text = "\(sizing.description), \(sizing.source.reason)"
         if envelope.attempts.contains(where: { $0.outcome == .oom }), envelope.attempts.count > 1 {
             text += ", one tier up after out of memory"
         }

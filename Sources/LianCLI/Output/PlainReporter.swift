@@ -115,8 +115,8 @@ final class PlainReporter: BuildReporter {
 /// What there is to say of the context's way, the most important first.
 func contextFacts(_ progress: ContextProgress) -> [String] {
     let percent = progress.bytes > 0 ? min(100, progress.sentBytes * 100 / progress.bytes) : 100
-    var facts = ["\(percent) %", "\(size(progress.sentBytes)) of \(size(progress.bytes))"]
-    if let rate = progress.bytesPerSecond { facts.append("\(size(Int(rate)))/s") }
+    var facts = ["\(percent) %", "\(Figures.bytes(progress.sentBytes)) of \(Figures.bytes(progress.bytes))"]
+    if let rate = progress.bytesPerSecond { facts.append("\(Figures.bytes(Int(rate)))/s") }
     if let left = progress.secondsLeft, left > 0 { facts.append("\(time(.seconds(Int(left.rounded(.up))))) left") }
-    return facts + [count(progress.files, "file")]
+    return facts + [Figures.count(progress.files, "file")]
 }

@@ -1,21 +1,6 @@
-import LianModel
 import LianSystem
 
-/// Numbers as people read them.
-
-func count(_ number: Int, _ noun: String) -> String {
-    "\(number) \(noun)\(number == 1 ? "" : "s")"
-}
-
-/// 999 bytes, 1.0 kB, 34.5 MB.
-func size(_ bytes: Int) -> String {
-    guard bytes >= 1000 else { return count(bytes, "byte") }
-    var (unit, tenths) = (0, bytes / 100)
-    while tenths >= 10_000, unit < units.count - 1 { (unit, tenths) = (unit + 1, tenths / 1000) }
-    return "\(tenths / 10).\(tenths % 10) \(units[unit])"
-}
-
-private let units = ["kB", "MB", "GB", "TB"]
+/// Numbers in the short forms that a terminal line has room for; Figures has the others.
 
 /// 0.4s, 59.9s, 1m05s, 2h03m.
 func time(_ duration: Duration) -> String {
@@ -31,15 +16,6 @@ func time(_ duration: Duration) -> String {
 func tenths(_ number: Double) -> String {
     let tenths = Int((min(max(number, 0), 1e12) * 10).rounded())
     return "\(tenths / 10).\(tenths % 10)"
-}
-
-/// Where a size came from.
-func reason(_ source: Sizing.Source) -> String {
-    switch source {
-    case .explicit: "as asked for"
-    case .p95: "from this workspace's history"
-    case .language: "the default for its language"
-    }
 }
 
 /// In a column of its own, at its right edge.
