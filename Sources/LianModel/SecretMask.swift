@@ -3,6 +3,8 @@
 package struct SecretMask: Sendable {
     /// Longest first, so that a value that holds another is taken whole.
     private let values: [[UInt8]]
+    /// By byte: whether a value begins with it. A log is long, and most of its bytes are told from secrets by this.
+    private let begins: [Bool]
     /// The end of what came, as long as it may be the beginning of a value.
     private var held: [UInt8] = []
 
@@ -20,6 +22,9 @@ package struct SecretMask: Sendable {
             }
         }
         self.values = values.sorted { ($1.count, $0.description) < ($0.count, $1.description) }
+        var begins = [Bool](repeating: false, count: 256)
+        for value in values { begins[Int(value[0])] = true }
+        self.begins = begins
     }
 
     /// What can be shown of these bytes and those held back before.
@@ -46,6 +51,10 @@ package struct SecretMask: Sendable {
         shown.reserveCapacity(bytes.count)
         var position = 0
         while position < bytes.count {
+            let start = position
+            while position < bytes.count, !begins[Int(bytes[position])] { position += 1 }
+            shown += bytes[start..<position]
+            guard position < bytes.count else { break }
             let rest = bytes[position...]
             if let value = values.first(where: { rest.starts(with: $0) }) {
                 shown += Self.replacement
