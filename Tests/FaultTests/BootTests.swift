@@ -54,7 +54,8 @@ extension Faults {
             try await withScene { scene in
                 let build = try await scene.build(["--spawn-timeout", "2"])
                 expectNoSSH(build)
-                #expect(build.duration > .seconds(2))
+                // It is tried until the next try would come too late.
+                #expect(build.duration > .seconds(1))
             }
         }
 

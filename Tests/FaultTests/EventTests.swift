@@ -64,6 +64,7 @@ extension Faults {
         @Test("row 32: NATS denies the subject") func deniedSubject() async throws {
             let configuration = """
                 authorization {
+                  timeout: 30
                   users: [
                     { nkey: "\(NATSServer.userPublicKey)", permissions: { publish: { allow: ["other.>"] } } }
                   ]
@@ -86,6 +87,7 @@ extension Faults {
         @Test("row 32: NATS goes in mid-build", arguments: Loss.allCases) func midBuild(_ loss: Loss) async throws {
             let configuration = """
                 authorization {
+                  timeout: 30
                   users: [ { nkey: "\(NATSServer.userPublicKey)" }, { user: "looker", password: "on" } ]
                 }
                 """

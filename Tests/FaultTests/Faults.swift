@@ -20,6 +20,7 @@ struct Stage: Sendable {
     /// Publishers log in with an nkey; the subscriber that looks on does with a password.
     private static let configuration = """
         authorization {
+          timeout: 30
           users: [
             { nkey: "\(NATSServer.userPublicKey)" }
             { user: "looker", password: "on" }

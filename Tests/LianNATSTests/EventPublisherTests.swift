@@ -28,6 +28,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
     /// A server on which only "lian.acme.build.started" and "…completed" may be published with the known key.
     private let restricted = """
         authorization {
+          timeout: 30
           users = [
             { nkey: "\(NATSServer.userPublicKey)",
               permissions: { publish: { allow: ["lian.acme.build.started", "lian.acme.build.completed"] } } }
