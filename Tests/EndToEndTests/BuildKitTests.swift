@@ -121,29 +121,13 @@ struct BuildKitTests {
 
     @Test func outOfMemoryIsTold() async throws {
         try await withScene { scene in
-            let file = try scene.greedyDirectives(
-                tiers: [
-                    ["name": "small", "cpu": 2, "memory_gb": 0.5], ["name": "large", "cpu": 2, "memory_gb": 1.5],
-                ])
+            _ = try scene.context(
+                Scene.shell + "RUN busybox dd if=/dev/zero of=/dev/null bs=800M count=1 && echo survived\n")
+            let file = try scene.directives(tiers: [("small", 0.5), ("large", 1.5)])
             let build = try await scene.build(["--directives", file])
             try #require(build.status == 0, "\(build.story)")
             #expect(build.attempts.map { $0["outcome"] } == ["oom", "succeeded"])
             #expect(build.attempts[0]["oom"]?["kernel_oom_kills"]?.intValue ?? 0 > 0)
         }
-    }
-}
-
-extension Scene {
-    /// Directives for a step that holds all of 800 MB at once.
-    fileprivate func greedyDirectives(tiers: [JSONValue]) throws -> String {
-        _ = try context(
-            Self.shell + "RUN busybox dd if=/dev/zero of=/dev/null bs=800M count=1 && echo survived\n")
-        return try directives([
-            "schema_version": "1", "workspace": .string(workspace),
-            "artifacts": [["name": "app", "context": "context", "image": .string(image())]],
-            "compute": ["provider": "local", "tiers": .array(tiers)],
-            "registry": ["provider": "generic", "endpoint": .string(registry.host)],
-            "runner": ["cpu": 1, "memory_gb": 0.5],
-        ])
     }
 }

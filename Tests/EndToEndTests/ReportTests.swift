@@ -88,19 +88,7 @@ extension EndToEnd {
                 let file = try file(scene)
                 _ = try scene.context(
                     Scene.shell + "RUN busybox sleep 2; busybox dd if=/dev/zero of=/dev/null bs=800M count=1\n")
-                let directives = try scene.directives([
-                    "schema_version": "1", "workspace": .string(scene.workspace),
-                    "artifacts": [["name": "app", "context": "context", "image": .string(scene.image())]],
-                    "compute": [
-                        "provider": "local",
-                        "tiers": [
-                            ["name": "small", "cpu": 2, "memory_gb": 0.5],
-                            ["name": "large", "cpu": 2, "memory_gb": 1.5],
-                        ],
-                    ],
-                    "registry": ["provider": "generic", "endpoint": .string(scene.registry.host)],
-                    "runner": ["cpu": 1, "memory_gb": 0.5],
-                ])
+                let directives = try scene.directives(tiers: [("small", 0.5), ("large", 1.5)])
                 let build = try await scene.build(["--directives", directives, "--report", file.path])
                 try #require(build.status == 0, "\(build.story)")
                 expect(

@@ -56,19 +56,7 @@ extension EndToEnd {
             try await withScene { scene in
                 _ = try scene.context(
                     Scene.shell + "RUN echo linking; busybox dd if=/dev/zero of=/dev/null bs=800M count=1\n")
-                let file = try scene.directives([
-                    "schema_version": "1", "workspace": .string(scene.workspace),
-                    "artifacts": [["name": "app", "context": "context", "image": .string(scene.image())]],
-                    "compute": [
-                        "provider": "local",
-                        "tiers": [
-                            ["name": "small", "cpu": 2, "memory_gb": 0.5],
-                            ["name": "large", "cpu": 2, "memory_gb": 1.5],
-                        ],
-                    ],
-                    "registry": ["provider": "generic", "endpoint": .string(scene.registry.host)],
-                    "runner": ["cpu": 1, "memory_gb": 0.5],
-                ])
+                let file = try scene.directives(tiers: [("small", 0.5), ("large", 1.5)])
                 let picture = try await seen(scene, ["--directives", file], 100, 34) { $0.text.contains("  runner   ") }
                 try save(picture, "terminal-oom")
             }

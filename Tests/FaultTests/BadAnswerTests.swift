@@ -165,7 +165,7 @@ extension Faults {
             try await withScene { scene in
                 try await withScriptedHTTPServer { other in
                     let target = toFile ? "file:///etc/hostname" : "\(other.url)/api/v1/runners"
-                    for route in [ScriptedOrchestrator.Route.spawn, .p95] {
+                    for route in [OrchestratorRoute.spawn, .p95] {
                         scene.orchestrator.script(route, [.fault(.answer(status, headers: ["Location": target]))])
                     }
                     let build = try await scene.build()

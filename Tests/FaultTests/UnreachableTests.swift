@@ -43,7 +43,7 @@ extension Faults {
         /// The two seconds, and all of the half minute that destroying has: there may be a runner.
         @Test("row 02: the orchestrator accepts and never answers anything") func silence() async throws {
             try await withScene(waiting: true) { scene in
-                for route in ScriptedOrchestrator.Route.allCases { scene.orchestrator.script(route, [.fault(.hang)]) }
+                for route in OrchestratorRoute.allCases { scene.orchestrator.script(route, [.fault(.hang)]) }
                 let build = try await scene.build(["--spawn-timeout", "2"])
                 expectSilence(build)
                 #expect(build.duration > .seconds(30))

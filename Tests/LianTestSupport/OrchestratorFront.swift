@@ -4,21 +4,6 @@ import Synchronization
 /// Stands before a real orchestrator: passes each request on, and puts a proxy that can fail before each runner. Some
 /// answers it can be told to spoil, for one workspace each. The orchestrator may be killed and started again behind it.
 package final class OrchestratorFront: Sendable {
-    package enum Route: String, CaseIterable, Sendable {
-        case spawn, poll, destroy, heartbeat, p95, metrics
-
-        fileprivate var target: (method: String, path: String) {
-            switch self {
-            case .spawn: ("POST", "/api/v1/runners")
-            case .poll: ("GET", "/api/v1/runners/*")
-            case .destroy: ("DELETE", "/api/v1/runners/*")
-            case .heartbeat: ("POST", "/api/v1/runners/*/heartbeat")
-            case .p95: ("GET", "/api/v1/workspaces/*/p95")
-            case .metrics: ("POST", "/api/v1/workspaces/*/metrics")
-            }
-        }
-    }
-
     package enum Fault: Sendable {
         /// Nothing is done, and 503 says so.
         case busy
@@ -35,7 +20,7 @@ package final class OrchestratorFront: Sendable {
     }
 
     private struct Spot: Hashable {
-        let route: Route
+        let route: OrchestratorRoute
         let workspace: String
     }
 
@@ -53,7 +38,7 @@ package final class OrchestratorFront: Sendable {
     package init(of orchestrator: Orchestrator) throws {
         self.orchestrator = orchestrator
         server = try ScriptedHTTPServer()
-        for route in Route.allCases {
+        for route in OrchestratorRoute.allCases {
             server.on(route.target.method, route.target.path) { [weak self] request, _ in
                 self?.reply(route, request) ?? .reset
             }
@@ -75,7 +60,7 @@ package final class OrchestratorFront: Sendable {
     }
 
     /// What becomes of the workspace's next requests on this route, in sequence.
-    package func spoil(_ route: Route, of workspace: String, _ faults: [Fault]) {
+    package func spoil(_ route: OrchestratorRoute, of workspace: String, _ faults: [Fault]) {
         state.withLock { $0.faults[Spot(route: route, workspace: workspace)] = faults }
     }
 
@@ -85,11 +70,11 @@ package final class OrchestratorFront: Sendable {
     }
 
     /// What came in on a route, in order.
-    package func requests(_ route: Route) -> [ScriptedHTTPServer.Request] {
+    package func requests(_ route: OrchestratorRoute) -> [ScriptedHTTPServer.Request] {
         server.requests(route.target.method, route.target.path)
     }
 
-    private func reply(_ route: Route, _ request: ScriptedHTTPServer.Request) -> ScriptedHTTPServer.Reply {
+    private func reply(_ route: OrchestratorRoute, _ request: ScriptedHTTPServer.Request) -> ScriptedHTTPServer.Reply {
         let workspace = workspace(route, request)
         let fault = state.withLock { state -> Fault? in
             let spot = Spot(route: route, workspace: workspace)
@@ -109,7 +94,7 @@ package final class OrchestratorFront: Sendable {
         return .json(answer.status, told)
     }
 
-    private func workspace(_ route: Route, _ request: ScriptedHTTPServer.Request) -> String {
+    private func workspace(_ route: OrchestratorRoute, _ request: ScriptedHTTPServer.Request) -> String {
         let part = request.path.split(separator: "/").dropFirst(3).first.map { String($0) } ?? ""
         return switch route {
         case .spawn: request.json?["workspace"]?.stringValue ?? ""
@@ -118,7 +103,8 @@ package final class OrchestratorFront: Sendable {
         }
     }
 
-    private func body(_ route: Route, _ request: ScriptedHTTPServer.Request, _ workspace: String) -> [UInt8] {
+    private func body(_ route: OrchestratorRoute, _ request: ScriptedHTTPServer.Request, _ workspace: String) -> [UInt8]
+    {
         guard route == .spawn, let lease = state.withLock({ $0.leases[workspace] }),
             var order = request.json?.objectValue
         else { return request.body }

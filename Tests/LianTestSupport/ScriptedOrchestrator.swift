@@ -7,21 +7,6 @@ import Synchronization
 ///
 ///     orchestrator.script(.spawn, [.fault(.failure(503, …)), .honest])
 package final class ScriptedOrchestrator: Sendable {
-    package enum Route: CaseIterable, Sendable {
-        case spawn, poll, destroy, heartbeat, p95, metrics
-
-        fileprivate var target: (method: String, path: String) {
-            switch self {
-            case .spawn: ("POST", "/api/v1/runners")
-            case .poll: ("GET", "/api/v1/runners/*")
-            case .destroy: ("DELETE", "/api/v1/runners/*")
-            case .heartbeat: ("POST", "/api/v1/runners/*/heartbeat")
-            case .p95: ("GET", "/api/v1/workspaces/*/p95")
-            case .metrics: ("POST", "/api/v1/workspaces/*/metrics")
-            }
-        }
-    }
-
     /// What becomes of one request.
     package enum Answer: Sendable {
         case honest
@@ -63,8 +48,8 @@ package final class ScriptedOrchestrator: Sendable {
     }
 
     private struct State {
-        var scripts: [Route: [Answer]] = [:]
-        var counts: [Route: Int] = [:]
+        var scripts: [OrchestratorRoute: [Answer]] = [:]
+        var counts: [OrchestratorRoute: Int] = [:]
         var runners: [Runner] = []
         var state = "ready"
         var reason: String?
@@ -84,7 +69,7 @@ package final class ScriptedOrchestrator: Sendable {
         self.machine = machine
         self.prepare = prepare
         server = try ScriptedHTTPServer()
-        for route in Route.allCases {
+        for route in OrchestratorRoute.allCases {
             server.on(route.target.method, route.target.path) { [weak self] request, _ in
                 self?.reply(route, request) ?? .close
             }
@@ -96,7 +81,7 @@ package final class ScriptedOrchestrator: Sendable {
     package var url: String { server.url }
 
     /// The answers in sequence, counted from now; the last one goes on for ever.
-    package func script(_ route: Route, _ answers: [Answer]) {
+    package func script(_ route: OrchestratorRoute, _ answers: [Answer]) {
         state.withLock { state in
             state.scripts[route] = answers
             state.counts[route] = 0
@@ -124,14 +109,14 @@ package final class ScriptedOrchestrator: Sendable {
     package var liveRunners: [String] { runners.filter(\.isAlive).map(\.id) }
 
     /// What came in, in order.
-    package func requests(_ route: Route) -> [ScriptedHTTPServer.Request] {
+    package func requests(_ route: OrchestratorRoute) -> [ScriptedHTTPServer.Request] {
         server.requests(route.target.method, route.target.path)
     }
 
     /// The Idempotency-Keys of the spawns that came.
     package var spawnKeys: [String] { requests(.spawn).map { $0.headers["idempotency-key"] ?? "" } }
 
-    private func reply(_ route: Route, _ request: ScriptedHTTPServer.Request) -> ScriptedHTTPServer.Reply {
+    private func reply(_ route: OrchestratorRoute, _ request: ScriptedHTTPServer.Request) -> ScriptedHTTPServer.Reply {
         let answer: Answer = state.withLock { state in
             let script = state.scripts[route] ?? []
             let count = state.counts[route, default: 0]
@@ -167,7 +152,7 @@ package final class ScriptedOrchestrator: Sendable {
         }
     }
 
-    private func honest(_ route: Route, _ request: ScriptedHTTPServer.Request) -> Outcome {
+    private func honest(_ route: OrchestratorRoute, _ request: ScriptedHTTPServer.Request) -> Outcome {
         guard request.headers["authorization"] == "Bearer \(token)" else {
             return Outcome(status: 401, complaint: ("unauthorized", "the token is missing or wrong"))
         }
