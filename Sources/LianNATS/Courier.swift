@@ -25,10 +25,27 @@ struct Courier {
     private static let confirmationSlice: Duration = .milliseconds(200)
 
     func run() {
+        var created: OpaquePointer?
+        guard natsOptions_Create(&created) == NATS_OK, let options = created else {
+            outbox.connectionFailed("libnats cannot be set up")
+            return outbox.close()
+        }
+        defer { natsOptions_Destroy(options) }
+        // Once for all tries: it reads all of the system's authorities, which takes longer than a try.
+        let status = configure(options)
+        guard status == NATS_OK else {
+            outbox.connectionFailed(shown(status))
+            return outbox.close()
+        }
+        work(options)
+        outbox.close()
+    }
+
+    private func work(_ options: OpaquePointer) {
         var failures = 0
         var isOver = false
         while !isOver && !outbox.isEnded {
-            switch connect() {
+            switch connect(options) {
             case .success(let connection):
                 failures = 0
                 outbox.connectionIsUp(UInt(bitPattern: connection))
@@ -41,7 +58,6 @@ struct Courier {
                 if !isOver { outbox.rest(atMost: min(.seconds(5), .milliseconds(100) * (1 << min(failures, 10)))) }
             }
         }
-        outbox.close()
     }
 
     /// True where all is done; false where the connection is lost.
@@ -103,23 +119,20 @@ struct Courier {
         let isFinal: Bool
     }
 
-    private func connect() -> Result<OpaquePointer, ConnectFailure> {
-        var created: OpaquePointer?
-        guard natsOptions_Create(&created) == NATS_OK, let options = created else {
-            return .failure(ConnectFailure(reason: "libnats cannot be set up", isFinal: true))
-        }
-        defer { natsOptions_Destroy(options) }
-        var status = configure(options)
+    private func connect(_ options: OpaquePointer) -> Result<OpaquePointer, ConnectFailure> {
         var connection: OpaquePointer?
         outbox.connectionBegins()
-        if status == NATS_OK { status = natsConnection_Connect(&connection, options) }
+        let status = natsConnection_Connect(&connection, options)
         if status == NATS_OK, let connection { return .success(connection) }
-        let reason = onOneLine(Self.lastError(or: status), hiding: target.url.secrets)
         let isFinal = [
             NATS_CONNECTION_AUTH_FAILED, NATS_INVALID_ARG, NATS_SECURE_CONNECTION_WANTED,
             NATS_SECURE_CONNECTION_REQUIRED,
         ].contains(status)
-        return .failure(ConnectFailure(reason: reason, isFinal: isFinal))
+        return .failure(ConnectFailure(reason: shown(status), isFinal: isFinal))
+    }
+
+    private func shown(_ status: natsStatus) -> String {
+        onOneLine(Self.lastError(or: status), hiding: target.url.secrets)
     }
 
     /// libnats's words on this thread's last error, without the place in its source.
