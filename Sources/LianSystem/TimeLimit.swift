@@ -16,9 +16,5 @@ package func withinLimit<Value: Sendable>(
         timer.cancel()
         work.cancel()
     }
-    return try await withTaskCancellationHandler {
-        try await first.value()
-    } onCancel: {
-        first.settle(.failure(CancellationError()))
-    }
+    return try await first.value()
 }
