@@ -57,9 +57,10 @@ final class LibrarySession {
         self.watch = watch
         libssh2_session_set_blocking(session, 0)
         let receive: SocketCall = { socket, buffer, count, flags, context in
+            let watch = context?.pointee.map(PacketWatch.from)
+            if watch?.holdsBackReceiving == true { return -Int(EAGAIN) }
             let received = recv(socket, buffer, count, flags)
             let error = errno == EINTR ? EAGAIN : errno
-            let watch = context?.pointee.map(PacketWatch.from)
             if received >= 0 {
                 watch?.receivedBytes += received
                 return received
@@ -139,6 +140,13 @@ final class LibrarySession {
         let refuse: SocketCall = { _, _, _, _, _ in -Int(EPIPE) }
         libssh2_session_callback_set(
             session, LIBSSH2_CALLBACK_SEND, unsafeBitCast(refuse, to: UnsafeMutableRawPointer.self))
+    }
+
+    /// Only sends our own first line, which the server's answer to it then need not wait for; `handshake` goes on.
+    func sendBanner(socket: Int32) {
+        watch.holdsBackReceiving = true
+        _ = libssh2_session_handshake(session, socket)
+        watch.holdsBackReceiving = false
     }
 
     func handshake(socket: Int32) -> Int32 {

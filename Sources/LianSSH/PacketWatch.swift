@@ -17,6 +17,8 @@ final class PacketWatch {
     var receiveError: Int32 = 0
     /// All that recv(2) has brought.
     var receivedBytes = 0
+    /// libssh2 is told that nothing has come.
+    var holdsBackReceiving = false
     /// libssh2 holds the rest of a packet that the socket did not take whole.
     var holdsHalfPacket = false
 

@@ -68,8 +68,6 @@ struct SessionSetup: Sendable {
     private func connectOnce(patience: Duration) throws(AttemptFailure) -> SessionLoop {
         let socket = try Dialer(endpoint: endpoint, waiting: waiting).connect(until: deadline, patience: patience)
         acknowledgeAtOnce(socket.raw)
-        try BannerCheck(waiting: waiting, endpoint: endpoint).wait(
-            on: socket.raw, until: min(deadline, .now + limits.banner))
         guard let session = LibrarySession() else {
             throw .final(
                 LianError(
@@ -77,6 +75,10 @@ struct SessionSetup: Sendable {
                     hint: "Check the memory that is left."
                 ))
         }
+        session.preferHostKeys(trusted.algorithms)
+        session.sendBanner(socket: socket.raw)
+        try BannerCheck(waiting: waiting, endpoint: endpoint).wait(
+            on: socket.raw, until: min(deadline, .now + limits.banner))
         let conversation = Conversation(
             session: session, socket: socket.raw, waiting: waiting, endpoint: endpoint,
             end: min(deadline, .now + limits.handshake))
@@ -198,7 +200,6 @@ private struct Conversation {
     let end: ContinuousClock.Instant
 
     func exchangeKeys(_ trusted: TrustedKeys) throws(AttemptFailure) {
-        session.preferHostKeys(trusted.algorithms)
         let code = try repeated("the key exchange") { session.handshake(socket: socket) }
         guard code == 0 else {
             throw keyExchangeFailure(code)
