@@ -39,9 +39,11 @@ package enum SubprocessInput: Sendable {
 }
 
 /// Runs a command to its end: both outputs read as they come, at most `outputLimit` bytes each, and its whole process
-/// group gone when this returns, however it returns. Without a deadline it is for the caller to cancel.
+/// group gone when this returns, however it returns. Without a deadline it is for the caller to cancel. `onSpawn` gets
+/// the child's pid.
 package func run(
-    _ command: Command, input: SubprocessInput = .bytes([]), deadline: Duration?, outputLimit: Int = 4 << 20
+    _ command: Command, input: SubprocessInput = .bytes([]), deadline: Duration?, outputLimit: Int = 4 << 20,
+    onSpawn: @escaping @Sendable (pid_t) -> Void = { _ in }
 ) async throws(SubprocessFailure) -> SubprocessResult {
     let canceller: Waker
     do { canceller = try Waker() } catch { throw .couldNotStart(error) }
@@ -51,7 +53,7 @@ package func run(
             Result { () throws(SubprocessFailure) in
                 try Supervisor(
                     command: command, input: input, deadline: deadline, outputLimit: outputLimit,
-                    cancelDescriptor: canceller.descriptor
+                    cancelDescriptor: canceller.descriptor, onSpawn: onSpawn
                 ).run()
             }
         }
@@ -67,7 +69,8 @@ package func runBlocking(
 ) throws(SubprocessFailure) -> SubprocessResult {
     // poll(2) passes over a descriptor of -1: nobody cancels this one.
     try Supervisor(
-        command: command, input: .bytes([]), deadline: deadline, outputLimit: outputLimit, cancelDescriptor: -1
+        command: command, input: .bytes([]), deadline: deadline, outputLimit: outputLimit, cancelDescriptor: -1,
+        onSpawn: { _ in }
     ).run()
 }
 
@@ -77,6 +80,7 @@ private struct Supervisor {
     let deadline: Duration?
     let outputLimit: Int
     let cancelDescriptor: Int32
+    let onSpawn: @Sendable (pid_t) -> Void
 
     /// What a child gets between SIGTERM and SIGKILL.
     static let grace: Duration = .milliseconds(500)
@@ -101,6 +105,7 @@ private struct Supervisor {
             command,
             streams: StandardStreams(
                 input: stdin.read.raw, output: stdout.write.raw, error: stderr.write.raw))
+        onSpawn(pid)
         var reaped = false
         defer { if !reaped { _ = endGroup(pid, politely: false) } }
         let exit = FileDescriptor(owning: try openProcess(pid))
