@@ -49,11 +49,17 @@ package final class Context: Sendable {
     /// Walks the context once.
     package func summary() throws -> ContextSummary {
         var tally = ContextTally()
-        let excluded = try walk { tally.add($0) }
-        return tally.finish(excludedFiles: excluded, warnings: warnings)
+        var sample = ByteSample()
+        let excluded = try walk { entry in
+            tally.add(entry)
+            sample.add(entry)
+        }
+        var summary = tally.finish(excludedFiles: excluded, warnings: warnings)
+        summary.shrinks = sample.shrinks(below: folder.raw)
+        return summary
     }
 
-    /// Walks the context once and hands the list for rsync on, piece by piece.
+    /// Walks the context once and hands the list for rsync on, piece by piece. Whether it shrinks is not asked again.
     package func sendTransferList(to emit: ([UInt8]) throws -> Void) throws -> ContextSummary {
         var tally = ContextTally()
         let excluded = try withoutActuallyEscaping(emit) { emit in

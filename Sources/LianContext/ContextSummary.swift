@@ -12,6 +12,8 @@ package struct ContextSummary: Equatable, Sendable {
     /// The longest path in bytes, of files and folders alike.
     package var longestPath: [UInt8] = []
     package var warnings: [ContextWarning] = []
+    /// Whether compressing it on its way is worth the work where the way is slow.
+    package var shrinks = false
 
     package struct SizedPath: Equatable, Sendable {
         package let path: String
