@@ -28,7 +28,7 @@ package struct Resolver: Sendable {
     /// Everything else: contexts, spec and history are looked at side by side.
     package func resolve(_ asked: BuildRequest, history: HistorySource) async throws -> Resolution {
         async let spec = descriptionFiles.buildSpec(in: asked.specFolder)
-        async let usage = history.usage(of: asked.workspace, within: HistorySource.budget)
+        async let usage = usage(for: asked, history)
         async let walked = walk(asked)
         let transfers = try await walked
         var request = asked
@@ -52,6 +52,15 @@ package struct Resolver: Sendable {
         // Before anything is spawned, by the work folder that runners have unless their orchestrator names another.
         try resolution.checkPaths(below: ReadyRunner.defaultWorkDir, .resolve)
         return resolution
+    }
+
+    /// Where the whole size is asked for, history has no say in it: a build does not wait for it then.
+    private func usage(
+        for asked: BuildRequest, _ history: HistorySource
+    ) async -> (UsageHistory?, BuildWarning?) {
+        let isSized = asked.compute.size.cpu != nil && asked.compute.size.memoryGB != nil
+        if isSized, !options.dryRun { return (nil, nil) }
+        return await history.usage(of: asked.workspace, within: HistorySource.budget)
     }
 
     private var descriptionFiles: DescriptionFiles {
