@@ -71,7 +71,9 @@ let package = Package(
             path: "Tests/LianTestSupport", swiftSettings: swiftSettings),
         tests("LianModelTests", ["LianModel"]),
         tests("LianSystemTests", ["LianSystem", "LianModel", "lian-rsh"]),
-        tests("LianBuildTests", ["LianBuild", "LianCLI", "LianFlags", "LianModel", "LianSystem"]),
+        tests(
+            "LianBuildTests",
+            ["LianBuild", "LianCLI", "LianContext", "LianFlags", "LianModel", "LianSystem", "lian-rsh"]),
         tests(
             "LianCLITests",
             ["LianCLI", "LianBuild", "LianFlags", "LianModel", "LianReport", "LianSystem", "lian-build"]),

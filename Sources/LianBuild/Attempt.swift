@@ -30,6 +30,8 @@ final class Attempt: Sendable {
     private let plan: AttemptPlan
     private let facts = Mutex(Outcome())
     private let sampler: UsageSampler
+    private let approach = Guarded<RunnerApproach?>(nil)
+    private let removals = Mutex<[Task<Void, Never>]>([])
 
     init(number: Int, sizing: Sizing, artifacts: [ArtifactRequest], plan: AttemptPlan) {
         self.number = number
@@ -127,26 +129,36 @@ final class Attempt: Sendable {
 
     private func work() async throws {
         let start = timing.now()
-        let connection = try await reachRunner(since: start)
-        do {
-            try await build(on: connection.connection, connection.runner)
-        } catch {
-            // Ended in order also where this task is cancelled.
-            await Task { await connection.connection.close() }.value
-            throw error
-        }
-        await connection.connection.close()
-    }
-
-    private func reachRunner(
-        since start: ContinuousClock.Instant
-    ) async throws -> (connection: RunnerConnection, runner: ReadyRunner) {
         let deadline = start + .seconds(plan.resolution.request.orchestrator.spawnTimeoutSeconds)
         enter(.spawn, "asking for a runner: \(sizing.description)")
         try await lease.spawn(until: deadline)
         facts.withLock { $0.timings.spawn = since(start) }
         if let id = lease.runner?.runnerID { reporter.report(.waiting(.spawn, "the runner \(id) is starting")) }
         let spawned = timing.now()
+        let transfers = plan.resolution.transfers(of: artifacts)
+        let files = transfers.reduce(0) { $0 + $1.summary.files }
+        let approach = RunnerApproach { [self] in
+            let reached = try await reachRunner(until: deadline)
+            facts.withLock { $0.timings.ready = since(spawned) }
+            reporter.report(.finished(.connect, "the runner answers after \(since(start)) ms"))
+            enter(.sync, "sending \(files) files")
+            return reached
+        }
+        self.approach.set(approach)
+        try await build(transfers, along: approach)
+    }
+
+    private static let removalLimit: Duration = .seconds(1)
+
+    /// Ends what is left of it on the runner and the connection there, beside the runner's being destroyed: neither
+    /// waits for the other.
+    func close() async {
+        let removals = removals.withLock { $0 }
+        _ = try? await withinLimit(Self.removalLimit) { for removal in removals { await removal.value } }
+        await approach.value?.close()
+    }
+
+    private func reachRunner(until deadline: ContinuousClock.Instant) async throws -> RunnerApproach.Reached {
         let runner = try await lease.waitUntilReady(until: deadline)
         // Its work folder may be a longer one than was reckoned with.
         try plan.resolution.checkPaths(below: runner.workDir, .sync)
@@ -154,21 +166,22 @@ final class Attempt: Sendable {
         enter(.connect, "connecting to \(runner.id) at \(runner.host):\(runner.port)")
         let connection = try await RunnerConnection.open(
             to: runner, key: plan.key, knownHosts: plan.knownHosts, deadline: deadline)
-        facts.withLock { $0.timings.ready = since(spawned) }
-        reporter.report(.finished(.connect, "the runner answers after \(since(start)) ms"))
-        return (connection, runner)
+        return RunnerApproach.Reached(runner: runner, connection: connection, at: timing.now())
     }
 
-    private func build(on connection: RunnerConnection, _ runner: ReadyRunner) async throws {
-        async let engine = probe(connection)
-        try await sendContexts(over: connection, to: runner)
+    private func build(_ transfers: [Resolution.Transfer], along approach: RunnerApproach) async throws {
+        // rsync starts while the runner still boots; from there on nothing waits for what it does not need.
+        let contextsBegun = FirstResult<Void>()
+        async let bench = prepareBench(along: approach, after: contextsBegun)
+        try await send(transfers, along: approach, begun: contextsBegun)
         let start = timing.now()
-        let sampling = Task { await measure(over: connection) }
+        let ready = try await bench
+        let sampling = Task { await measure(over: ready.connection) }
         defer {
             sampling.cancel()
             facts.withLock { $0.timings.build = since(start) }
         }
-        try await buildAll(ArtifactBench(connection: connection, runner: runner, engine: try await engine))
+        try await buildAll(ready)
     }
 
     /// Samples until it is cancelled; where the connection broke, over the next one.
@@ -192,43 +205,47 @@ final class Attempt: Sendable {
     }
 
     private func probe(_ connection: RunnerConnection) async throws -> RunnerEngine {
-        do {
-            let engine = RunnerEngine(try await RunnerTools.probe(await connection.host))
-            if !engine.cachesAllStages, artifacts.contains(where: { !$0.cacheTo.isEmpty }) {
-                warn("cache_last_stage_only", "the runner's engine keeps the cache of the last stage alone")
-            }
-            return engine
-        } catch let failure as RemoteFailure {
-            throw failure.lianError(.connect)
+        let engine = RunnerEngine(try await RunnerTools.probe(await connection.host))
+        if !engine.cachesAllStages, artifacts.contains(where: { !$0.cacheTo.isEmpty }) {
+            warn("cache_last_stage_only", "the runner's engine keeps the cache of the last stage alone")
         }
+        return engine
     }
 
-    private func sendContexts(over connection: RunnerConnection, to runner: ReadyRunner) async throws {
-        let start = timing.now()
-        let transfers = plan.resolution.transfers(of: artifacts)
+    private func send(
+        _ transfers: [Resolution.Transfer], along approach: RunnerApproach, begun: FirstResult<Void>
+    ) async throws {
+        defer { begun.settle(.success(())) }
         let meter = ContextMeter(
             files: transfers.reduce(0) { $0 + $1.summary.files },
             bytes: transfers.reduce(0) { $0 + $1.summary.bytes }, reporter: reporter, timing: timing)
-        enter(.sync, "sending \(meter.files) files")
-        let metering = Task { await meter.run() }
+        let metering = Task {
+            if (try? await approach.reached()) != nil { await meter.run() }
+        }
         defer { metering.cancel() }
-        let host = await connection.host
         do {
             let sent = try await withThrowingTaskGroup(of: Int.self) { group in
                 for transfer in transfers {
                     group.addTask { [plan] in
-                        try await plan.sync.send(
-                            transfer, to: "\(runner.workDir)/\(transfer.remoteName)", over: host, meter: meter)
+                        try await plan.sync.send(transfer, meter: meter) {
+                            let reached = try await approach.reached()
+                            return ContextSync.Destination(
+                                host: await reached.connection.host,
+                                folder: "\(reached.runner.workDir)/\(transfer.remoteName)")
+                        } onStart: {
+                            begun.settle(.success(()))
+                        }
                     }
                 }
                 return try await group.reduce(0, +)
             }
+            let took = since(try await approach.reached().at)
             facts.withLock { facts in
                 facts.sentBytes = sent
-                facts.timings.sync = since(start)
+                facts.timings.sync = took
             }
             meter.finish()
-            reporter.report(.finished(.sync, "sent \(sent) bytes in \(since(start)) ms"))
+            reporter.report(.finished(.sync, "sent \(sent) bytes in \(took) ms"))
         } catch let failure as RemoteFailure {
             throw failure.lianError(.sync)
         } catch let error as LianError where error.code == .connectionLost {
@@ -238,10 +255,41 @@ final class Attempt: Sendable {
     }
 
     /// What every artifact's build on this runner needs.
-    private struct ArtifactBench: Sendable {
+    private final class ArtifactBench: Sendable {
         let connection: RunnerConnection
         let runner: ReadyRunner
         let engine: RunnerEngine
+        private let waiting: Mutex<WaitingWrapper?>
+
+        init(_ reached: RunnerApproach.Reached, engine: RunnerEngine, waiting: WaitingWrapper) {
+            connection = reached.connection
+            runner = reached.runner
+            self.engine = engine
+            self.waiting = Mutex(waiting)
+        }
+
+        /// For the first build.
+        func takeWrapper() -> WaitingWrapper? {
+            waiting.withLock { waiting in
+                defer { waiting = nil }
+                return waiting
+            }
+        }
+    }
+
+    /// Beside the contexts on their way, whose channels come first.
+    private func prepareBench(
+        along approach: RunnerApproach, after contextsBegun: FirstResult<Void>
+    ) async throws -> ArtifactBench {
+        try await contextsBegun.value()
+        let reached = try await approach.reached()
+        do {
+            async let engine = probe(reached.connection)
+            let waiting = try await WaitingWrapper.start(on: await reached.connection.host)
+            return ArtifactBench(reached, engine: try await engine, waiting: waiting)
+        } catch let failure as RemoteFailure {
+            throw failure.lianError(.connect)
+        }
     }
 
     /// Each artifact after those it depends on; independent ones side by side, as many as the runner has pairs of
@@ -305,6 +353,7 @@ final class Attempt: Sendable {
             } catch let failure as RemoteFailure {
                 throw failure.lianError(.build)
             }
+            removals.withLock { $0.append(finished.removing) }
             await sampler.add(finished.end)
             outcome = ArtifactOutcome(status: .failed)
             outcome.steps = StepCount(total: finished.log.stepCount, cached: finished.log.cachedCount)
@@ -354,6 +403,6 @@ final class Attempt: Sendable {
                 artifact: artifact, registry: request.registry, compression: request.compression, folders: folders,
                 address: bench.runner.buildkitAddress, progress: bench.engine.progress,
                 exportsAllStages: bench.engine.cachesAllStages),
-            secrets: plan.secrets, connection: bench.connection, reporter: reporter)
+            secrets: plan.secrets, connection: bench.connection, waiting: bench.takeWrapper(), reporter: reporter)
     }
 }

@@ -175,7 +175,7 @@ package final class Build: Sendable {
         finish()
     }
 
-    /// Destroy, metrics and the events' last flush, side by side.
+    /// Destroy, the connection's end, metrics and the events' last flush, side by side.
     private func tearDown(
         _ attempt: Attempt, _ outcome: Attempt.Outcome, _ duration: Int, _ plan: AttemptPlan,
         finishing events: BuildEvents?
@@ -184,6 +184,7 @@ package final class Build: Sendable {
         surroundings.reporter.report(
             .started(.teardown, "destroying \(attempt.lease.runner?.runnerID ?? "the runner")"))
         let destroying = Task { await attempt.lease.destroy() }
+        async let closed: Void = attempt.close()
         async let metrics = record(attempt, outcome, duration: duration, plan, isLast: events != nil)
         async let published = events?.finish { [timing = surroundings.timing] in
             // Ends with destroy or after one second, whichever is later.
@@ -197,6 +198,7 @@ package final class Build: Sendable {
         }
         let warning = await metrics
         let report = await published
+        await closed
         for warning in report?.warnings ?? [] { surroundings.reporter.report(.warning(warning)) }
         ledger.withLock { envelope in
             envelope.runner = runner ?? envelope.runner

@@ -29,8 +29,8 @@ package actor RemoteRun {
         self.request = request
     }
 
-    /// Starts the run, or attaches to it where it was started already.
-    package func connect(to host: any RemoteHost) async throws {
+    /// Starts the run, or attaches to it where it was started already; a wrapper that waits on the host is used first.
+    package func connect(to host: any RemoteHost, through waiting: WaitingWrapper? = nil) async throws {
         await disconnect()
         if started {
             try await open(on: host, try request.attaching(nonce, offset: received))
@@ -38,7 +38,7 @@ package actor RemoteRun {
             let again = attempted
             attempted = true
             do {
-                try await open(on: host, try request.starting(nonce))
+                try await open(on: host, try request.starting(nonce), through: waiting)
             } catch RemoteFailure.folderTaken where again {
                 // An earlier connection was lost before it could say that it had started the run.
                 do {
@@ -51,9 +51,17 @@ package actor RemoteRun {
         if cancelRequested { try await channel?.send(Array("cancel\n".utf8)) }
     }
 
-    private func open(on host: any RemoteHost, _ message: WrapperRequest) async throws {
-        let opened = try await WrapperChannel.open(
-            on: host, request: message, silenceLimit: request.silenceLimit, resultLimit: Self.resultLimit)
+    private func open(
+        on host: any RemoteHost, _ message: WrapperRequest, through waiting: WaitingWrapper? = nil
+    ) async throws {
+        let opened: WrapperChannel
+        if let waiting {
+            opened = try await WrapperChannel.ask(
+                waiting, message, silenceLimit: request.silenceLimit, resultLimit: Self.resultLimit)
+        } else {
+            opened = try await WrapperChannel.open(
+                on: host, request: message, silenceLimit: request.silenceLimit, resultLimit: Self.resultLimit)
+        }
         do {
             early = []
             while let message = try await opened.next() {
@@ -159,16 +167,13 @@ extension RemoteRun {
         }
     }
 
-    /// The file `result`, and everything of the run removed, over as many connections as it takes. After the end.
+    /// The file `result`, over as many connections as it takes. After the end.
     package func collect(
         patience: Duration = .seconds(60), reconnect: @escaping @Sendable () async throws -> any RemoteHost
     ) async throws -> [UInt8]? {
         while true {
             do {
-                let bytes = try await result()
-                // Where the connection breaks here, what is left goes with the runner.
-                try? await remove()
-                return bytes
+                return try await result()
             } catch RemoteFailure.connectionLost(let reason) {
                 try await comeBack(within: patience, reason: reason, reconnect)
             }

@@ -60,7 +60,7 @@ package func startRsyncReceiver(
     let started: RsyncChannel? = try await withinLimit(limit) { [request] in
         try await orConnectionLost {
             let channel = try await host.execute(Wrapper.commandLine)
-            try await channel.write(request.bytes)
+            try await channel.write(Array(Wrapper.script.utf8) + request.bytes)
             return RsyncChannel(channel, request)
         }
     }

@@ -25,12 +25,16 @@ actor WrapperChannel {
     static func open(
         on host: any RemoteHost, request: WrapperRequest, silenceLimit: Duration, resultLimit: Int = 0
     ) async throws -> WrapperChannel {
-        let opened = try await withinLimit(silenceLimit) {
-            try await orConnectionLost { try await host.execute(Wrapper.commandLine) }
-        }
-        guard let channel = opened else { throw RemoteFailure.connectionLost("no channel could be opened in time") }
+        let waiting = try await WaitingWrapper.start(on: host, limit: silenceLimit)
+        return try await ask(waiting, request, silenceLimit: silenceLimit, resultLimit: resultLimit)
+    }
+
+    /// Sends a wrapper that was started before the request that it waits for.
+    static func ask(
+        _ waiting: WaitingWrapper, _ request: WrapperRequest, silenceLimit: Duration, resultLimit: Int = 0
+    ) async throws -> WrapperChannel {
         let wrapper = WrapperChannel(
-            channel: channel, request: request, silenceLimit: silenceLimit, resultLimit: resultLimit)
+            channel: waiting.channel, request: request, silenceLimit: silenceLimit, resultLimit: resultLimit)
         do {
             try await wrapper.send(request.bytes)
         } catch {

@@ -2,7 +2,7 @@ import LianModel
 
 /// Writes a request as the wrapper reads it: lines, values as a count of lines and the lines, files as bytes.
 struct WrapperRequest {
-    private(set) var bytes: [UInt8] = Array(Wrapper.script.utf8)
+    private(set) var bytes: [UInt8] = []
     let nonce: Nonce
     /// For errors: the remote side does not repeat names.
     let folder: String

@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import Synchronization
 
 /// The listening end for `lian-rsh`: takes over the two descriptors of a program that rsync started as its remote
 /// shell, and tells it in the end what to exit with.
@@ -96,7 +95,6 @@ package final class HandedDescriptors: Sendable {
     /// What the program was started with, its own name left out.
     package let arguments: [String]
     private let connection: FileDescriptor
-    private let isOpen = Mutex(true)
 
     fileprivate init(input: Int32, output: Int32, arguments: [String], connection: consuming FileDescriptor) {
         self.input = input
@@ -106,23 +104,14 @@ package final class HandedDescriptors: Sendable {
     }
 
     deinit {
-        closeBoth()
+        close(input)
+        close(output)
     }
 
-    /// Closes both descriptors and makes the program exit. Without it, it exits as a failed ssh does as soon as this
+    /// Makes the program exit; the descriptors stay open. Without it, it exits as a failed ssh does as soon as this
     /// object is gone.
-    package func finish(exitStatus: UInt8) {
-        closeBoth()
+    package func dismiss(exitStatus: UInt8) {
         var byte = exitStatus
         send(connection.raw, &byte, 1, Int32(MSG_NOSIGNAL))
-    }
-
-    private func closeBoth() {
-        isOpen.withLock { isOpen in
-            guard isOpen else { return }
-            close(input)
-            close(output)
-            isOpen = false
-        }
     }
 }

@@ -117,7 +117,7 @@ import Testing
                 let moved = try await channel.pump(input: handed.input, output: handed.output)
                 let end = await channel.close()
                 #expect(end == RemoteEnd(isClean: true, exitStatus: 0, signal: nil))
-                handed.finish(exitStatus: UInt8(end.exitStatus ?? 255))
+                handed.dismiss(exitStatus: UInt8(end.exitStatus ?? 255))
                 let result = try await rsync
                 #expect(result.termination == .exited(0), "\(result.errorText)")
                 #expect(moved.sent > 100_000)

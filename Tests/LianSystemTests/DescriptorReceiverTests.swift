@@ -26,7 +26,7 @@ import Testing
             }
             #expect(bytes == Array("from rsync".utf8))
             #expect(write(handed.output, "to rsync", 8) == 8)
-            handed.finish(exitStatus: 23)
+            handed.dismiss(exitStatus: 23)
             #expect(try await result.termination == .exited(23))
             #expect(try await result.outputText == "to rsync")
         }
@@ -67,7 +67,7 @@ import Testing
             #expect(write(stranger.raw, "x", 1) == 1)
             async let result = run(helper(receiver.path), deadline: .seconds(10))
             let handed = try #require(try await receiver.receive(deadline: .now + .seconds(10)))
-            handed.finish(exitStatus: 0)
+            handed.dismiss(exitStatus: 0)
             #expect(try await result.termination == .exited(0))
         }
     }

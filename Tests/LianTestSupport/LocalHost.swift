@@ -140,7 +140,8 @@ package final class LocalChannel: RemoteChannel {
                     continue
                 }
                 if bytes.isEmpty { break }
-                try await write(bytes)
+                // Where the command has ended, its output tells so.
+                do { try await write(bytes) } catch { return sent }
                 sent += bytes.count
             }
             try await closeInput()

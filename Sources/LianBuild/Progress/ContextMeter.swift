@@ -2,7 +2,7 @@ import LianModel
 import LianSystem
 import Synchronization
 
-/// Tells how much of the context has gone over the wire, by looking at the channels that carry it.
+/// Tells how much of the context is on its way or there, by asking those who carry it.
 final class ContextMeter: Sendable {
     let files: Int
     private let bytes: Int
@@ -13,7 +13,7 @@ final class ContextMeter: Sendable {
     private static let interval: Duration = .milliseconds(250)
 
     private struct State {
-        var channels: [any RemoteChannel] = []
+        var counts: [@Sendable () -> Int] = []
         var rate = TransferRate()
         var isOver = false
     }
@@ -25,8 +25,9 @@ final class ContextMeter: Sendable {
         self.timing = timing
     }
 
-    func add(_ channel: any RemoteChannel) {
-        state.withLock { $0.channels.append(channel) }
+    /// The bytes of the context that one of its carriers has taken so far.
+    func add(_ count: @escaping @Sendable () -> Int) {
+        state.withLock { $0.counts.append(count) }
     }
 
     /// Reports until it is cancelled.
@@ -34,7 +35,7 @@ final class ContextMeter: Sendable {
         repeat { tell() } while (try? await timing.sleep(Self.interval)) != nil
     }
 
-    /// The last word.
+    /// The last word: all of it is there.
     func finish() {
         tell(isLast: true)
     }
@@ -43,11 +44,12 @@ final class ContextMeter: Sendable {
         state.withLock { state in
             guard !state.isOver else { return }
             state.isOver = isLast
-            let sent = state.channels.reduce(0) { $0 + $1.sentBytes }
+            let sent = state.counts.reduce(0) { $0 + $1() }
             state.rate.add(bytes: sent, at: timing.now())
             let rate = state.rate.bytesPerSecond
             var progress = ContextProgress(files: files, bytes: bytes, sentBytes: sent, bytesPerSecond: rate)
             if isLast {
+                progress.sentBytes = max(sent, bytes)
                 progress.secondsLeft = 0
             } else if let rate, rate > 0, sent < bytes {
                 progress.secondsLeft = Double(bytes - sent) / rate

@@ -10,6 +10,8 @@ struct ArtifactRun: Sendable {
     let command: BuildctlCommand
     let secrets: BuildSecrets
     let connection: RunnerConnection
+    /// One that was started ahead for this run.
+    let waiting: WaitingWrapper?
     let reporter: any BuildReporter
 
     /// How buildctl ended, and what its log and its metadata say.
@@ -18,6 +20,8 @@ struct ArtifactRun: Sendable {
         var log: BuildLogReader
         /// BuildKit's metadata file; nil where buildctl left none.
         var metadata: JSONValue?
+        /// What it left on the runner going away: nothing but the end of the connection waits for it.
+        let removing: Task<Void, Never>
     }
 
     /// What a remote group gets to end after a cancel, before the runner is destroyed under it.
@@ -39,11 +43,14 @@ struct ArtifactRun: Sendable {
             return next
         }
         do {
-            try await remote.connect(to: host.value)
+            try await remote.connect(to: host.value, through: waiting)
             let end = try await remote.follow(reconnect: reconnect) { log.take($0) }
             let reader = log.finish()
             let result = try await remote.collect(reconnect: reconnect)
-            return Finished(end: end, log: reader, metadata: result.flatMap { try? JSONValue.parse($0) })
+            // Where the connection breaks before, what is left goes with the runner.
+            let removing = Task<Void, Never> { try? await remote.remove() }
+            return Finished(
+                end: end, log: reader, metadata: result.flatMap { try? JSONValue.parse($0) }, removing: removing)
         } catch {
             // Whatever ended this, a cancel included: the command on the runner ends too. In a task of its own, since
             // this one may be cancelled.

@@ -2,7 +2,6 @@ import Glibc
 import LianContext
 import LianModel
 import LianRemote
-import LianSSH
 import LianSystem
 
 /// Sends a folder to the runner: the local rsync's stream goes through a channel of the one SSH connection to an
@@ -38,54 +37,89 @@ struct ContextSync: Sendable {
         return ContextSync(rsync: rsync, helper: helper, environment: environment)
     }
 
-    func arguments(source: String) -> [String] {
-        Context.rsyncArguments + ["--whole-file", "--inplace", "--rsh='\(helper)'", "\(source)/", "runner:context"]
+    /// Where a folder goes to on the runner, once a connection stands.
+    struct Destination: Sendable {
+        let host: any RemoteHost
+        let folder: String
     }
 
-    /// Returns how many bytes went over the wire.
+    /// What both rsyncs are told.
+    enum Dialect: Equatable, Sendable {
+        /// What each version understands.
+        case plain
+        /// From 3.2 on. SSH tells already whether a byte was changed on its way; with nothing to be agreed upon, a
+        /// round trip is spared.
+        case current(compressed: Bool)
+
+        var isCompressed: Bool { self == .current(compressed: true) }
+    }
+
+    func arguments(source: String, _ dialect: Dialect) -> [String] {
+        var arguments = Context.rsyncArguments + ["--whole-file", "--inplace"]
+        if case .current(let compressed) = dialect {
+            arguments.append("--checksum-choice=none")
+            if compressed { arguments += ["--compress", "--compress-choice=zstd", "--compress-level=1"] }
+        }
+        return arguments + ["--rsh='\(helper)'", "\(source)/", "runner:context"]
+    }
+
+    /// Starts the local rsync at once, and the other one as soon as the destination is known: `onStart` is called when
+    /// that one runs. Returns how many bytes went over the wire.
     func send(
-        _ transfer: Resolution.Transfer, to folder: String, over connection: SSHConnection, meter: ContextMeter
+        _ transfer: Resolution.Transfer, meter: ContextMeter,
+        to destination: @escaping @Sendable () async throws -> Destination, onStart: @escaping @Sendable () -> Void
+    ) async throws -> Int {
+        do {
+            do {
+                let dialect = Dialect.current(compressed: transfer.summary.shrinks)
+                return try await send(transfer, dialect, meter, to: destination, onStart)
+            } catch let exit as RsyncExit where exit.isRefusal {
+                return try await send(transfer, .plain, meter, to: destination, onStart)
+            }
+        } catch let exit as RsyncExit {
+            throw exit.lianError
+        }
+    }
+
+    private func send(
+        _ transfer: Resolution.Transfer, _ dialect: Dialect, _ meter: ContextMeter,
+        to destination: @escaping @Sendable () async throws -> Destination, _ onStart: @escaping @Sendable () -> Void
     ) async throws -> Int {
         let socketFolder = try TemporaryFolder(environment: environment)
         defer { socketFolder.remove() }
         let receiver = try DescriptorReceiver(folder: socketFolder.path)
         defer { receiver.remove() }
         let command = Command(
-            rsync, arguments(source: transfer.context.root),
+            rsync, arguments(source: transfer.context.root, dialect),
             environment: [
                 "PATH": environment["PATH"] ?? "", "HOME": environment["HOME"] ?? "/", "LC_ALL": "C",
                 "LIAN_RSH_SOCKET": receiver.path,
             ])
         let walk = WalkOutcome()
         let isJoined = Guarded(false)
+        let reading = ReadingProcess()
         return try await withThrowingTaskGroup(of: Finished.self) { group in
             defer { group.cancelAll() }
             group.addTask {
-                try await carry(receiver, to: folder, over: connection, meter) { isJoined.set(true) }
-            }
-            group.addTask {
-                let input = SubprocessInput.writer { descriptor in
-                    walk.run(transfer.context, into: descriptor)
-                }
-                do throws(SubprocessFailure) {
-                    return .rsync(try await run(command, input: input, deadline: nil, outputLimit: 1 << 20))
-                } catch {
-                    throw Self.failure(error)
+                try await carry(receiver, to: destination, isJoined) { channel in
+                    meter.add(dialect.isCompressed ? reading.countFromHere() : { @Sendable in channel.sentBytes })
+                    onStart()
                 }
             }
+            group.addTask { Finished.rsync(try await feed(command, walk, transfer.context, reading)) }
             var sent: Int?
-            var complaint: LianError?
+            var complaint: RsyncExit?
             while let finished = try await group.next() {
                 switch finished {
                 case .stream(let bytes): sent = bytes
                 case .rsync(let result):
                     try walk.check()
-                    complaint = Self.complaint(result)
-                    guard let complaint, sent == nil, isJoined.value, Self.otherSideIsGone(result) else { break }
+                    complaint = RsyncExit(ours: result)
+                    guard let gone = complaint, gone.otherSideIsGone, sent == nil, isJoined.value else { break }
                     // The other side knows why, and tells as soon as its channel has closed.
                     group.addTask {
                         try await Task.sleep(for: .seconds(10))
-                        throw complaint
+                        throw gone
                     }
                     continue
                 }
@@ -95,9 +129,18 @@ struct ContextSync: Sendable {
         }
     }
 
-    /// As rsync says it: its stream broke off, the other side could not write, or the remote shell failed.
-    private static func otherSideIsGone(_ result: SubprocessResult) -> Bool {
-        [10, 11, 12, 255].contains { result.termination == .exited($0) }
+    /// Runs the local rsync, with the walk for its list of files.
+    private func feed(
+        _ command: Command, _ walk: WalkOutcome, _ context: Context, _ reading: ReadingProcess
+    ) async throws -> SubprocessResult {
+        defer { reading.end() }
+        do throws(SubprocessFailure) {
+            return try await run(
+                command, input: .writer { descriptor in walk.run(context, into: descriptor) }, deadline: nil,
+                outputLimit: 1 << 20, onSpawn: reading.begin)
+        } catch {
+            throw Self.failure(error)
+        }
     }
 
     private enum Finished: Sendable {
@@ -105,30 +148,31 @@ struct ContextSync: Sendable {
         case rsync(SubprocessResult)
     }
 
-    /// Joins rsync's two descriptors with the receiver on the runner; says so before it begins.
+    /// Joins rsync's two descriptors with the receiver on the runner, as soon as there is one.
     private func carry(
-        _ receiver: DescriptorReceiver, to folder: String, over connection: SSHConnection, _ meter: ContextMeter,
-        joined: () -> Void
+        _ receiver: DescriptorReceiver, to destination: @Sendable () async throws -> Destination,
+        _ isJoined: Guarded<Bool>, onStart: @Sendable (any RemoteChannel) -> Void
     ) async throws -> Finished {
         // rsync starts its remote shell at once; where it ends before that, its own exit tells why.
         guard let handed = try await receiver.receive(deadline: .now + .seconds(60)) else { return .stream(sent: 0) }
-        joined()
+        // Its descriptors are closed with it.
+        defer { withExtendedLifetime(handed) {} }
+        isJoined.set(true)
         let options = try RsyncServerOptions(transportArguments: handed.arguments)
-        let channel = try await startRsyncReceiver(on: connection, folder: folder, options: options)
-        meter.add(channel)
+        // rsync looks only every 20 ms whether its remote shell has ended. How the other side did, we know ourselves.
+        handed.dismiss(exitStatus: 0)
+        let place = try await destination()
+        let channel = try await startRsyncReceiver(on: place.host, folder: place.folder, options: options)
+        onStart(channel)
         do {
             let pumped = try await Self.withoutStalling(channel) {
                 try await channel.pump(input: handed.input, output: handed.output)
             }
             let end = await channel.close()
-            if let signal = end.signal {
-                throw Self.receiverFailed("was ended by signal \(signal)", pumped.errorOutput)
-            }
-            guard end.isClean, let status = end.exitStatus else {
+            if let exit = RsyncExit(runners: end, words: pumped.errorOutput) { throw exit }
+            guard end.isClean, end.exitStatus != nil else {
                 throw RemoteFailure.connectionLost("the runner's rsync ended without a word")
             }
-            guard status == 0 else { throw Self.receiverFailed("exited with \(status)", pumped.errorOutput) }
-            handed.finish(exitStatus: 0)
             return .stream(sent: pumped.sent)
         } catch {
             _ = await channel.close()
@@ -163,29 +207,6 @@ struct ContextSync: Sendable {
         }
     }
 
-    private static func receiverFailed(_ how: String, _ words: [UInt8]) -> LianError {
-        LianError(
-            .contextSyncFailed, .sync, "rsync on the runner \(how)",
-            hint: "Its last words say why; a full disk on the runner is the commonest cause.",
-            logTail: lines(String(decoding: words, as: UTF8.self)))
-    }
-
-    /// Nil where all went well.
-    private static func complaint(_ result: SubprocessResult) -> LianError? {
-        if result.termination.isSuccess { return nil }
-        let how: String =
-            switch result.termination {
-            // A file vanished between the walk and the transfer.
-            case .exited(24): "found that files of the context vanished while they were sent (rsync exit 24)"
-            case .exited(let status): "exited with \(status)"
-            case .signalled(let signal): "was ended by signal \(signal)"
-            }
-        return LianError(
-            .contextSyncFailed, .sync, "the build context could not be sent: rsync \(how)",
-            hint: "Its last words say why; files that change during a build belong into .dockerignore.",
-            logTail: lines(result.errorText))
-    }
-
     private static func failure(_ failure: SubprocessFailure) -> any Error {
         switch failure {
         case .cancelled, .timedOut: CancellationError()
@@ -198,9 +219,63 @@ struct ContextSync: Sendable {
                 .contextSyncFailed, .sync, "rsync complained without end", hint: "Is the context's disk all right?")
         }
     }
+}
 
-    private static func lines(_ text: String) -> [String] {
-        text.split(separator: "\n").suffix(20).map { onOneLine(String($0)) }
+/// An rsync that did not do what it should, on either side.
+private struct RsyncExit: Error {
+    private enum Side {
+        case ours, runners
+    }
+
+    private let side: Side
+    private let status: Int32?
+    /// The signal that ended it.
+    private let signal: String?
+    private let words: String
+
+    /// Nil where all went well.
+    init?(ours result: SubprocessResult) {
+        switch result.termination {
+        case .exited(0): return nil
+        case .exited(let status): (self.status, signal) = (status, nil)
+        case .signalled(let signal): (status, self.signal) = (nil, "\(signal)")
+        }
+        side = .ours
+        words = result.errorText
+    }
+
+    /// Nil where nothing is known against it.
+    init?(runners end: RemoteEnd, words: [UInt8]) {
+        guard end.signal != nil || (end.isClean && end.exitStatus.map { $0 != 0 } == true) else { return nil }
+        side = .runners
+        status = end.exitStatus
+        signal = end.signal
+        self.words = String(decoding: words, as: UTF8.self)
+    }
+
+    /// It does not know what it was told: an option (1), or what an option names (4).
+    var isRefusal: Bool { status == 1 || status == 4 }
+
+    /// As rsync says it: its stream broke off, the other side could not write, or the remote shell failed.
+    var otherSideIsGone: Bool { status.map { [10, 11, 12, 255].contains($0) } ?? false }
+
+    var lianError: LianError {
+        let how = signal.map { "was ended by signal \($0)" } ?? "exited with \(status ?? -1)"
+        let logTail = words.split(separator: "\n").suffix(20).map { onOneLine(String($0)) }
+        switch side {
+        case .runners:
+            return LianError(
+                .contextSyncFailed, .sync, "rsync on the runner \(how)",
+                hint: "Its last words say why; a full disk on the runner is the commonest cause.", logTail: logTail)
+        case .ours:
+            // A file vanished between the walk and the transfer.
+            let vanished = "found that files of the context vanished while they were sent (rsync exit 24)"
+            return LianError(
+                .contextSyncFailed, .sync,
+                "the build context could not be sent: rsync \(status == 24 ? vanished : how)",
+                hint: "Its last words say why; files that change during a build belong into .dockerignore.",
+                logTail: logTail)
+        }
     }
 }
 

@@ -1,0 +1,36 @@
+import LianModel
+import LianSystem
+
+/// A runner on the way from asked for to connected to. What needs the connection waits for it here; what does not goes
+/// on beside.
+final class RunnerApproach: Sendable {
+    struct Reached: Sendable {
+        let runner: ReadyRunner
+        let connection: RunnerConnection
+        let at: ContinuousClock.Instant
+    }
+
+    private let end = FirstResult<Reached>()
+    private let task: Task<Void, Never>
+
+    init(_ approach: @escaping @Sendable () async throws -> Reached) {
+        task = Task { [end] in
+            do {
+                end.settle(.success(try await approach()))
+            } catch {
+                end.settle(.failure(error))
+            }
+        }
+    }
+
+    func reached() async throws -> Reached { try await end.value() }
+
+    /// Ends the connection in order, or the approach where it stands. To be awaited also by who is cancelled.
+    func close() async {
+        task.cancel()
+        await task.value
+        await Task { [end] in
+            if let reached = try? await end.value() { await reached.connection.close() }
+        }.value
+    }
+}

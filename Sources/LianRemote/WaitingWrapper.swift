@@ -1,0 +1,24 @@
+import LianSystem
+
+/// A wrapper on the runner that has its script and waits for a request. Started beside something else, it spares who
+/// asks later the opening of a channel and the start of a shell. For one request.
+package struct WaitingWrapper: Sendable {
+    let channel: any RemoteChannel
+
+    package static func start(on host: any RemoteHost, limit: Duration = .seconds(20)) async throws -> WaitingWrapper {
+        let started = try await withinLimit(limit) {
+            try await orConnectionLost {
+                let channel = try await host.execute(Wrapper.commandLine)
+                do {
+                    try await channel.write(Array(Wrapper.script.utf8))
+                } catch {
+                    _ = await channel.close()
+                    throw error
+                }
+                return WaitingWrapper(channel: channel)
+            }
+        }
+        guard let started else { throw RemoteFailure.connectionLost("no channel could be opened in time") }
+        return started
+    }
+}
