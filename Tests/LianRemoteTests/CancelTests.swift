@@ -18,7 +18,7 @@ import Testing
             let end = try await run.toItsEnd().end
             #expect(end.cause == .cancelled)
             #expect(end.signal == SIGTERM)
-            #expect(ContinuousClock.now - start < .seconds(4))
+            #expect(ContinuousClock.now - start < .seconds(60))
             try await run.remove()
         }
     }
