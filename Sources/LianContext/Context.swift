@@ -59,25 +59,23 @@ package final class Context: Sendable {
         return summary
     }
 
-    /// Walks the context once and hands the list for rsync on, piece by piece. Whether it shrinks is not asked again.
-    package func sendTransferList(to emit: ([UInt8]) throws -> Void) throws -> ContextSummary {
-        var tally = ContextTally()
-        let excluded = try withoutActuallyEscaping(emit) { emit in
+    /// Walks the context once and hands the list for rsync on, piece by piece. Names are all that it asks for: rsync
+    /// looks at each file itself.
+    package func sendTransferList(to emit: ([UInt8]) throws -> Void) throws {
+        try withoutActuallyEscaping(emit) { emit in
             var list = TransferList(emit)
-            let excluded = try walk { entry in
-                tally.add(entry)
-                try list.add(entry)
-            }
+            var walk = ContextWalk(
+                root: folder.raw, rules: rules, alwaysTravelling: alwaysTravelling, countsExcluded: false)
+            try walk.run { try list.add($0.path) }
             try list.finish()
-            return excluded
         }
-        return tally.finish(excludedFiles: excluded, warnings: warnings)
     }
 
     /// Hands out everything that travels, and returns how many files do not.
     package func walk(_ visit: (ContextEntry) throws -> Void) throws -> Int {
-        var walk = ContextWalk(root: folder.raw, rules: rules, alwaysTravelling: alwaysTravelling)
-        try walk.run(visit)
+        var walk = ContextWalk(
+            root: folder.raw, rules: rules, alwaysTravelling: alwaysTravelling, countsExcluded: true)
+        try walk.run { if let entry = try ContextEntry($0) { try visit(entry) } }
         return walk.excludedFiles
     }
 
@@ -86,8 +84,9 @@ package final class Context: Sendable {
     package func walk(
         asReadBy generation: BuildKitGeneration, _ visit: (ContextEntry) throws -> Void
     ) throws {
-        var walk = ContextWalk(root: folder.raw, rules: rules, alwaysTravelling: [], generations: [generation])
-        try walk.run(visit)
+        var walk = ContextWalk(
+            root: folder.raw, rules: rules, alwaysTravelling: [], generations: [generation], countsExcluded: false)
+        try walk.run { if let entry = try ContextEntry($0) { try visit(entry) } }
     }
 
     private static func openRoot(_ root: String) throws(LianError) -> FileDescriptor {

@@ -1,6 +1,9 @@
 import Glibc
+import LianModel
+import LianSystem
 
-/// Something of a context that travels, as the walk comes by. Its pointers hold for the call it is handed to.
+/// Something of a context that travels, with what the file system says of it. Its pointers hold for the call it is
+/// handed to.
 package struct ContextEntry {
     package enum Kind: Equatable, Sendable {
         case folder
@@ -20,6 +23,32 @@ package struct ContextEntry {
 
     /// For opening it: the folder that it is in, and its name there.
     let opening: (folder: Int32, name: UnsafePointer<CChar>)?
+
+    private static let isSuperuser = geteuid() == 0
+
+    /// Nil where it has gone since its name was read.
+    init?(_ name: WalkedName) throws(LianError) {
+        path = name.path
+        opening = name.opening
+        guard let (folder, fileName) = name.opening else {
+            kind = .folder
+            isPrivate = false
+            return
+        }
+        guard let status = try name.status() else { return nil }
+        kind =
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: .file(bytes: status.st_size)
+            case S_IFLNK: .link(bytes: status.st_size)
+            default: .special
+            }
+        isPrivate = status.st_mode & 0o077 == 0
+        // Who may read it is asked only where not everybody may.
+        let isOpenToAll = status.st_mode & 0o444 == 0o444
+        if case .file = kind, !isOpenToAll, !Self.isSuperuser, faccessat(folder, fileName, R_OK, AT_EACCESS) != 0 {
+            throw name.unreadable(SystemError("faccessat"))
+        }
+    }
 
     package var pathText: String { String(decoding: path, as: UTF8.self) }
     package var name: UnsafeBufferPointer<UInt8> {

@@ -13,15 +13,16 @@ struct ContextWalk {
     private let asksCurrent: Bool
     private let asksBeforeV010: Bool
     private let asksBothAlways: Bool
-    private let isSuperuser = geteuid() == 0
+    private let countsExcluded: Bool
 
     private let buffer = PathBuffer()
     private(set) var excludedFiles = 0
 
-    /// What is kept is what any of the generations keeps.
+    /// What is kept is what any of the generations keeps. What lies in folders that stay behind is read only to be
+    /// counted.
     init(
         root: Int32, rules: IgnoreRules, alwaysTravelling: [[UInt8]],
-        generations: Set<BuildKitGeneration> = Set(BuildKitGeneration.allCases)
+        generations: Set<BuildKitGeneration> = Set(BuildKitGeneration.allCases), countsExcluded: Bool
     ) {
         self.root = root
         self.rules = rules
@@ -30,6 +31,7 @@ struct ContextWalk {
         asksCurrent = generations.contains(.current)
         asksBeforeV010 = generations.contains(.beforeV010) && rules.readableBeforeV010
         asksBothAlways = !asksCurrent || !rules.generationsAgree
+        self.countsExcluded = countsExcluded
     }
 
     /// A folder that is read, or waits for it.
@@ -59,7 +61,7 @@ struct ContextWalk {
         var isRead: Bool { current != nil || isSeenBeforeV010 }
     }
 
-    mutating func run(_ visit: (ContextEntry) throws -> Void) throws {
+    mutating func run(_ visit: (WalkedName) throws -> Void) throws {
         let access = Access(
             current: asksCurrent ? matcher.matchesAtRoot : nil, isSeenBeforeV010: asksBeforeV010, isExcluded: false)
         var waiting = [Folder(path: [], parent: nil, access: access, isListed: true)]
@@ -71,7 +73,7 @@ struct ContextWalk {
     }
 
     private mutating func read(
-        _ folder: Folder, waiting: inout [Folder], _ visit: (ContextEntry) throws -> Void
+        _ folder: Folder, waiting: inout [Folder], _ visit: (WalkedName) throws -> Void
     ) throws {
         buffer.set(folder.path)
         let reader: FolderReader
@@ -88,7 +90,8 @@ struct ContextWalk {
             if try isFolder(entry, in: reader) {
                 if let found = try enter(folder, reader, visit) { waiting.append(found) }
             } else if keeps(buffer.path, in: folder.access) {
-                try hand(in: folder, reader, visit)
+                try list(folder, visit)
+                try visit(name(in: reader))
             } else {
                 excludedFiles += 1
             }
@@ -106,21 +109,15 @@ struct ContextWalk {
 
     private func isFolder(_ entry: FolderReader.Entry, in reader: borrowing FolderReader) throws -> Bool {
         if let isFolder = entry.isFolder { return isFolder }
-        return try status(in: reader).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
+        return try name(in: reader).status().map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
     }
 
-    /// Nil where it has gone since its name was read.
-    private func status(in reader: borrowing FolderReader) throws -> stat? {
-        var status = stat()
-        if fstatat(reader.descriptor, buffer.cName, &status, AT_SYMLINK_NOFOLLOW) == 0 { return status }
-        guard errno == ENOENT else { throw unreadable(SystemError("fstatat")) }
-        return nil
+    private func name(in reader: borrowing FolderReader) -> WalkedName {
+        WalkedName(path: buffer.path, opening: (reader.descriptor, buffer.cName))
     }
 
     private func unreadable(_ failure: SystemError) -> LianError {
-        LianError(
-            .contextUnreadable, .resolve, "cannot read \(buffer.text) in the context: \(failure.reason)",
-            hint: "Make it readable, or exclude it in the ignore file.")
+        .unreadable(buffer.text, failure)
     }
 
     // What the rules say.
@@ -139,7 +136,7 @@ struct ContextWalk {
 
     /// Decides about a folder, and returns it where it is to be read.
     private mutating func enter(
-        _ parent: Folder, _ reader: borrowing FolderReader, _ visit: (ContextEntry) throws -> Void
+        _ parent: Folder, _ reader: borrowing FolderReader, _ visit: (WalkedName) throws -> Void
     ) throws -> Folder? {
         let path = buffer.path
         var access = Access(current: nil, isSeenBeforeV010: false, isExcluded: true)
@@ -160,7 +157,7 @@ struct ContextWalk {
             travelling.count > path.count && travelling[path.count] == GoText.slash && travelling.starts(with: path)
         }
         guard access.isRead || holdsWhatTravels else {
-            excludedFiles += countFiles(below: Array(path))
+            if countsExcluded { excludedFiles += countFiles(below: Array(path)) }
             return nil
         }
         let folder = Folder(path: Array(path), parent: parent, access: access, isListed: false)
@@ -171,37 +168,13 @@ struct ContextWalk {
     // What is handed out.
 
     /// Hands out a folder, the ones above it first.
-    private func list(_ folder: Folder, _ visit: (ContextEntry) throws -> Void) throws {
+    private func list(_ folder: Folder, _ visit: (WalkedName) throws -> Void) throws {
         guard !folder.isListed else { return }
         if let parent = folder.parent { try list(parent, visit) }
         folder.isListed = true
         try folder.path.withUnsafeBufferPointer { path in
-            try visit(ContextEntry(path: path, kind: .folder, isPrivate: false, opening: nil))
+            try visit(WalkedName(path: path, opening: nil))
         }
-    }
-
-    private func hand(
-        in folder: Folder, _ reader: borrowing FolderReader, _ visit: (ContextEntry) throws -> Void
-    ) throws {
-        guard let status = try status(in: reader) else { return }
-        let kind: ContextEntry.Kind =
-            switch status.st_mode & S_IFMT {
-            case S_IFREG: .file(bytes: status.st_size)
-            case S_IFLNK: .link(bytes: status.st_size)
-            default: .special
-            }
-        // Who may read it is asked only where not everybody may.
-        let isOpenToAll = status.st_mode & 0o444 == 0o444
-        if case .file = kind, !isSuperuser, !isOpenToAll,
-            faccessat(reader.descriptor, buffer.cName, R_OK, AT_EACCESS) != 0
-        {
-            throw unreadable(SystemError("faccessat"))
-        }
-        try list(folder, visit)
-        try visit(
-            ContextEntry(
-                path: buffer.path, kind: kind, isPrivate: status.st_mode & 0o077 == 0,
-                opening: (reader.descriptor, buffer.cName)))
     }
 
     // What stays behind.

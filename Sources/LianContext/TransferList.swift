@@ -12,10 +12,10 @@ struct TransferList {
         chunk.reserveCapacity(Self.chunkSize + 4097)
     }
 
-    mutating func add(_ entry: ContextEntry) throws {
+    mutating func add(_ path: UnsafeBufferPointer<UInt8>) throws {
         // rsync would take it for a comment, in a list by NULs too.
-        if let first = entry.path.first, "#;".utf8.contains(first) { chunk += "./".utf8 }
-        chunk += entry.path
+        if let first = path.first, "#;".utf8.contains(first) { chunk += "./".utf8 }
+        chunk += path
         chunk.append(0)
         guard chunk.count >= Self.chunkSize else { return }
         try finish()

@@ -35,6 +35,9 @@ import Testing
                 let summary = try context.summary()
                 #expect(summary.files + summary.excludedFiles == files, "\(index): \(sample)")
                 #expect(summary.files + summary.folders == travelling.count)
+                var list: [UInt8] = []
+                try context.sendTransferList { list += $0 }
+                #expect(list.count { $0 == 0 } == travelling.count, "\(index): \(sample)")
             }
         }
         #expect(differing > 10)
