@@ -285,7 +285,7 @@ private final class WalkOutcome: Sendable {
 
     func run(_ context: Context, into descriptor: Int32) {
         do {
-            _ = try context.sendTransferList { try writeAll(descriptor, $0) }
+            try context.sendTransferList { try writeAll(descriptor, $0) }
         } catch let error as SystemError where error.code == EPIPE {
             // rsync is gone, and says why itself.
         } catch {
