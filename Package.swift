@@ -48,7 +48,7 @@ let package = Package(
         module("LianNATS", ["CCrypto", "CNATS", "LianModel", "LianSystem"]),
         module("LianHTTP", ["CCurl", "LianModel", "LianSystem"]),
         module("LianSSH", ["CCrypto", "CLinux", "CSSH2", "LianModel", "LianSystem"]),
-        module("LianContext", ["LianModel", "LianSystem"]),
+        module("LianContext", ["CLinux", "LianModel", "LianSystem"]),
         module("LianRemote", ["LianModel", "LianSystem"]),
         module(
             "LianBuild", ["LianContext", "LianHTTP", "LianModel", "LianNATS", "LianRemote", "LianSSH", "LianSystem"]),

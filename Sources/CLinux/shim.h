@@ -15,6 +15,20 @@ static inline int lian_pipe2(int ends[2], int flags) { return (int)syscall(SYS_p
 
 static inline long lian_allocated_size(void *memory) { return (long)malloc_usable_size(memory); }
 
+// One record of a folder, as the kernel writes them.
+struct lian_folder_record {
+    unsigned long long file, offset;
+    unsigned short size;
+    unsigned char type;
+    unsigned char name[];
+};
+
+static inline const unsigned char *lian_name(const struct lian_folder_record *record) { return record->name; }
+
+static inline long lian_read_folder(int folder, void *records, unsigned long size) {
+    return syscall(SYS_getdents64, folder, records, size);
+}
+
 static inline int lian_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
 static inline long lian_wall_clock_milliseconds(void) {

@@ -58,7 +58,7 @@ struct ContextFiles {
     private func missingHint(_ path: String) -> String {
         let buffer = PathBuffer()
         var candidates: [String] = []
-        if let reader = try? FolderReader(root: root, path: buffer.cPath) {
+        if var reader = try? FolderReader(root: root, path: buffer.cPath) {
             while let entry = try? reader.next() {
                 let name = String(decoding: entry.name, as: UTF8.self)
                 if entry.isFolder != true, name.lowercased().contains("dockerfile"),

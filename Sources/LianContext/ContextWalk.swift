@@ -76,7 +76,7 @@ struct ContextWalk {
         _ folder: Folder, waiting: inout [Folder], _ visit: (WalkedName) throws -> Void
     ) throws {
         buffer.set(folder.path)
-        let reader: FolderReader
+        var reader: FolderReader
         do {
             reader = try FolderReader(root: root, path: buffer.cPath)
         } catch {
@@ -85,7 +85,7 @@ struct ContextWalk {
             if isGone || error.code == EACCES && folder.access.isExcluded { return }
             throw unreadable(error)
         }
-        while let entry = try nextEntry(of: reader, folder) {
+        while let entry = try nextEntry(of: &reader, folder) {
             try buffer.set(folder.path, appending: entry.name)
             if try isFolder(entry, in: reader) {
                 if let found = try enter(folder, reader, visit) { waiting.append(found) }
@@ -98,7 +98,7 @@ struct ContextWalk {
         }
     }
 
-    private func nextEntry(of reader: borrowing FolderReader, _ folder: Folder) throws -> FolderReader.Entry? {
+    private func nextEntry(of reader: inout FolderReader, _ folder: Folder) throws -> FolderReader.Entry? {
         do {
             return try reader.next()
         } catch {
@@ -186,7 +186,7 @@ struct ContextWalk {
         let nested = PathBuffer()
         while let folder = waiting.popLast() {
             nested.set(folder)
-            guard let reader = try? FolderReader(root: root, path: nested.cPath) else { continue }
+            guard var reader = try? FolderReader(root: root, path: nested.cPath) else { continue }
             while let entry = try? reader.next() {
                 if entry.isFolder == false {
                     count += 1
