@@ -6,6 +6,8 @@ package final class IgnoreMatcher {
     private let rules: IgnoreRules
     private let current: [NameTest]
     private let beforeV010: [NameTest]
+    /// Apart from the patterns: they would be copied for each name.
+    private let isException: [Bool]
 
     /// Which of the rules matched a folder, one flag for each. What matched a folder matches all that is in it.
     package typealias FolderMatches = [Bool]
@@ -13,6 +15,7 @@ package final class IgnoreMatcher {
     package init(_ rules: IgnoreRules) {
         self.rules = rules
         current = rules.patterns.map { NameTest($0.current) }
+        isException = rules.patterns.map(\.isException)
         beforeV010 = rules.patterns.map { pattern in
             pattern.beforeV010.map(NameTest.init) ?? NameTest(.exact([]))
         }
@@ -24,13 +27,13 @@ package final class IgnoreMatcher {
 
     package func excludes(_ path: UnsafeBufferPointer<UInt8>, in folder: FolderMatches) -> Bool {
         var isExcluded = false
-        for (index, pattern) in rules.patterns.enumerated() {
+        for index in current.indices {
             if !folder[index] {
                 // A pattern that could change nothing is not asked.
-                if pattern.isException != isExcluded { continue }
+                if isException[index] != isExcluded { continue }
                 if !current[index].matches(path) { continue }
             }
-            isExcluded = !pattern.isException
+            isExcluded = !isException[index]
         }
         return isExcluded
     }
@@ -42,13 +45,13 @@ package final class IgnoreMatcher {
     ) -> (isExcluded: Bool, matches: FolderMatches) {
         var isExcluded = false
         var matches = folder
-        for (index, pattern) in rules.patterns.enumerated() {
+        for index in current.indices {
             if !folder[index] {
-                if pattern.isException != isExcluded { continue }
+                if isException[index] != isExcluded { continue }
                 matches[index] = current[index].matches(path)
                 if !matches[index] { continue }
             }
-            isExcluded = !pattern.isException
+            isExcluded = !isException[index]
         }
         return (isExcluded, matches)
     }
@@ -108,10 +111,10 @@ private enum NameTest {
 
     func matches(_ path: UnsafeBufferPointer<UInt8>) -> Bool {
         switch self {
-        case .exact(let text): path.elementsEqual(text)
+        case .exact(let text): path.count == text.count && path.ends(with: text)
         case .prefix(let text): path.starts(with: text)
         case .suffix(let text):
-            path.count >= text.count && path.suffix(text.count).elementsEqual(text)
+            path.ends(with: text)
                 || text.first == GoText.slash && path.elementsEqual(text.dropFirst())
         case .automaton(let matcher): matcher.matches(path)
         }
