@@ -32,6 +32,10 @@ fmt:
 bench *FLAGS:
     scripts/bench {{ FLAGS }}
 
+# Where the cycles of a dry run go, by perf, strace and valgrind, into FOLDER or a new temporary one
+profile FOLDER="":
+    scripts/profile {{ FOLDER }}
+
 # The pictures of the terminal in docs/images, from real builds
 pictures:
     scripts/pictures
