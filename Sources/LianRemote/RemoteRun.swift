@@ -20,6 +20,8 @@ package actor RemoteRun {
     private var started = false
     private var cancelRequested = false
     private var end: RunEnd?
+    /// The result, once it has come: nil inside where the command left none.
+    private var brought: [UInt8]??
     private static let resultLimit = 4 << 20
 
     /// How much of the log has been handed on.
@@ -94,7 +96,8 @@ package actor RemoteRun {
                 received += piece.count
                 if !piece.isEmpty { return .log(piece) }
             case .ended(let end): self.end = end
-            case .attached, .heartbeat, .result, .done: break
+            case .result(let bytes): brought = .some(bytes)
+            case .attached, .heartbeat, .done: break
             }
         }
     }
@@ -122,12 +125,12 @@ package actor RemoteRun {
         try await channel?.send(Array("cancel\n".utf8))
     }
 
-    /// The file `result` that the command left in its folder; nil where there is none. After the end.
+    /// The file `result` that the command left in its folder; nil where there is none. After the end, which it comes
+    /// behind.
     package func result() async throws -> [UInt8]? {
-        guard let channel else { throw RemoteFailure.connectionLost("nothing is connected") }
-        try await channel.send(Array("result\n".utf8))
         while true {
-            if case .result(let bytes) = try await message() { return bytes }
+            if let brought { return brought }
+            if case .result(let bytes) = try await message() { brought = .some(bytes) }
         }
     }
 

@@ -216,7 +216,11 @@ package enum Wrapper {
           exec 9<>ended 6<ended 9>&-
           read -r line <&6
           if read -r line <status; then
+            # No other record may come between a result's bytes.
+            kill -STOP "$beating"
             say "X $line"
+            if [ -f result ]; then say "R $(wc -c <result)"; cat result >&5; else say R -; fi
+            kill -CONT "$beating"
           else
             # The supervisor was killed: what it would have done is left to us.
             read -r command supervisor <pids && kill -KILL "-$command" "-$supervisor"
@@ -249,11 +253,8 @@ package enum Wrapper {
           while read -r word; do
             case $word in
               cancel) echo cancel >&7 ;;
-              result)
-                # No record may come between its bytes.
-                kill -KILL "$beating"; wait "$beating" "$awaiting"
-                if [ -f result ]; then say "R $(wc -c <result)"; cat result >&5; else say R -; fi ;;
               done)
+                wait "$awaiting"
                 drop_secrets
                 cd / && rm -rf -- "$folder"
                 say D

@@ -34,6 +34,7 @@ import Testing
             #expect(reconnects.withLock { $0 } >= 3)
             runs.host.cut()
             #expect(try await run.collect { runs.host } == Array("result\n".utf8))
+            try await run.connect(to: runs.host)
             try await run.remove()
             #expect(!runs.exists("work/run-1"))
         }
