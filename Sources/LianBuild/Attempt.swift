@@ -31,7 +31,8 @@ final class Attempt: Sendable {
     private let facts = Mutex(Outcome())
     private let sampler: UsageSampler
     private let approach = Guarded<RunnerApproach?>(nil)
-    private let removals = Mutex<[Task<Void, Never>]>([])
+    /// What on the runner is about to end by itself.
+    private let leaving = Mutex<[Task<Void, Never>]>([])
 
     init(number: Int, sizing: Sizing, artifacts: [ArtifactRequest], plan: AttemptPlan) {
         self.number = number
@@ -148,13 +149,13 @@ final class Attempt: Sendable {
         try await build(transfers, along: approach)
     }
 
-    private static let removalLimit: Duration = .seconds(1)
+    private static let leavingLimit: Duration = .seconds(1)
 
     /// Ends what is left of it on the runner and the connection there, beside the runner's being destroyed: neither
     /// waits for the other.
     func close() async {
-        let removals = removals.withLock { $0 }
-        _ = try? await withinLimit(Self.removalLimit) { for removal in removals { await removal.value } }
+        let leaving = leaving.withLock { $0 }
+        _ = try? await withinLimit(Self.leavingLimit) { for task in leaving { await task.value } }
         await approach.value?.close()
     }
 
@@ -226,8 +227,8 @@ final class Attempt: Sendable {
         do {
             let sent = try await withThrowingTaskGroup(of: Int.self) { group in
                 for transfer in transfers {
-                    group.addTask { [plan] in
-                        try await plan.sync.send(transfer, meter: meter) {
+                    group.addTask { [self] in
+                        let sent = try await plan.sync.send(transfer, meter: meter) {
                             let reached = try await approach.reached()
                             return ContextSync.Destination(
                                 host: await reached.connection.host,
@@ -235,6 +236,8 @@ final class Attempt: Sendable {
                         } onStart: {
                             begun.settle(.success(()))
                         }
+                        leaving.withLock { $0.append(sent.leaving) }
+                        return sent.bytes
                     }
                 }
                 return try await group.reduce(0, +)
@@ -353,7 +356,7 @@ final class Attempt: Sendable {
             } catch let failure as RemoteFailure {
                 throw failure.lianError(.build)
             }
-            removals.withLock { $0.append(finished.removing) }
+            leaving.withLock { $0.append(finished.leaving) }
             await sampler.add(finished.end)
             outcome = ArtifactOutcome(status: .failed)
             outcome.steps = StepCount(total: finished.log.stepCount, cached: finished.log.cachedCount)

@@ -48,10 +48,11 @@ struct ContextSyncTests {
         _ transfer: Resolution.Transfer, from root: URL, _ given: ContextMeter? = nil
     ) async throws -> Int {
         let host = LocalHost(environment: ["PATH": "\(root.path)/programs:/usr/bin:/bin"])
-        return try await sync.send(transfer, meter: given ?? meter(transfer)) {
+        let sent = try await sync.send(transfer, meter: given ?? meter(transfer)) {
             ContextSync.Destination(host: host, folder: root.path + "/work/context-0")
         } onStart: {
         }
+        return sent.bytes
     }
 
     private func expectArrived(_ root: URL) async throws {

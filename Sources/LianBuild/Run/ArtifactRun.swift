@@ -21,7 +21,7 @@ struct ArtifactRun: Sendable {
         /// BuildKit's metadata file; nil where buildctl left none.
         var metadata: JSONValue?
         /// What it left on the runner going away: nothing but the end of the connection waits for it.
-        let removing: Task<Void, Never>
+        let leaving: Task<Void, Never>
     }
 
     /// What a remote group gets to end after a cancel, before the runner is destroyed under it.
@@ -48,9 +48,9 @@ struct ArtifactRun: Sendable {
             let reader = log.finish()
             let result = try await remote.collect(reconnect: reconnect)
             // Where the connection breaks before, what is left goes with the runner.
-            let removing = Task<Void, Never> { try? await remote.remove() }
+            let leaving = Task<Void, Never> { try? await remote.remove() }
             return Finished(
-                end: end, log: reader, metadata: result.flatMap { try? JSONValue.parse($0) }, removing: removing)
+                end: end, log: reader, metadata: result.flatMap { try? JSONValue.parse($0) }, leaving: leaving)
         } catch {
             // Whatever ended this, a cancel included: the command on the runner ends too. In a task of its own, since
             // this one may be cancelled.

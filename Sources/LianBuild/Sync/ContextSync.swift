@@ -63,12 +63,19 @@ struct ContextSync: Sendable {
         return arguments + ["--rsh='\(helper)'", "\(source)/", "runner:context"]
     }
 
+    struct Sent: Sendable {
+        /// Over the wire.
+        let bytes: Int
+        /// The end of the runner's rsync, which nothing waits for but the connection's end.
+        let leaving: Task<Void, Never>
+    }
+
     /// Starts the local rsync at once, and the other one as soon as the destination is known: `onStart` is called when
-    /// that one runs. Returns how many bytes went over the wire.
+    /// that one runs.
     func send(
         _ transfer: Resolution.Transfer, meter: ContextMeter,
         to destination: @escaping @Sendable () async throws -> Destination, onStart: @escaping @Sendable () -> Void
-    ) async throws -> Int {
+    ) async throws -> Sent {
         do {
             do {
                 let dialect = Dialect.current(compressed: transfer.summary.shrinks)
@@ -84,7 +91,7 @@ struct ContextSync: Sendable {
     private func send(
         _ transfer: Resolution.Transfer, _ dialect: Dialect, _ meter: ContextMeter,
         to destination: @escaping @Sendable () async throws -> Destination, _ onStart: @escaping @Sendable () -> Void
-    ) async throws -> Int {
+    ) async throws -> Sent {
         let socketFolder = try TemporaryFolder(environment: environment)
         defer { socketFolder.remove() }
         let receiver = try DescriptorReceiver(folder: socketFolder.path)
@@ -95,37 +102,72 @@ struct ContextSync: Sendable {
                 "PATH": environment["PATH"] ?? "", "HOME": environment["HOME"] ?? "/", "LC_ALL": "C",
                 "LIAN_RSH_SOCKET": receiver.path,
             ])
-        let walk = WalkOutcome()
-        let isJoined = Guarded(false)
+        let way = Way()
         let reading = ReadingProcess()
-        return try await withThrowingTaskGroup(of: Finished.self) { group in
-            defer { group.cancelAll() }
-            group.addTask {
-                try await carry(receiver, to: destination, isJoined) { channel in
-                    meter.add(dialect.isCompressed ? reading.countFromHere() : { @Sendable in channel.sentBytes })
+        let carrying = Task<Void, Never> {
+            do {
+                try await carry(receiver, to: destination, way) { sentBytes in
+                    meter.add(dialect.isCompressed ? reading.countFromHere() : sentBytes)
                     onStart()
                 }
+                way.end.settle(.success(()))
+            } catch {
+                way.end.settle(.failure(error))
             }
-            group.addTask { Finished.rsync(try await feed(command, walk, transfer.context, reading)) }
-            var sent: Int?
+        }
+        do {
+            try await follow(command, transfer.context, reading, way)
+        } catch {
+            carrying.cancel()
+            await carrying.value
+            throw error
+        }
+        return Sent(bytes: way.sentBytes.value(), leaving: carrying)
+    }
+
+    /// The way of rsync's bytes to the runner and back, as both who carries them and who waits for it know it.
+    private struct Way: Sendable {
+        /// The local rsync has handed its side over.
+        let isJoined = Guarded(false)
+        let sentBytes = Guarded<@Sendable () -> Int>({ 0 })
+        let end = FirstResult<Void>()
+    }
+
+    private enum Finished: Sendable {
+        case way
+        case rsync(SubprocessResult)
+    }
+
+    /// Runs the local rsync to its end. Its success is said when the other side has said goodbye, after all else: how
+    /// that one leaves, up to 20 ms later, says no more.
+    private func follow(_ command: Command, _ context: Context, _ reading: ReadingProcess, _ way: Way) async throws {
+        let walk = WalkOutcome()
+        try await withThrowingTaskGroup(of: Finished.self) { group in
+            defer { group.cancelAll() }
+            group.addTask {
+                try await way.end.value()
+                return .way
+            }
+            group.addTask { .rsync(try await feed(command, walk, context, reading)) }
+            var isCarried = false
             var complaint: RsyncExit?
             while let finished = try await group.next() {
                 switch finished {
-                case .stream(let bytes): sent = bytes
+                case .way: isCarried = true
                 case .rsync(let result):
                     try walk.check()
-                    complaint = RsyncExit(ours: result)
-                    guard let gone = complaint, gone.otherSideIsGone, sent == nil, isJoined.value else { break }
+                    guard let exit = RsyncExit(ours: result) else { return }
+                    complaint = exit
+                    guard exit.otherSideIsGone, !isCarried, way.isJoined.value else { break }
                     // The other side knows why, and tells as soon as its channel has closed.
                     group.addTask {
                         try await Task.sleep(for: .seconds(10))
-                        throw gone
+                        throw exit
                     }
                     continue
                 }
                 if let complaint { throw complaint }
             }
-            return sent ?? 0
         }
     }
 
@@ -143,27 +185,25 @@ struct ContextSync: Sendable {
         }
     }
 
-    private enum Finished: Sendable {
-        case stream(sent: Int)
-        case rsync(SubprocessResult)
-    }
-
-    /// Joins rsync's two descriptors with the receiver on the runner, as soon as there is one.
+    /// Joins rsync's two descriptors with the receiver on the runner, as soon as there is one. `onStart` gets the count
+    /// of what goes over the wire.
     private func carry(
-        _ receiver: DescriptorReceiver, to destination: @Sendable () async throws -> Destination,
-        _ isJoined: Guarded<Bool>, onStart: @Sendable (any RemoteChannel) -> Void
-    ) async throws -> Finished {
+        _ receiver: DescriptorReceiver, to destination: @Sendable () async throws -> Destination, _ way: Way,
+        onStart: (@escaping @Sendable () -> Int) -> Void
+    ) async throws {
         // rsync starts its remote shell at once; where it ends before that, its own exit tells why.
-        guard let handed = try await receiver.receive(deadline: .now + .seconds(60)) else { return .stream(sent: 0) }
+        guard let handed = try await receiver.receive(deadline: .now + .seconds(60)) else { return }
         // Its descriptors are closed with it.
         defer { withExtendedLifetime(handed) {} }
-        isJoined.set(true)
+        way.isJoined.set(true)
         let options = try RsyncServerOptions(transportArguments: handed.arguments)
         // rsync looks only every 20 ms whether its remote shell has ended. How the other side did, we know ourselves.
         handed.dismiss(exitStatus: 0)
         let place = try await destination()
         let channel = try await startRsyncReceiver(on: place.host, folder: place.folder, options: options)
-        onStart(channel)
+        let before = channel.sentBytes
+        way.sentBytes.set { channel.sentBytes - before }
+        onStart(way.sentBytes.value)
         do {
             let pumped = try await Self.withoutStalling(channel) {
                 try await channel.pump(input: handed.input, output: handed.output)
@@ -173,7 +213,6 @@ struct ContextSync: Sendable {
             guard end.isClean, end.exitStatus != nil else {
                 throw RemoteFailure.connectionLost("the runner's rsync ended without a word")
             }
-            return .stream(sent: pumped.sent)
         } catch {
             _ = await channel.close()
             throw error
