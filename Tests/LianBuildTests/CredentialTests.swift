@@ -79,35 +79,3 @@ import Testing
         #expect(try DockerConfig.load(environment: [:]) == nil)
     }
 }
-
-@Suite struct BaseImageTests {
-    @Test func literalFromLines() {
-        let dockerfile = """
-            # syntax=docker/dockerfile:1
-            ARG BASE=alpine
-            FROM golang:1.22 AS build
-            RUN echo FROM nowhere
-            from --platform=$BUILDPLATFORM reg.example/team/base:2 as Base
-            FROM build
-            FROM base
-            FROM ${BASE}
-            FROM scratch
-            FROM \\
-              # a comment inside a continued line
-              localhost:5000/x \\
-              AS last
-            """
-        #expect(
-            literalBaseImages(inDockerfile: dockerfile) == [
-                "golang:1.22", "reg.example/team/base:2", "localhost:5000/x",
-            ])
-    }
-
-    @Test(arguments: [
-        ("busybox", "docker.io"), ("library/busybox", "docker.io"), ("reg.example/a", "reg.example"),
-        ("localhost/a", "localhost"), ("host:5000/a", "host:5000"), ("busybox:1.2", "docker.io"),
-    ])
-    func hosts(reference: String, host: String) {
-        #expect(registryHost(ofImage: reference) == host)
-    }
-}

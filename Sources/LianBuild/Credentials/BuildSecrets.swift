@@ -101,9 +101,10 @@ extension BuildSecrets {
             written.formUnion(artifact.cacheTo.map(host))
             read.formUnion(artifact.cacheFrom.map(host))
             for case .image(let reference) in artifact.extraContexts.values { read.insert(reference.host) }
-            if let dockerfile = try? readFile("\(artifact.context)/\(artifact.dockerfile)", limit: 1 << 20) {
-                let images = literalBaseImages(inDockerfile: String(decoding: dockerfile, as: UTF8.self))
-                read.formUnion(images.map { registryHost(ofImage: $0) })
+            if let text = try? readText("\(artifact.context)/\(artifact.dockerfile)") {
+                let images = DockerfileImages(
+                    text, arguments: artifact.buildArguments, contexts: artifact.extraContexts)
+                read.formUnion(images.all.map { registryHost(ofImage: $0.reference) })
             }
         }
         return (written, read.subtracting(written))

@@ -1,14 +1,14 @@
-/// A Dockerfile's instructions and where they stand, as far as it takes to find a step's own: an engine that names no
-/// line names the instruction itself.
+/// A Dockerfile's instructions and where they stand.
 package struct DockerfileLines: Sendable {
     private let lines: [Substring]
-    /// The instruction on one line, and the line on which it begins, counted from 1.
-    private var instructions: [(text: String, line: Int)] = []
+    /// The instruction on one line, its name in capitals and one space between its words; and the line on which it
+    /// begins, counted from 1.
+    package private(set) var instructions: [(text: String, line: Int)] = []
 
     package init(_ text: String) {
         // To Swift the two of "\r\n" are one character.
         lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
-        let escape = Self.escape(in: lines)
+        let escape = directive("escape").flatMap(\.last) ?? "\\"
         var begun: (text: String, line: Int)?
         for (index, line) in lines.enumerated() {
             let content = line.drop { $0 == " " || $0 == "\t" }
@@ -27,7 +27,7 @@ package struct DockerfileLines: Sendable {
         lines.indices.contains(line - 1) ? String(lines[line - 1]) : nil
     }
 
-    /// Of a step named `[stage 2/5] RUN …`; nil where no instruction, or more than one, reads like that.
+    /// Of a step named `[stage 2/5] RUN …`, as far as an engine that names no line tells; nil where no instruction, or more than one, reads like that.
     package func line(ofStep name: String) -> Int? {
         guard name.hasPrefix("["), let close = name.firstIndex(of: "]") else { return nil }
         let wanted = normalized(name[name.index(after: close)...])
@@ -35,14 +35,14 @@ package struct DockerfileLines: Sendable {
         return found.count == 1 ? found[0].line : nil
     }
 
-    /// `# escape=` is a directive only before everything else.
-    private static func escape(in lines: [Substring]) -> Character {
+    /// The value of `# NAME=`, which is a directive only before everything else.
+    package func directive(_ name: String) -> String? {
         for line in lines {
             guard line.first == "#" else { break }
             let setting = line.drop { $0 == "#" }.filter { $0 != " " && $0 != "\t" }
-            if setting.lowercased().hasPrefix("escape="), let character = setting.last { return character }
+            if setting.lowercased().hasPrefix("\(name)=") { return String(setting.dropFirst(name.count + 1)) }
         }
-        return "\\"
+        return nil
     }
 }
 
