@@ -37,6 +37,23 @@ private func read(_ text: String, piece: Int = 7) -> (reader: BuildLogReader, sh
         #expect(reader.cachedCount == 7)
     }
 
+    /// Whether the warm-up had fetched it by then is no matter of the cache's.
+    @Test func anImageToStartFromIsNotCached() {
+        let plain = "#4 [1/2] FROM a:1\n#4 CACHED\n\n#5 [2/2] COPY a /a\n#5 CACHED\n"
+        let vertexes = [(4, "[1/2] FROM a:1"), (5, "[2/2] COPY a /a")].map { digest, name in
+            let completed = #""started":"2026-03-01T00:00:00Z","completed":"2026-03-01T00:00:00Z","cached":true"#
+            return #"{"vertexes":[{"digest":"\#(digest)","name":"\#(name)",\#(completed)}]}"# + "\n"
+        }
+        // BuildKit tells some things twice.
+        let rawjson = vertexes[0] + vertexes[0] + vertexes[1] + vertexes[1]
+        for text in [plain, rawjson] {
+            let (reader, shown) = read(text)
+            #expect(reader.steps.map(\.state) == [.done, .cached])
+            #expect(reader.stepCount == 2 && reader.cachedCount == 1)
+            #expect(shown.split(separator: "\n").count { $0.hasSuffix(" CACHED") } == 2)
+        }
+    }
+
     @Test func failingStep() {
         let reader = read(CapturedLogs.failingStep).reader
         let failure = reader.buildFailure
@@ -117,8 +134,8 @@ private func read(_ text: String, piece: Int = 7) -> (reader: BuildLogReader, sh
         let (reader, shown) = read(text)
         #expect(shown == text + "\n")
         #expect(reader.stepCount == 3)
-        #expect(reader.cachedCount == 1)
-        #expect(reader.steps.map(\.state) == [.running, .done, .cached, .failed, .cancelled])
+        #expect(reader.cachedCount == 0)
+        #expect(reader.steps.map(\.state) == [.running, .done, .done, .failed, .cancelled])
         let failure = reader.buildFailure
         #expect(failure.step == "[linux/amd64 base 2/3] RUN make")
         #expect(failure.lastLines == ["one", "two"])
@@ -212,7 +229,7 @@ private func read(_ text: String, piece: Int = 7) -> (reader: BuildLogReader, sh
 
                 """#)
         #expect(reader.stepCount == 2)
-        #expect(reader.cachedCount == 1)
+        #expect(reader.cachedCount == 0)
         #expect(reader.steps.map(\.seconds) == [nil, 3.5])
         #expect(reader.exportedDigest == manifest)
         #expect(reader.buildFailure.lastLines == ["hello", "Killed", "last"])

@@ -126,6 +126,8 @@ extension BuildLogReader {
     private mutating func end(_ key: String, _ state: BuildStep.State, seconds: Double? = nil) {
         guard let index = tracks[key]?.index else { return }
         changes.steps.insert(index)
+        // An image to start from is there because this build, or its warm-up, fetched it: no cache spared that.
+        let state = state == .cached && steps[index].isOfImage ? .done : state
         // What is taken from the cache may be loaded from the registry later; BuildKit calls that done once more.
         if steps[index].state != .cached || state != .done { steps[index].state = state }
         if let seconds { steps[index].seconds = seconds }
@@ -331,7 +333,7 @@ extension BuildLogReader {
             }
         } else if vertex.isCached {
             end(key, .cached)
-            if before != .cached { show("#\(number) CACHED", in: &text) }
+            if steps[index].state != before { show("#\(number) CACHED", in: &text) }
         } else if vertex.completed != nil {
             flushPartial(key, number, into: &text)
             end(key, .done, seconds: seconds)

@@ -19,6 +19,12 @@ package struct BuildStep: Equatable, Sendable {
         return numbers.count == 2 && numbers.allSatisfy { Int($0) != nil }
     }
 
+    /// Fetching the image that a stage starts from, `[stage 1/5] FROM …`.
+    var isOfImage: Bool {
+        guard isOfDockerfile, let close = name.firstIndex(of: "]") else { return false }
+        return name[name.index(after: close)...].hasPrefix(" FROM ")
+    }
+
     /// Reading the cache beside the image: a build goes on without it.
     var isOfCacheImport: Bool { name.hasPrefix("importing cache manifest from ") }
 
