@@ -17,11 +17,15 @@ package struct BuildSecrets: Sendable {
 
     /// The secret files of one artifact's run.
     package func files(of artifact: ArtifactRequest) -> [SecretFile] {
-        var files = artifact.secrets.map { secret in
+        let files = artifact.secrets.map { secret in
             SecretFile(name: BuildctlCommand.secretFile(secret.id), bytes: values[secret.source] ?? [])
         }
-        if let dockerConfig { files.append(SecretFile(name: Self.configName, bytes: dockerConfig)) }
-        return files
+        return files + logins
+    }
+
+    /// The secret files that a run takes which only fetches; none where there are no logins.
+    package var logins: [SecretFile] {
+        dockerConfig.map { [SecretFile(name: Self.configName, bytes: $0)] } ?? []
     }
 
     /// The variables that lead buildctl to its logins.
@@ -92,14 +96,13 @@ extension BuildSecrets {
 
     /// The registries that this build talks to, and no others: those it pushes to, and those it only reads.
     static func registryHosts(_ request: BuildRequest) -> (written: Set<String>, read: Set<String>) {
-        func host(_ reference: String) -> String { String(reference.prefix { $0 != "/" }) }
         var written: Set<String> = []
         var read: Set<String> = []
         for artifact in request.artifacts {
             written.insert(artifact.image.host)
             written.formUnion(artifact.tags.map(\.host))
-            written.formUnion(artifact.cacheTo.map(host))
-            read.formUnion(artifact.cacheFrom.map(host))
+            written.formUnion(artifact.cacheTo.map(BuildctlCommand.cacheHost))
+            read.formUnion(artifact.cacheFrom.map(BuildctlCommand.cacheHost))
             for case .image(let reference) in artifact.extraContexts.values { read.insert(reference.host) }
             if let text = try? readText("\(artifact.context)/\(artifact.dockerfile)") {
                 let images = DockerfileImages(

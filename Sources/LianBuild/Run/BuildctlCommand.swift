@@ -49,13 +49,24 @@ package struct BuildctlCommand: Sendable {
     /// The same list as it may be shown: values of build arguments are `***`.
     package var redactedArguments: [String] { list(showingValues: false) }
 
-    private func list(showingValues: Bool) -> [String] {
+    /// What every build of a Dockerfile begins with, out of the folder that holds it.
+    static func beginning(
+        address: String?, progress: ProgressFormat, folder: String, dockerfile: String, target: String?,
+        platforms: [String]
+    ) -> [String] {
         var list = address.map { ["--addr", $0] } ?? []
         list += ["build", "--progress", progress.rawValue, "--frontend", "dockerfile.v0"]
-        list += ["--local", "context=\(folders.context)", "--local", "dockerfile=\(folders.context)"]
-        list += ["--opt", "filename=\(artifact.dockerfile)"]
-        if let target = artifact.target { list += ["--opt", "target=\(target)"] }
-        if !artifact.platforms.isEmpty { list += ["--opt", "platform=\(artifact.platforms.joined(separator: ","))"] }
+        list += ["--local", "context=\(folder)", "--local", "dockerfile=\(folder)"]
+        list += ["--opt", "filename=\(dockerfile)"]
+        if let target { list += ["--opt", "target=\(target)"] }
+        if !platforms.isEmpty { list += ["--opt", "platform=\(platforms.joined(separator: ","))"] }
+        return list
+    }
+
+    private func list(showingValues: Bool) -> [String] {
+        var list = Self.beginning(
+            address: address, progress: progress, folder: folders.context, dockerfile: artifact.dockerfile,
+            target: artifact.target, platforms: artifact.platforms)
         for (key, value) in artifact.buildArguments.sorted(by: { $0.key < $1.key }) {
             list += ["--opt", "build-arg:\(key)=\(showingValues ? value : "***")"]
         }
@@ -75,7 +86,7 @@ package struct BuildctlCommand: Sendable {
             ]
         }
         list += ["--output", output]
-        for reference in artifact.cacheFrom { list += ["--import-cache", cache(reference)] }
+        list += Self.cacheImports(artifact.cacheFrom, registry)
         for reference in artifact.cacheTo { list += ["--export-cache", exportedCache(reference)] }
         return list + ["--metadata-file", RunRequest.resultPath(folder: folders.run)]
     }
@@ -106,27 +117,29 @@ package struct BuildctlCommand: Sendable {
             fields += ["compression=\(compression.rawValue)", "force-compression=true"]
             if compression != .gzip { fields.append("oci-mediatypes=true") }
         }
-        if isInsecure(artifact.image.host) { fields.append("registry.insecure=true") }
+        if registry.insecureHosts.contains(artifact.image.host) { fields.append("registry.insecure=true") }
         return fields.joined(separator: ",")
     }
 
-    private func cache(_ reference: String) -> String {
-        var fields = ["type=registry", "ref=\(reference)"]
-        if isInsecure(String(reference.prefix { $0 != "/" })) { fields.append("registry.insecure=true") }
-        return fields.joined(separator: ",")
+    static func cacheImports(_ references: [String], _ registry: RegistryRequest) -> [String] {
+        references.flatMap { ["--import-cache", cache($0, registry)] }
     }
+
+    private static func cache(_ reference: String, _ registry: RegistryRequest) -> String {
+        let isInsecure = registry.insecureHosts.contains(cacheHost(reference))
+        return "type=registry,ref=\(reference)" + (isInsecure ? ",registry.insecure=true" : "")
+    }
+
+    /// The registry of a cache, whose references always name it.
+    static func cacheHost(_ reference: String) -> String { String(reference.prefix { $0 != "/" }) }
 
     /// A cache that cannot be written is a warning: the image is what was asked for.
     private func exportedCache(_ reference: String) -> String {
-        var fields = [cache(reference)]
+        var fields = [Self.cache(reference, registry)]
         if exportsAllStages { fields.append("mode=max") }
         if registry.isHarbor { fields += ["image-manifest=true", "oci-mediatypes=true"] }
         if let compression { fields.append("compression=\(compression.rawValue)") }
         fields.append("ignore-error=true")
         return fields.joined(separator: ",")
-    }
-
-    private func isInsecure(_ host: String) -> Bool {
-        registry.insecureHosts.contains(host)
     }
 }

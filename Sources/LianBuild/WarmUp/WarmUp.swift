@@ -1,0 +1,136 @@
+import LianModel
+import LianRemote
+import LianSystem
+import Synchronization
+
+/// While the context is on its way, the runner's engine fetches what the builds will want. Nobody waits for it, and
+/// nobody hears of it: what it cannot fetch, the build asks for itself, and says so. A build that finds an image half
+/// fetched goes on with what is there, so it is ended with the build and not before.
+final class WarmUp: Sendable {
+    private let artifacts: [ArtifactRequest]
+    private let registry: RegistryRequest
+    private let secrets: BuildSecrets
+    private let state = Mutex<(work: Task<Void, Never>?, isEnded: Bool)>((nil, false))
+
+    /// In a run's secrets: it comes along with the request.
+    private static let dockerfile = "Dockerfile"
+    /// Of the ten that an SSH server allows at once by default, one is for the samples of usage.
+    private static let channels = 9
+
+    init(_ artifacts: [ArtifactRequest], registry: RegistryRequest, secrets: BuildSecrets) {
+        self.artifacts = artifacts
+        self.registry = registry
+        self.secrets = secrets
+    }
+
+    /// To be called behind what the build itself begins with: `transfers` of its context. Returns at once; the task is
+    /// over when nothing is left to fetch.
+    @discardableResult
+    func begin(on host: any RemoteHost, of runner: ReadyRunner, besides transfers: Int) -> Task<Void, Never> {
+        let task = Task {
+            let solves = Self.solves(for: artifacts)
+            // Beside the transfers the engine is asked what it is, and the first build's shell waits.
+            guard !solves.isEmpty, solves.count + max(artifacts.count, transfers + 1) <= Self.channels else { return }
+            await withTaskGroup { group in
+                for (index, solve) in solves.enumerated() {
+                    let request = self.request(solve, runner, folder: "\(runner.workDir)/warm-up-\(index)")
+                    group.addTask { await Self.run(request, on: host) }
+                }
+            }
+        }
+        let isEnded = state.withLock { state in
+            state.work = task
+            return state.isEnded
+        }
+        if isEnded { task.cancel() }
+        return task
+    }
+
+    /// Ends it where it still goes on. Returns at once.
+    func end() {
+        let task = state.withLock { state in
+            state.isEnded = true
+            return state.work
+        }
+        task?.cancel()
+    }
+
+    private func request(_ solve: Solve, _ runner: ReadyRunner, folder: String) -> RunRequest {
+        let source = parentFolder(RunRequest.secretPath(folder: folder, name: Self.dockerfile))
+        let arguments = BuildctlCommand.beginning(
+            address: runner.buildkitAddress, progress: .plain, folder: source, dockerfile: Self.dockerfile,
+            target: nil, platforms: solve.platforms)
+        var request = RunRequest(
+            folder: folder,
+            arguments: ["buildctl"] + arguments + BuildctlCommand.cacheImports(solve.caches, registry),
+            environment: secrets.environment(run: folder),
+            secrets: secrets.logins + [SecretFile(name: Self.dockerfile, bytes: Array(solve.dockerfile.utf8))])
+        // Nobody comes back to it.
+        request.grace = .seconds(1)
+        return request
+    }
+
+    private static func run(_ request: RunRequest, on host: any RemoteHost) async {
+        let remote = RemoteRun(request)
+        do {
+            try await remote.connect(to: host)
+            while true {
+                if case .ended = try await remote.next() { break }
+            }
+            try await remote.remove()
+        } catch {
+            // Cancelled, or nothing that the build will not find itself. Where the connection is closed before the
+            // word is out, the run ends by its grace.
+            Task {
+                try? await remote.cancel()
+                await remote.disconnect()
+            }
+        }
+    }
+
+    /// One build on the runner, whose result nobody takes.
+    struct Solve: Equatable {
+        /// For these its images are fetched; none is the engine's own.
+        var platforms: [String] = []
+        var images: [String] = []
+        var caches: [String] = []
+
+        /// Layers are fetched when something looks into them: here for files that are not there. An image that is
+        /// copied from, other than one in FROM, has none of its ONBUILD steps run. A cache is read for any step.
+        var dockerfile: String {
+            let steps = images.map { "COPY --from=\($0) /.lian-warm-up* /\n" }
+            return "FROM scratch\n" + (caches.isEmpty ? steps.joined() : "WORKDIR /.lian-warm-up\n")
+        }
+    }
+
+    /// The images by platform. The caches apart, since an engine reads them before it fetches any layer.
+    static func solves(for artifacts: [ArtifactRequest]) -> [Solve] {
+        // What the artifacts themselves become is not there yet.
+        let made = Set(artifacts.flatMap { [$0.image] + $0.tags }.map(\.description))
+        var solves: [Solve] = []
+        for artifact in artifacts {
+            guard let text = try? readText("\(artifact.context)/\(artifact.dockerfile)") else { continue }
+            let images = DockerfileImages(text, arguments: artifact.buildArguments, contexts: artifact.extraContexts)
+            for image in images.needed(for: artifact.target) where !made.contains(image.reference) {
+                let platforms: [String] =
+                    switch image.platform {
+                    case .target: artifact.platforms
+                    case .builder: []
+                    case .named(let platform): [platform]
+                    }
+                let index = solves.firstIndex { $0.platforms == platforms } ?? solves.count
+                if index == solves.count { solves.append(Solve(platforms: platforms)) }
+                if !solves[index].images.contains(image.reference) { solves[index].images.append(image.reference) }
+            }
+        }
+        let caches = cachesElsewhere(artifacts, than: Set(solves.flatMap(\.images).map(registryHost)))
+        return caches.isEmpty ? solves : solves + [Solve(caches: caches)]
+    }
+
+    /// Engines read a cache anew for each build. All that stays of it is the open connection to its registry, so one
+    /// that an image comes from is left out.
+    private static func cachesElsewhere(_ artifacts: [ArtifactRequest], than hosts: Set<String>) -> [String] {
+        var hosts = hosts
+        return artifacts.flatMap(\.cacheFrom).filter { hosts.insert(BuildctlCommand.cacheHost($0)).inserted }
+    }
+}
