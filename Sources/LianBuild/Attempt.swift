@@ -172,8 +172,10 @@ final class Attempt: Sendable {
 
     private func build(_ transfers: [Resolution.Transfer], along approach: RunnerApproach) async throws {
         // rsync starts while the runner still boots; from there on nothing waits for what it does not need.
-        let contextsBegun = FirstResult<Void>()
-        async let bench = prepareBench(along: approach, after: contextsBegun)
+        let contextsBegun = transfers.map { _ in FirstResult<Void>() }
+        let warmUp = WarmUp(artifacts, registry: plan.resolution.request.registry, secrets: plan.secrets)
+        defer { warmUp.end() }
+        async let bench = prepareBench(along: approach, after: contextsBegun, beside: warmUp)
         try await send(transfers, along: approach, begun: contextsBegun)
         let start = timing.now()
         let ready = try await bench
@@ -214,9 +216,9 @@ final class Attempt: Sendable {
     }
 
     private func send(
-        _ transfers: [Resolution.Transfer], along approach: RunnerApproach, begun: FirstResult<Void>
+        _ transfers: [Resolution.Transfer], along approach: RunnerApproach, begun: [FirstResult<Void>]
     ) async throws {
-        defer { begun.settle(.success(())) }
+        defer { for one in begun { one.settle(.success(())) } }
         let meter = ContextMeter(
             files: transfers.reduce(0) { $0 + $1.summary.files },
             bytes: transfers.reduce(0) { $0 + $1.summary.bytes }, reporter: reporter, timing: timing)
@@ -226,7 +228,7 @@ final class Attempt: Sendable {
         defer { metering.cancel() }
         do {
             let sent = try await withThrowingTaskGroup(of: Int.self) { group in
-                for transfer in transfers {
+                for (transfer, begun) in zip(transfers, begun) {
                     group.addTask { [self] in
                         let sent = try await plan.sync.send(transfer, meter: meter) {
                             let reached = try await approach.reached()
@@ -282,13 +284,15 @@ final class Attempt: Sendable {
 
     /// Beside the contexts on their way, whose channels come first.
     private func prepareBench(
-        along approach: RunnerApproach, after contextsBegun: FirstResult<Void>
+        along approach: RunnerApproach, after contextsBegun: [FirstResult<Void>], beside warmUp: WarmUp
     ) async throws -> ArtifactBench {
-        try await contextsBegun.value()
+        for begun in contextsBegun { try await begun.value() }
         let reached = try await approach.reached()
+        let host = await reached.connection.host
         do {
             async let engine = probe(reached.connection)
-            let waiting = try await WaitingWrapper.start(on: await reached.connection.host)
+            let waiting = try await WaitingWrapper.start(on: host)
+            warmUp.begin(on: host, of: reached.runner, besides: contextsBegun.count)
             return ArtifactBench(reached, engine: try await engine, waiting: waiting)
         } catch let failure as RemoteFailure {
             throw failure.lianError(.connect)

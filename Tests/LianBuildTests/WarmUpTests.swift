@@ -60,7 +60,7 @@ import Testing
 
     /// How many channels are opened.
     private func channels(
-        _ fixture: RequestFixture, _ artifacts: [ArtifactRequest], transfers: Int = 1
+        _ fixture: RequestFixture, _ artifacts: [ArtifactRequest], transfers: Int = 1, isEnded: Bool = false
     ) async throws -> Int {
         let answer = try RunnerAnswer(
             JSONNode([
@@ -70,7 +70,8 @@ import Testing
         let secrets = try await BuildSecrets.read(request, environment: [:], http: try HTTPClient())
         let warmUp = WarmUp(artifacts, registry: request.registry, secrets: secrets)
         let host = ClosedHost()
-        await warmUp.begin(on: host, of: try ReadyRunner(answer), besides: transfers).value
+        if isEnded { warmUp.end() }
+        await warmUp.begin(on: host, of: try ReadyRunner(answer), besides: transfers)?.value
         return host.count.withLock { $0 }
     }
 
@@ -86,6 +87,7 @@ import Testing
             #expect(try await channels(fixture, Array(repeating: something[0], count: 8)) == 0)
             #expect(try await channels(fixture, something, transfers: 6) == 2)
             #expect(try await channels(fixture, something, transfers: 7) == 0)
+            #expect(try await channels(fixture, something, isEnded: true) == 0)
         }
     }
 

@@ -26,24 +26,24 @@ final class WarmUp: Sendable {
     /// To be called behind what the build itself begins with: `transfers` of its context. Returns at once; the task is
     /// over when nothing is left to fetch.
     @discardableResult
-    func begin(on host: any RemoteHost, of runner: ReadyRunner, besides transfers: Int) -> Task<Void, Never> {
-        let task = Task {
-            let solves = Self.solves(for: artifacts)
-            // Beside the transfers the engine is asked what it is, and the first build's shell waits.
-            guard !solves.isEmpty, solves.count + max(artifacts.count, transfers + 1) <= Self.channels else { return }
-            await withTaskGroup { group in
-                for (index, solve) in solves.enumerated() {
-                    let request = self.request(solve, runner, folder: "\(runner.workDir)/warm-up-\(index)")
-                    group.addTask { await Self.run(request, on: host) }
-                }
+    func begin(on host: any RemoteHost, of runner: ReadyRunner, besides transfers: Int) -> Task<Void, Never>? {
+        state.withLock { state in
+            guard !state.isEnded else { return nil }
+            state.work = Task { await fetch(on: host, of: runner, besides: transfers) }
+            return state.work
+        }
+    }
+
+    private func fetch(on host: any RemoteHost, of runner: ReadyRunner, besides transfers: Int) async {
+        let solves = Self.solves(for: artifacts)
+        // Beside the transfers the engine is asked what it is, and the first build's shell waits.
+        guard !solves.isEmpty, solves.count + max(artifacts.count, transfers + 1) <= Self.channels else { return }
+        await withTaskGroup { group in
+            for (index, solve) in solves.enumerated() {
+                let request = request(solve, runner, folder: "\(runner.workDir)/warm-up-\(index)")
+                group.addTask { await Self.run(request, on: host) }
             }
         }
-        let isEnded = state.withLock { state in
-            state.work = task
-            return state.isEnded
-        }
-        if isEnded { task.cancel() }
-        return task
     }
 
     /// Ends it where it still goes on. Returns at once.
