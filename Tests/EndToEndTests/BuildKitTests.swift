@@ -101,6 +101,17 @@ struct BuildKitTests {
         try await CredentialCases().directivesNameTheirOwn()
     }
 
+    @Test func theBaseComesBesideTheContext() async throws { try await WarmUpCases().theBaseComesBesideTheContext() }
+    @Test func theCallersLoginIsUsedForTheBase() async throws { try await WarmUpCases().theCallersLoginIsUsed() }
+    @Test func theConnectionToTheCacheIsOpen() async throws { try await WarmUpCases().theConnectionToTheCacheIsOpen() }
+    @Test func aTagThatMovesMeanwhileIsFollowed() async throws {
+        try await WarmUpCases().aTagThatMovesMeanwhileIsFollowed()
+    }
+    @Test func aMissingImageIsTheBuildsToTell() async throws {
+        try await WarmUpCases().aMissingImageIsTheBuildsToTell()
+    }
+    @Test func aRegistryThatHangsHoldsNobody() async throws { try await WarmUpCases().aRegistryThatHangsHoldsNobody() }
+
     /// Whatever form the engine's progress has, a person reads the same.
     @Test func theLogIsReadAndWhole() async throws {
         try await withScene { scene in

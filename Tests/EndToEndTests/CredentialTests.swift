@@ -7,7 +7,7 @@ import Testing
 struct CredentialCases {
     private let user = Registry.User()
 
-    private func dockerConfig(_ scene: Scene, _ registry: Registry, password: String) throws -> String {
+    func dockerConfig(_ scene: Scene, _ registry: Registry, password: String) throws -> String {
         let folder = scene.folder.appending(path: "docker")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let login = Data("\(user.name):\(password)".utf8).base64EncodedString()

@@ -7,6 +7,7 @@ package struct Registry: Sendable {
     package let port: Int
     /// Where it keeps what was pushed.
     package let storage: URL
+    private let log: URL
     private let authorization: [String: String]
 
     package var host: String { "127.0.0.1:\(port)" }
@@ -20,9 +21,10 @@ package struct Registry: Sendable {
         package init() {}
     }
 
-    fileprivate init(port: Int, storage: URL, user: User?) {
+    fileprivate init(port: Int, storage: URL, log: URL, user: User?) {
         self.port = port
         self.storage = storage
+        self.log = log
         authorization =
             user.map { ["Authorization": "Basic \(Data("\($0.name):\($0.password)".utf8).base64EncodedString())"] }
             ?? [:]
@@ -51,6 +53,16 @@ package struct Registry: Sendable {
         try await get("/v2/_catalog?n=1000").json["repositories"]?.arrayValue?.compactMap(\.stringValue) ?? []
     }
 
+    /// What it has answered, in order: `GET /v2/…`.
+    package func requests() throws -> [String] {
+        try String(contentsOf: log, encoding: .utf8).split(separator: "\n").compactMap { line in
+            // As web servers log: address, time, "METHOD PATH VERSION", status.
+            let parts = line.split(separator: "\"", omittingEmptySubsequences: false)
+            guard !line.hasPrefix("time="), parts.count > 2, parts[1].hasSuffix(" HTTP/1.1") else { return nil }
+            return parts[1].split(separator: " ").prefix(2).joined(separator: " ")
+        }
+    }
+
     private func manifestAnswer(_ repository: String, _ tag: String) async throws -> PlainHTTPResponse {
         let media = [
             "oci.image.manifest.v1", "oci.image.index.v1", "docker.distribution.manifest.v2",
@@ -69,6 +81,7 @@ package struct Registry: Sendable {
     ) async throws -> (registry: Registry, process: RunningProcess) {
         let configuration = folder.appending(path: "registry.yml")
         let storage = folder.appending(path: "storage")
+        let log = folder.appending(path: "registry.log")
         var settings = """
             version: 0.1
             log: { level: info }
@@ -84,10 +97,10 @@ package struct Registry: Sendable {
         try settings.write(to: configuration, atomically: true, encoding: .utf8)
         let process = try RunningProcess(
             Command("/usr/bin/docker-registry", ["serve", configuration.path], environment: ["PATH": "/usr/bin:/bin"]),
-            outputFile: folder.appending(path: "registry.log"))
+            outputFile: log)
         do {
             let port = try await number(after: "listening on 127.0.0.1:", in: process)
-            return (Registry(port: port, storage: storage, user: user), process)
+            return (Registry(port: port, storage: storage, log: log, user: user), process)
         } catch {
             process.stop()
             throw error
