@@ -16,7 +16,7 @@ from typing import Any
 from bench import tables
 from bench.machine import machine
 from bench.processes import BenchFailure
-from bench.rows import connect, events, jobs, memory, orchestrator, overhead, startup
+from bench.rows import base_image, connect, events, jobs, memory, orchestrator, overhead, startup
 from bench.run import Run, Selection, say
 from bench.targets import NOT_MEASURED
 
@@ -24,7 +24,7 @@ from bench.targets import NOT_MEASURED
 ROWS = {
     "startup, dry-run": startup.startup, "connect": connect.connect, "overhead": overhead.overhead,
     "events": events.events, "whole": jobs.whole_jobs, "ready": jobs.whole_jobs_on_ready_runners,
-    "context": jobs.contexts, "memory": memory.memory, "growth": memory.growth, "log": memory.log,
+    "base": base_image.far_base_image, "context": jobs.contexts, "memory": memory.memory, "growth": memory.growth, "log": memory.log,
     "orchestrator": orchestrator.orchestrator,
 }
 NEEDS_NO_RUNNER = (startup.startup,)
@@ -67,7 +67,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="under two minutes: small contexts, few rounds")
     parser.add_argument(
         "--only", action="append", default=[], metavar="ROW/CONTEXT/SETTING",
-        help="rows: whole, ready, context, connect, overhead, memory, growth, log, events, startup, dry-run, "
+        help="rows: whole, ready, base, context, connect, overhead, memory, growth, log, events, startup, dry-run, "
              "orchestrator; parts may be empty or left out; repeatable")
     parser.add_argument(
         "--output", type=Path, help="default: bench/results.json for a full run of all rows, else .build/bench.json")

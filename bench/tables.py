@@ -22,7 +22,7 @@ Rows = list[list[str]]
 
 ROW_NAMES = {
     "connect": "connect to first exec", "whole": "whole job", "ready": "whole job, runner up",
-    "context": "context there", "startup": "start-up", "dry-run": "dry run", "overhead": "own overhead",
+    "base": "whole job, runner up, far base image", "context": "context there", "startup": "start-up", "dry-run": "dry run", "overhead": "own overhead",
     "events": "events",
 }
 MET = {True: "met", False: "missed", None: "–"}
@@ -58,7 +58,7 @@ def ratios(results: Results) -> Rows:
     """The short one: how many times as long the plain script and the best peer took."""
     rows = [["", "setting", "lian-build", "plain script", "best peer"]]
     for measure in results["measures"]:
-        if measure["row"] in ("connect", "whole", "ready", "context") and measure.get("best"):
+        if measure["row"] in ("connect", "whole", "ready", "base", "context") and measure.get("best"):
             ours = next(tool for name, tool in measure["tools"].items() if name not in measure["ratios"])
             plain, best = measure["plain"], measure["best"]
             name = ROW_NAMES[measure["row"]] + (f", {measure['context']}" if measure["context"] else "")

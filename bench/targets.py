@@ -107,6 +107,7 @@ TARGETS: list[RatioTarget | LimitTarget] = [
     RatioTarget("context there, connect included, c", "context", "c", both(1.6, 1.7), both(1.3, 1.3)),
     RatioTarget("whole job, b", "whole", "b", both(1.35, 1.45), both(1.2, 1.25)),
     RatioTarget("whole job, c", "whole", "c", both(1.35, 1.45), both(1.2, 1.25)),
+    RatioTarget("whole job, b, from a base image 200 ms away", "base", "b", {}, {"loopback": 1.2}),
     RatioTarget("context there, connect included, e", "context", "e", {}, both(1.3, 1.5)),
     RatioTarget("context there, connect included, d", "context", "d", {}, both(1, 1)),
     LimitTarget("own overhead beyond solve, bytes and round trips", "overhead", "a", 40, "ms", ("loopback", "far")),
