@@ -177,6 +177,7 @@ final class Attempt: Sendable {
         defer { warmUp.end() }
         async let bench = prepareBench(along: approach, after: contextsBegun, beside: warmUp)
         try await send(transfers, along: approach, begun: contextsBegun)
+        warmUp.contextIsThere()
         let start = timing.now()
         let ready = try await bench
         let sampling = Task { await measure(over: ready.connection) }

@@ -60,7 +60,8 @@ import Testing
 
     /// How many channels are opened.
     private func channels(
-        _ fixture: RequestFixture, _ artifacts: [ArtifactRequest], transfers: Int = 1, isEnded: Bool = false
+        _ fixture: RequestFixture, _ artifacts: [ArtifactRequest], transfers: Int = 1, isEnded: Bool = false,
+        isThere: Bool = false
     ) async throws -> Int {
         let answer = try RunnerAnswer(
             JSONNode([
@@ -68,10 +69,13 @@ import Testing
             ]))
         let request = try fixture.build()
         let secrets = try await BuildSecrets.read(request, environment: [:], http: try HTTPClient())
-        let warmUp = WarmUp(artifacts, registry: request.registry, secrets: secrets)
+        let warmUp = WarmUp(
+            artifacts, registry: request.registry, secrets: secrets, patience: isThere ? .seconds(600) : .zero)
         let host = ClosedHost()
         if isEnded { warmUp.end() }
-        await warmUp.begin(on: host, of: try ReadyRunner(answer), besides: transfers)?.value
+        let task = warmUp.begin(on: host, of: try ReadyRunner(answer), besides: transfers)
+        if isThere { warmUp.contextIsThere() }
+        await task?.value
         return host.count.withLock { $0 }
     }
 
@@ -88,6 +92,7 @@ import Testing
             #expect(try await channels(fixture, something, transfers: 6) == 2)
             #expect(try await channels(fixture, something, transfers: 7) == 0)
             #expect(try await channels(fixture, something, isEnded: true) == 0)
+            #expect(try await channels(fixture, something, isThere: true) == 0)
         }
     }
 

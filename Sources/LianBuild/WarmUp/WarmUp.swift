@@ -10,17 +10,29 @@ final class WarmUp: Sendable {
     private let artifacts: [ArtifactRequest]
     private let registry: RegistryRequest
     private let secrets: BuildSecrets
-    private let state = Mutex<(work: Task<Void, Never>?, isEnded: Bool)>((nil, false))
+    private let patience: Duration
+    private let state = Mutex(State())
+
+    private struct State {
+        var work: Task<Void, Never>?
+        var hasBegun = false
+        var isEnded = false
+    }
 
     /// In a run's secrets: it comes along with the request.
     private static let dockerfile = "Dockerfile"
     /// Of the ten that an SSH server allows at once by default, one is for the samples of usage.
     private static let channels = 9
 
-    init(_ artifacts: [ArtifactRequest], registry: RegistryRequest, secrets: BuildSecrets) {
+    /// It waits for a moment before it begins: a context that is there by then leaves nothing to gain.
+    init(
+        _ artifacts: [ArtifactRequest], registry: RegistryRequest, secrets: BuildSecrets,
+        patience: Duration = .milliseconds(200)
+    ) {
         self.artifacts = artifacts
         self.registry = registry
         self.secrets = secrets
+        self.patience = patience
     }
 
     /// To be called behind what the build itself begins with: `transfers` of its context. Returns at once; the task is
@@ -37,13 +49,27 @@ final class WarmUp: Sendable {
     private func fetch(on host: any RemoteHost, of runner: ReadyRunner, besides transfers: Int) async {
         let solves = Self.solves(for: artifacts)
         // Beside the transfers the engine is asked what it is, and the first build's shell waits.
-        guard !solves.isEmpty, solves.count + max(artifacts.count, transfers + 1) <= Self.channels else { return }
+        guard !solves.isEmpty, solves.count + max(artifacts.count, transfers + 1) <= Self.channels,
+            (try? await Task.sleep(for: patience)) != nil, isToBegin()
+        else { return }
         await withTaskGroup { group in
             for (index, solve) in solves.enumerated() {
                 let request = request(solve, runner, folder: "\(runner.workDir)/warm-up-\(index)")
                 group.addTask { await Self.run(request, on: host) }
             }
         }
+    }
+
+    private func isToBegin() -> Bool {
+        state.withLock { state in
+            state.hasBegun = !state.isEnded
+            return state.hasBegun
+        }
+    }
+
+    /// What has not begun by now is the build's own. Returns at once.
+    func contextIsThere() {
+        if !state.withLock(\.hasBegun) { end() }
     }
 
     /// Ends it where it still goes on. Returns at once.
