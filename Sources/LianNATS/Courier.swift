@@ -25,8 +25,8 @@ struct Courier {
     private static let confirmationSlice: Duration = .milliseconds(200)
 
     func run() {
-        // A thread's own: where processors are few, the build goes first.
-        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+        // A thread's own: where processors are few, the build goes first, but never so far that events starve.
+        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
         var created: OpaquePointer?
         guard natsOptions_Create(&created) == NATS_OK, let options = created else {
             outbox.connectionFailed("libnats cannot be set up")
