@@ -2,6 +2,7 @@ import LianHTTP
 import LianModel
 import LianSystem
 import LianTestSupport
+import Synchronization
 import Testing
 
 private typealias Reply = ScriptedHTTPServer.Reply
@@ -42,8 +43,15 @@ private typealias Reply = ScriptedHTTPServer.Reply
                     .reset, .close, .truncated(201, runnerData().encodedBytes()), .answer(502), .answer(504),
                     .success(200, runnerData()),
                 ])
-            let runner = try await client.spawn(spawnRequest, key: spawnKey, until: time.timing.now() + .seconds(300))
+            let reasons = Mutex<[String]>([])
+            let runner = try await client.spawn(
+                spawnRequest, key: spawnKey, until: time.timing.now() + .seconds(300)
+            ) { reason in
+                reasons.withLock { $0.append(reason) }
+            }
             #expect(runner.runnerID == "r-1")
+            // Said once, so that nobody waits without a word.
+            #expect(reasons.withLock { $0.count } == 1)
             let received = server.requests()
             #expect(received.count == 6)
             #expect(Set(received.map { $0.headers["idempotency-key"] }) == [spawnKey])

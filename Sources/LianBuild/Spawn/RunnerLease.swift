@@ -40,7 +40,9 @@ final class RunnerLease: Sendable {
 
     func spawn(until deadline: ContinuousClock.Instant) async throws {
         do {
-            let runner = try await client.spawn(request, key: key, until: deadline)
+            let runner = try await client.spawn(request, key: key, until: deadline) { [reporter] reason in
+                reporter.report(.note("\(reason); asking again"))
+            }
             state.withLock { $0.runner = runner }
         } catch {
             state.withLock { state in

@@ -19,12 +19,19 @@ package enum DestroyOutcome: Equatable, Sendable {
 
 extension OrchestratorClient {
     /// Asks for a runner until there is an answer or the deadline passes, always with the same key: one runner comes
-    /// of it, however many answers are lost.
+    /// of it, however many answers are lost. `onRetry` hears once why it asks again.
     package func spawn(
-        _ request: SpawnRequest, key: String, until deadline: ContinuousClock.Instant
+        _ request: SpawnRequest, key: String, until deadline: ContinuousClock.Instant,
+        onRetry: @escaping @Sendable (_ reason: String) -> Void = { _ in }
     ) async throws(SpawnFailure) -> RunnerAnswer {
         var call = spawnCall(request, key)
         call.patience = policy.patienceWhereUnreachable
+        call.onRetry = { answer in
+            switch answer {
+            case .success(let answer): onRetry(said(answer))
+            case .failure(let failure): onRetry(error(failure, .spawn).message)
+            }
+        }
         let attempted = await perform(call, until: deadline)
         let answer: APIAnswer
         switch attempted.answer {

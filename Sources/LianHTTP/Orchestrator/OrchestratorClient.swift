@@ -39,6 +39,8 @@ package struct OrchestratorClient: Sendable {
         var isRetried: @Sendable (_ status: Int) -> Bool = RetryPolicy.isTransient
         /// Nil: an unreachable server is asked until the deadline.
         var patience: Duration?
+        /// Hears once why a first answer was not enough.
+        var onRetry: @Sendable (Result<APIAnswer, HTTPFailure>) -> Void = { _ in }
     }
 
     struct Attempted: Sendable {
@@ -87,6 +89,7 @@ package struct OrchestratorClient: Sendable {
             }
             let pause = max(asked ?? .zero, policy.pause(beforeRetry: retries, random: timing.random()))
             retries += 1
+            if retries == 1 { call.onRetry(answer) }
             guard timing.now() + pause < deadline else {
                 return Attempted(answer: answer, isFateUnknown: isFateUnknown)
             }
