@@ -43,6 +43,15 @@ static inline int lian_limit_memory(int pid, unsigned long bytes) {
     return (int)syscall(SYS_prlimit64, pid, addressSpace, limit, 0);
 }
 
+// Microseconds, as the kernel has measured it so far; -1 where it has not.
+static inline int lian_round_trip(int socket) {
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    memset(&info, 0, sizeof info);
+    if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_rtt == 0) return -1;
+    return (int)info.tcpi_rtt;
+}
+
 static const int lian_spawn_setsid = 0x80;  // POSIX_SPAWN_SETSID
 
 static const int lian_poll_peer_closed = 0x2000;  // POLLRDHUP

@@ -136,17 +136,17 @@ final class Attempt: Sendable {
         facts.withLock { $0.timings.spawn = since(start) }
         if let id = lease.runner?.runnerID { reporter.report(.waiting(.spawn, "the runner \(id) is starting")) }
         let spawned = timing.now()
-        let transfers = plan.resolution.transfers(of: artifacts)
-        let files = transfers.reduce(0) { $0 + $1.summary.files }
-        let approach = RunnerApproach { [self] in
-            let reached = try await reachRunner(until: deadline)
+        let contexts = TravellingContexts(
+            plan.resolution.transfers(of: artifacts), sync: plan.sync, reporter: reporter, timing: timing)
+        let approach = RunnerApproach { [self] onAnswer in
+            let reached = try await reachRunner(until: deadline, onAnswer)
             facts.withLock { $0.timings.ready = since(spawned) }
             reporter.report(.finished(.connect, "the runner answers after \(since(start)) ms"))
-            enter(.sync, "sending \(files) files")
+            enter(.sync, "sending \(contexts.files) files")
             return reached
         }
         self.approach.set(approach)
-        try await build(transfers, along: approach)
+        try await build(contexts, along: approach)
     }
 
     private static let leavingLimit: Duration = .seconds(1)
@@ -159,25 +159,31 @@ final class Attempt: Sendable {
         await approach.value?.close()
     }
 
-    private func reachRunner(until deadline: ContinuousClock.Instant) async throws -> RunnerApproach.Reached {
+    private func reachRunner(
+        until deadline: ContinuousClock.Instant, _ onAnswer: @escaping @Sendable (Duration) -> Void
+    ) async throws -> RunnerApproach.Reached {
         let runner = try await lease.waitUntilReady(until: deadline)
         // Its work folder may be a longer one than was reckoned with.
         try plan.resolution.checkPaths(below: runner.workDir, .sync)
         reporter.report(.finished(.spawn, "the runner \(runner.id) is up"))
         enter(.connect, "connecting to \(runner.id) at \(runner.host):\(runner.port)")
         let connection = try await RunnerConnection.open(
-            to: runner, key: plan.key, knownHosts: plan.knownHosts, deadline: deadline)
+            to: runner, key: plan.key, knownHosts: plan.knownHosts, deadline: deadline, onAnswer: onAnswer)
         return RunnerApproach.Reached(runner: runner, connection: connection, at: timing.now())
     }
 
-    private func build(_ transfers: [Resolution.Transfer], along approach: RunnerApproach) async throws {
+    private func build(_ contexts: TravellingContexts, along approach: RunnerApproach) async throws {
         // rsync starts while the runner still boots; from there on nothing waits for what it does not need.
-        let contextsBegun = transfers.map { _ in FirstResult<Void>() }
         let warmUp = WarmUp(artifacts, registry: plan.resolution.request.registry, secrets: plan.secrets)
         defer { warmUp.end() }
-        async let bench = prepareBench(along: approach, after: contextsBegun, beside: warmUp)
-        try await send(transfers, along: approach, begun: contextsBegun)
+        async let bench = prepareBench(along: approach, behind: contexts, beside: warmUp)
+        let sent = try await contexts.send(along: approach)
         warmUp.contextIsThere()
+        leaving.withLock { $0 += sent.leaving }
+        facts.withLock { facts in
+            facts.sentBytes = sent.bytes
+            facts.timings.sync = sent.milliseconds
+        }
         let start = timing.now()
         let ready = try await bench
         let sampling = Task { await measure(over: ready.connection) }
@@ -210,90 +216,26 @@ final class Attempt: Sendable {
 
     private func probe(_ connection: RunnerConnection) async throws -> RunnerEngine {
         let engine = RunnerEngine(try await RunnerTools.probe(await connection.host))
-        if !engine.cachesAllStages, artifacts.contains(where: { !$0.cacheTo.isEmpty }) {
+        let losesStages = artifacts.contains { artifact in
+            !artifact.cacheTo.isEmpty && DockerfileImages(of: artifact)?.hasSeveralStages == true
+        }
+        if !engine.cachesAllStages, losesStages {
             warn("cache_last_stage_only", "the runner's engine keeps the cache of the last stage alone")
         }
         return engine
     }
 
-    private func send(
-        _ transfers: [Resolution.Transfer], along approach: RunnerApproach, begun: [FirstResult<Void>]
-    ) async throws {
-        defer { for one in begun { one.settle(.success(())) } }
-        let meter = ContextMeter(
-            files: transfers.reduce(0) { $0 + $1.summary.files },
-            bytes: transfers.reduce(0) { $0 + $1.summary.bytes }, reporter: reporter, timing: timing)
-        let metering = Task {
-            if (try? await approach.reached()) != nil { await meter.run() }
-        }
-        defer { metering.cancel() }
-        do {
-            let sent = try await withThrowingTaskGroup(of: Int.self) { group in
-                for (transfer, begun) in zip(transfers, begun) {
-                    group.addTask { [self] in
-                        let sent = try await plan.sync.send(transfer, meter: meter) {
-                            let reached = try await approach.reached()
-                            return ContextSync.Destination(
-                                host: await reached.connection.host,
-                                folder: "\(reached.runner.workDir)/\(transfer.remoteName)")
-                        } onStart: {
-                            begun.settle(.success(()))
-                        }
-                        leaving.withLock { $0.append(sent.leaving) }
-                        return sent.bytes
-                    }
-                }
-                return try await group.reduce(0, +)
-            }
-            let took = since(try await approach.reached().at)
-            facts.withLock { facts in
-                facts.sentBytes = sent
-                facts.timings.sync = took
-            }
-            meter.finish()
-            reporter.report(.finished(.sync, "sent \(sent) bytes in \(took) ms"))
-        } catch let failure as RemoteFailure {
-            throw failure.lianError(.sync)
-        } catch let error as LianError where error.code == .connectionLost {
-            // To the connection every phase is its own.
-            throw error.during(.sync)
-        }
-    }
-
-    /// What every artifact's build on this runner needs.
-    private final class ArtifactBench: Sendable {
-        let connection: RunnerConnection
-        let runner: ReadyRunner
-        let engine: RunnerEngine
-        private let waiting: Mutex<WaitingWrapper?>
-
-        init(_ reached: RunnerApproach.Reached, engine: RunnerEngine, waiting: WaitingWrapper) {
-            connection = reached.connection
-            runner = reached.runner
-            self.engine = engine
-            self.waiting = Mutex(waiting)
-        }
-
-        /// For the first build.
-        func takeWrapper() -> WaitingWrapper? {
-            waiting.withLock { waiting in
-                defer { waiting = nil }
-                return waiting
-            }
-        }
-    }
-
     /// Beside the contexts on their way, whose channels come first.
     private func prepareBench(
-        along approach: RunnerApproach, after contextsBegun: [FirstResult<Void>], beside warmUp: WarmUp
+        along approach: RunnerApproach, behind contexts: TravellingContexts, beside warmUp: WarmUp
     ) async throws -> ArtifactBench {
-        for begun in contextsBegun { try await begun.value() }
+        try await contexts.haveBegun()
         let reached = try await approach.reached()
         let host = await reached.connection.host
         do {
             async let engine = probe(reached.connection)
             let waiting = try await WaitingWrapper.start(on: host)
-            warmUp.begin(on: host, of: reached.runner, besides: contextsBegun.count)
+            warmUp.begin(on: host, of: reached.runner, besides: contexts.count)
             return ArtifactBench(reached, engine: try await engine, waiting: waiting)
         } catch let failure as RemoteFailure {
             throw failure.lianError(.connect)

@@ -161,6 +161,11 @@ struct Dialer {
     }
 }
 
+/// As the kernel knows it from the connection's first two packets.
+func roundTrip(of socket: Int32) -> Duration {
+    .microseconds(max(0, lian_round_trip(socket)))
+}
+
 /// The kernel leaves this mode by itself, so it is asked for again after everything that came: an acknowledgement that
 /// waits for company costs 40 ms wherever the other side waits for it before it sends on.
 func acknowledgeAtOnce(_ socket: Int32) {

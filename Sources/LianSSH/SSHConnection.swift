@@ -20,10 +20,12 @@ package final class SSHConnection: RemoteHost {
 
     /// Connects, checks the host key, and authenticates. While the runner boots nothing listens there, or what listens
     /// closes at once: with `retryWhileBooting` that is tried again until the deadline. A wrong host key or a refused
-    /// user key is final. A cancelled task stops at once.
+    /// user key is final. A cancelled task stops at once. `onAnswer` is called as soon as something takes the TCP
+    /// connection, again for each that is tried, with the time that a round trip takes.
     package static func connect(
         to endpoint: SSHEndpoint, key: SSHKey, hostKeys: HostKeys, deadline: ContinuousClock.Instant,
-        retryWhileBooting: Bool = true, limits: SSHLimits = SSHLimits()
+        retryWhileBooting: Bool = true, limits: SSHLimits = SSHLimits(),
+        onAnswer: @escaping @Sendable (Duration) -> Void = { _ in }
     ) async throws -> SSHConnection {
         let trusted = try hostKeys.trusted(for: endpoint)
         let link: SessionLink
@@ -36,7 +38,7 @@ package final class SSHConnection: RemoteHost {
         }
         let setup = SessionSetup(
             endpoint: endpoint, key: key, trusted: trusted, deadline: deadline, retries: retryWhileBooting,
-            limits: limits, link: link)
+            limits: limits, link: link, onAnswer: onAnswer)
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 do {

@@ -13,6 +13,7 @@ struct SessionSetup: Sendable {
     let retries: Bool
     let limits: SSHLimits
     let link: SessionLink
+    let onAnswer: @Sendable (Duration) -> Void
 
     // A refused attempt costs nothing, so the next one follows closely; it is the port's opening that is waited for.
     private static let firstPause: Duration = .milliseconds(10)
@@ -68,6 +69,7 @@ struct SessionSetup: Sendable {
     private func connectOnce(patience: Duration) throws(AttemptFailure) -> SessionLoop {
         let socket = try Dialer(endpoint: endpoint, waiting: waiting).connect(until: deadline, patience: patience)
         acknowledgeAtOnce(socket.raw)
+        onAnswer(roundTrip(of: socket.raw))
         guard let session = LibrarySession() else {
             throw .final(
                 LianError(

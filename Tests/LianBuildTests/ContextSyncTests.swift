@@ -48,7 +48,9 @@ struct ContextSyncTests {
         _ transfer: Resolution.Transfer, from root: URL, _ given: ContextMeter? = nil
     ) async throws -> Int {
         let host = LocalHost(environment: ["PATH": "\(root.path)/programs:/usr/bin:/bin"])
-        let sent = try await sync.send(transfer, meter: given ?? meter(transfer)) {
+        let sent = try await sync.send(
+            transfer, compressed: transfer.summary.shrinks, meter: given ?? meter(transfer)
+        ) {
             ContextSync.Destination(host: host, folder: root.path + "/work/context-0")
         } onStart: {
         }
@@ -71,6 +73,11 @@ struct ContextSyncTests {
             #expect(try await send(transfer, from: root) > transfer.summary.bytes)
             try await expectArrived(root)
         }
+    }
+
+    @Test func compressionIsForTheFarAway() {
+        #expect(TravellingContexts.compresses(over: .milliseconds(20)))
+        #expect(!TravellingContexts.compresses(over: .microseconds(40)))
     }
 
     @Test func theMetersLastWordIsTheWholeContext() async throws {
@@ -128,7 +135,7 @@ struct ContextSyncTests {
                 environment: ["PATH": "/usr/bin:/bin", "TMPDIR": temporary.path])
             let sawRsync = Mutex(false)
             let started = Mutex(false)
-            _ = try await sync.send(transfer, meter: meter(transfer)) {
+            _ = try await sync.send(transfer, compressed: true, meter: meter(transfer)) {
                 // Asked for by the transport that the local rsync has started.
                 sawRsync.withLock { $0 = !processes(holding: temporary.path, in: "environ").isEmpty }
                 return ContextSync.Destination(host: host, folder: root.path + "/work/context-0")

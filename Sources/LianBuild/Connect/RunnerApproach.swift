@@ -10,18 +10,26 @@ final class RunnerApproach: Sendable {
         let at: ContinuousClock.Instant
     }
 
+    private let answer = FirstResult<Duration>()
     private let end = FirstResult<Reached>()
     private let task: Task<Void, Never>
 
-    init(_ approach: @escaping @Sendable () async throws -> Reached) {
-        task = Task { [end] in
+    /// The approach says how long a round trip takes as soon as something answers at the runner's port.
+    init(
+        _ approach: @escaping @Sendable (_ onAnswer: @escaping @Sendable (Duration) -> Void) async throws -> Reached
+    ) {
+        task = Task { [answer, end] in
             do {
-                end.settle(.success(try await approach()))
+                end.settle(.success(try await approach { answer.settle(.success($0)) }))
             } catch {
+                answer.settle(.failure(error))
                 end.settle(.failure(error))
             }
         }
     }
+
+    /// Known before it is reached.
+    func roundTrip() async throws -> Duration { try await answer.value() }
 
     func reached() async throws -> Reached { try await end.value() }
 

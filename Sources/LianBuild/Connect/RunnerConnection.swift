@@ -21,12 +21,13 @@ actor RunnerConnection {
     }
 
     static func open(
-        to runner: ReadyRunner, key: SSHKey, knownHosts: KnownHosts?, deadline: ContinuousClock.Instant
+        to runner: ReadyRunner, key: SSHKey, knownHosts: KnownHosts?, deadline: ContinuousClock.Instant,
+        onAnswer: @escaping @Sendable (Duration) -> Void
     ) async throws -> RunnerConnection {
         let endpoint = SSHEndpoint(host: runner.host, port: runner.port, user: runner.user)
         let hostKeys = HostKeys.choose(pinned: runner.hostKeys, knownHosts: knownHosts)
         let connection = try await SSHConnection.connect(
-            to: endpoint, key: key, hostKeys: hostKeys, deadline: deadline)
+            to: endpoint, key: key, hostKeys: hostKeys, deadline: deadline, onAnswer: onAnswer)
         return RunnerConnection(endpoint: endpoint, key: key, hostKeys: hostKeys, current: connection)
     }
 

@@ -104,11 +104,8 @@ extension BuildSecrets {
             written.formUnion(artifact.cacheTo.map(BuildctlCommand.cacheHost))
             read.formUnion(artifact.cacheFrom.map(BuildctlCommand.cacheHost))
             for case .image(let reference) in artifact.extraContexts.values { read.insert(reference.host) }
-            if let text = try? readText("\(artifact.context)/\(artifact.dockerfile)") {
-                let images = DockerfileImages(
-                    text, arguments: artifact.buildArguments, contexts: artifact.extraContexts)
-                read.formUnion(images.all.map { registryHost(ofImage: $0.reference) })
-            }
+            let images = DockerfileImages(of: artifact)?.all ?? []
+            read.formUnion(images.map { registryHost(ofImage: $0.reference) })
         }
         return (written, read.subtracting(written))
     }

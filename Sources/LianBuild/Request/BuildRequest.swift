@@ -57,6 +57,8 @@ package struct ArtifactRequest: Sendable, Equatable {
     package var dependsOn: [String]
     package var cacheFrom: [String]
     package var cacheTo: [String]
+
+    var dockerfilePath: String { "\(context)/\(dockerfile)" }
 }
 
 /// Where a build secret's value is read, when it is needed.

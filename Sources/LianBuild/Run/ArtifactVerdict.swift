@@ -73,10 +73,9 @@ enum ArtifactVerdict: Sendable {
     private static func place(
         of failure: BuildFailure, in artifact: ArtifactRequest, _ mask: SecretMask
     ) -> SourcePlace? {
-        let path = "\(artifact.context)/\(artifact.dockerfile)"
-        let lines = (try? readText(path)).map(DockerfileLines.init)
+        let lines = (try? readText(artifact.dockerfilePath)).map(DockerfileLines.init)
         guard let line = failure.line ?? failure.step.flatMap({ lines?.line(ofStep: $0) }) else { return nil }
-        return SourcePlace(file: path, line: line, text: lines?.text(ofLine: line).map(mask.masked))
+        return SourcePlace(file: artifact.dockerfilePath, line: line, text: lines?.text(ofLine: line).map(mask.masked))
     }
 
     private static func outOfMemoryError(

@@ -73,13 +73,12 @@ struct ContextSync: Sendable {
     /// Starts the local rsync at once, and the other one as soon as the destination is known: `onStart` is called when
     /// that one runs.
     func send(
-        _ transfer: Resolution.Transfer, meter: ContextMeter,
+        _ transfer: Resolution.Transfer, compressed: Bool, meter: ContextMeter,
         to destination: @escaping @Sendable () async throws -> Destination, onStart: @escaping @Sendable () -> Void
     ) async throws -> Sent {
         do {
             do {
-                let dialect = Dialect.current(compressed: transfer.summary.shrinks)
-                return try await send(transfer, dialect, meter, to: destination, onStart)
+                return try await send(transfer, .current(compressed: compressed), meter, to: destination, onStart)
             } catch let exit as RsyncExit where exit.isRefusal {
                 return try await send(transfer, .plain, meter, to: destination, onStart)
             }

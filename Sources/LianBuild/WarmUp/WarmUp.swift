@@ -135,8 +135,7 @@ final class WarmUp: Sendable {
         let made = Set(artifacts.flatMap { [$0.image] + $0.tags }.map(\.description))
         var solves: [Solve] = []
         for artifact in artifacts {
-            guard let text = try? readText("\(artifact.context)/\(artifact.dockerfile)") else { continue }
-            let images = DockerfileImages(text, arguments: artifact.buildArguments, contexts: artifact.extraContexts)
+            guard let images = DockerfileImages(of: artifact) else { continue }
             for image in images.needed(for: artifact.target) where !made.contains(image.reference) {
                 let platforms: [String] =
                     switch image.platform {

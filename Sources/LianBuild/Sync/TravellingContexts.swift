@@ -1,0 +1,84 @@
+import LianContext
+import LianModel
+import LianRemote
+import LianSystem
+
+/// The contexts of an attempt, on their way to its runner side by side.
+struct TravellingContexts: Sendable {
+    private let transfers: [Resolution.Transfer]
+    private let sync: ContextSync
+    private let reporter: any BuildReporter
+    private let timing: Timing
+    private let begun: [FirstResult<Void>]
+
+    init(_ transfers: [Resolution.Transfer], sync: ContextSync, reporter: any BuildReporter, timing: Timing) {
+        self.transfers = transfers
+        self.sync = sync
+        self.reporter = reporter
+        self.timing = timing
+        begun = transfers.map { _ in FirstResult() }
+    }
+
+    var count: Int { transfers.count }
+    var files: Int { transfers.reduce(0) { $0 + $1.summary.files } }
+
+    struct Sent: Sendable {
+        var bytes = 0
+        /// From when the runner was reached.
+        var milliseconds = 0
+        var leaving: [Task<Void, Never>] = []
+    }
+
+    /// To this very machine, or to one in the next rack, bytes travel faster than they are compressed.
+    static func compresses(over roundTrip: Duration) -> Bool { roundTrip >= .microseconds(500) }
+
+    /// Returns when the channel of each is open, or none will be any more.
+    func haveBegun() async throws {
+        for one in begun { try await one.value() }
+    }
+
+    /// Begins at once with what needs no runner.
+    func send(along approach: RunnerApproach) async throws -> Sent {
+        defer { for one in begun { one.settle(.success(())) } }
+        let meter = ContextMeter(
+            files: files, bytes: transfers.reduce(0) { $0 + $1.summary.bytes }, reporter: reporter, timing: timing)
+        let metering = Task {
+            if (try? await approach.reached()) != nil { await meter.run() }
+        }
+        defer { metering.cancel() }
+        do {
+            var sent = try await withThrowingTaskGroup(of: ContextSync.Sent.self) { group in
+                for (transfer, begun) in zip(transfers, begun) {
+                    group.addTask { try await send(transfer, along: approach, meter, begun) }
+                }
+                return try await group.reduce(into: Sent()) { all, one in
+                    all.bytes += one.bytes
+                    all.leaving.append(one.leaving)
+                }
+            }
+            sent.milliseconds = (timing.now() - (try await approach.reached().at)).milliseconds
+            meter.finish()
+            reporter.report(.finished(.sync, "sent \(sent.bytes) bytes in \(sent.milliseconds) ms"))
+            return sent
+        } catch let failure as RemoteFailure {
+            throw failure.lianError(.sync)
+        } catch let error as LianError where error.code == .connectionLost {
+            // To the connection every phase is its own.
+            throw error.during(.sync)
+        }
+    }
+
+    private func send(
+        _ transfer: Resolution.Transfer, along approach: RunnerApproach, _ meter: ContextMeter,
+        _ begun: FirstResult<Void>
+    ) async throws -> ContextSync.Sent {
+        let compressed = transfer.summary.shrinks ? Self.compresses(over: try await approach.roundTrip()) : false
+        return try await sync.send(transfer, compressed: compressed, meter: meter) {
+            let reached = try await approach.reached()
+            return ContextSync.Destination(
+                host: await reached.connection.host, folder: "\(reached.runner.workDir)/\(transfer.remoteName)")
+        } onStart: {
+            begun.settle(.success(()))
+        }
+    }
+}
