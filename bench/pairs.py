@@ -3,6 +3,7 @@
 Single times mean little on a shared machine. What counts is the ratio of two tools in the same round.
 """
 
+import os
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -38,13 +39,18 @@ class Series:
 
 def measure(tools: dict[str, Callable[[], Sample]], rounds: int, warm_up: bool) -> dict[str, Series]:
     """The first rounds of a tool find nothing in the system's caches: a warm-up is not counted."""
+    def turn(do: Callable[[], Sample]) -> Sample:
+        # What the one before left to be written is not this one's to wait for.
+        os.sync()
+        return do()
+
     if warm_up:
         for do in tools.values():
-            do()
+            turn(do)
     series = {name: Series() for name in tools}
     for _ in range(rounds):
         for name, do in tools.items():
-            series[name].add(Sample(None) if series[name].is_out() else do())
+            series[name].add(Sample(None) if series[name].is_out() else turn(do))
     return series
 
 
