@@ -35,6 +35,14 @@ private typealias Reply = ScriptedHTTPServer.Reply
         }
     }
 
+    /// It would be cut off, and its silence would stand for the refusal that is known.
+    @Test func noTryIsSqueezedIntoTheLastMoment() async throws {
+        let full = Reply.failure(429, code: "capacity", message: "full", headers: ["Retry-After": "1"])
+        let (failure, asked, _) = try await spawnFailure([full], within: .milliseconds(1100))
+        #expect(asked == 1)
+        #expect(failure.error.code == .noCapacity && !failure.mayHaveSpawned)
+    }
+
     @Test func aLostAnswerIsAskedForWithTheSameKey() async throws {
         try await withOrchestrator { server, client, time in
             server.on(

@@ -29,6 +29,9 @@ package struct OrchestratorClient: Sendable {
         self.policy = policy
     }
 
+    /// A try that is cut off sooner tells less than the answer before it did, and leaves its fate unknown.
+    private static let shortestTry: Duration = .milliseconds(250)
+
     struct Call: Sendable {
         var method: HTTPRequest.Method
         var path: String
@@ -90,7 +93,7 @@ package struct OrchestratorClient: Sendable {
             let pause = max(asked ?? .zero, policy.pause(beforeRetry: retries, random: timing.random()))
             retries += 1
             if retries == 1 { call.onRetry(answer) }
-            guard timing.now() + pause < deadline else {
+            guard timing.now() + pause + Self.shortestTry < deadline else {
                 return Attempted(answer: answer, isFateUnknown: isFateUnknown)
             }
             // Ends early where the task is cancelled, which is looked at next.
