@@ -43,6 +43,21 @@ private typealias Reply = ScriptedHTTPServer.Reply
         #expect(failure.error.code == .noCapacity && !failure.mayHaveSpawned)
     }
 
+    /// Who reads that it asks again can rely on it.
+    @Test func whoDoesNotAskAgainDoesNotSaySo() async throws {
+        try await withOrchestrator { server, client, time in
+            server.on("POST", route, [.failure(429, code: "capacity", message: "full", headers: ["Retry-After": "60"])])
+            let reasons = Mutex<[String]>([])
+            await #expect(throws: SpawnFailure.self) {
+                try await client.spawn(spawnRequest, key: spawnKey, until: time.timing.now() + .seconds(9)) { reason in
+                    reasons.withLock { $0.append(reason) }
+                }
+            }
+            #expect(reasons.withLock { $0 } == [])
+            #expect(server.requests("POST", route).count == 1)
+        }
+    }
+
     @Test func aLostAnswerIsAskedForWithTheSameKey() async throws {
         try await withOrchestrator { server, client, time in
             server.on(

@@ -92,10 +92,10 @@ package struct OrchestratorClient: Sendable {
             }
             let pause = max(asked ?? .zero, policy.pause(beforeRetry: retries, random: timing.random()))
             retries += 1
-            if retries == 1 { call.onRetry(answer) }
             guard timing.now() + pause + Self.shortestTry < deadline else {
                 return Attempted(answer: answer, isFateUnknown: isFateUnknown)
             }
+            if retries == 1 { call.onRetry(answer) }
             // Ends early where the task is cancelled, which is looked at next.
             try? await timing.sleep(pause)
         }
