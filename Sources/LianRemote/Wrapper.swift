@@ -125,7 +125,8 @@ package enum Wrapper {
           line; files=$line
           [ "$files" -gt 0 ] || return 0
           make_store || fail no_secret_store
-          ln -s "$store" secrets
+          # What clears it away finds it by the link.
+          ln -s "$store" secrets || { rmdir "$store"; fail folder; }
           while [ "$files" -gt 0 ]; do
             line; file=$line
             line; size=$line

@@ -72,6 +72,26 @@ import Testing
         }
     }
 
+    /// As on a full disk.
+    @Test func aStoreThatCannotBeLinkedIsNotLeft() async throws {
+        try await withTemporaryFolder(inMemory: true) { own in
+            try await withTemporaryFolder { folder in
+                let program = folder.appending(path: "ln")
+                try "#!/bin/sh\nexit 1\n".write(to: program, atomically: true, encoding: .utf8)
+                chmod(program.path, 0o755)
+                let host = LocalHost(environment: [
+                    "XDG_RUNTIME_DIR": own.path, "PATH": "\(folder.path):/usr/bin:/bin",
+                ])
+                var request = RunRequest(folder: folder.path + "/run", arguments: ["true"])
+                request.secrets = [SecretFile(name: "token", bytes: [1])]
+                await #expect(throws: RemoteFailure.folderUnusable(request.folder)) {
+                    try await RemoteRun(request).connect(to: host)
+                }
+                #expect(await eventually { (try? FileManager.default.contentsOfDirectory(atPath: own.path)) == [] })
+            }
+        }
+    }
+
     @Test func noMemoryNoSecret() async throws {
         try #require(Busybox.isUsable, "needs root and unshare")
         try await withTemporaryFolder { disk in
@@ -85,7 +105,7 @@ import Testing
                 await #expect(throws: RemoteFailure.noSecretStore) { try await RemoteRun(request).connect(to: host) }
                 let onDisk = try FileManager.default.contentsOfDirectory(atPath: disk.path)
                 #expect(onDisk.isEmpty)
-                #expect(await eventually { !runs.exists("work/run-1") })
+                #expect(await eventually { !runs.exists("there/run-1") })
             }
         }
     }
