@@ -56,14 +56,12 @@ package actor RemoteRun {
     private func open(
         on host: any RemoteHost, _ message: WrapperRequest, through waiting: WaitingWrapper? = nil
     ) async throws {
-        let opened: WrapperChannel
-        if let waiting {
-            opened = try await WrapperChannel.ask(
-                waiting, message, silenceLimit: request.silenceLimit, resultLimit: Self.resultLimit)
-        } else {
-            opened = try await WrapperChannel.open(
-                on: host, request: message, silenceLimit: request.silenceLimit, resultLimit: Self.resultLimit)
-        }
+        let wrapper =
+            if let waiting { waiting } else {
+                try await WaitingWrapper.start(on: host, limit: request.silenceLimit)
+            }
+        let opened = try await WrapperChannel.ask(
+            wrapper, message, silenceLimit: request.silenceLimit, resultLimit: Self.resultLimit)
         do {
             early = []
             while let message = try await opened.next() {

@@ -58,9 +58,9 @@ package func startRsyncReceiver(
     try request.value(folder)
     try request.values(options.options)
     let started: RsyncChannel? = try await withinLimit(limit) { [request] in
-        try await orConnectionLost {
-            let channel = try await host.execute(Wrapper.commandLine)
-            try await channel.write(Array(Wrapper.script.utf8) + request.bytes)
+        let channel = try await WaitingWrapper.start(on: host, limit: limit).channel
+        return try await orConnectionLost {
+            try await channel.write(request.bytes)
             return RsyncChannel(channel, request)
         }
     }

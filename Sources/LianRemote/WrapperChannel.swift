@@ -23,10 +23,10 @@ actor WrapperChannel {
 
     /// Starts the wrapper on the host and sends it the request.
     static func open(
-        on host: any RemoteHost, request: WrapperRequest, silenceLimit: Duration, resultLimit: Int = 0
+        on host: any RemoteHost, request: WrapperRequest, silenceLimit: Duration
     ) async throws -> WrapperChannel {
         let waiting = try await WaitingWrapper.start(on: host, limit: silenceLimit)
-        return try await ask(waiting, request, silenceLimit: silenceLimit, resultLimit: resultLimit)
+        return try await ask(waiting, request, silenceLimit: silenceLimit)
     }
 
     /// Sends a wrapper that was started before the request that it waits for.
