@@ -152,20 +152,20 @@ struct ContextSync: Sendable {
             var complaint: RsyncExit?
             while let finished = try await group.next() {
                 switch finished {
-                case .way: isCarried = true
+                case .way:
+                    if let complaint { throw complaint }
+                    isCarried = true
                 case .rsync(let result):
                     try walk.check()
                     guard let exit = RsyncExit(ours: result) else { return }
-                    complaint = exit
-                    guard exit.otherSideIsGone, !isCarried, way.isJoined.value else { break }
+                    guard exit.otherSideIsGone, !isCarried, way.isJoined.value else { throw exit }
                     // The other side knows why, and tells as soon as its channel has closed.
+                    complaint = exit
                     group.addTask {
                         try await Task.sleep(for: .seconds(10))
                         throw exit
                     }
-                    continue
                 }
-                if let complaint { throw complaint }
             }
         }
     }
@@ -265,18 +265,21 @@ private struct RsyncExit: Error {
         case ours, runners
     }
 
+    private enum End: Equatable {
+        case status(Int32)
+        case signal(String)
+    }
+
     private let side: Side
-    private let status: Int32?
-    /// The signal that ended it.
-    private let signal: String?
+    private let end: End
     private let words: String
 
     /// Nil where all went well.
     init?(ours result: SubprocessResult) {
         switch result.termination {
         case .exited(0): return nil
-        case .exited(let status): (self.status, signal) = (status, nil)
-        case .signalled(let signal): (status, self.signal) = (nil, "\(signal)")
+        case .exited(let status): end = .status(status)
+        case .signalled(let signal): end = .signal("\(signal)")
         }
         side = .ours
         words = result.errorText
@@ -284,21 +287,31 @@ private struct RsyncExit: Error {
 
     /// Nil where nothing is known against it.
     init?(runners end: RemoteEnd, words: [UInt8]) {
-        guard end.signal != nil || (end.isClean && end.exitStatus.map { $0 != 0 } == true) else { return nil }
+        if let signal = end.signal {
+            self.end = .signal(signal)
+        } else if end.isClean, let status = end.exitStatus, status != 0 {
+            self.end = .status(status)
+        } else {
+            return nil
+        }
         side = .runners
-        status = end.exitStatus
-        signal = end.signal
         self.words = String(decoding: words, as: UTF8.self)
     }
 
     /// It does not know what it was told: an option (1), or what an option names (4).
-    var isRefusal: Bool { status == 1 || status == 4 }
+    var isRefusal: Bool { [1, 4].contains { end == .status($0) } }
 
     /// As rsync says it: its stream broke off, the other side could not write, or the remote shell failed.
-    var otherSideIsGone: Bool { status.map { [10, 11, 12, 255].contains($0) } ?? false }
+    var otherSideIsGone: Bool { [10, 11, 12, 255].contains { end == .status($0) } }
 
     var lianError: LianError {
-        let how = signal.map { "was ended by signal \($0)" } ?? "exited with \(status ?? -1)"
+        let how: String =
+            switch (end, side) {
+            // A file vanished between the walk and the transfer.
+            case (.status(24), .ours): "found that files of the context vanished while they were sent (rsync exit 24)"
+            case (.status(let status), _): "exited with \(status)"
+            case (.signal(let signal), _): "was ended by signal \(signal)"
+            }
         let logTail = words.split(separator: "\n").suffix(20).map { onOneLine(String($0)) }
         switch side {
         case .runners:
@@ -306,11 +319,8 @@ private struct RsyncExit: Error {
                 .contextSyncFailed, .sync, "rsync on the runner \(how)",
                 hint: "Its last words say why; a full disk on the runner is the commonest cause.", logTail: logTail)
         case .ours:
-            // A file vanished between the walk and the transfer.
-            let vanished = "found that files of the context vanished while they were sent (rsync exit 24)"
             return LianError(
-                .contextSyncFailed, .sync,
-                "the build context could not be sent: rsync \(status == 24 ? vanished : how)",
+                .contextSyncFailed, .sync, "the build context could not be sent: rsync \(how)",
                 hint: "Its last words say why; files that change during a build belong into .dockerignore.",
                 logTail: logTail)
         }
