@@ -216,10 +216,12 @@ final class Attempt: Sendable {
 
     private func probe(_ connection: RunnerConnection) async throws -> RunnerEngine {
         let engine = RunnerEngine(try await RunnerTools.probe(await connection.host))
-        let losesStages = artifacts.contains { artifact in
-            !artifact.cacheTo.isEmpty && DockerfileImages(of: artifact)?.hasSeveralStages == true
-        }
-        if !engine.cachesAllStages, losesStages {
+        let losesStages =
+            !engine.cachesAllStages
+            && artifacts.contains { artifact in
+                !artifact.cacheTo.isEmpty && DockerfileImages(of: artifact)?.hasSeveralStages == true
+            }
+        if losesStages {
             warn("cache_last_stage_only", "the runner's engine keeps the cache of the last stage alone")
         }
         return engine
