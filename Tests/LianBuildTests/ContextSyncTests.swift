@@ -51,7 +51,7 @@ struct ContextSyncTests {
         let sent = try await sync.send(
             transfer, compressed: transfer.summary.shrinks, meter: given ?? meter(transfer)
         ) {
-            ContextSync.Destination(host: host, folder: root.path + "/work/context-0")
+            ContextSync.Destination(host: host, folder: root.path + "/there/context-0")
         } onStart: {
         }
         return sent.bytes
@@ -59,7 +59,7 @@ struct ContextSyncTests {
 
     private func expectArrived(_ root: URL) async throws {
         let compared = try await run(
-            Command("/usr/bin/diff", ["-r", "\(root.path)/app", "\(root.path)/work/context-0"], environment: [:]),
+            Command("/usr/bin/diff", ["-r", "\(root.path)/app", "\(root.path)/there/context-0"], environment: [:]),
             deadline: .seconds(30))
         #expect(compared.termination.isSuccess, "\(compared.outputText)\(compared.errorText)")
     }
@@ -138,7 +138,7 @@ struct ContextSyncTests {
             _ = try await sync.send(transfer, compressed: true, meter: meter(transfer)) {
                 // Asked for by the transport that the local rsync has started.
                 sawRsync.withLock { $0 = !processes(holding: temporary.path, in: "environ").isEmpty }
-                return ContextSync.Destination(host: host, folder: root.path + "/work/context-0")
+                return ContextSync.Destination(host: host, folder: root.path + "/there/context-0")
             } onStart: {
                 started.withLock { $0 = true }
             }

@@ -36,7 +36,7 @@ import Testing
             #expect(try await run.collect { runs.host } == Array("result\n".utf8))
             try await run.connect(to: runs.host)
             try await run.remove()
-            #expect(!runs.exists("work/run-1"))
+            #expect(!runs.exists("there/run-1"))
         }
     }
 
@@ -50,7 +50,7 @@ import Testing
             #expect(try await run.until("one\n") == Array("one\n".utf8))
             runs.host.cut()
             try Data().write(to: URL(filePath: runs.folder + "/go"))
-            #expect(await eventually { runs.exists("work/run-1/status") })
+            #expect(await eventually { runs.exists("there/run-1/status") })
             await #expect(throws: RemoteFailure.self) { try await run.next() }
             try await run.connect(to: runs.host)
             let (log, end) = try await run.toItsEnd()
@@ -80,7 +80,7 @@ import Testing
                 }
                 #expect(end.isSuccess)
                 #expect(log.withLock { $0 } == Array("done\n".utf8))
-                #expect(runs.file("work/starts") == "started\n")
+                #expect(runs.file("there/starts") == "started\n")
                 try await run.connect(to: runs.host)
                 try await run.remove()
             }

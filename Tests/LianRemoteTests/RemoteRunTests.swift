@@ -16,7 +16,7 @@ import Testing
             #expect(end.cause == .ended)
             #expect(end.logBytes == 8)
             #expect(result == Array("{}".utf8))
-            #expect(!runs.exists("work/run-1"))
+            #expect(!runs.exists("there/run-1"))
         }
     }
 
@@ -33,10 +33,10 @@ import Testing
                 #expect(log == "husha\n b'$(id)\n\(shell ?? 0)\n")
                 #expect(end.exitStatus == 3)
                 #expect(result == nil)
-                #expect(!runs.exists("work/run-1"))
+                #expect(!runs.exists("there/run-1"))
 
                 var cancelled = runs.request("trap '' TERM; sleep 600 & echo up; wait")
-                cancelled.folder = runs.root + "/work/run-2"
+                cancelled.folder = runs.root + "/there/run-2"
                 let run = RemoteRun(cancelled)
                 try await run.connect(to: runs.host)
                 _ = try await run.until("up")
@@ -102,7 +102,7 @@ import Testing
             await #expect(throws: RemoteFailure.commandMissing("no-such-program")) {
                 try await run.connect(to: runs.host)
             }
-            #expect(await eventually { !runs.exists("work/run-1") })
+            #expect(await eventually { !runs.exists("there/run-1") })
         }
     }
 
@@ -117,7 +117,7 @@ import Testing
             await #expect(throws: RemoteFailure.folderUnusable("/proc/nowhere/run")) {
                 try await RemoteRun(request).connect(to: runs.host)
             }
-            #expect(runs.exists("work/run-1"))
+            #expect(runs.exists("there/run-1"))
         }
     }
 

@@ -7,7 +7,7 @@ import Testing
 struct RunFixture {
     let root: String
     let host: LocalHost
-    var folder: String { root + "/work/run-1" }
+    var folder: String { root + "/there/run-1" }
 
     func request(_ script: String, _ more: [String] = []) -> RunRequest {
         RunRequest(folder: folder, arguments: ["sh", "-c", script] + more)

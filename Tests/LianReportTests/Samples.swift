@@ -184,7 +184,7 @@ enum Sample {
             ("[internal] load metadata for reg.example/golang:1.24", .done, 80, 600),
             ("[base 1/3] FROM reg.example/golang:1.24", .cached, 700, 0),
             ("[base 2/3] COPY go.mod go.sum ./", .cached, 700, 0),
-            ("[base 3/3] RUN --mount=type=cache,target=/root/go go mod download && go vet ./...", .done, 720, 9200),
+            ("[base 3/3] RUN --mount=type=cache,target=/go go mod download && go vet ./...", .done, 720, 9200),
             ("[final 1/2] RUN go build -trimpath -o /out/app ./cmd/app", .done, 9950, 17_300),
             ("exporting to image", .done, 27_300, 8900),
         ]
