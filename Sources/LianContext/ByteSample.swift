@@ -20,7 +20,8 @@ struct ByteSample {
     private static let spotSize = 4096
     /// Below this nothing is to be gained.
     private static let leastBytes = 256 << 10
-    /// Of the bits of a byte. Noise, and what is compressed already, has nearly eight of them; texts have five, programs six.
+    /// Of the bits of a byte. Noise, and what is compressed already, has nearly eight of them; texts have five, programs
+    /// six.
     private static let fullness = 7.4
 
     mutating func add(_ entry: ContextEntry) {

@@ -27,7 +27,8 @@ package struct DockerfileLines: Sendable {
         lines.indices.contains(line - 1) ? String(lines[line - 1]) : nil
     }
 
-    /// Of a step named `[stage 2/5] RUN …`, as far as an engine that names no line tells; nil where no instruction, or more than one, reads like that.
+    /// Of a step named `[stage 2/5] RUN …`, as far as an engine that names no line tells; nil where no instruction, or
+    /// more than one, reads like that.
     package func line(ofStep name: String) -> Int? {
         guard name.hasPrefix("["), let close = name.firstIndex(of: "]") else { return nil }
         let wanted = normalized(name[name.index(after: close)...])
