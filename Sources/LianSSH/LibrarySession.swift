@@ -38,6 +38,8 @@ final class LibrarySession {
     private let session: OpaquePointer
     private let watch: PacketWatch
     private var isEnded = false
+    /// How much any channel sends before the other side says that some of it was read.
+    var sendAhead = Int.max
 
     init?() {
         guard SSHLibrary.ensureInitialised() else { return nil }
@@ -246,6 +248,8 @@ final class LibraryChannel {
     private let channel: OpaquePointer
     private let number: UInt32?
     private unowned let session: LibrarySession
+    /// How much the other side takes unread: the most that it was seen to.
+    private var wholeWindow = 0
 
     enum Stream: Int32 {
         case output = 0
@@ -268,7 +272,12 @@ final class LibraryChannel {
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) -> Int {
-        libssh2_channel_write_ex(channel, 0, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
+        let window = Int(libssh2_channel_window_write_ex(channel, nil))
+        wholeWindow = max(wholeWindow, window)
+        let room = session.sendAhead - (wholeWindow - window)
+        guard room > 0 else { return Int(LIBSSH2_ERROR_EAGAIN) }
+        return libssh2_channel_write_ex(
+            channel, 0, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), min(room, bytes.count))
     }
 
     func sendEnd() -> Int32 { libssh2_channel_send_eof(channel) }

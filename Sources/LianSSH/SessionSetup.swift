@@ -69,7 +69,8 @@ struct SessionSetup: Sendable {
     private func connectOnce(patience: Duration) throws(AttemptFailure) -> SessionLoop {
         let socket = try Dialer(endpoint: endpoint, waiting: waiting).connect(until: deadline, patience: patience)
         acknowledgeAtOnce(socket.raw)
-        onAnswer(roundTrip(of: socket.raw))
+        let answeredAfter = roundTrip(of: socket.raw)
+        onAnswer(answeredAfter)
         guard let session = LibrarySession() else {
             throw .final(
                 LianError(
@@ -92,6 +93,7 @@ struct SessionSetup: Sendable {
             session.end()
             throw error
         }
+        session.sendAhead = SendAhead.limit(serverBanner: session.banner, roundTrip: answeredAfter)
         return SessionLoop(link: link, session: session, socket: socket, endpoint: endpoint)
     }
 

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 import LianModel
-import LianSSH
+@testable import LianSSH
 import LianSystem
 import LianTestSupport
 import Testing
@@ -44,6 +44,41 @@ import Testing
                 _ = await channel.close()
             }
         }
+    }
+
+    @Test func noMoreIsSentAheadThanKeepsTheLineBusy() async throws {
+        try await withConnection { _, connection in
+            try await withTemporaryFolder { folder in
+                let source = folder.appending(path: "in")
+                try Data(count: 3_000_000).write(to: source)
+                let input = FileDescriptor(owning: open(source.path, O_RDONLY | O_CLOEXEC))
+                let sink = folder.appending(path: "out")
+                let output = FileDescriptor(owning: open(sink.path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600))
+                let gate = folder.appending(path: "gate").path
+                try #require(mkfifo(gate, 0o600) == 0)
+                // It reads nothing before somebody opens the gate.
+                let channel = try await connection.open("read -r _ <'\(gate)'; wc -c")
+                async let pumped = channel.pump(input: input.raw, output: output.raw)
+                #expect(await eventually { channel.counters.sent >= SendAhead.least })
+                // What would be sent beside this answer has been sent by now.
+                for _ in 0..<3 { _ = try await connection.finish("true") }
+                let unread = channel.counters.sent
+                #expect(unread < 1 << 20, "loopback has no distance that would ask for more")
+                try "on\n".write(toFile: gate, atomically: false, encoding: .utf8)
+                #expect(try await pumped.sent == 3_000_000)
+                _ = await channel.close()
+                #expect(try String(contentsOf: sink, encoding: .utf8) == "3000000\n")
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7", 0, 524_288), ("SSH-2.0-OpenSSH_9.2p1", 100, 649_288),
+        ("SSH-2.0-OpenSSH_9.2p1", 20_000, 25_524_288), ("SSH-2.0-Go", 0, Int.max),
+        ("SSH-2.0-dropbear_2022.83", 0, Int.max),
+    ])
+    func whatIsSentAheadGrowsWithTheRoundTrip(banner: String, microseconds: Int, limit: Int) {
+        #expect(SendAhead.limit(serverBanner: banner, roundTrip: .microseconds(microseconds)) == limit)
     }
 
     @Test func aReaderThatGoesAwayDoesNotStopTheCommand() async throws {
