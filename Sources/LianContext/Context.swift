@@ -16,9 +16,8 @@ package final class Context: Sendable {
     private let alwaysTravelling: [[UInt8]]
     private let warnings: [ContextWarning]
 
-    /// The flags that go with `sendTransferList`, which is what rsync reads on its standard input. Its source is
-    /// the root with a slash after it.
-    package static let rsyncArguments = ["--archive", "--no-recursive", "--from0", "--files-from=-"]
+    /// The rules as rsync's own, where it reads them alike.
+    private let filters: [String]?
 
     /// Opens a context. Without a Dockerfile it is an extra one, of which only `.dockerignore` is known.
     package init(root: String, dockerfile: String?) throws(LianError) {
@@ -43,6 +42,7 @@ package final class Context: Sendable {
             rules = .none
         }
         alwaysTravelling = travelling
+        filters = RsyncFilters.arguments(for: rules, alwaysTravelling: travelling)
         self.warnings = warnings
     }
 
@@ -59,14 +59,19 @@ package final class Context: Sendable {
         return summary
     }
 
-    /// Walks the context once and hands the list for rsync on, piece by piece. Names are all that it asks for: rsync
-    /// looks at each file itself.
-    package func sendTransferList(to emit: ([UInt8]) throws -> Void) throws {
+    /// How rsync is told what travels, once the context was walked.
+    package func selection(_ summary: ContextSummary) -> TransferSelection {
+        // Of such names the generations think differently, whatever the rules say.
+        TransferSelection(filters: summary.hasNamesOfSeveralLines ? nil : filters)
+    }
+
+    /// Hands rsync's list on, piece by piece. Names are all that it asks for: rsync looks at each file itself.
+    package func sendTransferList(_ selection: TransferSelection, to emit: ([UInt8]) throws -> Void) throws {
         try withoutActuallyEscaping(emit) { emit in
             var list = TransferList(emit)
             var walk = ContextWalk(
                 root: folder.raw, rules: rules, alwaysTravelling: alwaysTravelling, countsExcluded: false)
-            try walk.run { try list.add($0.path) }
+            try walk.run(intoFolders: !selection.namesFoldersAlone) { try list.add($0.path) }
             try list.finish()
         }
     }

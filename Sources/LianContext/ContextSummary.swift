@@ -14,6 +14,7 @@ package struct ContextSummary: Equatable, Sendable {
     package var warnings: [ContextWarning] = []
     /// Whether compressing it on its way is worth the work where the way is slow.
     package var shrinks = false
+    var hasNamesOfSeveralLines = false
 
     package struct SizedPath: Equatable, Sendable {
         package let path: String
@@ -55,6 +56,9 @@ struct ContextTally {
 
     mutating func add(_ entry: ContextEntry) {
         if entry.path.count > summary.longestPath.count { summary.longestPath = Array(entry.path) }
+        if !summary.hasNamesOfSeveralLines, entry.path.contains(UInt8(ascii: "\n")) {
+            summary.hasNamesOfSeveralLines = true
+        }
         switch entry.kind {
         case .folder:
             summary.folders += 1

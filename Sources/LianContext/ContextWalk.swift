@@ -61,13 +61,14 @@ struct ContextWalk {
         var isRead: Bool { current != nil || isSeenBeforeV010 }
     }
 
-    mutating func run(_ visit: (WalkedName) throws -> Void) throws {
+    mutating func run(intoFolders: Bool = true, _ visit: (WalkedName) throws -> Void) throws {
         let access = Access(
             current: asksCurrent ? matcher.matchesAtRoot : nil, isSeenBeforeV010: asksBeforeV010, isExcluded: false)
         var waiting = [Folder(path: [], parent: nil, access: access, isListed: true)]
         while let folder = waiting.popLast() {
             let before = waiting.count
             try read(folder, waiting: &waiting, visit)
+            guard intoFolders else { return }
             waiting[before...].reverse()
         }
     }

@@ -1,6 +1,23 @@
-/// The list that makes `rsync` send what a walk handed out and nothing else: each path ended by a NUL.
-///
-/// Folders stand in it by themselves, without a slash after them, so that rsync makes them and does not read them.
+/// How rsync is told what travels: by a list of names on its standard input, and by rules where it can be trusted with
+/// them. Its source is the context's root with a slash after it.
+package struct TransferSelection: Sendable {
+    private let filters: [String]?
+
+    init(filters: [String]?) {
+        self.filters = filters
+    }
+
+    /// rsync reads a list letter by letter, and all of it before it sends the first file. So where it can follow the
+    /// rules it is told what lies in the root alone, and reads the folders itself. The root is no part of either list:
+    /// with it rsync would send the root's own mode and owner.
+    var namesFoldersAlone: Bool { filters != nil }
+
+    package var arguments: [String] {
+        ["--archive", filters == nil ? "--no-recursive" : "--recursive", "--from0", "--files-from=-"] + (filters ?? [])
+    }
+}
+
+/// The list itself: each path ended by a NUL. Folders stand in it without a slash after them.
 struct TransferList {
     private let emit: ([UInt8]) throws -> Void
     private var chunk: [UInt8] = []

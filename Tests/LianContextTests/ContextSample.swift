@@ -26,6 +26,12 @@ struct ContextSample: CustomStringConvertible {
         try ignoreFile.write(to: root.appending(path: ".dockerignore"), atomically: false, encoding: .utf8)
     }
 
+    /// The same with those rules alone that exclude.
+    var withoutExceptions: ContextSample {
+        let lines = ignoreFile.split(separator: "\n", omittingEmptySubsequences: false)
+        return ContextSample(tree: tree, ignoreFile: lines.filter { !$0.contains("!") }.joined(separator: "\n"))
+    }
+
     /// Cases that a person thought of, and generated ones.
     static let all = handPicked + generated(from: 4000, count: 60)
 

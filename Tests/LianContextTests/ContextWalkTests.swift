@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import LianContext
+@testable import LianContext
 import LianModel
 import LianTestSupport
 import Testing
@@ -36,8 +36,10 @@ import Testing
                 #expect(summary.files + summary.excludedFiles == files, "\(index): \(sample)")
                 #expect(summary.files + summary.folders == travelling.count)
                 var list: [UInt8] = []
-                try context.sendTransferList { list += $0 }
-                #expect(list.count { $0 == 0 } == travelling.count, "\(index): \(sample)")
+                let selection = context.selection(summary)
+                try context.sendTransferList(selection) { list += $0 }
+                let listed = selection.namesFoldersAlone ? travelling.filter { !$0.contains("/") } : travelling
+                #expect(list.count { $0 == 0 } == listed.count, "\(index): \(sample)")
             }
         }
         #expect(differing > 10)

@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import LianContext
+@testable import LianContext
 import LianModel
 import LianSystem
 import LianTestSupport
@@ -11,7 +11,8 @@ import Testing
 struct TransferListTests {
     @Test(arguments: [
         "", "*\n!kept\n", "kept\n!kept/deep/one\n", "**/*.log\n!**/keep.log\nempty\n", "Dockerfile\n.dockerignore\n*",
-        "sub\n!sub/a/b/c\n", "**\n!**/file*\n",
+        "sub\n!sub/a/b/c\n", "**\n!**/file*\n", "Dockerfile\nsub/*\n*.log\n**/#*\n**/- *\n", "**/one\nempty/**\n",
+        "'*\n;comment\n:merge\n+ plus\n- minus\n**/- minus\n**/+ plus\ntrailing\nk**\n", "kept/*/on*\n**/c\n",
     ])
     func theFarEndIsWhatTheWalkSaid(ignoreFile: String) async throws {
         try await withTemporaryFolder { folder in
@@ -34,6 +35,44 @@ struct TransferListTests {
         }
     }
 
+    /// rsync's own reading of the rules, or the list where it would differ: nothing more arrives, and nothing less.
+    @Test func whateverTheRulesAreTheFarEndIsWhatTheWalkSaid() async throws {
+        var filtered = 0
+        let samples = ContextSample.all + ContextSample.generated(from: 12_000, count: 90).map(\.withoutExceptions)
+        for (index, sample) in samples.enumerated() {
+            try await withTemporaryFolder(inMemory: true) { folder in
+                let source = folder.appending(path: "source")
+                try sample.make(at: source)
+                guard let context = try? Context(root: source.path, dockerfile: nil) else { return }
+                if context.selection(try context.summary()).namesFoldersAlone { filtered += 1 }
+                let destination = folder.appending(path: "destination")
+                try await send(context, to: destination)
+                var said: Set<String> = []
+                _ = try context.walk { said.insert(latin1($0.path)) }
+                #expect(try await Set(attributes(of: destination).keys) == said, "\(index): \(sample)")
+            }
+        }
+        #expect(filtered > 40)
+    }
+
+    @Test func theRootsOwnModeStaysBehind() async throws {
+        try await withTemporaryFolder { folder in
+            let source = folder.appending(path: "source")
+            let sample = ContextSample(tree: ["Dockerfile", "src/", "src/a", "b.log"], ignoreFile: "*.log\n")
+            try sample.make(at: source)
+            chmod(source.path, 0o500)
+            defer { chmod(source.path, 0o700) }
+            let context = try Context(root: source.path, dockerfile: "Dockerfile")
+            #expect(context.selection(try context.summary()).namesFoldersAlone)
+            let destination = folder.appending(path: "destination")
+            mkdir(destination.path, 0o751)
+            try await send(context, to: destination)
+            var status = stat()
+            #expect(lstat(destination.path, &status) == 0 && status.st_mode & 0o7777 == 0o751)
+            #expect(try await Set(attributes(of: destination).keys) == ["Dockerfile", ".dockerignore", "src", "src/a"])
+        }
+    }
+
     @Test func theListComesInPieces() async throws {
         try await withTemporaryFolder { folder in
             try "FROM scratch".write(to: folder.appending(path: "Dockerfile"), atomically: true, encoding: .utf8)
@@ -43,7 +82,7 @@ struct TransferListTests {
             }
             let context = try Context(root: folder.path, dockerfile: "Dockerfile")
             var pieces: [[UInt8]] = []
-            try context.sendTransferList { pieces.append($0) }
+            try context.sendTransferList(context.selection(context.summary())) { pieces.append($0) }
             #expect(pieces.count > 2)
             #expect(pieces.allSatisfy { $0.last == 0 && $0.count < 1 << 17 })
             #expect(pieces.joined().count { $0 == 0 } == 1001)
@@ -56,18 +95,19 @@ struct TransferListTests {
             try "FROM scratch".write(to: folder.appending(path: "Dockerfile"), atomically: true, encoding: .utf8)
             let context = try Context(root: folder.path, dockerfile: "Dockerfile")
             #expect(throws: CancellationError.self) {
-                try context.sendTransferList { _ in throw CancellationError() }
+                try context.sendTransferList(context.selection(context.summary())) { _ in throw CancellationError() }
             }
         }
     }
 
     private func send(_ context: Context, to destination: URL) async throws {
         var list: [UInt8] = []
-        try context.sendTransferList { list += $0 }
+        let selection = context.selection(try context.summary())
+        try context.sendTransferList(selection) { list += $0 }
         let rsync = try #require(findExecutable("rsync", path: "/usr/bin:/usr/local/bin:/bin"))
         let result = try await run(
             Command(
-                rsync, Context.rsyncArguments + [context.root + "/", destination.path + "/"],
+                rsync, selection.arguments + [context.root + "/", destination.path + "/"],
                 environment: ["PATH": "/usr/bin:/bin"]), input: .bytes(list), deadline: .seconds(60))
         #expect(result.termination == .exited(0), "\(result.errorText)")
     }

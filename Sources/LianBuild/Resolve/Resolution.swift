@@ -16,6 +16,8 @@ package struct Resolution: Sendable {
         /// Its folder below the runner's work folder.
         package let remoteName: String
         package let summary: ContextSummary
+
+        var selection: TransferSelection { context.selection(summary) }
     }
 
     package func transfer(context: String, dockerfile: String?) -> Transfer? {

@@ -54,13 +54,13 @@ struct ContextSync: Sendable {
         var isCompressed: Bool { self == .current(compressed: true) }
     }
 
-    func arguments(source: String, _ dialect: Dialect) -> [String] {
-        var arguments = Context.rsyncArguments + ["--whole-file", "--inplace"]
+    func arguments(_ transfer: Resolution.Transfer, _ dialect: Dialect) -> [String] {
+        var arguments = transfer.selection.arguments + ["--whole-file", "--inplace"]
         if case .current(let compressed) = dialect {
             arguments.append("--checksum-choice=none")
             if compressed { arguments += ["--compress", "--compress-choice=zstd", "--compress-level=1"] }
         }
-        return arguments + ["--rsh='\(helper)'", "\(source)/", "runner:context"]
+        return arguments + ["--rsh='\(helper)'", "\(transfer.context.root)/", "runner:context"]
     }
 
     struct Sent: Sendable {
@@ -96,7 +96,7 @@ struct ContextSync: Sendable {
         let receiver = try DescriptorReceiver(folder: socketFolder.path)
         defer { receiver.remove() }
         let command = Command(
-            rsync, arguments(source: transfer.context.root, dialect),
+            rsync, arguments(transfer, dialect),
             environment: [
                 "PATH": environment["PATH"] ?? "", "HOME": environment["HOME"] ?? "/", "LC_ALL": "C",
                 "LIAN_RSH_SOCKET": receiver.path,
@@ -115,7 +115,7 @@ struct ContextSync: Sendable {
             }
         }
         do {
-            try await follow(command, transfer.context, reading, way)
+            try await follow(command, transfer, reading, way)
         } catch {
             carrying.cancel()
             await carrying.value
@@ -139,7 +139,9 @@ struct ContextSync: Sendable {
 
     /// Runs the local rsync to its end. Its success is said when the other side has said goodbye, after all else: how
     /// that one leaves, up to 20 ms later, says no more.
-    private func follow(_ command: Command, _ context: Context, _ reading: ReadingProcess, _ way: Way) async throws {
+    private func follow(
+        _ command: Command, _ transfer: Resolution.Transfer, _ reading: ReadingProcess, _ way: Way
+    ) async throws {
         let walk = WalkOutcome()
         try await withThrowingTaskGroup(of: Finished.self) { group in
             defer { group.cancelAll() }
@@ -147,7 +149,7 @@ struct ContextSync: Sendable {
                 try await way.end.value()
                 return .way
             }
-            group.addTask { .rsync(try await feed(command, walk, context, reading)) }
+            group.addTask { .rsync(try await feed(command, walk, transfer, reading)) }
             var isCarried = false
             var complaint: RsyncExit?
             while let finished = try await group.next() {
@@ -172,12 +174,12 @@ struct ContextSync: Sendable {
 
     /// Runs the local rsync, with the walk for its list of files.
     private func feed(
-        _ command: Command, _ walk: WalkOutcome, _ context: Context, _ reading: ReadingProcess
+        _ command: Command, _ walk: WalkOutcome, _ transfer: Resolution.Transfer, _ reading: ReadingProcess
     ) async throws -> SubprocessResult {
         defer { reading.end() }
         do throws(SubprocessFailure) {
             return try await run(
-                command, input: .writer { descriptor in walk.run(context, into: descriptor) }, deadline: nil,
+                command, input: .writer { descriptor in walk.run(transfer, into: descriptor) }, deadline: nil,
                 outputLimit: 1 << 20, onSpawn: reading.begin)
         } catch {
             throw Self.failure(error)
@@ -331,9 +333,9 @@ private struct RsyncExit: Error {
 private final class WalkOutcome: Sendable {
     private let failure = Guarded<(any Error & Sendable)?>(nil)
 
-    func run(_ context: Context, into descriptor: Int32) {
+    func run(_ transfer: Resolution.Transfer, into descriptor: Int32) {
         do {
-            try context.sendTransferList { try writeAll(descriptor, $0) }
+            try transfer.context.sendTransferList(transfer.selection) { try writeAll(descriptor, $0) }
         } catch let error as SystemError where error.code == EPIPE {
             // rsync is gone, and says why itself.
         } catch {
