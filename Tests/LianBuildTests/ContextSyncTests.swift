@@ -1,5 +1,5 @@
 import Foundation
-import LianContext
+import Glibc
 import LianModel
 import LianSystem
 import LianTestSupport
@@ -7,6 +7,7 @@ import Synchronization
 import Testing
 
 @testable import LianBuild
+@testable import LianContext
 
 @Suite(.enabled("needs rsync") { findExecutable("rsync", path: "/usr/bin:/bin") != nil })
 struct ContextSyncTests {
@@ -49,7 +50,7 @@ struct ContextSyncTests {
     ) async throws -> Int {
         let host = LocalHost(environment: ["PATH": "\(root.path)/programs:/usr/bin:/bin"])
         let sent = try await sync.send(
-            transfer, compressed: transfer.summary.shrinks, meter: given ?? meter(transfer)
+            transfer, transfer.summary.shrinks ? .zstd(threads: 2) : .none, meter: given ?? meter(transfer)
         ) {
             ContextSync.Destination(host: host, folder: root.path + "/there/context-0")
         } onStart: {
@@ -80,6 +81,19 @@ struct ContextSyncTests {
         #expect(!TravellingContexts.compresses(over: .microseconds(40)))
     }
 
+    @Test func threadsAreForLargeFiles() {
+        func threads(files: Int, megabytes: Int, processors: Int = 8) -> Int {
+            var summary = ContextSummary()
+            summary.files = files
+            summary.bytes = megabytes << 20
+            return TravellingContexts.threads(for: summary, processors: processors)
+        }
+        #expect(threads(files: 3, megabytes: 500) == 4)
+        #expect(threads(files: 3, megabytes: 500, processors: 2) == 2)
+        #expect(threads(files: 5000, megabytes: 60) == 0)
+        #expect(threads(files: 0, megabytes: 0) == 0)
+    }
+
     @Test func theMetersLastWordIsTheWholeContext() async throws {
         try await withContext { root, transfer in
             let seen = Seen()
@@ -107,7 +121,31 @@ struct ContextSyncTests {
             _ = try await send(transfer, from: root)
             try await expectArrived(root)
             let calls = try String(contentsOf: root.appending(path: "calls"), encoding: .utf8).split(separator: "\n")
-            #expect(calls.count == 2 && !calls[1].contains("--ch") && !calls[1].contains("--co"))
+            let last = try #require(calls.last)
+            #expect(calls.count > 1 && !last.contains("--ch") && !last.contains("--co"))
+        }
+    }
+
+    @Test func anOlderRsyncHereCompressesWithoutThreads() async throws {
+        // As the program does: the one that refuses is gone before its list is written.
+        signal(SIGPIPE, SIG_IGN)
+        try await withContext { root, transfer in
+            try writeProgram(
+                """
+                echo "$*" >>'\(root.path)/calls'
+                case "$*" in *--compress-threads*) echo 'rsync: unknown option' >&2; exit 1 ;; esac
+                exec /usr/bin/rsync "$@"
+                """, to: root.appending(path: "programs/old-rsync"))
+            let older = ContextSync(
+                rsync: root.path + "/programs/old-rsync", helper: sync.helper, environment: sync.environment)
+            let sent = try await older.send(transfer, .zstd(threads: 2), meter: meter(transfer)) {
+                ContextSync.Destination(host: LocalHost(), folder: root.path + "/there/context-0")
+            } onStart: {
+            }
+            #expect(sent.bytes < transfer.summary.bytes / 2)
+            try await expectArrived(root)
+            let calls = try String(contentsOf: root.appending(path: "calls"), encoding: .utf8).split(separator: "\n")
+            #expect(calls.count == 2 && calls[1].contains("--compress-level=1"))
         }
     }
 
@@ -135,7 +173,7 @@ struct ContextSyncTests {
                 environment: ["PATH": "/usr/bin:/bin", "TMPDIR": temporary.path])
             let sawRsync = Mutex(false)
             let started = Mutex(false)
-            _ = try await sync.send(transfer, compressed: true, meter: meter(transfer)) {
+            _ = try await sync.send(transfer, .zstd(threads: 0), meter: meter(transfer)) {
                 // Asked for by the transport that the local rsync has started.
                 sawRsync.withLock { $0 = !processes(holding: temporary.path, in: "environ").isEmpty }
                 return ContextSync.Destination(host: host, folder: root.path + "/there/context-0")

@@ -43,22 +43,42 @@ struct ContextSync: Sendable {
         let folder: String
     }
 
+    enum Compression: Equatable, Sendable {
+        case none
+        /// At level 1; with no threads of its own, rsync does it itself.
+        case zstd(threads: Int)
+    }
+
     /// What both rsyncs are told.
     enum Dialect: Equatable, Sendable {
         /// What each version understands.
         case plain
-        /// From 3.2 on. SSH tells already whether a byte was changed on its way; with nothing to be agreed upon, a
-        /// round trip is spared.
-        case current(compressed: Bool)
+        /// From 3.2 on, and from 3.5 on where threads are asked for. SSH tells already whether a byte was changed on its
+        /// way; with nothing to be agreed upon, a round trip is spared.
+        case current(Compression)
 
-        var isCompressed: Bool { self == .current(compressed: true) }
+        var isCompressed: Bool {
+            if case .current(.zstd) = self { true } else { false }
+        }
+
+        /// What is said to an rsync that refuses this.
+        var older: Dialect? {
+            switch self {
+            case .current(.zstd(1...)): .current(.zstd(threads: 0))
+            case .current: .plain
+            case .plain: nil
+            }
+        }
     }
 
     func arguments(_ transfer: Resolution.Transfer, _ dialect: Dialect) -> [String] {
         var arguments = transfer.selection.arguments + ["--whole-file", "--inplace"]
-        if case .current(let compressed) = dialect {
+        if case .current(let compression) = dialect {
             arguments.append("--checksum-choice=none")
-            if compressed { arguments += ["--compress", "--compress-choice=zstd", "--compress-level=1"] }
+            if case .zstd(let threads) = compression {
+                arguments += ["--compress", "--compress-choice=zstd", "--compress-level=1"]
+                if threads > 0 { arguments.append("--compress-threads=\(threads)") }
+            }
         }
         return arguments + ["--rsh='\(helper)'", "\(transfer.context.root)/", "runner:context"]
     }
@@ -73,17 +93,17 @@ struct ContextSync: Sendable {
     /// Starts the local rsync at once, and the other one as soon as the destination is known: `onStart` is called when
     /// that one runs.
     func send(
-        _ transfer: Resolution.Transfer, compressed: Bool, meter: ContextMeter,
+        _ transfer: Resolution.Transfer, _ compression: Compression, meter: ContextMeter,
         to destination: @escaping @Sendable () async throws -> Destination, onStart: @escaping @Sendable () -> Void
     ) async throws -> Sent {
-        do {
+        var dialect = Dialect.current(compression)
+        while true {
             do {
-                return try await send(transfer, .current(compressed: compressed), meter, to: destination, onStart)
-            } catch let exit as RsyncExit where exit.isRefusal {
-                return try await send(transfer, .plain, meter, to: destination, onStart)
+                return try await send(transfer, dialect, meter, to: destination, onStart)
+            } catch let exit as RsyncExit {
+                guard exit.isRefusal, let older = dialect.older else { throw exit.lianError }
+                dialect = older
             }
-        } catch let exit as RsyncExit {
-            throw exit.lianError
         }
     }
 

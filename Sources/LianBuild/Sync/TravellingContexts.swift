@@ -1,3 +1,4 @@
+import Glibc
 import LianContext
 import LianModel
 import LianRemote
@@ -31,6 +32,11 @@ struct TravellingContexts: Sendable {
 
     /// To this very machine, or to one in the next rack, bytes travel faster than they are compressed.
     static func compresses(over roundTrip: Duration) -> Bool { roundTrip >= .microseconds(500) }
+
+    /// rsync waits for its threads at the end of each file: it is large files that they are for.
+    static func threads(for summary: ContextSummary, processors: Int) -> Int {
+        summary.bytes / max(1, summary.files) >= 1 << 20 ? min(4, processors) : 0
+    }
 
     /// Returns when the channel of each is open, or none will be any more.
     func haveBegun() async throws {
@@ -72,13 +78,20 @@ struct TravellingContexts: Sendable {
         _ transfer: Resolution.Transfer, along approach: RunnerApproach, _ meter: ContextMeter,
         _ begun: FirstResult<Void>
     ) async throws -> ContextSync.Sent {
-        let compressed = transfer.summary.shrinks ? Self.compresses(over: try await approach.roundTrip()) : false
-        return try await sync.send(transfer, compressed: compressed, meter: meter) {
+        try await sync.send(transfer, try await compression(of: transfer, along: approach), meter: meter) {
             let reached = try await approach.reached()
             return ContextSync.Destination(
                 host: await reached.connection.host, folder: "\(reached.runner.workDir)/\(transfer.remoteName)")
         } onStart: {
             begun.settle(.success(()))
         }
+    }
+
+    private func compression(
+        of transfer: Resolution.Transfer, along approach: RunnerApproach
+    ) async throws -> ContextSync.Compression {
+        guard transfer.summary.shrinks, Self.compresses(over: try await approach.roundTrip()) else { return .none }
+        let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+        return .zstd(threads: Self.threads(for: transfer.summary, processors: processors))
     }
 }
