@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench import tables
+from bench import ground, tables
 from bench.machine import machine
 from bench.processes import BenchFailure
 from bench.rows import base_image, connect, events, jobs, memory, orchestrator, overhead, startup
@@ -34,6 +34,7 @@ def main() -> int:
     options = arguments()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
+    tempfile.tempdir = options.folder
     start = time.monotonic()
     load = machine(None)["load"]
     with ExitStack() as stack:
@@ -51,7 +52,7 @@ def main() -> int:
         engine = next((stage.engine for stage in run.stages.values()), None)
         results = {
             "form": "quick: contexts of a tenth, few rounds; for trying it out" if options.quick else "full",
-            "machine": {**machine(engine), "load": load},
+            "machine": {**machine(engine), "load": load, "folders": ground.kind(tempfile.gettempdir())},
             "settings": {name: setting.description for name, setting in run.settings.items()},
             "notes": run.notes, "measures": run.measures,
         }
@@ -70,11 +71,20 @@ def arguments() -> argparse.Namespace:
         help="rows: whole, ready, base, context, connect, overhead, memory, growth, log, events, startup, dry-run, "
              "orchestrator; parts may be empty or left out; repeatable")
     parser.add_argument(
+        "--folder", type=existing_folder, default=ground.memory_with_room(),
+        help="below which all folders are made; default: in memory where there is room, else TMPDIR")
+    parser.add_argument(
         "--output", type=Path, help="default: bench/results.json for a full run of all rows, else .build/bench.json")
     options = parser.parse_args()
     is_whole = not options.quick and not options.only
     options.output = options.output or (tables.RESULTS if is_whole else Path(".build/bench.json"))
     return options
+
+
+def existing_folder(text: str) -> str:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is not a folder")
+    return str(Path(text).resolve())
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:

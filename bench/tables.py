@@ -99,7 +99,8 @@ def run(results: Results) -> Rows:
     rows = [
         ["", ""], ["form", results["form"]], ["processor", f"{machine['cpu']}, {machine['cores']} cores"],
         ["memory", f"{machine['memory_gb']} GB"], ["system", f"{machine['system']}, Linux {machine['kernel']}"],
-        ["load at the start", str(machine["load"])], ["engine", str(machine["engine"])], ["versions", versions],
+        ["load at the start", str(machine["load"])], ["folders", machine["folders"]],
+        ["engine", str(machine["engine"])], ["versions", versions],
     ]
     rows += [[f"setting {name}", text] for name, text in results["settings"].items()]
     return rows + [["note", note] for note in results["notes"]]

@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
-@testable import LianContext
 import LianModel
 import LianTestSupport
 import Testing
+
+@testable import LianContext
 
 @Suite struct ContextWalkTests {
     private func kept(_ walk: ((ContextEntry) throws -> Void) throws -> Void) throws -> [String] {

@@ -1,10 +1,11 @@
 import Foundation
 import Glibc
-@testable import LianContext
 import LianModel
 import LianSystem
 import LianTestSupport
 import Testing
+
+@testable import LianContext
 
 /// rsync, fed with the list, makes at the other end exactly what the walk handed out.
 @Suite(.enabled("rsync is installed") { findExecutable("rsync", path: "/usr/bin:/usr/local/bin:/bin") != nil })

@@ -1,10 +1,11 @@
 import Foundation
 import Glibc
 import LianModel
-@testable import LianSSH
 import LianSystem
 import LianTestSupport
 import Testing
+
+@testable import LianSSH
 
 @Suite(.serialized) struct PumpTests {
     @Test func bothDirectionsAndStandardErrorAreCounted() async throws {
