@@ -69,8 +69,6 @@ struct SessionSetup: Sendable {
     private func connectOnce(patience: Duration) throws(AttemptFailure) -> SessionLoop {
         let socket = try Dialer(endpoint: endpoint, waiting: waiting).connect(until: deadline, patience: patience)
         acknowledgeAtOnce(socket.raw)
-        let answeredAfter = roundTrip(of: socket.raw)
-        onAnswer(answeredAfter)
         guard let session = LibrarySession() else {
             throw .final(
                 LianError(
@@ -86,14 +84,17 @@ struct SessionSetup: Sendable {
             session: session, socket: socket.raw, waiting: waiting, endpoint: endpoint,
             end: min(deadline, .now + limits.handshake))
         do {
-            try conversation.exchangeKeys(trusted)
+            let lastAnswer = try conversation.exchangeKeys(trusted)
+            // What the kernel knows ends at the first proxy or tunnel.
+            let distance = max(roundTrip(of: socket.raw), lastAnswer)
+            session.sendAhead = SendAhead.limit(serverBanner: session.banner, roundTrip: distance)
+            onAnswer(distance)
             try conversation.authenticate(key, link: link)
         } catch {
             shutdown(socket.raw, Int32(SHUT_RDWR))
             session.end()
             throw error
         }
-        session.sendAhead = SendAhead.limit(serverBanner: session.banner, roundTrip: answeredAfter)
         return SessionLoop(link: link, session: session, socket: socket, endpoint: endpoint)
     }
 
@@ -203,8 +204,10 @@ private struct Conversation {
     let endpoint: SSHEndpoint
     let end: ContinuousClock.Instant
 
-    func exchangeKeys(_ trusted: TrustedKeys) throws(AttemptFailure) {
-        let code = try repeated("the key exchange") { session.handshake(socket: socket) }
+    /// Returns how long the last answer took: libssh2 asks for the service at its end, which takes the server no time.
+    func exchangeKeys(_ trusted: TrustedKeys) throws(AttemptFailure) -> Duration {
+        var lastAnswer = Duration.zero
+        let code = try repeated("the key exchange", { session.handshake(socket: socket) }, waited: { lastAnswer = $0 })
         guard code == 0 else {
             throw keyExchangeFailure(code)
         }
@@ -215,6 +218,7 @@ private struct Conversation {
                     hint: "Do not use this runner; nothing was sent to it."))
         }
         do { try trusted.check(shown, endpoint: endpoint) } catch { throw .final(error) }
+        return lastAnswer
     }
 
     private func keyExchangeFailure(_ code: Int32) -> AttemptFailure {
@@ -298,11 +302,15 @@ private struct Conversation {
         }
     }
 
-    private func repeated(_ what: String, _ call: () -> Int32) throws(AttemptFailure) -> Int32 {
+    private func repeated(
+        _ what: String, _ call: () -> Int32, waited: (Duration) -> Void = { _ in }
+    ) throws(AttemptFailure) -> Int32 {
         while true {
             let code = call()
             guard code == LIBSSH2_ERROR_EAGAIN else { return code }
+            let start = ContinuousClock.now
             guard try wait(until: end) else { throw .notYet("it does not finish \(what)") }
+            waited(.now - start)
         }
     }
 

@@ -67,16 +67,26 @@ extension Faults {
             }
         }
 
-        private static let garbage: [[UInt8]] = [
-            Array("it works!".utf8), Array(#"{"success":true,"data":"#.utf8), Array("[]".utf8), [0xFF, 0xFE, 0x00],
-            Array(#"{"success":true,"data":null,"error":null}"#.utf8), [],
-            Array(String(repeating: "[", count: 100_000).utf8),
-        ]
+        enum Garbage: String, CaseIterable {
+            case words, half, otherKind, noText, noData, nothing, deep
 
-        @Test("row 09: the answer to the spawn is no JSON that can be used, once", arguments: garbage)
-        func garbageOnce(_ bytes: [UInt8]) async throws {
+            var bytes: [UInt8] {
+                switch self {
+                case .words: Array("it works!".utf8)
+                case .half: Array(#"{"success":true,"data":"#.utf8)
+                case .otherKind: Array("[]".utf8)
+                case .noText: [0xFF, 0xFE, 0x00]
+                case .noData: Array(#"{"success":true,"data":null,"error":null}"#.utf8)
+                case .nothing: []
+                case .deep: Array(String(repeating: "[", count: 100_000).utf8)
+                }
+            }
+        }
+
+        @Test("row 09: the answer to the spawn is no JSON that can be used, once", arguments: Garbage.allCases)
+        func garbageOnce(_ garbage: Garbage) async throws {
             try await withScene { scene in
-                scene.orchestrator.script(.spawn, [.lost(.answer(201, bytes)), .honest])
+                scene.orchestrator.script(.spawn, [.lost(.answer(201, garbage.bytes)), .honest])
                 let build = try await scene.build()
                 #expect(build.status == 3 && build.errorCode == "orchestrator_answer_invalid", "\(build.story)")
                 // Its id was not known, so it was asked for with the same key.

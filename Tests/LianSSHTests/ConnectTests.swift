@@ -3,6 +3,7 @@ import LianModel
 import LianSSH
 import LianSystem
 import LianTestSupport
+import Synchronization
 import Testing
 
 @Suite(.serialized) struct ConnectTests {
@@ -156,6 +157,23 @@ import Testing
             #expect(error?.message.contains("publickey") == true)
             #expect(error?.hint.contains(key.publicKeyLine) == true)
             #expect(ContinuousClock.now - start < .seconds(10))
+        }
+    }
+
+    /// The kernel knows how far away the tunnel is.
+    @Test func theRoundTripIsThatToTheServerBehindATunnel() async throws {
+        try await withSSHServer { server in
+            let proxy = try FaultProxy(to: server.port)
+            let key = try SSHKey.ephemeral()
+            try server.authorize(key.publicKeyLine)
+            proxy.setLatency(.milliseconds(20))
+            let told = Mutex(Duration.zero)
+            let connection = try await SSHConnection.connect(
+                to: SSHEndpoint(host: server.host, port: proxy.port, user: server.user), key: key,
+                hostKeys: server.hostKeys(), deadline: .now + .seconds(20)
+            ) { answer in told.withLock { $0 = answer } }
+            await connection.disconnect()
+            #expect(told.withLock { $0 } >= .milliseconds(40))
         }
     }
 

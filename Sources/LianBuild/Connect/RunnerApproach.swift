@@ -14,7 +14,7 @@ final class RunnerApproach: Sendable {
     private let end = FirstResult<Reached>()
     private let task: Task<Void, Never>
 
-    /// The approach says how long a round trip takes as soon as something answers at the runner's port.
+    /// The approach says how long a round trip takes as soon as the runner's SSH server is known.
     init(
         _ approach: @escaping @Sendable (_ onAnswer: @escaping @Sendable (Duration) -> Void) async throws -> Reached
     ) {

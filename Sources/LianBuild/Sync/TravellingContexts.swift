@@ -31,7 +31,7 @@ struct TravellingContexts: Sendable {
     }
 
     /// To this very machine, or to one in the next rack, bytes travel faster than they are compressed.
-    static func compresses(over roundTrip: Duration) -> Bool { roundTrip >= .microseconds(500) }
+    static func compresses(over roundTrip: Duration) -> Bool { roundTrip >= .milliseconds(2) }
 
     /// rsync waits for its threads at the end of each file: it is large files that they are for.
     static func threads(for summary: ContextSummary, processors: Int) -> Int {
