@@ -23,5 +23,6 @@ def memory_with_room() -> str | None:
 
 
 def kind(folder: str) -> str:
-    name = subprocess.run(["stat", "-f", "-c", "%T", folder], check=True, capture_output=True, text=True).stdout.strip()
+    command = ["findmnt", "--noheadings", "--output", "FSTYPE", "--target", folder]
+    name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     return "in memory" if name == "tmpfs" else f"on a disk, {name}"
