@@ -24,5 +24,6 @@ def memory_with_room() -> str | None:
 
 def kind(folder: str) -> str:
     command = ["findmnt", "--noheadings", "--output", "FSTYPE", "--target", folder]
-    name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    # What is mounted last is on top.
+    name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]
     return "in memory" if name == "tmpfs" else f"on a disk, {name}"

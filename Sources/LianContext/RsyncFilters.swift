@@ -39,7 +39,9 @@ enum RsyncFilters {
     /// Two stars cross folders for Docker: at the start that is rsync's pattern without a slash before it, and at the
     /// end it is enough to leave out what lies directly there.
     private static func exclusion(_ pattern: ArraySlice<UInt8>) -> String? {
-        guard pattern.count <= longestPattern, !pattern.starts(with: byteOrderMark) else { return nil }
+        guard pattern.count <= longestPattern, !pattern.starts(with: byteOrderMark), !hasOperator(pattern) else {
+            return nil
+        }
         var names = pattern.split(separator: GoText.slash, omittingEmptySubsequences: false)
         var anchor = "/"
         if names.count == 2, names[0].elementsEqual("**".utf8) {
@@ -53,13 +55,16 @@ enum RsyncFilters {
 
     /// One name of a pattern. A star by itself is anything within a name for both.
     private static func isReadAlike(_ name: ArraySlice<UInt8>) -> Bool {
-        let isPlain = name.allSatisfy { $0 == star || !wildcards.contains($0) && !isOperator($0) }
+        let isPlain = name.allSatisfy { $0 == star || !wildcards.contains($0) }
         let hasDoubleStar = zip(name, name.dropFirst()).contains { $0 == star && $1 == star }
         return isPlain && !hasDoubleStar && !["", ".", ".."].contains { name.elementsEqual($0.utf8) }
     }
 
-    private static func isOperator(_ byte: UInt8) -> Bool {
-        PatternTranslation.operators.contains(UInt32(byte))
+    /// What stands for bytes that are no text is among them.
+    private static func hasOperator(_ pattern: ArraySlice<UInt8>) -> Bool {
+        String(decoding: pattern, as: UTF8.self).unicodeScalars.contains {
+            PatternTranslation.operators.contains($0.value)
+        }
     }
 
     private static func argument(_ verdict: String, _ anchor: String, _ pattern: some Sequence<UInt8>) -> String {

@@ -25,7 +25,7 @@ import Testing
 
     @Test(arguments: [
         "*\n!src\n", "[ab]\n", "a?\n", "a\\*b\n", "a/**/b\n", "**/a/b\n", "a***\n", "**a\n", "c++\n",
-        "a{b\n", "../a\n", "..\n", "x\n\u{FEFF}*.md\n", String(repeating: "a\n", count: 65),
+        "a{b\n", "../a\n", "*\u{FFFD}.log\n", "..\n", "x\n\u{FEFF}*.md\n", String(repeating: "a\n", count: 65),
         String(repeating: "a", count: 1025) + "\n",
     ])
     func whatRsyncReadsOtherwiseIsNot(ignoreFile: String) throws {
