@@ -36,7 +36,7 @@ def main() -> int:
         signal.signal(number, interrupt)
     tempfile.tempdir = options.folder
     start = time.monotonic()
-    load = machine(None)["load"]
+    before = {"load": machine(None)["load"], "folders": ground.kind(tempfile.gettempdir())}
     with ExitStack() as stack:
         run = Run(
             Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lb-"))), options.binaries, options.quick,
@@ -52,7 +52,7 @@ def main() -> int:
         engine = next((stage.engine for stage in run.stages.values()), None)
         results = {
             "form": "quick: contexts of a tenth, few rounds; for trying it out" if options.quick else "full",
-            "machine": {**machine(engine), "load": load, "folders": ground.kind(tempfile.gettempdir())},
+            "machine": {**machine(engine), **before},
             "settings": {name: setting.description for name, setting in run.settings.items()},
             "notes": run.notes, "measures": run.measures,
         }

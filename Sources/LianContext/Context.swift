@@ -71,7 +71,7 @@ package final class Context: Sendable {
             var list = TransferList(emit)
             var walk = ContextWalk(
                 root: folder.raw, rules: rules, alwaysTravelling: alwaysTravelling, countsExcluded: false)
-            try walk.run(intoFolders: !selection.namesFoldersAlone) { try list.add($0.path) }
+            try walk.run(intoFolders: !selection.rsyncReadsFolders) { try list.add($0.path) }
             try list.finish()
         }
     }

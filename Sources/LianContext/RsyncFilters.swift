@@ -3,7 +3,7 @@
 enum RsyncFilters {
     /// rsync asks its rules one by one for each name, as it does with each letter of a list.
     private static let mostRules = 64
-    /// What is longer than a path rsync leaves out.
+    /// rsync drops a rule that is longer than any path; nobody writes one half as long.
     private static let longestPattern = 1024
     /// Docker drops it where a pattern begins with it.
     private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
@@ -39,9 +39,7 @@ enum RsyncFilters {
     /// Two stars cross folders for Docker: at the start that is rsync's pattern without a slash before it, and at the
     /// end it is enough to leave out what lies directly there.
     private static func exclusion(_ pattern: ArraySlice<UInt8>) -> String? {
-        guard pattern.count <= longestPattern, !pattern.starts(with: byteOrderMark), !hasOperator(pattern) else {
-            return nil
-        }
+        guard pattern.count <= longestPattern, !pattern.starts(with: byteOrderMark), isText(pattern) else { return nil }
         var names = pattern.split(separator: GoText.slash, omittingEmptySubsequences: false)
         var anchor = "/"
         if names.count == 2, names[0].elementsEqual("**".utf8) {
@@ -60,10 +58,11 @@ enum RsyncFilters {
         return isPlain && !hasDoubleStar && !["", ".", ".."].contains { name.elementsEqual($0.utf8) }
     }
 
-    /// What stands for bytes that are no text is among them.
-    private static func hasOperator(_ pattern: ArraySlice<UInt8>) -> Bool {
-        String(decoding: pattern, as: UTF8.self).unicodeScalars.contains {
-            PatternTranslation.operators.contains($0.value)
+    /// Nothing in it means more than itself to an expression, as what stands for bytes that are no text does; and
+    /// nothing ends an argument.
+    private static func isText(_ pattern: ArraySlice<UInt8>) -> Bool {
+        String(decoding: pattern, as: UTF8.self).unicodeScalars.allSatisfy {
+            $0.value != 0 && !PatternTranslation.operators.contains($0.value)
         }
     }
 

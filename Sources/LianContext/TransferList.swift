@@ -10,7 +10,7 @@ package struct TransferSelection: Sendable {
     /// rsync reads a list letter by letter, and all of it before it sends the first file. So where it can follow the
     /// rules it is told what lies in the root alone, and reads the folders itself. The root is no part of either list:
     /// with it rsync would send the root's own mode and owner.
-    var namesFoldersAlone: Bool { filters != nil }
+    var rsyncReadsFolders: Bool { filters != nil }
 
     package var arguments: [String] {
         ["--archive", filters == nil ? "--no-recursive" : "--recursive", "--from0", "--files-from=-"] + (filters ?? [])
@@ -31,7 +31,7 @@ struct TransferList {
 
     mutating func add(_ path: UnsafeBufferPointer<UInt8>) throws {
         // rsync would take it for a comment, in a list by NULs too.
-        if let first = path.first, "#;".utf8.contains(first) { chunk += "./".utf8 }
+        if let first = path.first, "#;".utf8.contains(first) { chunk.append(GoText.slash) }
         chunk += path
         chunk.append(0)
         guard chunk.count >= Self.chunkSize else { return }

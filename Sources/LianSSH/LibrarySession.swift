@@ -38,8 +38,8 @@ final class LibrarySession {
     private let session: OpaquePointer
     private let watch: PacketWatch
     private var isEnded = false
-    /// How much any channel sends before the other side says that some of it was read.
-    var sendAhead = Int.max
+    /// For each channel that is opened from now on.
+    var sendAhead = SendAhead.unlimited
 
     init?() {
         guard SSHLibrary.ensureInitialised() else { return nil }
@@ -248,6 +248,7 @@ final class LibraryChannel {
     private let channel: OpaquePointer
     private let number: UInt32?
     private unowned let session: LibrarySession
+    private var ahead: SendAhead
     /// How much the other side takes unread: the most that it was seen to.
     private var wholeWindow = 0
 
@@ -260,6 +261,7 @@ final class LibraryChannel {
         self.channel = channel
         self.number = number
         self.session = session
+        ahead = session.sendAhead
     }
 
     func start(_ command: String) -> Int32 {
@@ -274,10 +276,12 @@ final class LibraryChannel {
     func write(_ bytes: UnsafeRawBufferPointer) -> Int {
         let window = Int(libssh2_channel_window_write_ex(channel, nil))
         wholeWindow = max(wholeWindow, window)
-        let room = session.sendAhead - (wholeWindow - window)
+        let room = ahead.room(unread: wholeWindow - window)
         guard room > 0 else { return Int(LIBSSH2_ERROR_EAGAIN) }
-        return libssh2_channel_write_ex(
+        let code = libssh2_channel_write_ex(
             channel, 0, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), min(room, bytes.count))
+        if code > 0 { ahead.didSend(code) }
+        return code
     }
 
     func sendEnd() -> Int32 { libssh2_channel_send_eof(channel) }

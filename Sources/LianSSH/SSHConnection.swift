@@ -20,8 +20,8 @@ package final class SSHConnection: RemoteHost {
 
     /// Connects, checks the host key, and authenticates. While the runner boots nothing listens there, or what listens
     /// closes at once: with `retryWhileBooting` that is tried again until the deadline. A wrong host key or a refused
-    /// user key is final. A cancelled task stops at once. `onAnswer` is called as soon as the server has
-    /// shown a host key that is trusted, with the time that a round trip to it takes, whatever stands between.
+    /// user key is final. A cancelled task stops at once. `onAnswer` is called as soon as a server has shown a host key
+    /// that is trusted, again for each try, with the time that a round trip to it takes, whatever stands between.
     package static func connect(
         to endpoint: SSHEndpoint, key: SSHKey, hostKeys: HostKeys, deadline: ContinuousClock.Instant,
         retryWhileBooting: Bool = true, limits: SSHLimits = SSHLimits(),

@@ -3,15 +3,57 @@
 /// OpenSSH keeps what a command has not read yet in one piece of memory, and copies all of it to a larger one for each
 /// packet that finds no room: with its whole window of 2 MB in use it spends more on that than on all the rest. So no
 /// more of the window is used than keeps the line busy.
-enum SendAhead {
-    /// Far above the 96 KB after which OpenSSH says that they were read.
-    static let least = 512 << 10
+///
+/// And on a slow line, what is on its way stands before everything else that the connection carries, a cancel too. So
+/// it is no more than is read within a second or two.
+struct SendAhead {
+    /// OpenSSH speaks up each 96 KB.
+    static let least = 160 << 10
+    private static let mostWithoutDistance = 512 << 10
     /// In bytes a second: libssh2 enciphers no faster.
     private static let fastest = 400_000_000
+    private static let soon: Duration = .seconds(1)
+    private static let late: Duration = .seconds(2)
 
-    /// Other servers may speak up only after half of their window: to those all of it is sent.
-    static func limit(serverBanner: String?, roundTrip: Duration) -> Int {
-        guard serverBanner?.hasPrefix("SSH-2.0-OpenSSH_") == true else { return .max }
-        return least + Int(roundTrip / .seconds(1) * Double(fastest))
+    private let most: Int
+    private(set) var limit: Int
+    private var sent = 0
+    /// How far it had come when, until the other side has read so far.
+    private var mark: (position: Int, time: ContinuousClock.Instant)?
+
+    static let unlimited = SendAhead(most: .max, limit: .max)
+
+    private init(most: Int, limit: Int) {
+        self.most = most
+        self.limit = limit
+    }
+
+    init(serverBanner: String?, roundTrip: Duration) {
+        guard serverBanner?.hasPrefix("SSH-2.0-OpenSSH_") == true else {
+            // Others may speak up only after half of their window.
+            self = .unlimited
+            return
+        }
+        let inTheLine = Int(min(roundTrip / .seconds(1), 1) * Double(Self.fastest))
+        self.init(most: Self.mostWithoutDistance + inTheLine, limit: Self.least)
+    }
+
+    mutating func didSend(_ count: Int, at now: ContinuousClock.Instant = .now) {
+        sent += count
+        if mark == nil { mark = (sent, now) }
+    }
+
+    /// How much more may be sent while so much is unread.
+    mutating func room(unread: Int, at now: ContinuousClock.Instant = .now) -> Int {
+        if let mark, sent - unread >= mark.position {
+            let delay = now - mark.time
+            if delay < Self.soon {
+                limit = limit > most / 2 ? most : limit * 2
+            } else if delay > Self.late {
+                limit = max(min(Self.least, most), limit / 2)
+            }
+            self.mark = nil
+        }
+        return limit - unread
     }
 }

@@ -87,7 +87,7 @@ struct SessionSetup: Sendable {
             let lastAnswer = try conversation.exchangeKeys(trusted)
             // What the kernel knows ends at the first proxy or tunnel.
             let distance = max(roundTrip(of: socket.raw), lastAnswer)
-            session.sendAhead = SendAhead.limit(serverBanner: session.banner, roundTrip: distance)
+            session.sendAhead = SendAhead(serverBanner: session.banner, roundTrip: distance)
             onAnswer(distance)
             try conversation.authenticate(key, link: link)
         } catch {

@@ -39,7 +39,7 @@ import Testing
                 var list: [UInt8] = []
                 let selection = context.selection(summary)
                 try context.sendTransferList(selection) { list += $0 }
-                let listed = selection.namesFoldersAlone ? travelling.filter { !$0.contains("/") } : travelling
+                let listed = selection.rsyncReadsFolders ? travelling.filter { !$0.contains("/") } : travelling
                 #expect(list.count { $0 == 0 } == listed.count, "\(index): \(sample)")
             }
         }

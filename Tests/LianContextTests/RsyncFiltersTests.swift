@@ -32,6 +32,14 @@ import Testing
         #expect(try filters(ignoreFile) == nil)
     }
 
+    /// A NUL would end the argument, and cut the pattern short.
+    @Test(arguments: ["*\u{FF}\n", "**/*\u{FF}\n", "src\0x\n", "*\0.\0l\0o\0g\0\n", "**/\0\n"])
+    func whatIsNoTextIsNot(latin1: String) throws {
+        let bytes = latin1.unicodeScalars.map { UInt8($0.value) }
+        let rules = try IgnoreRules(parsing: bytes, name: ".dockerignore")
+        #expect(RsyncFilters.arguments(for: rules, alwaysTravelling: []) == nil)
+    }
+
     @Test func whatTravelsAlwaysHasToBeInTheRoot() throws {
         #expect(try filters("node_modules\n", keeping: ["deploy/Dockerfile"]) == ["--filter=- /node_modules"])
         #expect(try filters("deploy\n", keeping: ["deploy/Dockerfile"]) == nil)

@@ -10,16 +10,25 @@ import Testing
 /// rsync, fed with the list, makes at the other end exactly what the walk handed out.
 @Suite(.enabled("rsync is installed") { findExecutable("rsync", path: "/usr/bin:/usr/local/bin:/bin") != nil })
 struct TransferListTests {
-    @Test(arguments: [
-        "", "*\n!kept\n", "kept\n!kept/deep/one\n", "**/*.log\n!**/keep.log\nempty\n", "Dockerfile\n.dockerignore\n*",
-        "sub\n!sub/a/b/c\n", "**\n!**/file*\n", "Dockerfile\nsub/*\n*.log\n**/#*\n**/- *\n", "**/one\nempty/**\n",
-        "'*\n;comment\n:merge\n+ plus\n- minus\n**/- minus\n**/+ plus\ntrailing\nk**\n", "kept/*/on*\n**/c\n",
-    ])
-    func theFarEndIsWhatTheWalkSaid(ignoreFile: String) async throws {
+    private static let readByRsync = [
+        "", "Dockerfile\n.dockerignore\n*", "Dockerfile\nsub/*\n*.log\n**/#*\n**/- *\n", "**/one\nempty/**\n",
+        "'*\n;comment\n:merge\n- minus\n**/- minus\n trailing\nk**\n**/ *\n", "kept/*/on*\n**/c\n",
+    ]
+    private static let readByUsAlone = [
+        "*\n!kept\n", "kept\n!kept/deep/one\n", "**/*.log\n!**/keep.log\nempty\n", "sub\n!sub/a/b/c\n",
+        "**\n!**/file*\n", "+ plus\nq?\n[[]set*\n",
+    ]
+
+    @Test(arguments: readByRsync + readByUsAlone, [false, true])
+    func theFarEndIsWhatTheWalkSaid(ignoreFile: String, withNamesOfSeveralLines: Bool) async throws {
         try await withTemporaryFolder { folder in
             let source = folder.appending(path: "source")
-            try await makeTree(at: source, ignoreFile: ignoreFile)
+            try await makeTree(at: source, ignoreFile: ignoreFile, withNamesOfSeveralLines)
             let context = try Context(root: source.path, dockerfile: "Dockerfile")
+            if !withNamesOfSeveralLines {
+                let selection = context.selection(try context.summary())
+                #expect(selection.rsyncReadsFolders == Self.readByRsync.contains(ignoreFile))
+            }
             let destination = folder.appending(path: "destination")
             try await send(context, to: destination)
 
@@ -44,8 +53,9 @@ struct TransferListTests {
             try await withTemporaryFolder(inMemory: true) { folder in
                 let source = folder.appending(path: "source")
                 try sample.make(at: source)
-                guard let context = try? Context(root: source.path, dockerfile: nil) else { return }
-                if context.selection(try context.summary()).namesFoldersAlone { filtered += 1 }
+                let dockerfile = sample.tree.contains("Dockerfile") ? "Dockerfile" : nil
+                guard let context = try? Context(root: source.path, dockerfile: dockerfile) else { return }
+                if context.selection(try context.summary()).rsyncReadsFolders { filtered += 1 }
                 let destination = folder.appending(path: "destination")
                 try await send(context, to: destination)
                 var said: Set<String> = []
@@ -59,18 +69,21 @@ struct TransferListTests {
     @Test func theRootsOwnModeStaysBehind() async throws {
         try await withTemporaryFolder { folder in
             let source = folder.appending(path: "source")
-            let sample = ContextSample(tree: ["Dockerfile", "src/", "src/a", "b.log"], ignoreFile: "*.log\n")
+            let sample = ContextSample(tree: ["Dockerfile", "src/", "src/a", "b.log", "#c"], ignoreFile: "*.log\n")
             try sample.make(at: source)
             chmod(source.path, 0o500)
             defer { chmod(source.path, 0o700) }
             let context = try Context(root: source.path, dockerfile: "Dockerfile")
-            #expect(context.selection(try context.summary()).namesFoldersAlone)
+            #expect(context.selection(try context.summary()).rsyncReadsFolders)
             let destination = folder.appending(path: "destination")
             mkdir(destination.path, 0o751)
             try await send(context, to: destination)
             var status = stat()
             #expect(lstat(destination.path, &status) == 0 && status.st_mode & 0o7777 == 0o751)
-            #expect(try await Set(attributes(of: destination).keys) == ["Dockerfile", ".dockerignore", "src", "src/a"])
+            #expect(
+                try await Set(attributes(of: destination).keys) == [
+                    "Dockerfile", ".dockerignore", "src", "src/a", "#c",
+                ])
         }
     }
 
@@ -129,18 +142,19 @@ struct TransferListTests {
     }
 
     /// Names that a shell, rsync's rules or a list by lines would trip over.
-    private func makeTree(at root: URL, ignoreFile: String) async throws {
+    private func makeTree(at root: URL, ignoreFile: String, _ withNamesOfSeveralLines: Bool) async throws {
         let script = #"""
             mkdir "$1" && cd "$1"
             printf 'FROM scratch\n' >Dockerfile
-            mkdir -p kept/deep empty 'a b' 'new
-            line' "$(printf 'caf\351')" sub/a/b/c sub/a/x './-rf' '#hash' ';semi' '.' nested/empty/empty
-            touch kept/deep/one kept/two 'a b/c d' 'new
-            line/file' 'new
-            line/x.log' "$(printf 'caf\351/\377\376')" sub/a/b/c/file sub/a/x/file sub/top ./-rf/--delete
+            mkdir -p kept/deep empty 'a b' "$(printf 'caf\351')" sub/a/b/c sub/a/x './-rf' '#hash' ';semi' '.' nested/empty/empty
+            touch kept/deep/one kept/two 'a b/c d' "$(printf 'caf\351/\377\376')" sub/a/b/c/file sub/a/x/file sub/top ./-rf/--delete
             touch './-' '#comment' ';comment' ':merge' '!clear' '+ plus' './- minus' '$(touch pwned)' '`id`' 'star*' 'q?' \
-              '#hash/inside' '[set]' 'back\slash' "quote'" 'double"' ' leading' 'trailing ' "$(printf 'tab\there')" 'new
-            ' x.log kept/keep.log './~' '...' "$(printf 'bell\a\033[0m')"
+              '#hash/inside' '[set]' 'back\slash' "quote'" 'double"' ' leading' 'trailing ' "$(printf 'tab\there')" x.log kept/keep.log './~' '...' "$(printf 'bell\a\033[0m')"
+            [ "$2" = false ] || { mkdir 'new
+            line'; touch 'new
+            line/file' 'new
+            line/x.log' 'new
+            '; }
             head -c 100000 /dev/zero >large
             echo secret >private; chmod 600 private; chmod 4755 x.log; chmod 1777 empty; chmod 711 nested
             ln large hardlink
@@ -149,7 +163,9 @@ struct TransferListTests {
             find . -print0 | xargs -0 touch -h -d '2020-02-03 04:05:06.789'
             """#
         let made = try await run(
-            Command("/bin/bash", ["-ec", script, "bash", root.path], environment: ["PATH": "/usr/bin:/bin"]),
+            Command(
+                "/bin/bash", ["-ec", script, "bash", root.path, "\(withNamesOfSeveralLines)"],
+                environment: ["PATH": "/usr/bin:/bin"]),
             deadline: .seconds(30))
         try #require(made.termination == .exited(0), "\(made.errorText)")
         try ignoreFile.write(to: root.appending(path: ".dockerignore"), atomically: false, encoding: .utf8)

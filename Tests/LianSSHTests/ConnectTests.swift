@@ -168,10 +168,9 @@ import Testing
             try server.authorize(key.publicKeyLine)
             proxy.setLatency(.milliseconds(20))
             let told = Mutex(Duration.zero)
-            let connection = try await SSHConnection.connect(
-                to: SSHEndpoint(host: server.host, port: proxy.port, user: server.user), key: key,
-                hostKeys: server.hostKeys(), deadline: .now + .seconds(20)
-            ) { answer in told.withLock { $0 = answer } }
+            let connection = try await server.connect(key: key, port: proxy.port) { answer in
+                told.withLock { $0 = answer }
+            }
             await connection.disconnect()
             #expect(told.withLock { $0 } >= .milliseconds(40))
         }

@@ -21,11 +21,12 @@ extension SSHServer {
     /// Through another port, where a proxy stands before the server.
     func connect(
         key: SSHKey, port: Int? = nil, hostKeys: HostKeys? = nil, within limit: Duration = .seconds(20),
-        retryWhileBooting: Bool = true
+        retryWhileBooting: Bool = true, onAnswer: @escaping @Sendable (Duration) -> Void = { _ in }
     ) async throws -> SSHConnection {
         try await SSHConnection.connect(
             to: SSHEndpoint(host: host, port: port ?? self.port, user: user), key: key,
-            hostKeys: hostKeys ?? self.hostKeys(), deadline: .now + limit, retryWhileBooting: retryWhileBooting)
+            hostKeys: hostKeys ?? self.hostKeys(), deadline: .now + limit, retryWhileBooting: retryWhileBooting,
+            onAnswer: onAnswer)
     }
 }
 

@@ -53,18 +53,18 @@ struct ContextSync: Sendable {
     enum Dialect: Equatable, Sendable {
         /// What each version understands.
         case plain
-        /// From 3.2 on, and from 3.5 on where threads are asked for. SSH tells already whether a byte was changed on its
-        /// way; with nothing to be agreed upon, a round trip is spared.
+        /// From 3.2 on, and here a later one where threads are asked for. SSH tells already whether a byte was changed on
+        /// its way; with nothing to be agreed upon, a round trip is spared.
         case current(Compression)
 
         var isCompressed: Bool {
             if case .current(.zstd) = self { true } else { false }
         }
 
-        /// What is said to an rsync that refuses this.
-        var older: Dialect? {
+        /// What is said where this was refused. Of threads the other side knows nothing.
+        func older(refusedHere: Bool) -> Dialect? {
             switch self {
-            case .current(.zstd(1...)): .current(.zstd(threads: 0))
+            case .current(.zstd(1...)) where refusedHere: .current(.zstd(threads: 0))
             case .current: .plain
             case .plain: nil
             }
@@ -101,7 +101,7 @@ struct ContextSync: Sendable {
             do {
                 return try await send(transfer, dialect, meter, to: destination, onStart)
             } catch let exit as RsyncExit {
-                guard exit.isRefusal, let older = dialect.older else { throw exit.lianError }
+                guard exit.isRefusal, let older = dialect.older(refusedHere: exit.isOurs) else { throw exit.lianError }
                 dialect = older
             }
         }
@@ -322,6 +322,8 @@ private struct RsyncExit: Error {
 
     /// It does not know what it was told: an option (1), or what an option names (4).
     var isRefusal: Bool { [1, 4].contains { end == .status($0) } }
+
+    var isOurs: Bool { side == .ours }
 
     /// As rsync says it: its stream broke off, the other side could not write, or the remote shell failed.
     var otherSideIsGone: Bool { [10, 11, 12, 255].contains { end == .status($0) } }
