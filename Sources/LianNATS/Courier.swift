@@ -12,17 +12,23 @@ struct Courier {
     private let target: Target
     private let outbox: Outbox
     private let callbackOwner: UnsafeMutableRawPointer
+    private let hasUnsendableSignature: Guarded<Bool>
 
     init(target: Target, outbox: Outbox) {
         self.target = target
         self.outbox = outbox
         // Never released: callbacks may come until the process ends, and there is one publisher in it.
-        callbackOwner = Unmanaged.passRetained(CallbackOwner(outbox: outbox, nkey: target.nkey)).toOpaque()
+        let owner = CallbackOwner(outbox: outbox, nkey: target.nkey)
+        callbackOwner = Unmanaged.passRetained(owner).toOpaque()
+        hasUnsendableSignature = owner.hasUnsendableSignature
     }
 
     private static let connectTimeout: Duration = .seconds(2)
     /// How long one wait for the server's confirmation lasts before orders are looked at again.
     private static let confirmationSlice: Duration = .milliseconds(200)
+
+    /// One signature in 256 cannot be sent.
+    private static let signingTries = 5
 
     func run() {
         // A thread's own: where processors are few, the build goes first, but never so far that events starve.
@@ -124,7 +130,11 @@ struct Courier {
     private func connect(_ options: OpaquePointer) -> Result<OpaquePointer, ConnectFailure> {
         var connection: OpaquePointer?
         outbox.connectionBegins()
-        let status = natsConnection_Connect(&connection, options)
+        var status = natsConnection_Connect(&connection, options)
+        // The server has another text to sign for each try.
+        for _ in 1..<Self.signingTries where status != NATS_OK && hasUnsendableSignature.value {
+            status = natsConnection_Connect(&connection, options)
+        }
         if status == NATS_OK, let connection { return .success(connection) }
         let isFinal = [
             NATS_CONNECTION_AUTH_FAILED, NATS_INVALID_ARG, NATS_SECURE_CONNECTION_WANTED,
@@ -183,6 +193,7 @@ struct Courier {
 private final class CallbackOwner: Sendable {
     let outbox: Outbox
     let nkey: NKey?
+    let hasUnsendableSignature = Guarded(false)
 
     init(outbox: Outbox, nkey: NKey?) {
         self.outbox = outbox
@@ -207,11 +218,13 @@ private let noteError: natsErrHandler = { _, _, status, closure in
 }
 
 private let signNonce: natsSignatureHandler = { _, signature, length, nonce, closure in
-    guard let nkey = CallbackOwner.from(closure)?.nkey, let nonce, let signature, let length,
-        let bytes = nkey.signature(of: Array(String(cString: nonce).utf8)),
-        // libnats frees it.
-        let copy = malloc(bytes.count)
+    guard let owner = CallbackOwner.from(closure), let nonce, let signature, let length,
+        let bytes = owner.nkey?.signature(of: Array(String(cString: nonce).utf8))
     else { return NATS_ERR }
+    // libnats 3.4 takes one that begins with a zero for none at all, and the server would refuse us for it.
+    owner.hasUnsendableSignature.set(bytes[0] == 0)
+    // libnats frees it.
+    guard bytes[0] != 0, let copy = malloc(bytes.count) else { return NATS_ERR }
     memcpy(copy, bytes, bytes.count)
     signature.pointee = copy.assumingMemoryBound(to: UInt8.self)
     length.pointee = Int32(bytes.count)

@@ -4,6 +4,7 @@ import LianModel
 import LianNATS
 import LianSystem
 import LianTestSupport
+import Synchronization
 import Testing
 
 private let origin = BuildEventOrigin(
@@ -110,6 +111,39 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             #expect(messages.first?.hasSuffix("lian.acme.build.failed") == true)
             #expect(messages.last?.hasSuffix("lian.acme.integrate.completed") == true)
         }
+    }
+
+    /// libnats sends no signature that begins with a zero, as one in 256 does: the server is asked for another text.
+    @Test func aSignatureThatCannotBeSentIsMadeAnew() async throws {
+        let unsendable = "QgZqIOmy8yztSB4"
+        let key = try NKey(seed: NATSServer.userSeed)
+        try #require(key.signature(of: Array(unsendable.utf8))?.first == 0)
+        let server = try ListeningSocket(port: 0)
+        let requests = Mutex("")
+        try startThread {
+            for nonce in [unsendable, unsendable, "WQsMrxEsxI_62KX"] {
+                let connection = accept(server.descriptor, nil, nil)
+                defer { close(connection) }
+                let facts = #""proto":1,"version":"2.9.10","max_payload":1048576,"headers":true,"auth_required":true"#
+                _ = sendAll(Array("INFO {\(facts),\"nonce\":\"\(nonce)\"}\r\n".utf8), to: connection)
+                var chunk = [UInt8](repeating: 0, count: 65536)
+                while case let count = recv(connection, &chunk, chunk.count, 0), count > 0 {
+                    let text = String(decoding: chunk[..<count], as: UTF8.self)
+                    requests.withLock { $0 += text }
+                    if text.contains("CONNECT"), !text.contains(#/"sig":"[^"]/#) {
+                        _ = sendAll(Array("-ERR 'Authorization Violation'\r\n".utf8), to: connection)
+                    }
+                    if text.contains("PING\r\n") { _ = sendAll(Array("PONG\r\n".utf8), to: connection) }
+                }
+            }
+        }
+        let publisher = EventPublisher(
+            EventsSettings(url: "nats://127.0.0.1:\(server.port)", nkeySeed: NATSServer.userSeed))
+        publisher.publish(started)
+        let report = await publisher.finish(within: .seconds(30), waitsForConnection: true)
+        #expect(report == EventsReport(published: 1, failed: 0, warnings: []))
+        // Nothing was said to the first two.
+        #expect(requests.withLock { $0.components(separatedBy: "CONNECT ").count } == 2)
     }
 
     @Test func aWrongKeyIsAWarning() async throws {
