@@ -32,7 +32,7 @@ extension Faults {
             _ last: String = "succeed", harm: @Sendable (ScriptedRunner, FaultProxy, RunningBuild) async throws -> Void,
             check: @Sendable (FinishedBuild, FaultProxy) throws -> Void
         ) async throws {
-            try await withRunner(waiting: true) { scene, runner, proxy in
+            try await withRunner(countsItsOwnKills, waiting: true) { scene, runner, proxy in
                 scene.allow { $0.wallTime = .seconds(120) }
                 try runner.setEngine("\(Self.talker)\n\(last)")
                 let running = try scene.start()

@@ -15,7 +15,7 @@ extension Faults {
                 "error: unexpected EOF",
             ])
         func saysItsClient(words: String) async throws {
-            try await withRunner(SSHServerOptions(environment: ["LIAN_CGROUP": "/sys/fs/cgroup/memory/."])) {
+            try await withRunner(countsItsOwnKills) {
                 scene, runner, _ in
                 try runner.setEngine("echo '#1 [1/1] RUN make'; echo '#1 0.1 making'; echo '\(words)' >&2; exit 1")
                 let build = try await scene.build()

@@ -248,6 +248,9 @@ func withRunner(
     }
 }
 
+/// A runner whose kernel counts for its own group: cases with a real engine have it kill for memory beside this one.
+let countsItsOwnKills = SSHServerOptions(environment: ["LIAN_CGROUP": "/sys/fs/cgroup/memory/."])
+
 /// A key that nobody has the private half of.
 let someHostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 

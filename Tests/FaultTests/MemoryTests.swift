@@ -5,9 +5,6 @@ import Testing
 extension Faults {
     /// Rows 23, 24 and 27: what looks like out of memory, and what only says so.
     @Suite struct MemoryTests {
-        /// The runner's own group has counted nothing, whatever else goes on on this machine.
-        private let quietGroup = SSHServerOptions(environment: ["LIAN_CGROUP": "/sys/fs/cgroup/memory/."])
-
         /// Fails so the first time, or every time, and goes well after that.
         private func engine(failing text: String, exit status: Int = 1, always: Bool = false) -> String {
             """
@@ -43,7 +40,7 @@ extension Faults {
 
         @Test("row 23: a step exits 137 and no kill is counted", arguments: Words.allCases)
         func onceMore(_ words: Words) async throws {
-            try await withRunner(quietGroup) { scene, runner, _ in
+            try await withRunner(countsItsOwnKills) { scene, runner, _ in
                 try runner.setEngine(engine(failing: words.log, exit: words.status))
                 let build = try await scene.build()
                 #expect(build.status == 0 && build.digest == ScriptedRunner.digest, "\(build.story)")
@@ -57,7 +54,7 @@ extension Faults {
 
         @Test("row 23: a step exits 137 twice", arguments: Words.allCases) func neverTwice(_ words: Words) async throws
         {
-            try await withRunner(quietGroup) { scene, runner, _ in
+            try await withRunner(countsItsOwnKills) { scene, runner, _ in
                 try runner.setEngine(engine(failing: words.log, exit: words.status, always: true))
                 let build = try await scene.build()
                 #expect(build.status == 5 && build.errorCode == "out_of_memory", "\(build.story)")
@@ -139,7 +136,7 @@ extension Faults {
 
         @Test("row 27: out of memory, and there is no second runner", arguments: SecondSpawn.allCases)
         func noSecondRunner(_ second: SecondSpawn) async throws {
-            try await withRunner(quietGroup) { scene, runner, _ in
+            try await withRunner(countsItsOwnKills) { scene, runner, _ in
                 try runner.setEngine(engine(failing: Words.executor.log))
                 scene.orchestrator.script(.spawn, [.honest, second.answer])
                 let build = try await scene.build(["--spawn-timeout", "5"])
