@@ -15,17 +15,17 @@ struct SendAhead {
     private static let soon: Duration = .seconds(1)
     private static let late: Duration = .seconds(2)
 
-    private let most: Int
+    private let bounds: ClosedRange<Int>
     private(set) var limit: Int
     private var sent = 0
     /// How far it had come when, until the other side has read so far.
     private var mark: (position: Int, time: ContinuousClock.Instant)?
 
-    static let unlimited = SendAhead(most: .max, limit: .max)
+    static let unlimited = SendAhead(.max ... .max)
 
-    private init(most: Int, limit: Int) {
-        self.most = most
-        self.limit = limit
+    private init(_ bounds: ClosedRange<Int>) {
+        self.bounds = bounds
+        limit = bounds.lowerBound
     }
 
     init(serverBanner: String?, roundTrip: Duration) {
@@ -35,7 +35,7 @@ struct SendAhead {
             return
         }
         let inTheLine = Int(min(roundTrip / .seconds(1), 1) * Double(Self.fastest))
-        self.init(most: Self.mostWithoutDistance + inTheLine, limit: Self.least)
+        self.init(Self.least...(Self.mostWithoutDistance + inTheLine))
     }
 
     mutating func didSend(_ count: Int, at now: ContinuousClock.Instant = .now) {
@@ -48,9 +48,9 @@ struct SendAhead {
         if let mark, sent - unread >= mark.position {
             let delay = now - mark.time
             if delay < Self.soon {
-                limit = limit > most / 2 ? most : limit * 2
+                limit = limit > bounds.upperBound / 2 ? bounds.upperBound : limit * 2
             } else if delay > Self.late {
-                limit = max(min(Self.least, most), limit / 2)
+                limit = max(bounds.lowerBound, limit / 2)
             }
             self.mark = nil
         }

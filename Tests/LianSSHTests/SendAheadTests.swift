@@ -48,5 +48,11 @@ import Testing
         ahead.didSend(1 << 30, at: start)
         #expect(ahead.room(unread: 1 << 30, at: start) > 1 << 40)
         #expect(ahead.room(unread: 0, at: start + .seconds(9)) > 1 << 40)
+        // However slowly they read.
+        for _ in 0..<60 {
+            ahead.didSend(1 << 20, at: start)
+            _ = ahead.room(unread: 0, at: start + .seconds(9))
+        }
+        #expect(ahead.room(unread: 0, at: start) > 1 << 40)
     }
 }
