@@ -167,10 +167,10 @@ func secret(_ name: String, _ delivery: JSONValue, kind: String = "cred") -> JSO
 
     @Test func toolsAreFoundWithTheirVersions() async throws {
         try await withTemporaryFolder { folder in
-            func tool(_ name: String, _ script: String) throws {
-                let path = folder.appending(path: name).path
-                try Data("#!/bin/sh\n\(script)\n".utf8).write(to: URL(filePath: path))
-                chmod(path, 0o755)
+            // Written by a process that is gone: no program can be run that a child of ours may still hold open.
+            func tool(_ name: String, _ script: String) async throws {
+                let write = #"printf '#!/bin/sh\n%s\n' "$1" >"$0" && chmod 755 "$0""#
+                try await runTool("/bin/sh", ["-c", write, folder.appending(path: name).path, script])
             }
             func check(deadline: Double = 300) async -> IntegrationAnswer.Check? {
                 await integrate(
@@ -178,21 +178,21 @@ func secret(_ name: String, _ delivery: JSONValue, kind: String = "cred") -> JSO
                     environment: ["PATH": folder.path, "SECRET": "s3cret"]
                 ).answer.checks.first
             }
-            try tool("rsync", "echo 'rsync  version 3.2.7  protocol version 31'")
+            try await tool("rsync", "echo 'rsync  version 3.2.7  protocol version 31'")
             var found = await check()
             #expect(found?.status == .fail)
             #expect(found?.detail == "nickel is not on PATH")
 
-            try tool("nickel", "[ -z \"$SECRET\" ] && echo 'nickel-lang-cli nickel 1.18.0 (rev)'")
+            try await tool("nickel", "[ -z \"$SECRET\" ] && echo 'nickel-lang-cli nickel 1.18.0 (rev)'")
             found = await check()
             #expect(found?.status == .pass)
             #expect(found?.detail == "nickel 1.18.0, rsync 3.2.7")
 
-            try tool("nickel", "exit 3")
+            try await tool("nickel", "exit 3")
             found = await check()
             #expect(found?.detail == "nickel --version does not work")
 
-            try tool("nickel", "exec /bin/sleep 600")
+            try await tool("nickel", "exec /bin/sleep 600")
             found = await check(deadline: 1)
             #expect(found?.status == .fail)
             #expect(["deadline", "nickel --version does not end"].contains(found?.detail))
