@@ -43,6 +43,7 @@ let package = Package(
         system("CSQLite", pkgConfig: "sqlite3", debianPackage: "libsqlite3-dev"),
 
         module("LianModel", []),
+        module("LianBuildKit", ["LianModel"]),
         module("LianFlags", ["LianModel"]),
         module("LianSystem", ["CLinux", "LianModel"]),
         module("LianNATS", ["CCrypto", "CNATS", "LianModel", "LianSystem"]),
@@ -51,11 +52,16 @@ let package = Package(
         module("LianContext", ["CLinux", "LianModel", "LianSystem"]),
         module("LianRemote", ["LianModel", "LianSystem"]),
         module(
-            "LianBuild", ["LianContext", "LianHTTP", "LianModel", "LianNATS", "LianRemote", "LianSSH", "LianSystem"]),
-        module("LianReport", ["LianModel"]),
+            "LianBuild",
+            ["LianBuildKit", "LianContext", "LianHTTP", "LianModel", "LianNATS", "LianRemote", "LianSSH", "LianSystem"]),
+        module("LianReport", ["LianBuildKit", "LianModel"]),
         module("LianOrchestrator", ["CMicrohttpd", "CSQLite", "LianFlags", "LianModel", "LianSystem"]),
         module(
-            "LianCLI", ["LianBuild", "LianFlags", "LianIntegrate", "LianModel", "LianNATS", "LianReport", "LianSystem"]),
+            "LianCLI",
+            [
+                "LianBuild", "LianBuildKit", "LianFlags", "LianIntegrate", "LianModel", "LianNATS", "LianReport",
+                "LianSystem",
+            ]),
         module("LianIntegrate", ["CCrypto", "LianHTTP", "LianModel", "LianNATS", "LianSystem"]),
 
         executable("lian-build", ["LianCLI", "LianSystem"]),
@@ -70,13 +76,17 @@ let package = Package(
             name: "LianTestSupport", dependencies: ["LianContext", "LianIntegrate", "LianModel", "LianSystem"],
             path: "Tests/LianTestSupport", swiftSettings: swiftSettings),
         tests("LianModelTests", ["LianModel"]),
+        tests("LianBuildKitTests", ["LianBuildKit", "LianModel"]),
         tests("LianSystemTests", ["LianSystem", "LianModel", "lian-rsh"]),
         tests(
             "LianBuildTests",
             ["LianBuild", "LianCLI", "LianContext", "LianFlags", "LianModel", "LianSystem", "lian-rsh"]),
         tests(
             "LianCLITests",
-            ["LianCLI", "LianBuild", "LianFlags", "LianModel", "LianReport", "LianSystem", "lian-build"]),
+            [
+                "LianCLI", "LianBuild", "LianBuildKit", "LianFlags", "LianModel", "LianReport", "LianSystem",
+                "lian-build",
+            ]),
         tests("FuzzTests", ["LianBuild", "LianCLI", "LianFlags", "LianModel", "LianSystem"]),
         tests(
             "LianFlagsTests",
@@ -87,7 +97,7 @@ let package = Package(
         tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
         tests(
             "LianOrchestratorTests", ["LianFlags", "LianOrchestrator", "LianModel", "LianSystem", "lian-orchestrator"]),
-        tests("LianReportTests", ["LianReport", "LianModel", "LianSystem"]),
+        tests("LianReportTests", ["LianReport", "LianBuildKit", "LianModel", "LianSystem"]),
         tests("LianRemoteTests", ["LianRemote", "LianModel", "LianSystem"]),
         tests("LianSSHTests", ["CSSH2", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
         tests("LianIntegrateTests", ["LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),

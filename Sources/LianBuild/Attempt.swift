@@ -1,3 +1,4 @@
+import LianBuildKit
 import LianContext
 import LianHTTP
 import LianModel
@@ -47,7 +48,7 @@ final class Attempt: Sendable {
                 workspace: request.workspace, buildID: plan.buildID, attempt: number, size: sizing.wireSize,
                 timeBudgetMinutes: sizing.timeBudgetMinutes, leaseSeconds: RunnerLease.leaseSeconds,
                 sshPublicKey: plan.key.publicKeyLine, provider: request.compute.provider,
-                region: request.compute.region, image: request.compute.runnerImage,
+                region: request.compute.region, image: plan.resolution.runnerImage,
                 platform: artifacts.first?.platforms.first),
             client: plan.client, reporter: reporter)
     }
@@ -219,7 +220,7 @@ final class Attempt: Sendable {
         let losesStages =
             !engine.cachesAllStages
             && artifacts.contains { artifact in
-                !artifact.cacheTo.isEmpty && DockerfileImages(of: artifact)?.hasSeveralStages == true
+                !artifact.cacheTo.isEmpty && artifact.dockerfileImages?.hasSeveralStages == true
             }
         if losesStages {
             warn("cache_last_stage_only", "the runner's engine keeps the cache of the last stage alone")

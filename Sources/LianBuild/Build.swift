@@ -96,8 +96,7 @@ package final class Build: Sendable {
     /// Everything before a runner is asked for; nil for a dry run, which ends here.
     private func prepare(_ buildID: String) async throws -> AttemptPlan? {
         surroundings.reporter.report(.started(.resolve, "reading what to build"))
-        let resolver = Resolver(options: options, surroundings: surroundings)
-        let request = try await resolver.request()
+        let request = try await RequestReader(options: options, surroundings: surroundings).request()
         ledger.withLock { $0.take(request) }
         let environment = surroundings.environment
         let http = try HTTPClient()
@@ -105,7 +104,8 @@ package final class Build: Sendable {
             server: request.orchestrator.url, token: request.orchestrator.token, http: http,
             timing: surroundings.timing)
         async let secrets = BuildSecrets.read(request, environment: environment, http: http)
-        async let resolved = resolver.resolve(request, history: HistorySource(client: client))
+        async let resolved = Resolver(options: options, surroundings: surroundings).resolve(
+            request, history: HistorySource(client: client))
         let access = try RunnerAccess(request, environment: environment)
         let resolution = try await resolved
         ledger.withLock { $0.take(resolution) }

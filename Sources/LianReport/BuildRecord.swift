@@ -1,3 +1,4 @@
+import LianBuildKit
 import LianModel
 
 /// What a report tells of one build. Times are milliseconds since the build began.

@@ -1,3 +1,4 @@
+import LianBuildKit
 import LianModel
 
 /// A curve with no more points than a page can show. The highest and the lowest of what is left out stay, where they

@@ -1,5 +1,6 @@
 import Glibc
 import LianBuild
+import LianBuildKit
 import LianModel
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import LianBuild
+import LianBuildKit
 import LianModel
 import LianSystem
 import LianTestSupport

@@ -1,3 +1,4 @@
+import LianBuildKit
 import LianHTTP
 import LianModel
 import LianRemote
@@ -104,7 +105,7 @@ extension BuildSecrets {
             written.formUnion(artifact.cacheTo.map(BuildctlCommand.cacheHost))
             read.formUnion(artifact.cacheFrom.map(BuildctlCommand.cacheHost))
             for case .image(let reference) in artifact.extraContexts.values { read.insert(reference.host) }
-            let images = DockerfileImages(of: artifact)?.all ?? []
+            let images = artifact.dockerfileImages?.all ?? []
             read.formUnion(images.map { registryHost(ofImage: $0.reference) })
         }
         return (written, read.subtracting(written))

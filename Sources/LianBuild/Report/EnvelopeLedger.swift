@@ -21,7 +21,7 @@ extension ResultEnvelope {
         sizing = resolution.sizing
         cache = resolution.caches(of: resolution.request.artifacts)
         context = resolution.total
-        warnings = resolution.request.warnings
+        warnings += resolution.warnings
     }
 
     /// In build order, those of which no image is pushed yet.

@@ -3,21 +3,21 @@ import LianModel
 /// Everything that a build was asked for: flags, environment and directives merged and checked. The rest of the walk
 /// reads this and nothing before it.
 package struct BuildRequest: Sendable {
-    package var workspace: String
-    package var owner: CacheOwner
+    package let workspace: String
+    package let owner: CacheOwner
     /// In the order in which they can be built.
-    package var artifacts: [ArtifactRequest]
-    package var registry: RegistryRequest
-    package var compute: ComputeRequest
-    package var orchestrator: OrchestratorRequest
-    package var events: EventRequest?
-    package var sshKey: String
-    package var knownHosts: String?
-    package var compression: Compression?
+    package let artifacts: [ArtifactRequest]
+    package let registry: RegistryRequest
+    package let compute: ComputeRequest
+    package let orchestrator: OrchestratorRequest
+    package let events: EventRequest?
+    package let sshKey: String
+    package let knownHosts: String?
+    package let compression: Compression?
     /// Where the context's build spec is looked for: that of the first artifact in the file.
-    package var specFolder: String
-    package var metadataFile: String?
-    package var warnings: [BuildWarning]
+    package let specFolder: String
+    package let metadataFile: String?
+    package let warnings: [BuildWarning]
 
     /// In the place of a key file: a key made for this build alone.
     package static let ephemeralKey = "ephemeral"
@@ -57,8 +57,6 @@ package struct ArtifactRequest: Sendable, Equatable {
     package var dependsOn: [String]
     package var cacheFrom: [String]
     package var cacheTo: [String]
-
-    var dockerfilePath: String { "\(context)/\(dockerfile)" }
 }
 
 /// Where a build secret's value is read, when it is needed.

@@ -5,8 +5,11 @@ import LianModel
 package struct Resolution: Sendable {
     package let request: BuildRequest
     package let sizing: Sizing
+    package let runnerImage: String?
     /// What travels: each pair of folder and Dockerfile once, however many artifacts share it.
     package let transfers: [Transfer]
+    /// What was found out after the request.
+    package let warnings: [BuildWarning]
 
     /// A folder that travels to the runner.
     package struct Transfer: Sendable {
@@ -18,6 +21,7 @@ package struct Resolution: Sendable {
         package let summary: ContextSummary
 
         var selection: TransferSelection { context.selection(summary) }
+        var warnings: [BuildWarning] { summary.warnings.map { BuildWarning($0.code.rawValue, $0.message) } }
     }
 
     package func transfer(context: String, dockerfile: String?) -> Transfer? {

@@ -1,54 +1,33 @@
 import LianContext
-import LianHTTP
 import LianModel
 import LianSystem
 
-/// The first stage: from what was asked to what will be done. Reads files and asks for history; changes nothing.
+/// From what was asked to what will be done: the size, the caches, the files that travel. Reads files and asks for
+/// history; changes nothing.
 package struct Resolver: Sendable {
-    let options: BuildOptions
-    let surroundings: Surroundings
+    private let descriptions: DescriptionFiles
+    private let isDryRun: Bool
 
     package init(options: BuildOptions, surroundings: Surroundings) {
-        self.options = options
-        self.surroundings = surroundings
+        descriptions = DescriptionFiles(options: options, surroundings: surroundings)
+        isDryRun = options.dryRun
     }
 
-    /// The request alone, before anything of the context is read: it already names the workspace of the envelope.
-    package func request() async throws -> BuildRequest {
-        let files = descriptionFiles
-        var loaded: LoadedDirectives?
-        if let file = options.directives {
-            loaded = try await files.directives(absolutePath(file, from: surroundings.workingFolder))
-        }
-        var builder = RequestBuilder(
-            options: options, environment: surroundings.environment, workingFolder: surroundings.workingFolder)
-        return try builder.build(directives: loaded)
-    }
-
-    /// Everything else: contexts, spec and history are looked at side by side.
-    package func resolve(_ asked: BuildRequest, history: HistorySource) async throws -> Resolution {
-        async let spec = descriptionFiles.buildSpec(in: asked.specFolder)
-        async let usage = usage(for: asked, history)
-        async let walked = walk(asked)
+    /// Contexts, spec and history are looked at side by side.
+    package func resolve(_ request: BuildRequest, history: HistorySource) async throws -> Resolution {
+        async let spec = descriptions.buildSpec(in: request.specFolder)
+        async let usage = usage(for: request, history)
+        async let walked = walk(request)
         let transfers = try await walked
-        var request = asked
         let decided = try await spec
-        if let decided {
-            request.compute.size = request.compute.size.or(
-                SizeWish(
-                    cpu: decided.cpu, memoryGB: decided.memoryGB, timeBudgetMinutes: decided.timeBudgetMinutes))
-            request.compute.language = request.compute.language ?? decided.language
-            request.compute.runnerImage = request.compute.runnerImage ?? decided.runnerImage
-        }
         let (measured, warning) = await usage
-        if let warning { request.warnings.append(warning) }
-        request.warnings += transfers.flatMap { transfer in
-            transfer.summary.warnings.map { BuildWarning($0.code.rawValue, $0.message) }
-        }
+        let compute = request.compute
         let sizing = Sizing.resolve(
-            explicit: request.compute.size, history: measured, language: request.compute.language,
-            ladder: request.compute.ladder)
-        let resolution = Resolution(request: request, sizing: sizing, transfers: transfers)
+            explicit: compute.size.or(decided?.size ?? SizeWish()), history: measured,
+            language: compute.language ?? decided?.language, ladder: compute.ladder)
+        let resolution = Resolution(
+            request: request, sizing: sizing, runnerImage: compute.runnerImage ?? decided?.runnerImage,
+            transfers: transfers, warnings: [warning].compactMap { $0 } + transfers.flatMap(\.warnings))
         // Before anything is spawned, by the work folder that runners have unless their orchestrator names another.
         try resolution.checkPaths(below: ReadyRunner.defaultWorkDir, .resolve)
         return resolution
@@ -56,17 +35,11 @@ package struct Resolver: Sendable {
 
     /// Where the whole size is asked for, history has no say in it: a build does not wait for it then.
     private func usage(
-        for asked: BuildRequest, _ history: HistorySource
+        for request: BuildRequest, _ history: HistorySource
     ) async -> (UsageHistory?, BuildWarning?) {
-        let isSized = asked.compute.size.cpu != nil && asked.compute.size.memoryGB != nil
-        if isSized, !options.dryRun { return (nil, nil) }
-        return await history.usage(of: asked.workspace, within: HistorySource.budget)
-    }
-
-    private var descriptionFiles: DescriptionFiles {
-        DescriptionFiles(
-            environment: surroundings.environment, installation: surroundings.installation,
-            importPaths: options.importPaths.map { absolutePath($0, from: surroundings.workingFolder) })
+        let isSized = request.compute.size.cpu != nil && request.compute.size.memoryGB != nil
+        if isSized, !isDryRun { return (nil, nil) }
+        return await history.usage(of: request.workspace, within: HistorySource.budget)
     }
 
     /// Walks each folder that travels once.
@@ -100,39 +73,6 @@ package struct Resolver: Sendable {
             var transfers: [Int: Resolution.Transfer] = [:]
             for try await (index, transfer) in group { transfers[index] = transfer }
             return transfers.sorted { $0.key < $1.key }.map(\.value)
-        }
-    }
-}
-
-/// Where a workspace's history comes from.
-package struct HistorySource: Sendable {
-    let client: OrchestratorClient
-
-    /// What asking for history may cost a build.
-    static let budget: Duration = .seconds(2)
-
-    package init(client: OrchestratorClient) {
-        self.client = client
-    }
-
-    /// What history would choose for the next build like this one.
-    func nextSize(for request: BuildRequest) async -> NextSize {
-        let (history, warning) = await usage(of: request.workspace, within: Self.budget)
-        if let history { return NextSize(history, ladder: request.compute.ladder) }
-        return .unknown(reason: warning?.message ?? "")
-    }
-
-    /// What the workspace used before. Without it the next tier of sizing decides: a failure is a warning.
-    func usage(of workspace: String, within budget: Duration) async -> (UsageHistory?, BuildWarning?) {
-        do {
-            switch try await client.usageHistory(workspace: workspace, within: budget) {
-            case .served(let history): return (history, nil)
-            case .notServed: return (nil, BuildWarning("history_unavailable", "the orchestrator keeps no history"))
-            }
-        } catch {
-            return (
-                nil, BuildWarning("history_unavailable", "the history of \(workspace) is not known: \(error.message)")
-            )
         }
     }
 }

@@ -1,3 +1,4 @@
+import LianBuildKit
 import LianModel
 import LianRemote
 import LianSystem
@@ -73,7 +74,7 @@ enum ArtifactVerdict: Sendable {
     private static func place(
         of failure: BuildFailure, in artifact: ArtifactRequest, _ mask: SecretMask
     ) -> SourcePlace? {
-        let lines = (try? readText(artifact.dockerfilePath)).map(DockerfileLines.init)
+        let lines = artifact.dockerfileText.map(DockerfileLines.init)
         guard let line = failure.line ?? failure.step.flatMap({ lines?.line(ofStep: $0) }) else { return nil }
         return SourcePlace(file: artifact.dockerfilePath, line: line, text: lines?.text(ofLine: line).map(mask.masked))
     }

@@ -1,3 +1,4 @@
+import LianBuildKit
 import LianModel
 import LianRemote
 import LianSystem
@@ -134,7 +135,7 @@ final class WarmUp: Sendable {
         let made = Set(artifacts.flatMap { [$0.image] + $0.tags }.map(\.description))
         var solves: [Solve] = []
         for artifact in artifacts {
-            guard let images = DockerfileImages(of: artifact) else { continue }
+            guard let images = artifact.dockerfileImages else { continue }
             for image in images.needed(for: artifact.target) where !made.contains(image.reference) {
                 let platforms: [String] =
                     switch image.platform {

@@ -1,4 +1,5 @@
 import LianBuild
+import LianBuildKit
 import LianModel
 
 /// What a terminal shows of a build: lines that are settled and scroll away, and below them a block of what goes on.

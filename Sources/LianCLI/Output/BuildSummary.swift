@@ -1,3 +1,4 @@
+import LianBuildKit
 import LianModel
 
 /// How a build ended, for a person: what came of it, and what it took.

@@ -15,6 +15,8 @@ package struct BuildSpec: Equatable, Sendable {
         runnerImage = try record.optional("runner_image")?.text(.plainWord)
         try record.close()
     }
+
+    package var size: SizeWish { SizeWish(cpu: cpu, memoryGB: memoryGB, timeBudgetMinutes: timeBudgetMinutes) }
 }
 
 /// Between what a runner's size may be asked for.

@@ -1,3 +1,4 @@
+import LianBuildKit
 import LianModel
 
 /// How it ended, of what, and the figures that one asks for first.

@@ -1,3 +1,4 @@
+import LianBuildKit
 import LianModel
 
 /// The stages of the walk, attempt by attempt.

@@ -1,3 +1,4 @@
+import LianBuildKit
 import LianModel
 
 /// What the values of a record are called on the page.

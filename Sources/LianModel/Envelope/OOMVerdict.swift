@@ -17,22 +17,6 @@ package struct OOMVerdict: Equatable, Sendable {
         self.reason = reason
         self.kernelOOMKills = kernelOOMKills
     }
-
-    /// Nil for a build that is not out of memory: one that succeeded, one that we ended, and one that failed of
-    /// something else.
-    package init?(exitStatus: Int32, signs: BuildErrorSigns, kernelOOMKills: Int?, endedByUs: Bool) {
-        guard exitStatus != 0, !endedByUs else { return nil }
-        if exitStatus == 137 || signs.exit137 {
-            reason = .exit137
-        } else if signs.outOfMemory {
-            reason = .text
-        } else if let kernelOOMKills, kernelOOMKills > 0 {
-            reason = .kernel
-        } else {
-            return nil
-        }
-        self.kernelOOMKills = kernelOOMKills
-    }
 }
 
 extension OOMVerdict: JSONEncodable {

@@ -3,12 +3,18 @@ import LianSystem
 
 /// Reads the two files in which a build can be described, through nickel where they are Nickel.
 struct DescriptionFiles: Sendable {
-    let environment: [String: String]
-    let installation: Installation?
-    let importPaths: [String]
+    private let environment: [String: String]
+    private let installation: Installation?
+    private let importPaths: [String]
 
     /// The name under which a repository says what its builds need.
     static let buildSpecName = ".build-spec.ncl"
+
+    init(options: BuildOptions, surroundings: Surroundings) {
+        environment = surroundings.environment
+        installation = surroundings.installation
+        importPaths = options.importPaths.map { absolutePath($0, from: surroundings.workingFolder) }
+    }
 
     /// `.ncl` through nickel; `.json` as it is, under the same rules.
     func directives(_ file: String) async throws -> LoadedDirectives {

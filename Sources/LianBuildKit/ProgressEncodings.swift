@@ -1,4 +1,5 @@
 import FoundationEssentials
+import LianModel
 
 /// The bytes of a Go []byte in JSON; none where it is no base64.
 func base64Decoded(_ text: String) -> [UInt8] {

@@ -1,3 +1,5 @@
+import LianModel
+
 /// What the engine's own error lines say about the cause. Fed with errors alone: never with what a step printed.
 package struct BuildErrorSigns: Equatable, Sendable {
     /// A step ended with `exit code: 137`, a SIGKILL.

@@ -1,3 +1,5 @@
+import LianModel
+
 /// One step of a build, as the engine numbers and names them.
 package struct BuildStep: Equatable, Sendable {
     package enum State: String, Sendable {

@@ -1,5 +1,4 @@
 import LianModel
-import LianSystem
 
 /// The images that a build of a Dockerfile fetches, as far as the file and the build's arguments tell. What it cannot
 /// know for sure it leaves out.
@@ -58,13 +57,7 @@ package struct DockerfileImages: Sendable {
         }
     }
 
-    /// Nil where the Dockerfile cannot be read, which is the build's to tell.
-    init?(of artifact: ArtifactRequest) {
-        guard let text = try? readText(artifact.dockerfilePath) else { return nil }
-        self.init(text, arguments: artifact.buildArguments, contexts: artifact.extraContexts)
-    }
-
-    var hasSeveralStages: Bool { stages.count > 1 }
+    package var hasSeveralStages: Bool { stages.count > 1 }
 
     /// Those of all stages.
     package var all: [Image] {

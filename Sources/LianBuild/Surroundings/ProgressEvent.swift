@@ -1,3 +1,4 @@
+import LianBuildKit
 import LianModel
 
 /// A fact about a running build, for whoever watches it. Secrets are masked in it already.

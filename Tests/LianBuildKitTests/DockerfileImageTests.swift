@@ -1,7 +1,7 @@
 import LianModel
 import Testing
 
-@testable import LianBuild
+@testable import LianBuildKit
 
 /// Which images a Dockerfile's build fetches.
 @Suite struct DockerfileImageTests {

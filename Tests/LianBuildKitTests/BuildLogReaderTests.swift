@@ -1,4 +1,5 @@
 import Foundation
+import LianBuildKit
 import LianModel
 import Testing
 

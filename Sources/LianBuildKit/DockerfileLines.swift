@@ -1,3 +1,5 @@
+import LianModel
+
 /// A Dockerfile's instructions and where they stand.
 package struct DockerfileLines: Sendable {
     private let lines: [Substring]

@@ -1,3 +1,5 @@
+import LianModel
+
 /// Reads BuildKit's log as it comes, rawjson and plain alike, line by line, and keeps what a result needs of it.
 /// Unknown lines are let through; memory is bounded whatever comes.
 package struct BuildLogReader: Sendable {

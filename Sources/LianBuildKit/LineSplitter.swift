@@ -1,3 +1,5 @@
+import LianModel
+
 /// Cuts a stream into lines, however it is cut into pieces. A line keeps its first bytes up to the limit; what is
 /// over it is dropped, so memory stays bounded.
 package struct LineSplitter: Sendable {

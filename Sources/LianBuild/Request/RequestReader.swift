@@ -1,0 +1,25 @@
+import LianModel
+import LianSystem
+
+/// Reads what was asked: flags, environment and directives, as one checked request.
+package struct RequestReader: Sendable {
+    private let options: BuildOptions
+    private let surroundings: Surroundings
+
+    package init(options: BuildOptions, surroundings: Surroundings) {
+        self.options = options
+        self.surroundings = surroundings
+    }
+
+    /// Nothing of the context is read yet: the request already names the workspace of the envelope.
+    package func request() async throws -> BuildRequest {
+        let files = DescriptionFiles(options: options, surroundings: surroundings)
+        var loaded: LoadedDirectives?
+        if let file = options.directives {
+            loaded = try await files.directives(absolutePath(file, from: surroundings.workingFolder))
+        }
+        var builder = RequestBuilder(
+            options: options, environment: surroundings.environment, workingFolder: surroundings.workingFolder)
+        return try builder.build(directives: loaded)
+    }
+}
