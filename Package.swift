@@ -45,7 +45,7 @@ let package = Package(
         module("LianModel", []),
         module("LianBuildKit", ["LianModel"]),
         module("LianFlags", ["LianModel"]),
-        module("LianSystem", ["CLinux", "LianModel"]),
+        module("LianSystem", ["CLinux"]),
         module("LianNATS", ["CCrypto", "CNATS", "LianModel", "LianSystem"]),
         module("LianHTTP", ["CCurl", "LianModel", "LianSystem"]),
         module("LianSSH", ["CCrypto", "CLinux", "CSSH2", "LianModel", "LianSystem"]),
@@ -68,7 +68,8 @@ let package = Package(
         executable("lian-rsh", ["CLinux", "LianSystem"]),
         executable("lian-orchestrator", ["LianOrchestrator", "LianSystem"]),
         // Not installed: writes the man pages of the others.
-        executable("lian-manpages", ["LianCLI", "LianFlags", "LianOrchestrator", "LianSystem"]),
+        executable(
+            "lian-manpages", ["LianCLI", "LianFlags", "LianModel", "LianOrchestrator", "LianSystem"]),
         // Not installed either: the benchmark connects by it as a build does.
         executable("bench-connect", ["LianModel", "LianSSH", "LianSystem"]),
 
@@ -101,6 +102,7 @@ let package = Package(
         tests("LianRemoteTests", ["LianRemote", "LianModel", "LianSystem"]),
         tests("LianSSHTests", ["CSSH2", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
         tests("LianIntegrateTests", ["LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),
+        tests("LintTests", ["LianModel", "LianSystem"]),
         tests("FaultTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
         tests("DocumentationTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
         tests("SoakTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),

@@ -29,7 +29,7 @@ final class Attempt: Sendable {
     let artifacts: [ArtifactRequest]
     let lease: RunnerLease
     private let plan: AttemptPlan
-    private let facts = Mutex(Outcome())
+    private let facts = Mutex(AttemptFacts())
     private let sampler: UsageSampler
     private let approach = Guarded<RunnerApproach?>(nil)
     /// What on the runner is about to end by itself.
@@ -53,40 +53,6 @@ final class Attempt: Sendable {
             client: plan.client, reporter: reporter)
     }
 
-    /// What an attempt came to; whatever was never reached is nil.
-    struct Outcome: Sendable {
-        var error: LianError?
-        var oom: OOMVerdict?
-        var exitCode: Int?
-        var results: [String: ArtifactOutcome] = [:]
-        var sentBytes: Int?
-        var peaks = UsagePeaks()
-        var timings = Timings()
-        var phase: Phase = .spawn
-        var warnings: [BuildWarning] = []
-
-        var attemptOutcome: AttemptOutcome {
-            switch (oom, error?.code) {
-            case (_?, _): .oom
-            case (nil, nil): .succeeded
-            case (nil, .timeBudgetExceeded?): .timedOut
-            case (nil, .cancelled?): .cancelled
-            default: .failed
-            }
-        }
-    }
-
-    struct ArtifactOutcome: Sendable {
-        var status: ArtifactResult.Status
-        var digest: String?
-        var steps: StepCount?
-        var durationMS: Int?
-        var metadata: JSONValue?
-        var error: LianError?
-        var oom: OOMVerdict?
-        var exitCode: Int?
-    }
-
     private var reporter: any BuildReporter { plan.surroundings.reporter }
     private var timing: Timing { plan.surroundings.timing }
 
@@ -94,7 +60,7 @@ final class Attempt: Sendable {
 
     /// Runs to the end of the builds. The runner is still there afterwards: ending it is the caller's, whatever
     /// happened here.
-    func run() async -> Outcome {
+    func run() async -> AttemptFacts {
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 // Whichever ends first: the work, its time, or the runner under it.

@@ -160,7 +160,9 @@ package final class Build: Sendable {
                 ? sizing.nextTier(in: request.compute.ladder) : nil
             let isLast = next == nil
             surroundings.reporter.report(.attemptEnded(number: number, outcome.attemptOutcome))
-            ledger.withLock { $0.take(attempt, outcome, duration: duration, isRetried: !isLast) }
+            ledger.withLock {
+                $0.take(outcome, ofAttempt: attempt.number, on: sizing, duration: duration, isRetried: !isLast)
+            }
             control.withLock { $0.metadata.merge(outcome.results.compactMapValues(\.metadata)) { $1 } }
             if isLast {
                 ledger.withLock { $0.conclude(outcome, afterAttempt: number) }
@@ -177,7 +179,7 @@ package final class Build: Sendable {
 
     /// Destroy, the connection's end, metrics and the events' last flush, side by side.
     private func tearDown(
-        _ attempt: Attempt, _ outcome: Attempt.Outcome, _ duration: Int, _ plan: AttemptPlan,
+        _ attempt: Attempt, _ outcome: AttemptFacts, _ duration: Int, _ plan: AttemptPlan,
         finishing events: BuildEvents?
     ) async {
         let begun = surroundings.timing.now()
@@ -214,7 +216,7 @@ package final class Build: Sendable {
     }
 
     private func record(
-        _ attempt: Attempt, _ outcome: Attempt.Outcome, duration: Int, _ plan: AttemptPlan, isLast: Bool
+        _ attempt: Attempt, _ outcome: AttemptFacts, duration: Int, _ plan: AttemptPlan, isLast: Bool
     ) async -> BuildWarning? {
         guard let runner = attempt.lease.runner else { return nil }
         let warning = await recordMetrics(attempt, outcome, runner, duration: duration, plan)
@@ -227,7 +229,7 @@ package final class Build: Sendable {
     }
 
     private func recordMetrics(
-        _ attempt: Attempt, _ outcome: Attempt.Outcome, _ runner: RunnerAnswer, duration: Int, _ plan: AttemptPlan
+        _ attempt: Attempt, _ outcome: AttemptFacts, _ runner: RunnerAnswer, duration: Int, _ plan: AttemptPlan
     ) async -> BuildWarning? {
         let metrics = MetricsReport(
             buildID: plan.buildID, attempt: attempt.number, runnerID: runner.runnerID, tier: attempt.sizing.tier,

@@ -30,11 +30,13 @@ extension ResultEnvelope {
         return requested.filter { !settled.contains($0.name) }
     }
 
-    mutating func take(_ attempt: Attempt, _ outcome: Attempt.Outcome, duration: Int, isRetried: Bool) {
-        sizing = attempt.sizing
+    mutating func take(
+        _ outcome: AttemptFacts, ofAttempt number: Int, on sizing: Sizing, duration: Int, isRetried: Bool
+    ) {
+        self.sizing = sizing
         attempts.append(
             AttemptResult(
-                number: attempt.number, tier: attempt.sizing.tier, outcome: outcome.attemptOutcome,
+                number: number, tier: sizing.tier, outcome: outcome.attemptOutcome,
                 exitCode: outcome.exitCode, durationMS: duration,
                 oom: outcome.oom))
         for index in (artifacts ?? []).indices { takeArtifact(index, outcome, isRetried: isRetried) }
@@ -53,7 +55,7 @@ extension ResultEnvelope {
         }
     }
 
-    private mutating func takeArtifact(_ index: Int, _ outcome: Attempt.Outcome, isRetried: Bool) {
+    private mutating func takeArtifact(_ index: Int, _ outcome: AttemptFacts, isRetried: Bool) {
         guard var artifact = artifacts?[index], artifact.status == nil else { return }
         guard let built = outcome.results[artifact.name] else {
             // Never begun, or never ended.
@@ -69,7 +71,7 @@ extension ResultEnvelope {
     }
 
     /// The last attempt decides; what failed for good in the first is not made good by the second.
-    mutating func conclude(_ outcome: Attempt.Outcome, afterAttempt number: Int) {
+    mutating func conclude(_ outcome: AttemptFacts, afterAttempt number: Int) {
         guard var error = outcome.error else {
             if let earlier = self.error { return fail(earlier) }
             status = .succeeded

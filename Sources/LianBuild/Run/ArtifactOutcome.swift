@@ -1,0 +1,13 @@
+import LianModel
+
+/// What the build of one artifact came to.
+struct ArtifactOutcome: Sendable {
+    var status: ArtifactResult.Status
+    var digest: String?
+    var steps: StepCount?
+    var durationMS: Int?
+    var metadata: JSONValue?
+    var error: LianError?
+    var oom: OOMVerdict?
+    var exitCode: Int?
+}
