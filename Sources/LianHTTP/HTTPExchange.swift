@@ -36,6 +36,8 @@ package struct HTTPResponse: Equatable, Sendable {
     /// Names in lower case; of several with one name, the last.
     package let headers: [String: String]
     package let body: [UInt8]
+    /// The wait that Retry-After asks for, as seconds or as a date; zero where it asks for none.
+    package let retryAfter: Duration
 
     /// The most that a body may hold.
     package static let bodyLimit = 1 << 20

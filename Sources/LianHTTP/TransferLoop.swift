@@ -259,7 +259,11 @@ private final class Transfer {
         guard code == CURLE_OK else { return .failure(failure(of: code)) }
         var status = 0
         lian_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
-        return .success(HTTPResponse(status: status, headers: headers, body: body))
+        var seconds: curl_off_t = 0
+        lian_curl_get_offset(handle, CURLINFO_RETRY_AFTER, &seconds)
+        // A number too large to read is a wait too long to make.
+        let retryAfter = Duration.seconds(min(max(0, seconds), curl_off_t(Int32.max)))
+        return .success(HTTPResponse(status: status, headers: headers, body: body, retryAfter: retryAfter))
     }
 
     private func failure(of code: CURLcode) -> HTTPFailure {

@@ -48,22 +48,6 @@ package struct UTCTime: Equatable, Comparable, Sendable {
         else { return nil }
         milliseconds = (seconds - offset * 60) * 1000 + fraction
     }
-
-    /// The date of an HTTP header: `Sun, 06 Nov 1994 08:49:37 GMT`.
-    package init?(httpDate text: String) {
-        let words = text.split(separator: " ")
-        guard words.count == 6, words[5] == "GMT", let day = Int(words[1]), let year = Int(words[3]),
-            let month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-                .firstIndex(of: String(words[2]))
-        else { return nil }
-        var clock = Scanner(String(words[4]))
-        guard let hour = clock.digits(2), clock.take(":"), let minute = clock.digits(2), clock.take(":"),
-            let second = clock.digits(2), clock.isAtEnd,
-            let seconds = secondsSince1970(
-                year: year, month: month + 1, day: day, hour: hour, minute: minute, second: second)
-        else { return nil }
-        milliseconds = seconds * 1000
-    }
 }
 
 private func secondsSince1970(year: Int, month: Int, day: Int, hour: Int, minute: Int, second: Int) -> Int? {

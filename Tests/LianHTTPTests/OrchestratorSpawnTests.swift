@@ -1,3 +1,4 @@
+import Glibc
 import LianHTTP
 import LianModel
 import LianSystem
@@ -94,8 +95,8 @@ private typealias Reply = ScriptedHTTPServer.Reply
         }
     }
 
-    @Test(arguments: ["7": 7000, "Thu, 01 Jan 2026 00:00:09 GMT": 9000, "soon": 199])
-    func retryAfterIsHonoured(header: String, milliseconds: Int) async throws {
+    /// The waits before the second try, in milliseconds.
+    private func waits(retryAfter header: String) async throws -> [Int] {
         try await withOrchestrator { server, client, time in
             server.on(
                 "POST", route,
@@ -103,9 +104,24 @@ private typealias Reply = ScriptedHTTPServer.Reply
                     .failure(503, code: "unavailable", message: "starting", headers: ["Retry-After": header]),
                     .success(201, runnerData()),
                 ])
-            _ = try await client.spawn(spawnRequest, key: spawnKey, until: time.timing.now() + .seconds(300))
-            #expect(time.sleeps.map(\.milliseconds) == [milliseconds])
+            _ = try await client.spawn(spawnRequest, key: spawnKey, until: time.timing.now() + .seconds(7200))
+            return time.sleeps.map(\.milliseconds)
         }
+    }
+
+    @Test(arguments: ["7": 7000, "soon": 199, "Thu, 01 Jan 2015 00:00:09 GMT": 199])
+    func retryAfterIsHonoured(header: String, milliseconds: Int) async throws {
+        #expect(try await waits(retryAfter: header) == [milliseconds])
+    }
+
+    @Test func retryAfterMayBeADate() async throws {
+        var moment = time(nil) + 3600
+        let date = [CChar](unsafeUninitializedCapacity: 64) { buffer, count in
+            count = strftime(buffer.baseAddress, buffer.count, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&moment))
+        }
+        let header = String(decoding: date.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let wait = try #require(try await waits(retryAfter: header).first)
+        #expect((1_800_000...3_600_000).contains(wait))
     }
 
     @Test func aWaitBeyondTheDeadlineIsNotMade() async throws {

@@ -31,11 +31,4 @@ import Testing
             #expect(UTCTime(rfc3339: text)?.milliseconds == seconds * 1000 + 7)
         }
     }
-
-    @Test func readsHTTPDates() {
-        #expect(UTCTime(httpDate: "Sun, 06 Nov 1994 08:49:37 GMT")?.milliseconds == 784_111_777_000)
-        #expect(UTCTime(httpDate: "Sunday, 06-Nov-94 08:49:37 GMT") == nil)
-        #expect(UTCTime(httpDate: "Sun, 31 Feb 1994 08:49:37 GMT") == nil)
-        #expect(UTCTime(httpDate: "soon") == nil)
-    }
 }

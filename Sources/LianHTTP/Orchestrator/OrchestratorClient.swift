@@ -72,9 +72,7 @@ package struct OrchestratorClient: Sendable {
                 }
                 // A gateway that lost its server says nothing of what the server did; 429 and 503 are refusals.
                 if ![429, 503].contains(answer.status) { isFateUnknown = true }
-                asked = answer.response.headers["retry-after"].flatMap {
-                    RetryPolicy.wait(retryAfter: $0, wallClock: timing.wallClock())
-                }
+                asked = answer.response.retryAfter
             case .failure(let failure):
                 isFateUnknown = isFateUnknown || !failure.neverArrived
                 guard RetryPolicy.isTransient(failure) else {

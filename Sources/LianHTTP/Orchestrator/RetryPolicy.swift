@@ -28,13 +28,4 @@ package struct RetryPolicy: Sendable {
         case .tlsFailed, .answerTooLarge, .notHTTP, .requestInvalid, .cancelled: false
         }
     }
-
-    /// The wait that a Retry-After header asks for: seconds, or a date. Nil where it is neither.
-    static func wait(retryAfter text: String, wallClock: Int) -> Duration? {
-        if !text.isEmpty, text.utf8.allSatisfy(Identifier.isDigit) {
-            // A number too large to read is a wait too long to make.
-            return .seconds(min(Int(text) ?? Int(Int32.max), Int(Int32.max)))
-        }
-        return UTCTime(httpDate: text).map { .milliseconds(max(0, $0.milliseconds - wallClock)) }
-    }
 }

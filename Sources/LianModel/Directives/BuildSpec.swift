@@ -18,10 +18,3 @@ package struct BuildSpec: Equatable, Sendable {
 
     package var size: SizeWish { SizeWish(cpu: cpu, memoryGB: memoryGB, timeBudgetMinutes: timeBudgetMinutes) }
 }
-
-/// Between what a runner's size may be asked for.
-package enum SizeBounds {
-    package static let cpu = 1...256
-    package static let memoryGB = 0.5...2048
-    package static let timeBudgetMinutes = 1...1440
-}

@@ -5,7 +5,6 @@ package struct WireSize: Equatable, Sendable {
     package var cpu: Int
     package var memoryMB: Int
 
-    package static let cpuRange = 1...256
     package static let memoryMBRange = 512...2_097_152
 
     package init(tier: String?, cpu: Int, memoryMB: Int) {
@@ -17,7 +16,7 @@ package struct WireSize: Equatable, Sendable {
     package init(_ node: JSONNode) throws(SchemaViolation) {
         var record = try node.record()
         tier = try record.optional("tier", nullable: true)?.string()
-        cpu = try record.required("cpu").integer(in: Self.cpuRange)
+        cpu = try record.required("cpu").integer(in: SizeBounds.cpu)
         memoryMB = try record.required("memory_mb").integer(in: Self.memoryMBRange)
     }
 }
@@ -43,7 +42,6 @@ package struct SpawnRequest: Equatable, Sendable {
     package var labels: [String: String]
 
     package static let attemptRange = 1...2
-    package static let timeBudgetRange = 1...1440
     package static let leaseRange = 10...3600
     package static let maximumPublicKeyLength = 1024
 
@@ -72,7 +70,7 @@ package struct SpawnRequest: Equatable, Sendable {
         buildID = try record.required("build_id").buildID()
         attempt = try record.required("attempt").integer(in: Self.attemptRange)
         size = try WireSize(record.required("size"))
-        timeBudgetMinutes = try record.required("time_budget_minutes").integer(in: Self.timeBudgetRange)
+        timeBudgetMinutes = try record.required("time_budget_minutes").integer(in: SizeBounds.timeBudgetMinutes)
         leaseSeconds = try record.required("lease_seconds").integer(in: Self.leaseRange)
         let key = try record.required("ssh_public_key")
         sshPublicKey = try key.string()

@@ -1,0 +1,6 @@
+/// Between what a runner's size may be asked for.
+package enum SizeBounds {
+    package static let cpu = 1...256
+    package static let memoryGB = 0.5...2048
+    package static let timeBudgetMinutes = 1...1440
+}
