@@ -13,7 +13,14 @@ import Testing
     private static let sources = [
         "Base/Thing.swift": "package struct Thing {}\n",
         "Walk/First/Start.swift": "import Base\n\nstruct Start { let thing: Thing }\n",
-        "Walk/Second/End.swift": "struct End { let start: Start }\n\nextension Start {\n    func finish() -> End { End(start: self) }\n}\n",
+        "Walk/Second/End.swift": """
+        struct End { let start: Start }
+
+        extension Start {
+            func finish() -> End { End(start: self) }
+        }
+
+        """,
         "Walk/All.swift": "func all(_ start: Start) -> End { start.finish() }\n",
     ]
 
@@ -93,7 +100,8 @@ import Testing
         ]
         #expect(
             try await complaints(arrow: wide) == [
-                "adr-008: Base may use Walk and does not: take it out", "Package.swift: Base lists [], adr-008 ['Walk']",
+                "adr-008: Base may use Walk and does not: take it out",
+                "Package.swift: Base lists [], adr-008 ['Walk']",
             ])
     }
 
