@@ -16,6 +16,10 @@ release:
 deb *FLAGS:
     scripts/deb {{ FLAGS }}
 
+# The daily loop: build, and test what needs no program, no root and no network; installs nothing
+check:
+    scripts/check
+
 # Install what is missing, build, run all tests, or those whose names hold NAME
 test NAME="":
     scripts/test {{ NAME }}
@@ -39,6 +43,10 @@ profile FOLDER="":
 # The pictures of the terminal in docs/images, from real builds
 pictures:
     scripts/pictures
+
+# The picture of modules and folders in docs/images, from what ADR-008 allows
+pictures-modules:
+    scripts/pictures-modules
 
 # Generated inputs against the readers of flags, directives and ignore rules; COUNT each
 fuzz COUNT="100000" SEED="1":

@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import LianModel
 import LianSystem
 import LianTestSupport
@@ -13,9 +12,12 @@ private enum BuildKit {
 
 /// What Docker's BuildKit cannot do, for real: with a buildkitd for each runner. These run where BuildKit is installed.
 @Suite(
-    .serialized, .staged(engine: "buildkit"), .enabled(if: geteuid() == 0, "a buildkitd of a runner's own needs root"),
-    .enabled(if: BuildKit.isInstalled, "buildctl, buildkitd and runc are not all on PATH"),
-    .enabled(if: NATSServer.executable != nil, "there is no nats-server"))
+    .serialized, .staged(engine: "buildkit"), .needsRoot,
+    .enabled(
+        if: BuildKit.isInstalled,
+        "buildctl, buildkitd and runc are not all on PATH: PATH=FOLDER:$PATH scripts/test BuildKitTests, with them in FOLDER"
+    ),
+    .needsNATSServer)
 struct BuildKitTests {
     /// Its manifest, where the build went well.
     private func built(

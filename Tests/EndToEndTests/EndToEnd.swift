@@ -7,7 +7,7 @@ import Testing
 @Suite(
     .serialized, .staged,
     .enabled("a Docker engine can be started: root, dockerd and a client") { await DockerEngine.missing() == nil },
-    .enabled(if: NATSServer.executable != nil, "there is no nats-server"))
+    .needsNATSServer)
 enum EndToEnd {}
 
 typealias Scene = BuildScene

@@ -6,7 +6,7 @@ import Testing
 extension EndToEnd {
     /// The pictures of the documentation, of a real build: into the folder that LIAN_PICTURES names, by
     /// scripts/pictures-report.
-    @Suite(.enabled(if: Project.pictures != nil && Browser.executable != nil, "no pictures are wanted"))
+    @Suite(.needsToBeWanted, .needsChromium)
     struct ReportPictures {
         /// Two stages side by side, one of which needs more memory with each second.
         private static let dockerfile = """

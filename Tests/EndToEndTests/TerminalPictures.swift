@@ -3,12 +3,10 @@ import LianModel
 import LianTestSupport
 import Testing
 
-private let picturesFolder = ProcessInfo.processInfo.environment["LIAN_PICTURES"]
-
 extension EndToEnd {
     /// Pictures of real builds for the documentation: `just pictures` draws them into the folder that LIAN_PICTURES
     /// names. Nothing in them is drawn by hand.
-    @Suite(.enabled(if: picturesFolder != nil, "LIAN_PICTURES names no folder"))
+    @Suite(.needsToBeWanted)
     struct TerminalPictures {
         private static let environment = ["TERM": "xterm-256color", "LANG": "C.UTF-8"]
 
@@ -80,7 +78,7 @@ extension EndToEnd {
         }
 
         private func save(_ screen: TerminalScreen, _ name: String) throws {
-            let folder = try #require(picturesFolder)
+            let folder = try #require(Project.pictures).path
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             let drawing = svg(screen)
             #expect(drawing.utf8.count < 30_000)

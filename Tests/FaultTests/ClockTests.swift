@@ -6,7 +6,7 @@ import Testing
 
 extension Faults {
     /// Row 38: somebody sets the clock in the middle of a build. All that waits counts on a clock that nobody can set.
-    @Suite(.realEngine, .enabled(if: FakeClock.library != nil, "there is no libfaketime"))
+    @Suite(.realEngine, .enabled(if: FakeClock.library != nil, "there is no libfaketime: apt-get install libfaketime"))
     struct ClockTests {
         @Test("row 38: the orchestrator's clock steps by a day", arguments: ["+1d", "-1d"])
         func orchestrators(step: String) async throws {

@@ -5,7 +5,7 @@ import Testing
 /// The fault matrix: each row is a test whose name begins with its number, so that scripts/faults can print them as a
 /// table. All drive the real lian-build, mostly against an orchestrator and an engine that are scripts, and always
 /// against a real sshd and a real NATS server.
-@Suite(.staged, .enabled(if: NATSServer.executable != nil, "there is no nats-server"))
+@Suite(.staged, .needsNATSServer)
 enum Faults {}
 
 /// What all cases share.

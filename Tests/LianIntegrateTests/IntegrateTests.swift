@@ -258,7 +258,7 @@ func secret(_ name: String, _ delivery: JSONValue, kind: String = "cred") -> JSO
 
     // MARK: Events
 
-    @Test(.enabled(if: NATSServer.executable != nil, "nats-server is missing"))
+    @Test(.needsNATSServer)
     func theEventIsPublishedBeforeTheAnswer() async throws {
         try await withNATSServer { server in
             let watcher = try await NATSSubscriber(port: server.port)

@@ -25,7 +25,7 @@ private let completed = event(
         steps: StepCount(total: 3, cached: 1), sizing: sizing, timings: Timings()))
 private let failed = event(.failed(code: .buildFailed, phase: .build, status: "failed"))
 
-@Suite(.enabled(if: NATSServer.executable != nil, "nats-server is missing")) struct EventPublisherTests {
+@Suite(.needsNATSServer) struct EventPublisherTests {
     /// A server on which only "lian.acme.build.started" and "…completed" may be published with the known key.
     private let restricted = """
         authorization {

@@ -1,12 +1,11 @@
 import Foundation
-import Glibc
 import LianModel
 import LianSystem
 import LianTestSupport
 import Testing
 
 /// Builds by the engine that is on this machine, through the buildctl on the runner's PATH.
-@Suite(.enabled(if: geteuid() == 0, "a private engine needs root")) struct EngineTests {
+@Suite(.needsRoot) struct EngineTests {
     private static let shell = "SHELL [\"/bin/busybox\", \"sh\", \"-c\"]"
 
     /// Puts a context with busybox and the Dockerfile onto the runner.

@@ -5,7 +5,7 @@ import LianTestSupport
 import Testing
 
 /// The page as a browser sees it.
-@Suite(.serialized, .enabled(if: Browser.executable != nil, "there is no chromium"))
+@Suite(.serialized, .needsChromium)
 struct BrowserTests {
     private static let records: [(name: String, record: BuildRecord)] = [
         ("succeeded", Sample.succeeded()), ("retried", Sample.retried()), ("several", Sample.several()),

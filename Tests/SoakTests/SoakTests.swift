@@ -9,7 +9,7 @@ import Testing
 @Suite(
     .serialized,
     .enabled("a Docker engine can be started: root, dockerd and a client") { await DockerEngine.missing() == nil },
-    .enabled(if: NATSServer.executable != nil, "there is no nats-server"))
+    .needsNATSServer)
 struct SoakTests {
     private let seed: UInt64
     private let count: Int

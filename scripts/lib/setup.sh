@@ -108,14 +108,20 @@ check_swift() {
   esac
 }
 
-# Everything that building and testing need.
-setup() {
+# What building needs.
+setup_build() {
   mkdir -p "$tools/bin"
   check_swift
-  install_debian_packages "${build_packages[@]}" "${runtime_packages[@]}"
-  provide_nickel
-  provide_just
+  install_debian_packages "${build_packages[@]}"
   # sshd, dockerd and other daemons live in sbin, which a user's PATH may lack.
   PATH="$tools/bin:$PATH:/usr/sbin:/sbin"
   export PATH
+}
+
+# Everything that building and testing need.
+setup() {
+  setup_build
+  install_debian_packages "${runtime_packages[@]}"
+  provide_nickel
+  provide_just
 }

@@ -1,0 +1,64 @@
+# Sourced by the scripts: what each suite of tests needs beside what building needs. Words are Debian's packages, but
+# `nickel`, which setup.sh provides. A suite of which `none` is said needs neither a program nor root: `just check` runs
+# just those.
+
+declare -A suite_needs=(
+  [DocumentationTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq iproute2 nickel"
+  [EndToEndTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq chromium nickel"
+  [FaultTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static libfaketime nickel"
+  [FuzzTests]=none
+  [LianBuildKitTests]=none
+  [LianBuildTests]=none
+  [LianCLITests]=none
+  [LianContextTests]=none
+  [LianFlagsTests]="zsh fish groff-base"
+  [LianHTTPTests]=none
+  [LianIntegrateTests]="nats-server openssl nickel"
+  [LianModelTests]=none
+  [LianNATSTests]="nats-server openssl"
+  [LianOrchestratorTests]="openssh-server openssh-client docker-registry docker.io busybox-static"
+  [LianRemoteTests]="openssh-server rsync busybox-static"
+  [LianReportTests]=chromium
+  [LianSSHTests]="openssh-server openssh-client rsync openssl"
+  [LianSystemTests]=none
+  [LintTests]=none
+  [PeerTests]="rsync docker.io busybox-static nickel"
+  [SoakTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static"
+)
+
+# pure_suites: those that need nothing, as one expression for `swift test --filter`.
+pure_suites() {
+  local suite
+  local pure=()
+  for suite in "${!suite_needs[@]}"; do
+    [ "${suite_needs[$suite]}" != none ] || pure+=("$suite")
+  done
+  printf '^(%s)\\.' "$(IFS='|'; printf '%s' "${pure[*]}")"
+}
+
+# suites_of NAME: the suites that hold a test, a type or a file of that name; the whole list where none does, since NAME
+# may be any expression that `swift test --filter` understands.
+suites_of() {
+  local found
+  found=$(grep -rlE --include='*.swift' -- "$1" "$root"/Tests/*Tests 2>/dev/null | sed -E "s|^$root/Tests/([^/]+)/.*|\\1|")
+  found+=$'\n'$(cd "$root/Tests" && printf '%s\n' *Tests | grep -E -- "$1" || true)
+  found=$(printf '%s\n' "$found" | sort -u | sed '/^$/d')
+  [ -n "$found" ] && printf '%s\n' "$found" || printf '%s\n' "${!suite_needs[@]}"
+}
+
+# setup_for SUITE…: what building needs, and what these suites need.
+setup_for() {
+  local suite word
+  local packages=()
+  setup_build
+  for suite in "$@"; do
+    for word in ${suite_needs[$suite]-}; do
+      case $word in
+        none) ;;
+        nickel) provide_nickel ;;
+        *) packages+=("$word") ;;
+      esac
+    done
+  done
+  [ ${#packages[@]} = 0 ] || install_debian_packages "${packages[@]}"
+}
