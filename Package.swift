@@ -13,8 +13,11 @@ func system(_ name: String, pkgConfig: String, debianPackage: String) -> Target 
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([debianPackage])])
 }
 
-func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+/// `embedded` are files that the module carries as they are, each as bytes in `PackageResources`.
+func module(_ name: String, _ dependencies: [Target.Dependency], embedded: [String] = []) -> Target {
+    .target(
+        name: name, dependencies: dependencies, resources: embedded.map { .embedInCode($0) },
+        swiftSettings: swiftSettings)
 }
 
 func executable(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -50,11 +53,11 @@ let package = Package(
         module("LianHTTP", ["CCurl", "LianModel", "LianSystem"]),
         module("LianSSH", ["CCrypto", "CLinux", "CSSH2", "LianModel", "LianSystem"]),
         module("LianContext", ["CLinux", "LianModel", "LianSystem"]),
-        module("LianRemote", ["LianModel", "LianSystem"]),
+        module("LianRemote", ["LianModel", "LianSystem"], embedded: ["Wrapper.sh"]),
         module(
             "LianBuild",
             ["LianBuildKit", "LianContext", "LianHTTP", "LianModel", "LianNATS", "LianRemote", "LianSSH", "LianSystem"]),
-        module("LianReport", ["LianBuildKit", "LianModel"]),
+        module("LianReport", ["LianBuildKit", "LianModel"], embedded: ["Page/page.css"]),
         module("LianOrchestrator", ["CMicrohttpd", "CSQLite", "LianFlags", "LianModel", "LianSystem"]),
         module(
             "LianCLI",

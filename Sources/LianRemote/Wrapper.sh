@@ -1,0 +1,339 @@
+# shellcheck shell=sh
+# Several empty values stand in one line; FIFOs are opened more than once on purpose, to hold them open; `|| fail` and
+# `|| continue` leave, so that what stands before may be a list; lian_wrapper and lian_nonce come from the line that
+# starts this, and a supervisor's own shell expands the first.
+# shellcheck disable=SC1007,SC2015,SC2016,SC2094,SC2154
+# The remote side, as Wrapper.swift sends it; lines that are comments are left out on the way.
+#
+# Input, after the script: a nonce, a verb, and the verb's own fields. A line is read by the shell's `read -r`,
+# which takes one byte at a time from a pipe and so never takes what belongs to rsync; a value is the count of
+# its lines and the lines; a file's bytes are read by one dd of exactly that size.
+#
+# Output: standard output carries a line with the nonce and then raw bytes alone (the log, rsync's stream),
+# standard error the records, each behind the nonce. What a build prints goes to its log and from there to
+# standard output, so it can forge none.
+#
+# A run has three parties. The session is this channel's shell: it follows the log, beats, and passes on what
+# the client says. The supervisor is a session of its own that waits for the command and outlives the channel.
+# The command is a session of its own again, so that its group can be ended as a whole.
+#   control  a FIFO that every session holds open for writing. At its end of file nobody is attached, and the
+#            grace begins; "cancel" comes through it too.
+#   ended    a FIFO that the supervisor alone holds open for writing. Its end of file is the end of the run,
+#            also where the supervisor was killed: no polling, and nobody who waits for ever.
+
+umask 077
+newline='
+'
+say() { printf '%s %s\n' "$nonce" "$*" >&5; }
+fail() { say "E $*"; exit 1; }
+# A request that breaks off is never acted on.
+line() { IFS= read -r line || exit 1; }
+value() {
+  line; count=$line
+  line; value=$line
+  while [ "$count" -gt 1 ]; do line; value=$value$newline$line; count=$((count - 1)); done
+}
+
+# Sets start to what tells this process from a later one of the same number.
+start_of() {
+  start=
+  IFS= read -r start <"/proc/$1/stat" || return 1
+  # The words after the program's name, which may hold anything.
+  # shellcheck disable=SC2086
+  set -- ${start##*) }
+  start=${20}
+}
+
+# Sets found to a counter of a file whose lines are "name number".
+counter() {
+  found=-
+  while read -r key number rest; do
+    [ "$key" = "$1" ] && found=$number && break
+  done <"$2"
+}
+
+# LIAN_CGROUP is a folder or a name below the hierarchies. Sets v2, or memory and cpu for v1.
+find_cgroup() {
+  v2= memory= cpu=
+  [ -n "${LIAN_CGROUP-}" ] || return 0
+  name=${LIAN_CGROUP#/sys/fs/cgroup/}
+  for folder in "$LIAN_CGROUP" "/sys/fs/cgroup/$name"; do
+    [ -r "$folder/memory.events" ] && v2=$folder && return 0
+  done
+  name=/${name#/}
+  for short in "$name" "/${name#/*/}"; do
+    [ -r "/sys/fs/cgroup/memory$short/memory.failcnt" ] && memory=/sys/fs/cgroup/memory$short
+    for folder in "/sys/fs/cgroup/cpuacct$short" "/sys/fs/cgroup/cpu,cpuacct$short"; do
+      [ -r "$folder/cpuacct.usage" ] && cpu=$folder
+    done
+    [ -n "$memory" ] && return 0
+  done
+  return 0
+}
+
+# What the kernel has counted: scope, kills, and for v1 how often the runner's own limit was hit.
+kernel_counts() {
+  if [ -n "$v2" ]; then
+    counter oom_kill "$v2/memory.events"; counts="v2 $found -"
+  elif [ -n "${LIAN_CGROUP-}" ]; then
+    failures=-
+    [ -n "$memory" ] && read -r failures <"$memory/memory.failcnt"
+    counter oom_kill /proc/vmstat; counts="v1 $found $failures"
+  else
+    counter oom_kill /proc/vmstat; counts="machine $found -"
+  fi
+}
+
+# A line of uptime in seconds, CPU used so far in microseconds, bytes of memory in use.
+usage() {
+  read -r uptime rest </proc/uptime
+  if [ -n "$v2" ]; then
+    counter usage_usec "$v2/cpu.stat"; used=$found
+    read -r bytes <"$v2/memory.current"
+    counter inactive_file "$v2/memory.stat"; cached=$found
+  elif [ -n "$memory" ] && [ -n "$cpu" ]; then
+    read -r used <"$cpu/cpuacct.usage"; used=$((used / 1000))
+    read -r bytes <"$memory/memory.usage_in_bytes"
+    counter total_inactive_file "$memory/memory.stat"; cached=$found
+  elif [ -z "${LIAN_CGROUP-}" ]; then
+    # shellcheck disable=SC2034  # what stands between is read to be passed over
+    read -r key user nice system idle waiting irq softirq rest </proc/stat
+    used=$(((user + nice + system + irq + softirq) * 10000)) cached=0
+    while read -r key number rest; do
+      case $key in MemTotal:) bytes=$number ;; MemAvailable:) bytes=$(((bytes - number) * 1024)); break ;; esac
+    done </proc/meminfo
+  else
+    return 1
+  fi
+  printf '%s\n' "$uptime $used $((bytes - ${cached#-}))"
+}
+
+# Makes a folder of ours in memory and sets store to it.
+make_store() {
+  # The runner's own first: it goes with the runner, also where nobody is left to clear it away.
+  for base in "${XDG_RUNTIME_DIR-}" /dev/shm "/run/user/$(id -u)" "$PWD"; do
+    [ -d "$base" ] && [ -w "$base" ] || continue
+    case $(stat -f -c %T "$base") in
+      tmpfs | ramfs) store=$(mktemp -d "$base/lian-XXXXXXXXXXXX") && return 0 ;;
+    esac
+  done
+  return 1
+}
+drop_secrets() {
+  [ -h secrets ] || return 0
+  rm -rf -- "$(readlink secrets)"
+  rm -f secrets
+}
+read_secrets() {
+  line; files=$line
+  [ "$files" -gt 0 ] || return 0
+  make_store || fail no_secret_store
+  # What clears it away finds it by the link.
+  ln -s "$store" secrets || { rmdir "$store"; fail folder; }
+  while [ "$files" -gt 0 ]; do
+    line; file=$line
+    line; size=$line
+    case $file in '' | .* | *[!A-Za-z0-9._-]*) fail request "the secret's file name" ;; esac
+    : >"secrets/$file"
+    [ "$size" -eq 0 ] || dd "bs=$size" count=1 iflag=fullblock "of=secrets/$file"
+    files=$((files - 1))
+  done
+}
+
+# Ends the command: its whole group, politely and then not.
+end_command() {
+  # Once begun it is finished, also where a client comes back meanwhile.
+  trap '' TERM
+  printf '%s\n' "$1" >reason
+  # In its first moment it has no group of its own yet.
+  kill -TERM "-$command" || kill -TERM "$command"
+  tries=0
+  while [ $tries -lt 50 ] && kill -0 "$command"; do sleep 0.1; tries=$((tries + 1)); done
+  kill -KILL "-$command" || kill -KILL "$command"
+}
+# Waits for clients to come and go.
+watch_clients() {
+  while :; do
+    { sleep "$grace"; end_command detached; } &
+    timer=$!
+    exec 6<control
+    kill "$timer"
+    while read -r word <&6; do [ "$word" != cancel ] || end_command cancelled; done
+    exec 6<&-
+  done
+}
+supervise() {
+  trap '' HUP
+  nonce=$lian_nonce
+  unset lian_wrapper lian_role lian_nonce
+  trap drop_secrets EXIT
+  line; grace=$line
+  value; set -- "$value"
+  line; left=$line
+  while [ "$left" -gt 0 ]; do value; set -- "$@" "$value"; left=$((left - 1)); done
+  line; left=$line
+  # shellcheck disable=SC2163  # what is exported is NAME=VALUE
+  while [ "$left" -gt 0 ]; do value; export "$value"; left=$((left - 1)); done
+  read_secrets
+  line; [ "$line" = end ] || fail request "its end"
+  command -v "$1" >/dev/null || fail missing
+  mkfifo control ended || fail folder
+  : >log
+  exec 7<>ended 8>ended 7>&-
+  printf '%s\n' "$nonce" >nonce
+  find_cgroup; kernel_counts; before=$counts
+  # In a shell of its own: no variable of ours may take the place of one of the command's.
+  begun=$(trap - EXIT; usage) || begun='- - -'
+  exec </dev/null >/dev/null 5>&-
+  (trap - HUP EXIT; exec setsid "$@") >>log 2>&1 8>&- &
+  command=$!
+  printf '%s\n' "$command $$" >pids
+  (trap - EXIT; watch_clients) 8>&- &
+  wait "$command"
+  status=$?
+  ended=$(usage) || ended='- - -'
+  kill -KILL "-$command"
+  kernel_counts
+  drop_secrets
+  reason=ended
+  [ ! -e reason ] || read -r reason <reason
+  printf '%s\n' "$status $reason $(wc -c <log) $before $counts $begun $ended" >status
+  # The last act ends every helper of this session's, and itself.
+  kill -KILL "-$$"
+}
+
+# Ends everything this channel started; the run is in sessions of its own.
+leave() {
+  trap '' HUP TERM
+  # A child that is between fork and exec would lose a SIGTERM; its own children end by themselves soon.
+  # shellcheck disable=SC2086  # numbers of processes
+  kill -KILL $helpers
+  kill -TERM 0
+  exit 0
+}
+# A client that cannot be written to is gone; and nobody answers any more for a shell that was killed.
+beat() {
+  trap '' PIPE
+  while sleep "$interval" && kill -0 $$ && say H; do :; done
+  kill -HUP $$
+}
+await_end() {
+  # Held open both ways for a moment: opening for reading alone would wait for a writer.
+  exec 9<>ended 6<ended 9>&-
+  read -r line <&6
+  if read -r line <status; then
+    # No other record may come between a result's bytes.
+    kill -STOP "$beating"
+    say "X $line"
+    if [ -f result ]; then say "R $(wc -c <result)"; cat result >&5; else say R -; fi
+    kill -CONT "$beating"
+  else
+    # The supervisor was killed: what it would have done is left to us.
+    read -r command supervisor <pids && kill -KILL "-$command" "-$supervisor"
+    drop_secrets
+    say X lost
+  fi
+}
+# Follows the run in this folder from the byte given until the client is done with it or gone.
+follow() {
+  helpers=
+  trap leave HUP TERM
+  exec 7<>control
+  # One client at a time: the session of a lost connection may not know yet.
+  if [ -e session ] && read -r older begun <session && start_of "$older" && [ "$start" = "$begun" ]; then
+    kill -KILL "-$older" || kill -KILL "$older"
+  fi
+  start_of $$; printf '%s\n' "$$ $start" >session
+  say S
+  beat </dev/null 7>&- &
+  beating=$!
+  helpers=$beating
+  await_end </dev/null 7>&- &
+  awaiting=$!
+  helpers="$helpers $awaiting"
+  # GNU's waits for inotify and falls back to looking ten times a second; others look every second.
+  quick=
+  tail -s 0.1 -n 0 /dev/null && quick='-s 0.1'
+  # shellcheck disable=SC2086  # an option, or none
+  tail $quick -c "+$(($1 + 1))" -f log </dev/null 7>&- &
+  helpers="$helpers $!"
+  while read -r word; do
+    case $word in
+      cancel) echo cancel >&7 ;;
+      done)
+        wait "$awaiting"
+        drop_secrets
+        cd / && rm -rf -- "$folder"
+        say D
+        break ;;
+    esac
+  done
+  leave
+}
+
+run() {
+  line; interval=$line
+  value; folder=$value
+  [ ! -e "$folder" ] || fail taken
+  mkdir "$folder" || { mkdir -p "${folder%/*}" && mkdir "$folder"; } || fail folder
+  cd "$folder" || fail folder
+  # The supervisor reads the rest of the request itself and says nothing where all is well.
+  answer=$(lian_wrapper=$lian_wrapper lian_role=supervise lian_nonce=$nonce \
+    setsid /bin/sh -c 'eval "$lian_wrapper"' <&3 3<&- 5>&1 &)
+  [ -e nonce ] || {
+    cd / && rm -rf -- "$folder"
+    printf '%s\n' "${answer:-$nonce E setsid}" >&5
+    exit 1
+  }
+  follow 0
+}
+attach() {
+  line; interval=$line
+  value; folder=$value
+  line; offset=$line
+  cd "$folder" && read -r owner <nonce && [ "$owner" = "$nonce" ] || fail gone
+  follow "$offset"
+}
+
+receive() {
+  value; folder=$value
+  line; left=$line
+  set --
+  while [ "$left" -gt 0 ]; do
+    value
+    case $value in [!-]* | *[!A-Za-z0-9.,=_-]*) fail request "rsync's options" ;; esac
+    set -- "$@" "$value"
+    left=$((left - 1))
+  done
+  command -v rsync >/dev/null || fail rsync_missing
+  mkdir -p "$folder" && [ -w "$folder" ] || fail folder
+  exec rsync --server "$@" . "$folder/" 2>&5 3<&- 5>&-
+}
+
+# One line a second.
+sample() {
+  find_cgroup
+  usage || fail cgroup
+  while sleep 1; do usage || exit 0; done
+}
+
+probe() {
+  for program in rsync buildctl; do
+    command -v "$program" >/dev/null || continue
+    version=$("$program" --version)
+    printf '%s\n' "$program ${version%%"$newline"*}"
+  done
+}
+
+[ "${lian_role-}" != supervise ] || supervise
+# Records go to the true standard error; what programs say there is of no use to the client.
+exec 3<&0 5>&2 2>/dev/null
+line; nonce=$line
+# A login shell's rc files may have printed something on either, half a line too.
+printf '%s\n' "$nonce"
+printf '\n' >&5
+line
+case $line in
+  run | attach | receive | sample | probe) "$line" ;;
+  *) fail request "the verb" ;;
+esac
