@@ -1,17 +1,36 @@
-/// The name a person most likely meant, or nil where none is near.
+/// The name a person most likely meant, or nil where none is near: the one with the fewest slips, else the first that
+/// begins with what was typed or that it begins with, else the first that shares all of its words with it.
 package func nearestName(to typed: String, among names: [String]) -> String? {
-    let limit = max(1, min(3, typed.count / 3))
     // A long word cannot be a slip of a short name, and comparing it would cost its square.
-    guard typed.utf8.count <= 64 else { return nil }
+    guard typed.count <= 64 else { return nil }
+    let limit = max(1, min(3, typed.count / 3))
     let ranked = names.map { (name: $0, distance: editDistance(typed, $0)) }
-    guard let best = ranked.min(by: { ($0.distance, $0.name) < ($1.distance, $1.name) }) else { return nil }
-    return best.distance <= limit ? best.name : nil
+    if let best = ranked.min(by: { ($0.distance, $0.name) < ($1.distance, $1.name) }), best.distance <= limit {
+        return best.name
+    }
+    let words = joinedWords(typed)
+    return names.first { isPrefix(words, joinedWords($0)) || isPrefix(joinedWords($0), words) }
+        ?? names.first { isPart(words, joinedWords($0)) || isPart(joinedWords($0), words) }
+}
+
+/// What stands between the letters and digits of a name does not matter: "--memory-gb" and "memory_gb" are alike.
+private func joinedWords(_ name: String) -> String {
+    name.split { !$0.isASCII || !$0.isLetter && !$0.isNumber }.joined(separator: "-")
+}
+
+/// One or two letters begin too many names.
+private func isPrefix(_ part: String, _ whole: String) -> Bool {
+    part.count >= 3 && whole.hasPrefix(part)
+}
+
+private func isPart(_ part: String, _ whole: String) -> Bool {
+    !part.isEmpty && "-\(whole)-".contains("-\(part)-")
 }
 
 /// Damerau's distance with adjacent swaps: "imgae" is one slip away from "image".
 private func editDistance(_ left: String, _ right: String) -> Int {
-    let a = Array(left.utf8)
-    let b = Array(right.utf8)
+    let a = Array(left)
+    let b = Array(right)
     var twoBack: [Int] = []
     var previous = Array(0...b.count)
     for i in 1..<(a.count + 1) {

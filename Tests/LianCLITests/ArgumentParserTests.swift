@@ -35,6 +35,12 @@ import Testing
 
     @Test(arguments: [
         (["--imgae", "x"], "--imgae is not a flag of build; did you mean --image?"),
+        (["--memory", "4"], "--memory is not a flag of build; did you mean --memory-gb?"),
+        (["--time=5"], "--time is not a flag of build; did you mean --time-budget?"),
+        (["--nats", "nats://h"], "--nats is not a flag of build; did you mean --nats-url?"),
+        (["--insecure", "h"], "--insecure is not a flag of build; did you mean --insecure-registry?"),
+        (["--cach", "r"], "--cach is not a flag of build; did you mean --cache-from?"),
+        (["--seed", "s"], "--seed is not a flag of build; did you mean --nats-nkey-seed?"),
         (["--zzzzzz"], "--zzzzzz is not a flag of build"),
         (["--image"], "--image needs a value: --image REF"),
         (["--image", "--ssh-key", "k"], "--image needs a value: --image REF"),

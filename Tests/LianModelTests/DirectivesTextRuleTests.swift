@@ -96,21 +96,31 @@ import Testing
 
 extension DirectivesTextRuleTests {
     @Test func bothSuggestTheSameName() async throws {
-        let known = ["image", "images", "context", "contexts", "name", "tags", "no_cache", "a"]
+        let known = [
+            "image", "images", "context", "contexts", "name", "tags", "no_cache", "a", "memory_gb", "time_budget_min",
+            "build_args", "--nats-url", "--nats-ca",
+        ]
         var random = SplitMix(state: 7)
-        let typed = (0..<40).map { _ in
-            var letters = Array((known.randomElement(using: &random) ?? "").utf8)
-            for _ in 0..<Int.random(in: 0...4, using: &random) {
-                let place = Int.random(in: 0...letters.count, using: &random)
-                switch Int.random(in: 0..<3, using: &random) {
-                case 0: letters.insert(UInt8(ascii: "e"), at: place)
-                case 1 where place + 1 < letters.count: letters.swapAt(place, place + 1)
-                case _ where place < letters.count: letters.remove(at: place)
-                default: letters.append(UInt8(ascii: "x"))
+        let parts = [
+            "memory", "time_budget", "time_budget_minutes", "--nats", "nats", "args", "budget", "image_name", "cache",
+            "cache_policy", "my.tags", "--", "_", "", "no", "mem", "me", "memöry", "memory_gb_é", "e\u{308}_args",
+            "\r\nargs", "conte", "GB", "gb",
+        ]
+        let typed =
+            parts
+            + (0..<40).map { _ in
+                var letters = Array((known.randomElement(using: &random) ?? "").utf8)
+                for _ in 0..<Int.random(in: 0...4, using: &random) {
+                    let place = Int.random(in: 0...letters.count, using: &random)
+                    switch Int.random(in: 0..<3, using: &random) {
+                    case 0: letters.insert(UInt8(ascii: "e"), at: place)
+                    case 1 where place + 1 < letters.count: letters.swapAt(place, place + 1)
+                    case _ where place < letters.count: letters.remove(at: place)
+                    default: letters.append(UInt8(ascii: "x"))
+                    }
                 }
+                return String(decoding: letters, as: UTF8.self)
             }
-            return String(decoding: letters, as: UTF8.self)
-        }
         let answer = try await withTemporaryFolder { folder in
             try Data((["known": known, "typed": typed] as [String: [String]]).json.encodedBytes())
                 .write(to: folder.appending(path: "names.json"))

@@ -63,7 +63,24 @@ import Testing
         #expect(nearestName(to: typed, among: ["image", "--context", "workspace", "name"]) == meant)
     }
 
+    /// What was written is a part of the name that was meant, or holds it.
+    @Test(arguments: [
+        ("--cach", "--cache-from"), ("--nats", "--nats-url"), ("--url", "--nats-url"), ("--ca", "--nats-ca"),
+        ("--memory", "--memory-gb"), ("memory", "--memory-gb"), ("cache_policy", "cache"), ("my-image", "image"),
+        ("time_budget_minutes", "time_budget_min"), ("budget", "time_budget_min"),
+    ])
+    func nearestByItsParts(typed: String, meant: String) {
+        let names = [
+            "image", "cache", "time_budget_min", "--cache-from", "--cache-to", "--memory-gb", "--nats-url", "--nats-ca",
+        ]
+        let known = typed.hasPrefix("--") ? names.filter { $0.hasPrefix("--") } : names
+        #expect(nearestName(to: typed, among: known) == meant)
+    }
+
     @Test func farNamesAreNotSuggested() {
+        for typed in ["-", "--", "__", "im", "mag", "my-im", "a-mage-of"] {
+            #expect(nearestName(to: typed, among: ["images", "--nats-url"]) == nil, "\(typed)")
+        }
         #expect(nearestName(to: "zebra", among: ["image", "name"]) == nil)
         #expect(nearestName(to: "", among: ["image"]) == nil)
         #expect(nearestName(to: String(repeating: "x", count: 100_000), among: ["image"]) == nil)

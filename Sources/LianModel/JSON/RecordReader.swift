@@ -143,7 +143,8 @@ package struct RecordReader {
     /// Refuses every field that nobody asked for, with the nearest name there is.
     package func close() throws(SchemaViolation) {
         guard let unknown = members.keys.sorted().first(where: { !known.contains($0) }) else { return }
-        let nearest = nearestName(to: unknown, among: known)
+        // In the order in which the schemas see them, so that both name the same one.
+        let nearest = nearestName(to: unknown, among: known.sorted())
         let hint = nearest.map { "; did you mean '\($0)'?" } ?? ""
         throw SchemaViolation(
             path: JSONNode(.null, path: path).childPath(unknown), rule: "is not a field of this record\(hint)")
