@@ -90,6 +90,10 @@ import Testing
             flags: ["--cache-to", ci], whole: ["cache": ["mode": session, "disposition": "discard"]],
             warning: "--cache-to is not used: the directives write cache.disposition"),
         Meeting(
+            flags: ["--cache-from", "reg.example/x:1", "--cache-to", ci],
+            whole: ["cache": ["mode": ["kind": "ci"], "import": [], "export": []]]),
+        Meeting(flags: ["--platforms", "linux/arm64"], artifact: ["platforms": []]),
+        Meeting(
             flags: ["--actor", "ada"], whole: ["cache": ["mode": session]],
             warning: "--actor is not used: the directives write cache.mode"),
         Meeting(flags: ["--actor", "mei"], whole: ["cache": ["mode": session]]),

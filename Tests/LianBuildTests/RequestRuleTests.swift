@@ -264,6 +264,25 @@ import Testing
         }
     }
 
+    @Test func anEmptyListIsTheSameAsNone() async throws {
+        try await withRequestFixture { fixture in
+            for mode: JSONValue in [
+                ["kind": "ci"], ["kind": "session", "actor": ["id": "ada", "kind": "human"]],
+            ] {
+                let bare = try fixture.artifact(directives: directives(whole: ["cache": ["mode": mode]]))
+                let empty: JSONValue = ["mode": mode, "import": [], "export": []]
+                let artifact = try fixture.artifact(directives: directives(whole: ["cache": empty]))
+                #expect(artifact.cacheFrom == bare.cacheFrom && !bare.cacheFrom.isEmpty)
+                #expect(artifact.cacheTo == bare.cacheTo && !bare.cacheTo.isEmpty)
+                let flags = ["--cache-from", "reg.example/x:1", "--cache-to", bare.cacheTo[0]]
+                let given = try fixture.artifact(flags, directives: directives(whole: ["cache": empty]))
+                #expect(given.cacheFrom == ["reg.example/x:1"])
+            }
+            let arm = try fixture.artifact(["--platforms", "linux/arm64"], directives: directives(["platforms": []]))
+            #expect(arm.platforms == ["linux/arm64"])
+        }
+    }
+
     @Test func buildArgumentsWithoutAValueAreTheEnvironments() async throws {
         try await withRequestFixture { fixture in
             let request = try fixture.build(

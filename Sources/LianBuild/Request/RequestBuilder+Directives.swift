@@ -21,9 +21,6 @@ extension RequestBuilder {
         if directives.artifacts.count > 1 { try refuseFlagsOfOneArtifact() }
         lost(options.workspace, to: "workspace", written: directives.workspace)
         let registry = try registry(directives.registry, paths)
-        if directives.cache?.disposition == .discard, !options.cacheTo.isEmpty {
-            warnOverridden("--cache-to", "cache.disposition")
-        }
         let owner = try owner(directives.cache)
         let layers = CacheLayers(
             registry: registry.endpoint, namespace: registry.namespace, workspace: directives.workspace, owner: owner)
@@ -117,12 +114,13 @@ extension RequestBuilder {
         return written
     }
 
-    /// To discard is to read only, whatever a flag would add.
+    /// To discard is to write nothing, whatever a flag would add.
     private mutating func exports(_ policy: CachePolicy?) throws -> [String]? {
         guard policy?.disposition == .discard else {
             return try chosen(policy?.exportTo, options.cacheTo, "--cache-to", "cache.export")
         }
-        return policy?.exportTo?.map(\.description) ?? []
+        if try cacheFlag(options.cacheTo, "--cache-to") != nil { warnOverridden("--cache-to", "cache.disposition") }
+        return []
     }
 
     private mutating func owner(_ policy: CachePolicy?) throws -> CacheOwner {

@@ -31,7 +31,9 @@ package struct BuildArtifact: Equatable, Sendable {
             try record.optional("tags")?.list { (item) throws(SchemaViolation) in
                 try item.taggedReference()
             } ?? []
-        platforms = try record.optional("platforms")?.list(of: .platform)
+        platforms = try record.optional("platforms")?.filledList { (item) throws(SchemaViolation) in
+            try item.text(.platform)
+        }
         buildArguments =
             try record.optional("build_args")?.secret().dictionary(names: .variableName) {
                 (value) throws(SchemaViolation) in try value.text(.value)

@@ -18,14 +18,18 @@ package struct CachePolicy: Equatable, Sendable {
     package init(_ node: JSONNode) throws(SchemaViolation) {
         var record = try node.record()
         mode = try BuildMode(record.required("mode"))
-        importFrom = try record.optional("import")?.list { (item) throws(SchemaViolation) in
+        importFrom = try record.optional("import")?.filledList { (item) throws(SchemaViolation) in
             try item.pinnedReference()
         }
-        exportTo = try record.optional("export")?.list { (item) throws(SchemaViolation) in
+        exportTo = try record.optional("export")?.filledList { (item) throws(SchemaViolation) in
             try item.taggedReference()
         }
         disposition = try record.optional("disposition")?.choice(of: SessionCacheDisposition.self)
         try record.close()
+        if disposition == .discard, exportTo != nil {
+            throw SchemaViolation(
+                path: node.path, rule: "export must be left out where disposition is discard, which writes nothing")
+        }
     }
 }
 

@@ -29,6 +29,14 @@ extension JSONNode {
         try list { (item) throws(SchemaViolation) in try item.text(rule) }
     }
 
+    /// An empty list is the same as none.
+    package func filledList<Item>(
+        _ read: (JSONNode) throws(SchemaViolation) -> Item
+    ) throws(SchemaViolation) -> [Item]? {
+        let items = try list(read)
+        return items.isEmpty ? nil : items
+    }
+
     /// A record with free keys.
     package func dictionary<Item>(
         names rule: TextRule, _ read: (JSONNode) throws(SchemaViolation) -> Item
