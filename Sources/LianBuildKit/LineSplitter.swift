@@ -1,9 +1,10 @@
 import LianModel
 
-/// Cuts a stream into lines, however it is cut into pieces. A line keeps its first bytes up to the limit; what is
-/// over it is dropped, so memory stays bounded.
+/// Cuts a stream into lines, however it is cut into pieces. A line keeps its first bytes up to the limit; how many are
+/// over it stands in their place, so memory stays bounded.
 package struct LineSplitter: Sendable {
     private var partial: [UInt8] = []
+    private var left = 0
     private let limit: Int
 
     package init(limit: Int) {
@@ -14,12 +15,11 @@ package struct LineSplitter: Sendable {
     package mutating func feed(_ bytes: [UInt8], line: (ArraySlice<UInt8>) -> Void) {
         var rest = bytes[...]
         while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-            if partial.isEmpty {
-                line(rest[..<end].prefix(limit))
+            if partial.isEmpty, end - rest.startIndex <= limit {
+                line(rest[..<end])
             } else {
                 hold(rest[..<end])
-                line(partial[...])
-                partial.removeAll(keepingCapacity: partial.count < 1 << 16)
+                giveHeld(line)
             }
             rest = rest[(end + 1)...]
         }
@@ -28,11 +28,20 @@ package struct LineSplitter: Sendable {
 
     /// The last line, where no newline ends it.
     package mutating func finish(line: (ArraySlice<UInt8>) -> Void) {
-        if !partial.isEmpty { line(partial[...]) }
+        if !partial.isEmpty { giveHeld(line) }
         partial = []
     }
 
     private mutating func hold(_ bytes: ArraySlice<UInt8>) {
-        partial += bytes.prefix(max(0, limit - partial.count))
+        let kept = bytes.prefix(max(0, limit - partial.count))
+        partial += kept
+        left += bytes.count - kept.count
+    }
+
+    private mutating func giveHeld(_ line: (ArraySlice<UInt8>) -> Void) {
+        if left > 0 { partial += " … \(left) bytes more".utf8 }
+        left = 0
+        line(partial[...])
+        partial.removeAll(keepingCapacity: partial.count < 1 << 16)
     }
 }

@@ -22,7 +22,8 @@ extension Faults {
             case manyLines, oneLine
         }
 
-        /// A gigabyte with LIAN_LONG_FAULTS; a line of its own length is shown to its fourth megabyte.
+        /// A gigabyte with LIAN_LONG_FAULTS; a line of its own length is shown to its fourth megabyte, and how much
+        /// more of it there was.
         @Test("row 22: a log of a gigabyte in bounded memory", arguments: Shape.allCases)
         func longLog(_ shape: Shape) async throws {
             let bytes = areLong ? 1 << 30 : 16 << 20
@@ -36,6 +37,7 @@ extension Faults {
                 let build = try await scene.build()
                 #expect(build.status == 0, "\(build.story.suffix(2000))")
                 #expect(build.errorText.utf8.count > (shape == .manyLines ? bytes : 4 << 20))
+                #expect(shape == .manyLines || build.errorText.contains("x … \(bytes - 4 << 20) bytes more\n"))
                 // A third of this is the program itself; of a line it holds four megabytes, more than once.
                 let bound = (shape == .manyLines ? 48 : 60) << 20
                 #expect(scene.peakMemory > 0 && scene.peakMemory < bound, "\(scene.peakMemory)")

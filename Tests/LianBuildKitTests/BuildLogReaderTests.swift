@@ -288,6 +288,22 @@ private func read(_ text: String, piece: Int = 7) -> (reader: BuildLogReader, sh
         #expect(reader.buildFailure.lastLines.last == "line 2999")
     }
 
+    /// In whichever pieces it comes.
+    @Test func whatIsCutFromALongLineIsSaid() {
+        let limit = 4 << 20
+        let line = [UInt8](repeating: UInt8(ascii: "x"), count: limit)
+        for pieces in [[line + Array("yy\nz\n".utf8)], [line, Array("y".utf8), Array("y\nz\n".utf8)]] {
+            var reader = BuildLogReader()
+            let shown = pieces.flatMap { reader.read($0) } + reader.finish()
+            #expect(shown.count == limit + " … 2 bytes more\nz\n".utf8.count)
+            #expect(String(decoding: shown.suffix(30), as: UTF8.self).hasSuffix("xx … 2 bytes more\nz\n"))
+        }
+        var reader = BuildLogReader()
+        #expect(reader.read(line + Array("\n".utf8)).count == limit + 1)
+        #expect(reader.read(line + line).isEmpty)
+        #expect(String(decoding: reader.finish().suffix(40), as: UTF8.self).hasSuffix("x … \(limit) bytes more\n"))
+    }
+
     @Test func trailerWithoutEndHidesNothingForLong() {
         let quoted = "------\n" + String(repeating: "0.1 Killed\n", count: 200)
         #expect(read(quoted + "error: exit code: 137\n").reader.signs.exit137)
