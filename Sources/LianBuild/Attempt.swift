@@ -186,7 +186,7 @@ final class Attempt: Sendable {
         let losesStages =
             !engine.cachesAllStages
             && artifacts.contains { artifact in
-                !artifact.cacheTo.isEmpty && artifact.dockerfileImages?.hasSeveralStages == true
+                !artifact.cacheTo.isEmpty && artifact.dockerfileImages?.copiesFromStages(for: artifact.target) == true
             }
         if losesStages {
             warn("cache_last_stage_only", "the runner's engine keeps the cache of the last stage alone")

@@ -18,7 +18,12 @@ package struct DockerfileImages: Sendable {
 
     private struct Stage {
         var name: String?
-        var sources: [Source]
+        /// What it starts from; nil where that is nothing, or not known.
+        var base: Source?
+        /// What it copies from, or mounts.
+        var copied: [Source] = []
+
+        var sources: [Source] { [base].compactMap { $0 } + copied }
     }
 
     private enum Source {
@@ -38,26 +43,31 @@ package struct DockerfileImages: Sendable {
         }
         self.contexts = contexts
         scope = GlobalArguments(given: arguments)
-        var heredocs: [String] = []
         for (text, _) in lines.instructions {
-            if let end = heredocs.first {
-                if text == end { heredocs.removeFirst() }
-                continue
-            }
             let words = text.split(separator: " ").map(String.init)
             let rest = Array(words.dropFirst())
             switch words.first {
             case "ARG": if stages.isEmpty { scope.declare(rest) }
             case "FROM": begin(rest)
             case "COPY", "ADD", "RUN":
-                if !stages.isEmpty { stages[stages.count - 1].sources += rest.compactMap(copied) }
-                heredocs = rest.compactMap(heredocEnd)
+                if !stages.isEmpty { stages[stages.count - 1].copied += rest.compactMap(copied) }
             default: break
             }
         }
     }
 
-    package var hasSeveralStages: Bool { stages.count > 1 }
+    /// Whether the target, or else the last stage, takes from stages whose layers are not its own: other than those that
+    /// it starts from.
+    package func copiesFromStages(for target: String?) -> Bool {
+        var chain: Set<Int> = []
+        var copied: Set<Int> = []
+        var next = start(of: target)
+        while let index = next, stages.indices.contains(index), chain.insert(index).inserted {
+            for case .stage(let other) in stages[index].copied { copied.insert(other) }
+            next = if case .stage(let base)? = stages[index].base { base } else { nil }
+        }
+        return !copied.isSubset(of: chain)
+    }
 
     /// Those of all stages.
     package var all: [Image] {
@@ -68,7 +78,7 @@ package struct DockerfileImages: Sendable {
     package func needed(for target: String?) -> [Image] {
         var found: [Source] = []
         var seen: Set<Int> = []
-        var open = [target.map { index(of: $0) ?? Int($0) } ?? stages.count - 1].compactMap { $0 }
+        var open = [start(of: target)].compactMap { $0 }
         while let index = open.popLast() {
             guard stages.indices.contains(index), seen.insert(index).inserted else { continue }
             for source in stages[index].sources {
@@ -76,6 +86,11 @@ package struct DockerfileImages: Sendable {
             }
         }
         return unique(found)
+    }
+
+    /// The stage that the target is, or else the last one.
+    private func start(of target: String?) -> Int? {
+        target.map { index(of: $0) ?? Int($0) } ?? stages.count - 1
     }
 
     private func unique(_ sources: [Source]) -> [Image] {
@@ -91,9 +106,9 @@ package struct DockerfileImages: Sendable {
         let flags = words.prefix { $0.hasPrefix("--") }
         let rest = words.dropFirst(flags.count)
         let hasName = rest.count == 3 && rest.dropFirst().first?.uppercased() == "AS"
-        var stage = Stage(name: hasName ? rest.last?.lowercased() : nil, sources: [])
+        var stage = Stage(name: hasName ? rest.last?.lowercased() : nil)
         if let base = rest.first.flatMap(scope.expand), base != "scratch", let platform = platform(flags) {
-            stage.sources = [source(base, platform)].compactMap { $0 }
+            stage.base = source(base, platform)
         }
         stages.append(stage)
     }
@@ -188,14 +203,6 @@ private struct GlobalArguments {
 
 private func value(of flag: String, in word: String) -> String? {
     word.hasPrefix(flag) ? String(word.dropFirst(flag.count)) : nil
-}
-
-/// What ends the heredoc that a word begins, `<<EOF`, as the lines of a Dockerfile are read.
-private func heredocEnd(_ word: String) -> String? {
-    let rest = word.drop(while: \.isNumber)
-    guard rest.hasPrefix("<<"), !rest.hasPrefix("<<<") else { return nil }
-    let name = rest.dropFirst(2).drop { $0 == "-" }.filter { $0 != "\"" && $0 != "'" }
-    return name.isEmpty ? nil : name.uppercased()
 }
 
 /// The registry that Docker would ask for an image: the first segment where it looks like a host, else Docker Hub.

@@ -1,6 +1,4 @@
-import LianModel
-
-/// A Dockerfile's instructions and where they stand.
+/// A Dockerfile's instructions and where they stand. What stands in a heredoc is none.
 package struct DockerfileLines: Sendable {
     private let lines: [Substring]
     /// The instruction on one line, its name in capitals and one space between its words; and the line on which it
@@ -12,7 +10,12 @@ package struct DockerfileLines: Sendable {
         lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
         let escape = directive("escape").flatMap(\.last) ?? "\\"
         var begun: (text: String, line: Int)?
+        var heredocs: [Heredoc] = []
         for (index, line) in lines.enumerated() {
+            if let heredoc = heredocs.first {
+                if heredoc.ends(at: line) { heredocs.removeFirst() }
+                continue
+            }
             let content = line.drop { $0 == " " || $0 == "\t" }
             if content.isEmpty || content.hasPrefix("#") { continue }
             let (before, number) = begun ?? ("", index + 1)
@@ -20,7 +23,10 @@ package struct DockerfileLines: Sendable {
             let goesOn = line[kept] == escape
             let text = before + (goesOn ? line[..<kept] : line)
             begun = goesOn ? (text, number) : nil
-            if !goesOn { instructions.append((normalized(text), number)) }
+            if !goesOn {
+                instructions.append((normalized(text), number))
+                heredocs = Heredoc.all(in: normalized(text))
+            }
         }
         if let begun { instructions.append((normalized(begun.text), begun.line)) }
     }
@@ -46,6 +52,31 @@ package struct DockerfileLines: Sendable {
             if setting.lowercased().hasPrefix("\(name)=") { return String(setting.dropFirst(name.count + 1)) }
         }
         return nil
+    }
+}
+
+/// What a word like `<<EOF`, `<<-"EOF"` or `3<<EOF` begins.
+private struct Heredoc {
+    private let name: String
+    /// Tabs before its end do not count.
+    private let dropsTabs: Bool
+
+    static func all(in instruction: String) -> [Heredoc] {
+        let words = instruction.split(separator: " ")
+        guard let first = words.first, ["COPY", "ADD", "RUN"].contains(first) else { return [] }
+        return words.dropFirst().compactMap(Heredoc.init)
+    }
+
+    private init?(_ word: Substring) {
+        let rest = word.drop(while: \.isNumber)
+        guard rest.hasPrefix("<<") else { return nil }
+        dropsTabs = rest.hasPrefix("<<-")
+        name = rest.dropFirst(dropsTabs ? 3 : 2).filter { $0 != "\"" && $0 != "'" }
+        guard !name.isEmpty, !name.contains("<") else { return nil }
+    }
+
+    func ends(at line: Substring) -> Bool {
+        (dropsTabs ? line.drop { $0 == "\t" } : line) == name
     }
 }
 

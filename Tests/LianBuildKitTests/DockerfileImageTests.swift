@@ -97,10 +97,37 @@ import Testing
             RUN cat <<<word
             COPY --from=f <<end /g
             FROM h
+            # a line of it, which does not go on: \\
             end
             COPY --from=i /j /j
+            RUN <<last
+            Last
+             last
+            FROM k
+            last
+            COPY --from=l /m /m
             """
-        #expect(needed(dockerfile) == ["a", "f", "i"])
+        #expect(needed(dockerfile) == ["a", "f", "i", "l"])
+    }
+
+    /// Where the cache is that of the image's own layers, those of a stage that is copied from are lost.
+    @Test(
+        arguments: [
+            ("FROM x", nil, false), ("FROM x AS y", nil, false), ("ARG V=1\nFROM x:$V\nRUN make", nil, false),
+            ("# FROM a AS b\nFROM x\n# COPY --from=0 / /\nCOPY a /a", nil, false),
+            ("FROM x AS y\nFROM y\nRUN make", nil, false),
+            ("FROM x AS y\nFROM y AS z\nCOPY --from=y /a /b", nil, false),
+            ("FROM x\nRUN <<EOF\nFROM y\nCOPY --from=0 / /\nEOF\nCOPY a /a", nil, false),
+            ("FROM x\nCOPY --from=reg.example/tool:1 /t /t", nil, false),
+            ("FROM x AS y\nRUN make\nFROM z", nil, false), ("FROM x AS y\nFROM z\nCOPY --from=y /a /b", "y", false),
+            ("FROM x AS y\nFROM z\nCOPY --from=y /a /b", nil, true), ("FROM x\nFROM z\nCOPY --from=0 /a /b", nil, true),
+            ("FROM x AS y\nFROM z\nRUN --mount=from=y,target=/y make", nil, true),
+            ("FROM x AS y\nFROM z AS v\nADD --from=y /a /b\nFROM v", nil, true),
+            ("FROM x AS y\nFROM z AS v\nADD --from=y /a /b\nFROM v", "V", true), ("", nil, false),
+            ("FROM x", "y", false),
+        ] as [(String, String?, Bool)])
+    func copiesFromStages(dockerfile: String, target: String?, isSo: Bool) {
+        #expect(DockerfileImages(dockerfile).copiesFromStages(for: target) == isSo)
     }
 
     @Test func platforms() {
