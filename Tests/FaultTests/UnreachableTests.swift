@@ -8,10 +8,11 @@ extension Faults {
         @Test("row 01: the orchestrator refuses connections") func refusal() async throws {
             try await withScene { scene in
                 let nowhere = "http://127.0.0.1:\(try freePort())"
-                let build = try await scene.build(
-                    ["--spawn-timeout", "2"], environment: ["ORCHESTRATOR_URL": nowhere])
+                let build = try await scene.build(environment: ["ORCHESTRATOR_URL": nowhere])
                 expectNothingCame(of: build)
                 #expect(build.hint.contains("lian-orchestrator"))
+                // Nobody waits without a word.
+                #expect(build.errorText.contains("; asking again\n"))
             }
         }
 

@@ -207,32 +207,43 @@ private typealias Reply = ScriptedHTTPServer.Reply
         }
     }
 
-    @Test func anAbsentOrchestratorIsGivenSomePatience() async throws {
+    /// Who waits without a word, for an orchestrator that was not started, would wait long.
+    @Test(arguments: ["127.0.0.1", "localhost"])
+    func anOrchestratorThatIsNotThereIsTriedTwiceOnThisMachine(host: String) async throws {
         let listener = try LoopbackListener { _, _ in }
         listener.stop()
-        let time = SkippedTime()
-        let client = try OrchestratorClient(
-            server: HTTPURL("http://127.0.0.1:\(listener.port)"), token: nil, http: HTTPClient(), timing: time.timing)
-        let failure = await #expect(throws: SpawnFailure.self) {
-            try await client.spawn(spawnRequest, key: spawnKey, until: time.timing.now() + .seconds(300))
-        }
-        #expect(failure?.error.code == .orchestratorUnreachable)
-        #expect(failure?.error.hint.contains("lian-orchestrator") == true)
-        #expect(failure?.mayHaveSpawned == false)
-        let total = time.sleeps.reduce(.zero, +)
-        #expect(total >= .seconds(5) && total < .seconds(20))
+        let (failure, reasons, time) = try await spawnFailure(at: "http://\(host):\(listener.port)")
+        #expect(failure.error.code == .orchestratorUnreachable)
+        #expect(failure.error.hint.contains("lian-orchestrator"))
+        #expect(!failure.mayHaveSpawned)
+        #expect(time.sleeps.count == 1 && time.sleeps.reduce(.zero, +) < .seconds(2))
+        #expect(reasons.count == 1 && reasons[0].contains("no connection can be made"))
     }
 
-    @Test func namesThatCannotBeResolvedAreTold() async throws {
+    @Test func namesThatCannotBeResolvedAreGivenSomePatience() async throws {
+        let (failure, reasons, time) = try await spawnFailure(at: "http://no-such-host.invalid:9011")
+        #expect(failure.error.code == .orchestratorUnreachable)
+        #expect(failure.error.message.contains("cannot be resolved"))
+        #expect(!failure.mayHaveSpawned)
+        let total = time.sleeps.reduce(.zero, +)
+        #expect(total >= .seconds(5) && total < .seconds(20))
+        #expect(reasons.count == 1)
+    }
+
+    /// Of an orchestrator that is not there.
+    private func spawnFailure(
+        at url: String
+    ) async throws -> (failure: SpawnFailure, reasons: [String], time: SkippedTime) {
         let time = SkippedTime()
         let client = try OrchestratorClient(
-            server: HTTPURL("http://no-such-host.invalid:9011"), token: nil, http: HTTPClient(), timing: time.timing)
+            server: HTTPURL(url), token: nil, http: HTTPClient(), timing: time.timing)
+        let reasons = Mutex<[String]>([])
         let failure = await #expect(throws: SpawnFailure.self) {
-            try await client.spawn(spawnRequest, key: spawnKey, until: time.timing.now() + .seconds(300))
+            try await client.spawn(spawnRequest, key: spawnKey, until: time.timing.now() + .seconds(300)) { reason in
+                reasons.withLock { $0.append(reason) }
+            }
         }
-        #expect(failure?.error.code == .orchestratorUnreachable)
-        #expect(failure?.error.message.contains("cannot be resolved") == true)
-        #expect(failure?.mayHaveSpawned == false)
+        return (try #require(failure), reasons.withLock { $0 }, time)
     }
 
     @Test(arguments: [

@@ -63,6 +63,7 @@ package struct OrchestratorClient: Sendable {
             }
             let start = timing.now()
             var asked: Duration?
+            var isRefusedHere = false
             let answer = await send(call, within: min(call.timeout, max(.milliseconds(1), deadline - start)))
             switch answer {
             case .success(let answer):
@@ -81,14 +82,21 @@ package struct OrchestratorClient: Sendable {
                 if failure.neverArrived {
                     let since = unreachableSince ?? start
                     unreachableSince = since
-                    if let patience = call.patience, timing.now() - since >= patience {
-                        return Attempted(answer: answer, isFateUnknown: isFateUnknown)
+                    if let patience = call.patience {
+                        isRefusedHere = failure.kind == .connectFailed && server.isLoopback
+                        let limit = isRefusedHere ? min(patience, policy.pauseWhereRefusedHere) : patience
+                        if timing.now() - since >= limit {
+                            return Attempted(answer: answer, isFateUnknown: isFateUnknown)
+                        }
                     }
                 } else {
                     unreachableSince = nil
                 }
             }
-            let pause = max(asked ?? .zero, policy.pause(beforeRetry: retries, random: timing.random()))
+            let pause =
+                isRefusedHere
+                ? policy.pauseWhereRefusedHere
+                : max(asked ?? .zero, policy.pause(beforeRetry: retries, random: timing.random()))
             retries += 1
             guard timing.now() + pause + Self.shortestTry < deadline else {
                 return Attempted(answer: answer, isFateUnknown: isFateUnknown)

@@ -10,6 +10,10 @@ package struct RetryPolicy: Sendable {
     /// for its restart, and not the whole of a spawn's deadline.
     package var patienceWhereUnreachable: Duration = .seconds(10)
 
+    /// On this machine a refused connection is no outage of the network: nobody listens. It is tried just once more,
+    /// after this pause, for an orchestrator that was started at the same time.
+    package var pauseWhereRefusedHere: Duration = .milliseconds(1500)
+
     package init() {}
 
     func pause(beforeRetry retry: Int, random: Double) -> Duration {
