@@ -28,6 +28,8 @@ package final class Build: Sendable {
 
     /// What a second signal leaves for destroying the runner.
     private static let hurriedDestroy: Duration = .seconds(2)
+    /// How much longer than destroying the runner it may take to record metrics and to ask for history.
+    private static let metricsBeyondDestroy: Duration = .seconds(5)
 
     package init(options: BuildOptions, surroundings: Surroundings) {
         self.options = options
@@ -187,7 +189,13 @@ package final class Build: Sendable {
             .started(.teardown, "destroying \(attempt.lease.runner?.runnerID ?? "the runner")"))
         let destroying = Task { await attempt.lease.destroy() }
         async let closed: Void = attempt.close()
-        async let metrics = record(attempt, outcome, duration: duration, plan, isLast: events != nil)
+        let isLast = events != nil
+        async let metrics = cancelling(after: { [timing = surroundings.timing] in
+            _ = await destroying.value
+            try? await timing.sleep(Self.metricsBeyondDestroy)
+        }) { [self] in
+            await record(attempt, outcome, duration: duration, plan, isLast: isLast)
+        }
         async let published = events?.finish { [timing = surroundings.timing] in
             // Ends with destroy or after one second, whichever is later.
             try? await timing.sleep(.seconds(1))
@@ -223,7 +231,7 @@ package final class Build: Sendable {
         // History with this build in it; only a report tells of it.
         if isLast, options.report != nil {
             let next = await HistorySource(client: plan.client).nextSize(for: plan.resolution.request)
-            control.withLock { $0.findings.nextSize = next }
+            control.withLock { $0.findings.nextSize = Task.isCancelled ? .unknown(reason: Self.tooLate) : next }
         }
         return warning
     }
@@ -242,12 +250,15 @@ package final class Build: Sendable {
             if case .served = answer { return nil }
             problem = "the orchestrator keeps no metrics"
         } catch {
-            problem = error.message
+            problem = Task.isCancelled ? Self.tooLate : error.message
         }
         let warning = BuildWarning("metrics_not_recorded", problem)
         surroundings.reporter.report(.warning(warning))
         return warning
     }
+
+    private static let tooLate =
+        "the orchestrator did not answer within \(metricsBeyondDestroy.components.seconds) s of the runner's end"
 
     /// As buildx writes it: one image's metadata as it is, several by their names.
     private func writeMetadata(_ request: BuildRequest) {

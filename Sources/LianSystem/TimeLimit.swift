@@ -18,3 +18,16 @@ package func withinLimit<Value: Sendable>(
     }
     return try await first.value()
 }
+
+/// What the body gives, which is cancelled when `limit` returns first: for a body that soon ends then.
+package func cancelling<Value: Sendable>(
+    after limit: @escaping @Sendable () async -> Void, _ body: @escaping @Sendable () async -> Value
+) async -> Value {
+    let work = Task { await body() }
+    let timer = Task {
+        await limit()
+        work.cancel()
+    }
+    defer { timer.cancel() }
+    return await work.value
+}

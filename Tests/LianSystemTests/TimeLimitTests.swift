@@ -28,4 +28,11 @@ import Testing
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
     }
+
+    @Test func bodyIsCancelledWhenItsTimeIsUp() async {
+        let isCut = await cancelling(after: {}) { (try? await Task.sleep(for: .seconds(600))) == nil }
+        #expect(isCut)
+        let value = await cancelling(after: { try? await Task.sleep(for: .seconds(600)) }) { Task.isCancelled ? 0 : 7 }
+        #expect(value == 7)
+    }
 }
