@@ -84,7 +84,7 @@ let package = Package(
         tests("LianSystemTests", ["LianSystem", "LianModel", "lian-rsh"]),
         tests(
             "LianBuildTests",
-            ["LianBuild", "LianCLI", "LianContext", "LianFlags", "LianModel", "LianSystem", "lian-rsh"]),
+            ["LianBuild", "LianCLI", "LianContext", "LianFlags", "LianModel", "LianNATS", "LianSystem", "lian-rsh"]),
         tests(
             "LianCLITests",
             [

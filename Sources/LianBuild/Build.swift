@@ -196,11 +196,7 @@ package final class Build: Sendable {
         }) { [self] in
             await record(attempt, outcome, duration: duration, plan, isLast: isLast)
         }
-        async let published = events?.finish { [timing = surroundings.timing] in
-            // Ends with destroy or after one second, whichever is later.
-            try? await timing.sleep(.seconds(1))
-            _ = await destroying.value
-        }
+        async let published = events?.finish(beside: destroying)
         let runner = await destroying.value
         if runner?.destroyed != false {
             let what = runner.map { "the runner \($0.id ?? "that was asked for") is gone" } ?? "there was no runner"

@@ -246,7 +246,7 @@ package struct Integrate: Sendable {
         ).cloudEvent(subjectPrefix: options.subjectPrefix, id: newEventID(), time: now)
         publisher.publish(event)
         let report = await publisher.finish(
-            within: max(.zero, min(Self.eventLimit, end - timing.now())), waitsForConnection: true)
+            within: max(.zero, min(Self.eventLimit, end - timing.now())), timing: timing)
         answer.eventSubject = event.subject
         answer.isEventPublished = report.published == 1 && report.failed == 0
         return report.warnings.map(\.message)

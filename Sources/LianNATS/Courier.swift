@@ -61,7 +61,7 @@ struct Courier {
                 close(connection)
             case .failure(let failure):
                 outbox.connectionFailed(failure.reason)
-                isOver = failure.isFinal || outbox.isFirstConnectionDue
+                isOver = failure.isFinal || failure.isAnswer && outbox.isFirstConnectionDue
                 failures += 1
                 if !isOver { outbox.rest(atMost: min(.seconds(5), .milliseconds(100) * (1 << min(failures, 10)))) }
             }
@@ -125,6 +125,8 @@ struct Courier {
         let reason: String
         /// Trying again would not help.
         let isFinal: Bool
+        /// The server's, or that of its machine; no time ran out.
+        let isAnswer: Bool
     }
 
     private func connect(_ options: OpaquePointer) -> Result<OpaquePointer, ConnectFailure> {
@@ -140,7 +142,8 @@ struct Courier {
             NATS_CONNECTION_AUTH_FAILED, NATS_INVALID_ARG, NATS_SECURE_CONNECTION_WANTED,
             NATS_SECURE_CONNECTION_REQUIRED,
         ].contains(status)
-        return .failure(ConnectFailure(reason: shown(status), isFinal: isFinal))
+        return .failure(
+            ConnectFailure(reason: shown(status), isFinal: isFinal, isAnswer: status != NATS_TIMEOUT))
     }
 
     private func shown(_ status: natsStatus) -> String {

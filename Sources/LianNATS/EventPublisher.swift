@@ -31,23 +31,32 @@ package final class EventPublisher: Sendable {
         outbox.put(event)
     }
 
-    /// The last flush: waits until the server has confirmed all events, at most until `limit` returns. Where no
-    /// connection was ever up it waits for nothing, unless told to. To be called once, after the last event.
+    /// The last flush: waits until the server has confirmed all events, at most until `limit` returns; and where no
+    /// connection was ever up, for what the server answers to a try of it, at most until `firstLimit` returns. To be
+    /// called once, after the last event.
     package func finish(
-        waitsForConnection: Bool = false, giveUpAfter limit: @escaping @Sendable () async -> Void
+        firstConnectionBy firstLimit: @escaping @Sendable () async -> Void,
+        giveUpAfter limit: @escaping @Sendable () async -> Void
     ) async -> EventsReport {
-        outbox.beginFinishing(waitsForConnection: waitsForConnection)
-        let timer = Task {
-            await limit()
-            outbox.close()
-        }
+        outbox.beginFinishing()
+        let timers = [
+            Task {
+                await firstLimit()
+                if !outbox.wasEverUp { outbox.close() }
+            },
+            Task {
+                await limit()
+                outbox.close()
+            },
+        ]
         await outbox.waitUntilClosed()
-        timer.cancel()
+        for timer in timers { timer.cancel() }
         return outbox.report()
     }
 
-    package func finish(within duration: Duration, waitsForConnection: Bool = false) async -> EventsReport {
-        await finish(waitsForConnection: waitsForConnection) { try? await Task.sleep(for: duration) }
+    package func finish(within duration: Duration, timing: Timing = .system) async -> EventsReport {
+        let limit: @Sendable () async -> Void = { try? await timing.sleep(duration) }
+        return await finish(firstConnectionBy: limit, giveUpAfter: limit)
     }
 }
 

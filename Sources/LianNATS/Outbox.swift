@@ -55,13 +55,12 @@ final class Outbox: Sendable {
         waker?.wake()
     }
 
-    func beginFinishing(waitsForConnection: Bool) {
-        state.withLock { state in
-            state.isFinishing = true
-            if !state.wasEverUp && !waitsForConnection { state.isClosed = true }
-        }
+    func beginFinishing() {
+        state.withLock { $0.isFinishing = true }
         waker?.wake()
     }
+
+    var wasEverUp: Bool { state.withLock(\.wasEverUp) }
 
     /// No one waits any longer.
     func close() {
@@ -144,7 +143,7 @@ final class Outbox: Sendable {
         state.withLock(\.isClosed)
     }
 
-    /// Whoever waits at the end for a first connection waits for one try, not for the next ones.
+    /// Whoever waits at the end for a first connection waits for one answer, not for the next ones.
     var isFirstConnectionDue: Bool {
         state.withLock { $0.isFinishing && !$0.wasEverUp }
     }

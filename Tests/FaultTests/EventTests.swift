@@ -51,14 +51,30 @@ extension Faults {
             #expect(build.status == 0 && build.digest == ScriptedRunner.digest, "\(build.story)")
             #expect(build["warnings"].arrayValue?.map { $0["code"] } == [warning])
             #expect(build["events"]["published"] == 0 && build["events"]["failed"] == 2)
-            // A flush that is waited for takes a second.
-            #expect(build["timings_ms"]["teardown"]?.intValue ?? .max < 1000, "\(build.story)")
+            // LianBuildTests/BuildEventsTests holds the clock and tells which wait there is.
+            #expect(build["timings_ms"]["teardown"]?.intValue ?? .max < 20_000, "\(build.story)")
 
             try runner.setEngine("echo '#1 [1/1] RUN make'; exit 3")
             let failed = try await scene.build(environment: environment)
             #expect(failed.status == 1 && failed.errorCode == "build_failed", "\(failed.story)")
             #expect(failed["warnings"].arrayValue?.map { $0["code"] } == [warning])
-            #expect(failed["timings_ms"]["teardown"]?.intValue ?? .max < 1000, "\(failed.story)")
+            #expect(failed["timings_ms"]["teardown"]?.intValue ?? .max < 20_000, "\(failed.story)")
+        }
+
+        /// The broker is well, and its connection not yet up when all is over. That it comes up within its second is the
+        /// rule, and not certain on a busy machine.
+        @Test("row 32: a build that is refused at once still has its events sent") func refusedAtOnce() async throws {
+            try await withScene { scene in
+                scene.orchestrator.script(.spawn, [.fault(.failure(401, code: "unauthorized", message: "no"))])
+                let areSent = try await eventually {
+                    let build = try await scene.build()
+                    #expect(build.status == 3 && build.errorCode == "orchestrator_refused", "\(build.story)")
+                    return build["events"]["published"] == 2
+                }
+                try #require(areSent)
+                let events = try await scene.published().suffix(2).map { $0.subject.split(separator: ".").last }
+                #expect(events == ["started", "failed"])
+            }
         }
 
         @Test("row 32: NATS denies the subject") func deniedSubject() async throws {
@@ -107,8 +123,8 @@ extension Faults {
                     #expect(build.status == 0 && build.digest == ScriptedRunner.digest, "\(build.story)")
                     #expect(["events_unconfirmed", "events_unavailable"].contains(build.warningCodes.first))
                     #expect(build["events"]["published"]?.intValue ?? 2 < 2)
-                    // The one second of the last flush.
-                    #expect(build["timings_ms"]["teardown"]?.intValue ?? .max < 3000, "\(build.story)")
+                    // The last flush is given up on.
+                    #expect(build["timings_ms"]["teardown"]?.intValue ?? .max < 20_000, "\(build.story)")
                 }
             }
         }

@@ -24,9 +24,10 @@ func context(_ changes: [String: JSONValue] = [:]) -> JSONValue {
 }
 
 func integrate(
-    _ context: JSONValue, _ options: IntegrateOptions = IntegrateOptions(), environment: [String: String] = [:]
+    _ context: JSONValue, _ options: IntegrateOptions = IntegrateOptions(), environment: [String: String] = [:],
+    timing: Timing = .system
 ) async -> IntegrateResult {
-    await Integrate(options, environment: environment).run(.success(context.encodedBytes()))
+    await Integrate(options, environment: environment, timing: timing).run(.success(context.encodedBytes()))
 }
 
 func secret(_ name: String, _ delivery: JSONValue, kind: String = "cred") -> JSONValue {
@@ -265,7 +266,7 @@ func secret(_ name: String, _ delivery: JSONValue, kind: String = "cred") -> JSO
             defer { watcher.stop() }
             let result = await integrate(
                 context(["secrets": [secret("a", ["via": "inline", "value": "0123456789abcdef"])]]),
-                IntegrateOptions(events: EventsSettings(url: server.url)))
+                IntegrateOptions(events: EventsSettings(url: server.url)), timing: .endless)
             #expect(result.answer.isEventPublished)
             #expect(result.answer.eventSubject == "lian.acme.integrate.completed")
             #expect(result.warnings.isEmpty)

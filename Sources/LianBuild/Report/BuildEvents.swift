@@ -8,6 +8,10 @@ struct BuildEvents: Sendable {
     private let publisher: EventPublisher?
     private let origin: BuildEventOrigin
     private let timing: Timing
+    private let begun: ContinuousClock.Instant
+
+    /// What the last flush gets, and before it the first connection.
+    private static let second: Duration = .seconds(1)
 
     /// Begins to connect, beside whatever comes next.
     init(_ settings: EventsSettings?, of request: BuildRequest, buildID: String, timing: Timing) {
@@ -16,6 +20,7 @@ struct BuildEvents: Sendable {
             subjectPrefix: request.events?.subjectPrefix ?? NatsEventConfig.defaultSubjectPrefix,
             workspace: request.workspace, buildID: buildID, mode: request.mode, actor: request.actor)
         self.timing = timing
+        begun = timing.now()
     }
 
     func send(_ event: BuildEvent, attempt: Int) {
@@ -23,9 +28,20 @@ struct BuildEvents: Sendable {
         publisher?.publish(event.cloudEvent(of: origin, attempt: attempt, time: time))
     }
 
-    /// The last flush; nil where no events were wanted.
-    func finish(giveUpAfter limit: @escaping @Sendable () async -> Void) async -> EventsReport? {
-        await publisher?.finish(giveUpAfter: limit)
+    /// The last flush; nil where no events were wanted. It ends with destroying the runner or after one second,
+    /// whichever is later. A connection that was never up has had its second since the build began to connect: a
+    /// broker that does not answer delays only a build that is over sooner than that, and by what is left of it.
+    func finish<Ignored: Sendable>(beside destroying: Task<Ignored, Never>) async -> EventsReport? {
+        await publisher?.finish(
+            firstConnectionBy: { [timing, begun] in
+                let left = begun + Self.second - timing.now()
+                if left > .zero { try? await timing.sleep(left) }
+                _ = await destroying.value
+            },
+            giveUpAfter: { [timing] in
+                try? await timing.sleep(Self.second)
+                _ = await destroying.value
+            })
     }
 }
 
