@@ -60,7 +60,8 @@ final class LibrarySession {
         libssh2_session_set_blocking(session, 0)
         let receive: SocketCall = { socket, buffer, count, flags, context in
             let watch = context?.pointee.map(PacketWatch.from)
-            if watch?.holdsBackReceiving == true { return -Int(EAGAIN) }
+            // While the server reads nothing, it is answered no more either: what is unsent stays small.
+            if watch?.holdsBackReceiving == true || watch?.unsent.isEmpty == false { return -Int(EAGAIN) }
             let received = recv(socket, buffer, count, flags)
             let error = errno == EINTR ? EAGAIN : errno
             if received >= 0 {
@@ -72,11 +73,9 @@ final class LibrarySession {
         }
         libssh2_session_callback_set(
             session, LIBSSH2_CALLBACK_RECV, unsafeBitCast(receive, to: UnsafeMutableRawPointer.self))
-        let send: SocketCall = { socket, buffer, count, flags, context in
-            let sent = Glibc.send(socket, buffer, count, flags | Int32(MSG_NOSIGNAL))
-            let error = errno == EINTR ? EAGAIN : errno
-            context?.pointee.map(PacketWatch.from)?.holdsHalfPacket = sent < count
-            return sent >= 0 ? sent : -Int(error)
+        let send: SocketCall = { socket, buffer, count, _, context in
+            guard let watch = context?.pointee.map(PacketWatch.from) else { return -Int(EPIPE) }
+            return watch.unsent.send(UnsafeRawBufferPointer(start: buffer, count: count), to: socket)
         }
         libssh2_session_callback_set(
             session, LIBSSH2_CALLBACK_SEND, unsafeBitCast(send, to: UnsafeMutableRawPointer.self))
@@ -213,9 +212,14 @@ final class LibrarySession {
         return text.map { String(cString: $0) } ?? ""
     }
 
-    /// Half of a packet is out: the same call must come again before any other that sends. libssh2's own word for it
-    /// (block_directions) is gone as soon as a further piece of that packet, but not the last, went out.
-    var isBlockedOutbound: Bool { watch.holdsHalfPacket }
+    /// Some of what libssh2 sent waits until the socket takes it: nothing else is to be asked of libssh2 before.
+    var hasUnsent: Bool { !watch.unsent.isEmpty }
+
+    /// Sends on; false where the connection is gone.
+    func sendUnsent() -> Bool {
+        watch.unsent.flush()
+        return watch.unsent.error == 0
+    }
 
     func disconnect() -> Int32 {
         libssh2_session_disconnect_ex(session, SSH_DISCONNECT_BY_APPLICATION, "done", "")
@@ -251,6 +255,8 @@ final class LibraryChannel {
     private var ahead: SendAhead
     /// How much the other side takes unread: the most that it was seen to.
     private var wholeWindow = 0
+    /// How much libssh2 was given when it wanted the same call again: it may have settled on that.
+    private var postponed: Int?
 
     enum Stream: Int32 {
         case output = 0
@@ -274,14 +280,22 @@ final class LibraryChannel {
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) -> Int {
-        let window = Int(libssh2_channel_window_write_ex(channel, nil))
-        wholeWindow = max(wholeWindow, window)
-        let room = ahead.room(unread: wholeWindow - window)
+        let room = postponed ?? roomAhead()
         guard room > 0 else { return Int(LIBSSH2_ERROR_EAGAIN) }
+        let count = min(room, bytes.count)
+        // What is written is another only where the other side closed the channel.
+        guard count >= postponed ?? 0 else { return Int(LIBSSH2_ERROR_CHANNEL_CLOSED) }
         let code = libssh2_channel_write_ex(
-            channel, 0, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), min(room, bytes.count))
+            channel, 0, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), count)
+        postponed = code == Int(LIBSSH2_ERROR_EAGAIN) ? count : nil
         if code > 0 { ahead.didSend(code) }
         return code
+    }
+
+    private func roomAhead() -> Int {
+        let window = Int(libssh2_channel_window_write_ex(channel, nil))
+        wholeWindow = max(wholeWindow, window)
+        return ahead.room(unread: wholeWindow - window)
     }
 
     func sendEnd() -> Int32 { libssh2_channel_send_eof(channel) }

@@ -19,8 +19,7 @@ final class PacketWatch {
     var receivedBytes = 0
     /// libssh2 is told that nothing has come.
     var holdsBackReceiving = false
-    /// libssh2 holds the rest of a packet that the socket did not take whole.
-    var holdsHalfPacket = false
+    var unsent = UnsentBytes()
 
     /// What libssh2 hands back to these functions; valid as long as this object.
     var context: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }

@@ -58,10 +58,7 @@ extension SessionLoop {
     }
 
     func beginClosing(_ channel: ChannelState) {
-        let halfSent = stuck.flatMap { $0.channel === channel && $0.step == .input ? channel.inputs.first : nil }
         channel.failAll(RemoteChannelClosed())
-        // Nobody waits for it any more; libssh2 still wants the same bytes until their packet is out.
-        if let halfSent { channel.inputs = [halfSent.withoutWaiter] }
         guard let library = channel.library else {
             // Not open yet: it closes as soon as it is.
             if case .queued = channel.phase { answerClosers(channel, isClean: false) }
@@ -85,7 +82,7 @@ extension SessionLoop {
         return channel
     }
 
-    /// Where a pump was given up, libssh2 may still hold a half of what it wrote: nothing else may follow.
+    /// Where a pump was given up, nobody knows how much of its input was sent: nothing else may follow.
     private func inputChannel(_ id: Int, _ completion: Completion<Void>) -> ChannelState? {
         guard let channel = openChannel(id, completion) else { return nil }
         guard !channel.wasPumped else {
@@ -95,7 +92,7 @@ extension SessionLoop {
         return channel
     }
 
-    /// Ends the waits of cancelled tasks. What libssh2 has half sent is sent to its end all the same.
+    /// Ends the waits of cancelled tasks. A write that libssh2 wants to be asked for again is asked for all the same.
     func sweepCancelled() {
         for channel in channels {
             if channel.opener?.isCancelled == true {

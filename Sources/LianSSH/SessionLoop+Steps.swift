@@ -5,27 +5,35 @@ import LianSystem
 
 /// How every channel is moved on: one step is one call of libssh2 that answers at once.
 extension SessionLoop {
-    /// Until every channel waits for something.
+    /// Until every channel waits for something, or all for the socket.
     func advanceAll() throws(Lost) {
         var hasProgress = true
         while hasProgress {
             hasProgress = false
             let receivedBefore = session.receivedBytes
-            if let (channel, step) = stuck {
-                stuck = nil
-                hasProgress = try perform(step, on: channel)
-                if stuck != nil { return }
-            }
             for channel in channels {
                 for step in steps(channel) where isWanted(step, of: channel) {
+                    guard try isAllSent() else { return }
                     if try perform(step, on: channel) { hasProgress = true }
-                    if stuck != nil { return }
+                    if session.hasUnsent { giveWay(channel) }
                 }
             }
             // Any call may take in what belongs to a channel, or a stream, that was asked before it: the socket will
             // not tell of that again.
             if session.receivedBytes != receivedBefore { hasProgress = true }
         }
+        _ = try isAllSent()
+    }
+
+    private func isAllSent() throws(Lost) -> Bool {
+        guard session.sendUnsent() else { throw Lost(reason: lossReason(LIBSSH2_ERROR_SOCKET_SEND)) }
+        return !session.hasUnsent
+    }
+
+    /// On a full socket each gets its turn.
+    private func giveWay(_ channel: ChannelState) {
+        guard let index = channels.firstIndex(where: { $0 === channel }) else { return }
+        channels.append(channels.remove(at: index))
     }
 
     /// Nobody waits for the other side's part of a close for longer than its deadline, whatever the network does.
@@ -48,13 +56,14 @@ extension SessionLoop {
             if let pump = channel.pump {
                 pump.fillFromInput()
                 pump.drainToOutput()
-                if !channel.hasSentEnd, !pump.pending.isEmpty || pump.inputEnded { steps.append(.input) }
                 if pump.room != nil { steps.append(.output) }
                 steps.append(.error)
+                if !channel.hasSentEnd, !pump.pending.isEmpty || pump.inputEnded { steps.append(.input) }
                 return steps
             }
-            if !channel.inputs.isEmpty { steps.append(.input) }
             if !channel.readers.isEmpty { steps += channel.readsErrorFirst ? [.error, .output] : [.output, .error] }
+            // The last, for it may leave no room for others.
+            if !channel.inputs.isEmpty { steps.append(.input) }
             return steps
         case .awaitingPeer: return [.takeIn]
         case .closing: return [.close]
@@ -66,7 +75,9 @@ extension SessionLoop {
     private func isWanted(_ step: Step, of channel: ChannelState) -> Bool {
         switch step {
         case .output, .error: channel.pump != nil || !channel.readers.isEmpty
-        case .open, .start, .input, .takeIn, .close, .free: true
+        // A pump that has come to its end sends no more.
+        case .input: channel.pump?.isDetached != true
+        case .open, .start, .takeIn, .close, .free: true
         }
     }
 
@@ -84,12 +95,7 @@ extension SessionLoop {
         }
     }
 
-    /// Whether libssh2 wants the call again; a call that left half a packet is kept as `stuck`.
-    private func mustRepeat(_ code: Int, _ step: Step, _ channel: ChannelState) -> Bool {
-        guard code == Int(LIBSSH2_ERROR_EAGAIN) else { return false }
-        if session.isBlockedOutbound { stuck = (channel, step) }
-        return true
-    }
+    private static let wantsItAgain = Int(LIBSSH2_ERROR_EAGAIN)
 
     /// Errors of one channel; every other one has cost the session its place in the stream.
     private static let channelErrors = [
@@ -119,7 +125,7 @@ extension SessionLoop {
         channel.phase = .opening
         guard let library = session.openChannel() else {
             let code = Int(session.lastError)
-            if mustRepeat(code, .open, channel) { return false }
+            if code == Self.wantsItAgain { return false }
             try check(code)
             refuse(channel, "open a channel: \(session.lastErrorText)")
             return true
@@ -132,7 +138,7 @@ extension SessionLoop {
     private func start(_ channel: ChannelState) throws(Lost) -> Bool {
         guard let library = channel.library else { return false }
         let code = Int(library.start(channel.command))
-        if mustRepeat(code, .start, channel) { return false }
+        if code == Self.wantsItAgain { return false }
         try check(code)
         guard code == 0 else {
             refuse(channel, "run a command: \(session.lastErrorText)")
@@ -165,8 +171,8 @@ extension SessionLoop {
         switch first {
         case .bytes(let bytes, let sent, let completion):
             let code = bytes.withUnsafeBytes { library.write(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
-            if mustRepeat(code, .input, channel) {
-                if stuck == nil { try noticeClosedInput(channel, library) }
+            if code == Self.wantsItAgain {
+                try noticeClosedInput(channel)
                 return false
             }
             try check(code)
@@ -195,8 +201,8 @@ extension SessionLoop {
             return pump.inputEnded && !channel.hasSentEnd ? try sendEnd(channel, library) : false
         }
         let code = library.write(pump.pending)
-        if mustRepeat(code, .input, channel) {
-            if stuck == nil { try noticeClosedInput(channel, library) }
+        if code == Self.wantsItAgain {
+            try noticeClosedInput(channel)
             return false
         }
         try check(code)
@@ -212,7 +218,7 @@ extension SessionLoop {
     private func sendEnd(_ channel: ChannelState, _ library: LibraryChannel) throws(Lost) -> Bool {
         if !channel.hasSentEnd {
             let code = Int(library.sendEnd())
-            if mustRepeat(code, .input, channel) { return false }
+            if code == Self.wantsItAgain { return false }
             try check(code)
             channel.hasSentEnd = true
         }
@@ -220,19 +226,18 @@ extension SessionLoop {
     }
 
     /// A window that is full opens no more once the command has ended: without this the write would wait for ever.
-    private func noticeClosedInput(_ channel: ChannelState, _ library: LibraryChannel) throws(Lost) {
+    private func noticeClosedInput(_ channel: ChannelState) throws(Lost) {
         _ = try takeIn(channel)
-        guard channel.isClosedByPeer, stuck == nil else { return }
+        guard channel.isClosedByPeer else { return }
         channel.failInputs(RemoteChannelClosed())
         channel.pump?.stopInput()
     }
 
     private func read(_ stream: LibraryChannel.Stream, of channel: ChannelState) throws(Lost) -> Bool {
         guard let library = channel.library else { return false }
-        let step: Step = stream == .output ? .output : .error
         let pumpRoom = stream == .output ? channel.pump?.room : nil
         let code = library.read(stream, into: pumpRoom ?? scratch)
-        if mustRepeat(code, step, channel) { return try noticeEnd(channel, library) }
+        if code == Self.wantsItAgain { return try noticeEnd(channel, library) }
         try check(code)
         guard code > 0 else { return try noticeEnd(channel, library) }
         channel.counters.addReceived(code)
@@ -258,7 +263,7 @@ extension SessionLoop {
     }
 
     private func noticeEnd(_ channel: ChannelState, _ library: LibraryChannel) throws(Lost) -> Bool {
-        guard stuck == nil, library.isAtEnd else { return false }
+        guard library.isAtEnd else { return false }
         channel.sawEnd = true
         if let pump = channel.pump, !pump.isDetached {
             guard !pump.wantsOutput else { return false }
@@ -274,7 +279,7 @@ extension SessionLoop {
     func takeIn(_ channel: ChannelState) throws(Lost) -> Bool {
         if let library = channel.library, !channel.isClosedByPeer {
             let code = Int(library.takeIn())
-            if mustRepeat(code, .takeIn, channel) { return false }
+            if code == Self.wantsItAgain { return false }
             try check(code)
             channel.isClosedByPeer = code == 0
         }
@@ -286,7 +291,7 @@ extension SessionLoop {
     private func close(_ channel: ChannelState) throws(Lost) -> Bool {
         guard let library = channel.library else { return false }
         let code = Int(library.close())
-        if mustRepeat(code, .close, channel) { return false }
+        if code == Self.wantsItAgain { return false }
         try check(code)
         answerClosers(channel, isClean: false)
         return true
@@ -306,7 +311,7 @@ extension SessionLoop {
     private func free(_ channel: ChannelState) throws(Lost) -> Bool {
         if let library = channel.library {
             let code = Int(library.free())
-            if mustRepeat(code, .free, channel) { return false }
+            if code == Self.wantsItAgain { return false }
             // Freed by now, whatever else it answers.
             channel.library = nil
             try check(code)

@@ -7,15 +7,13 @@ import LianSystem
 /// Serves one libssh2 session on the one thread that owns it: takes jobs, moves every channel on as far as it goes,
 /// and waits in poll(2) for the socket, for pumped descriptors, or for a job.
 ///
-/// libssh2 holds one half-sent packet per session: the call that left it must come again, with the same arguments,
-/// before any other call that sends. `stuck` is that call.
+/// While the socket has not taken all that libssh2 sent, nothing more is asked of libssh2, whichever channel it is for.
 final class SessionLoop {
     let link: SessionLink
     let session: LibrarySession
     let socket: FileDescriptor
     let endpoint: SSHEndpoint
     var channels: [ChannelState] = []
-    var stuck: (channel: ChannelState, step: Step)?
     var isStopping = false
     /// Set at the very end, for jobs that came too late.
     var ending: LianError?
@@ -55,7 +53,7 @@ final class SessionLoop {
                 for job in link.takeJobs() { job(self) }
                 if link.isAborted { throw Lost(reason: "it was given up on this side") }
                 if isStopping {
-                    sayGoodbye()
+                    _ = session.disconnect()
                     break
                 }
                 expireClosing()
@@ -87,11 +85,6 @@ final class SessionLoop {
         stopWaiters = []
     }
 
-    private func sayGoodbye() {
-        guard stuck == nil else { return }
-        _ = session.disconnect()
-    }
-
     private func waitForEvents() throws(Lost) {
         var polled = [pollfd(fd: link.waker.descriptor, events: Int16(POLLIN), revents: 0)]
         polled.append(pollfd(fd: socket.raw, events: socketEvents(), revents: 0))
@@ -107,7 +100,7 @@ final class SessionLoop {
         let events = Int32(polled[1].revents)
         guard events != 0 else { return }
         acknowledgeAtOnce(socket.raw)
-        guard stuck == nil else { return }
+        guard !session.hasUnsent else { return }
         if let driver {
             _ = try takeIn(driver)
         } else if events & (POLLHUP | POLLERR | lian_poll_peer_closed) != 0 {
@@ -116,7 +109,7 @@ final class SessionLoop {
     }
 
     private func socketEvents() -> Int16 {
-        if stuck != nil { return Int16(POLLOUT) }
+        if session.hasUnsent { return Int16(POLLOUT) }
         // With no channel there is nothing in libssh2 to call for what arrives, and polling for it would spin.
         return Int16(driver != nil || channels.contains(where: \.isStarting) ? POLLIN : lian_poll_peer_closed)
     }

@@ -316,7 +316,12 @@ private struct Conversation {
 
     private func wait(until end: ContinuousClock.Instant) throws(AttemptFailure) -> Bool {
         acknowledgeAtOnce(socket)
-        let isReady = try waiting.wait(for: session.isBlockedOutbound ? POLLOUT : POLLIN, on: socket, until: end)
+        while session.hasUnsent {
+            guard try waiting.wait(for: POLLOUT, on: socket, until: end) else { return false }
+            // What went wrong is told by libssh2's next call.
+            guard session.sendUnsent() else { return true }
+        }
+        let isReady = try waiting.wait(for: POLLIN, on: socket, until: end)
         acknowledgeAtOnce(socket)
         return isReady
     }

@@ -7,11 +7,13 @@ package final class FaultProxy: Sendable {
     package let port: Int
     private let shared: Shared
 
-    /// Forwards to a port of 127.0.0.1.
-    package init(to target: Int) throws {
+    /// Forwards to a port of 127.0.0.1. Of what it has not forwarded yet it holds up to `queue` bytes in each direction;
+    /// with a small one the kernel holds little more before it, so that who sends faster finds a full socket.
+    package init(to target: Int, queue: Int = 1 << 20) throws {
         let listener = try ListeningSocket(port: 0)
         port = listener.port
-        let shared = try Shared()
+        if queue < 1 << 20 { listener.keepBuffersSmall() }
+        let shared = try Shared(queue: queue)
         self.shared = shared
         let forwarder = Handover(ProxyLoop(listener: listener, target: target, shared: shared))
         try startThread { forwarder.value.run() }
@@ -66,8 +68,10 @@ package final class FaultProxy: Sendable {
         let connectionCount = Atomic(0)
         let toServer = Atomic(0)
         let toClient = Atomic(0)
+        let queue: Int
 
-        init() throws {
+        init(queue: Int) throws {
+            self.queue = queue
             waker = try Waker()
         }
 
@@ -185,7 +189,7 @@ private final class ProxyLoop {
             _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
             setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
         }
-        pairs.append(Pair(client: client, server: server))
+        pairs.append(Pair(client: client, server: server, queue: shared.queue))
     }
 }
 
@@ -194,9 +198,9 @@ private final class Pair {
     let toClient: Flow
     private var isEnded = false
 
-    init(client: Int32, server: Int32) {
-        toServer = Flow(from: client, to: server)
-        toClient = Flow(from: server, to: client)
+    init(client: Int32, server: Int32, queue: Int) {
+        toServer = Flow(from: client, to: server, queue: queue)
+        toClient = Flow(from: server, to: client, queue: queue)
     }
 
     var isDone: Bool { isEnded || toServer.isBroken || toClient.isBroken || (toServer.isOver && toClient.isOver) }
@@ -225,12 +229,13 @@ private final class Flow {
     private(set) var isBroken = false
     private var nextSend = ContinuousClock.now
 
-    private static let capacity = 1 << 20
+    private let queue: Int
     private static let piece = 64 << 10
 
-    init(from source: Int32, to sink: Int32) {
+    init(from source: Int32, to sink: Int32, queue: Int) {
         self.source = source
         self.sink = sink
+        self.queue = queue
     }
 
     func nextDue(_ settings: FaultProxy.Settings) -> ContinuousClock.Instant? {
@@ -238,7 +243,7 @@ private final class Flow {
     }
 
     func addPolls(to polled: inout [pollfd], now: ContinuousClock.Instant, _ settings: FaultProxy.Settings) {
-        if !sourceEnded, held < Self.capacity {
+        if !sourceEnded, held < queue {
             polled.append(pollfd(fd: source, events: Int16(POLLIN), revents: 0))
         }
         if let due = nextDue(settings), due <= now {
@@ -278,7 +283,7 @@ private final class Flow {
     }
 
     private func take(_ settings: FaultProxy.Settings) {
-        guard !sourceEnded, held < Self.capacity else { return }
+        guard !sourceEnded, held < queue else { return }
         var buffer = [UInt8](repeating: 0, count: Self.piece)
         let count = recv(source, &buffer, buffer.count, 0)
         if count > 0 {

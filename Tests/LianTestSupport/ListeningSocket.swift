@@ -32,6 +32,16 @@ package final class ListeningSocket: Sendable {
     deinit {
         close(descriptor)
     }
+
+    /// For the connections from now on: small segments and a small window, for which the other side's kernel keeps a
+    /// small buffer too.
+    func keepBuffersSmall() {
+        var segment: Int32 = 536
+        var buffer: Int32 = 16 << 10
+        let size = socklen_t(MemoryLayout<Int32>.size)
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_MAXSEG, &segment, size)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &buffer, size)
+    }
 }
 
 package func loopbackAddress(port: Int) -> sockaddr_in {
