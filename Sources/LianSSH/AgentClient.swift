@@ -1,4 +1,5 @@
 import Glibc
+import LianModel
 import LianSystem
 
 /// A conversation with ssh-agent (draft-miller-ssh-agent). Blocks, within its limit, and ends at once when its
@@ -45,20 +46,53 @@ struct AgentClient {
         }
     }
 
-    /// The bare signature, without the algorithm's name in front.
+    /// Signs a request to authenticate with the algorithm that stands in it, or not at all. The bare signature, without
+    /// the algorithm's name in front.
     func sign(_ data: [UInt8], with publicKey: [UInt8]) throws(Failure) -> [UInt8] {
+        guard let announced = Self.algorithm(in: data) else {
+            throw Failure(reason: "what it should sign names no algorithm")
+        }
         var message = WireWriter()
         message.raw([Message.signRequest])
         message.string(publicKey)
         message.string(data)
-        message.number(0)
+        message.number(Self.flags(for: announced))
         var answer = try request(message.bytes, expecting: Message.signature)
+        let algorithm: String
+        let signature: [UInt8]
         do {
-            var signature = WireReader(try answer.string())
-            _ = try signature.string()
-            return try signature.string()
+            var blob = WireReader(try answer.string())
+            algorithm = try blob.text()
+            signature = try blob.string()
         } catch {
             throw Failure(reason: "its signature is malformed")
+        }
+        guard algorithm == announced else {
+            throw Failure(reason: "it signed with \(onOneLine(algorithm, limit: 80)) in the place of \(announced)")
+        }
+        return signature
+    }
+
+    /// RFC 4252, section 7.
+    private static func algorithm(in request: [UInt8]) -> String? {
+        var reader = WireReader(request)
+        do {
+            _ = try reader.string()
+            _ = try reader.byte()
+            for _ in ["user", "service", "method"] { _ = try reader.string() }
+            _ = try reader.byte()
+            return try reader.text()
+        } catch {
+            return nil
+        }
+    }
+
+    /// One RSA key signs in several ways; without a flag an agent takes SHA-1.
+    private static func flags(for algorithm: String) -> UInt32 {
+        switch algorithm {
+        case "rsa-sha2-256": 2
+        case "rsa-sha2-512": 4
+        default: 0
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import LianModel
 import LianSSH
 import LianSystem
@@ -93,4 +94,23 @@ func lianError(
         Issue.record("not a LianError: \(error)", sourceLocation: sourceLocation)
     }
     return nil
+}
+
+/// Runs an ssh-agent that holds no key yet for the length of the body.
+func withAgent(_ folder: URL, _ body: (String) async throws -> Void) async throws {
+    let socket = folder.appending(path: "agent").path
+    let pid = try spawnChild(
+        Command("/usr/bin/ssh-agent", ["-D", "-a", socket], environment: ["PATH": "/usr/bin:/bin"]),
+        streams: StandardStreams())
+    defer {
+        kill(pid, SIGTERM)
+        waitpid(pid, nil, 0)
+    }
+    // The socket is there a moment before the agent listens at it.
+    #expect(await eventually { (try? connectUnixSocket(path: socket)) != nil })
+    try await body(socket)
+}
+
+func addKey(_ path: String, toAgentAt socket: String) async throws {
+    try await runTool("/usr/bin/ssh-add", ["-q", path], environment: ["SSH_AUTH_SOCK": socket])
 }

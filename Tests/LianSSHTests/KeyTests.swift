@@ -86,8 +86,10 @@ let libraryLacksRSA = libssh2_version(0x01_0B_00) == nil
         try await expectToWork(key, publicLine: key.publicKeyLine)
     }
 
-    @Test(arguments: [["-t", "ed25519"], ["-t", "ecdsa"]]) func theAgentSignsForAPublicKey(kind: [String]) async throws
-    {
+    private static let agentKinds =
+        [["-t", "ed25519"], ["-t", "ecdsa"]] + (libraryLacksRSA ? [] : [["-t", "rsa", "-b", "2048"]])
+
+    @Test(arguments: agentKinds) func theAgentSignsForAPublicKey(kind: [String]) async throws {
         try await withTemporaryFolder { folder in
             let path = folder.appending(path: "key").path
             let line = try await makeSSHKey(path, kind)
@@ -98,25 +100,11 @@ let libraryLacksRSA = libssh2_version(0x01_0B_00) == nil
             try await withAgent(folder) { socket in
                 let missing = await lianError(.sshKeyUnusable) { _ = try await load(path + ".pub", agent: socket) }
                 #expect(missing?.hint.contains("ssh-add") == true)
-                try await runTool("/usr/bin/ssh-add", ["-q", path], environment: ["SSH_AUTH_SOCK": socket])
+                try await addKey(path, toAgentAt: socket)
                 try FileManager.default.removeItem(atPath: path)
                 try await expectToWork(load(path + ".pub", agent: socket), publicLine: line)
             }
         }
-    }
-
-    private func withAgent(_ folder: URL, _ body: (String) async throws -> Void) async throws {
-        let socket = folder.appending(path: "agent").path
-        let pid = try spawnChild(
-            Command("/usr/bin/ssh-agent", ["-D", "-a", socket], environment: ["PATH": "/usr/bin:/bin"]),
-            streams: StandardStreams())
-        defer {
-            kill(pid, SIGTERM)
-            waitpid(pid, nil, 0)
-        }
-        // The socket is there a moment before the agent listens at it.
-        #expect(await eventually { (try? connectUnixSocket(path: socket)) != nil })
-        try await body(socket)
     }
 
     @Test(.enabled(if: libraryLacksRSA, "libssh2 1.11 and later sign RSA with SHA-2"))
