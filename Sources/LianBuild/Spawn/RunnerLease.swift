@@ -16,8 +16,10 @@ final class RunnerLease: Sendable {
 
     private struct State {
         var runner: RunnerAnswer?
-        /// An answer may have been lost: there may be a runner that we know no id of.
+        /// An answer has not come yet, or was lost: there may be a runner that we know no id of.
         var mayHaveSpawned = false
+        /// What there was to destroy is gone.
+        var gone: RunnerResult?
         /// Named by an answer that could not be used.
         var strayID: String?
         var heartbeat: Task<Void, Never>?
@@ -39,6 +41,9 @@ final class RunnerLease: Sendable {
     var warnings: [BuildWarning] { state.withLock(\.warnings) }
 
     func spawn(until deadline: ContinuousClock.Instant) async throws {
+        // For a build that was ended none is asked for, so that who ends it again finds nothing to destroy.
+        try Task.checkCancellation()
+        state.withLock { $0.mayHaveSpawned = true }
         do {
             let runner = try await client.spawn(request, key: key, until: deadline) { [reporter] reason in
                 reporter.report(.note("\(reason); asking again"))
@@ -120,8 +125,11 @@ final class RunnerLease: Sendable {
 
     /// Ends the runner, whatever is known of it. Not cancelled by what ended the build.
     func destroy(within budget: Duration = OrchestratorClient.destroyBudget) async -> RunnerResult? {
-        let (known, stray, mayHaveSpawned) = state.withLock { ($0.runner, $0.strayID, $0.mayHaveSpawned) }
+        let (known, stray, mayHaveSpawned, gone) = state.withLock {
+            ($0.runner, $0.strayID, $0.mayHaveSpawned, $0.gone)
+        }
         defer { state.withLock(\.heartbeat)?.cancel() }
+        if let gone { return gone }
         if let id = known?.runnerID ?? stray {
             return result(id, known, await client.destroy(id, within: budget))
         }
@@ -137,8 +145,10 @@ final class RunnerLease: Sendable {
                 "\(id.map { "the runner \($0) may still" } ?? "a runner that no answer ever named may") be there: "
                     + "\(reason); its lease ends it within \(Self.leaseSeconds) s")
         }
-        return RunnerResult(
+        let result = RunnerResult(
             id: id, provider: runner?.provider ?? request.provider, tier: request.size.tier, destroyed: outcome == .gone
         )
+        if outcome == .gone { state.withLock { $0.gone = result } }
+        return result
     }
 }
