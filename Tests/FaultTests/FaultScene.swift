@@ -231,14 +231,16 @@ func withScene(
     }
 }
 
-/// A case with a runner, reached through a proxy that can fail. It knows the caller's key, unless it is to refuse it.
+/// A case with a runner, reached through a proxy that can fail, and that holds up to `queue` bytes. It knows the
+/// caller's key, unless it is to refuse it.
 func withRunner(
     _ options: SSHServerOptions = SSHServerOptions(), programs: [String]? = nil, refusesKeys: Bool = false,
-    waiting: Bool = false, _ body: @Sendable (FaultScene, ScriptedRunner, FaultProxy) async throws -> Void
+    waiting: Bool = false, queue: Int = FaultProxy.wideQueue,
+    _ body: @Sendable (FaultScene, ScriptedRunner, FaultProxy) async throws -> Void
 ) async throws {
     try await takingTurns(waiting) { stage in
         try await withScriptedRunner(options, programs: programs) { runner in
-            let proxy = try FaultProxy(to: runner.server.port)
+            let proxy = try FaultProxy(to: runner.server.port, queue: queue)
             try await perform(
                 stage, machine: runner.machine(port: proxy.port), runner: runner, refusesKeys: refusesKeys
             ) { scene in

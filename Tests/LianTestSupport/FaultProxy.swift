@@ -7,12 +7,14 @@ package final class FaultProxy: Sendable {
     package let port: Int
     private let shared: Shared
 
+    package static let wideQueue = 1 << 20
+
     /// Forwards to a port of 127.0.0.1. Of what it has not forwarded yet it holds up to `queue` bytes in each direction;
     /// with a small one the kernel holds little more before it, so that who sends faster finds a full socket.
-    package init(to target: Int, queue: Int = 1 << 20) throws {
+    package init(to target: Int, queue: Int = wideQueue) throws {
         let listener = try ListeningSocket(port: 0)
         port = listener.port
-        if queue < 1 << 20 { listener.keepBuffersSmall() }
+        if queue < Self.wideQueue { listener.keepBuffersSmall() }
         let shared = try Shared(queue: queue)
         self.shared = shared
         let forwarder = Handover(ProxyLoop(listener: listener, target: target, shared: shared))
