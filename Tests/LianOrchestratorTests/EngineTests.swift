@@ -166,6 +166,32 @@ import Testing
         }
     }
 
+    @Test("row 80: the daemon of the user's Docker context is the one that runners use")
+    func theContextsDaemonServes() async throws {
+        try await DockerEngine.with { daemon in
+            try await withTemporaryFolder { folder in
+                let configuration = folder.appending(path: "docker").path
+                let user = ["DOCKER_CONFIG": configuration, "DOCKER_CONTEXT": "mine", "DOCKER_HOST": ""]
+                try await runTool(
+                    daemon.client, ["context", "create", "mine", "--docker", "host=\(daemon.host)"],
+                    environment: ["DOCKER_CONFIG": configuration])
+                let caller = try await Caller(in: folder)
+                try await withOrchestrator(engine: "docker", environment: user) { orchestrator in
+                    let runner = try await orchestrator.readyRunner(caller.order())
+                    try await prepare(caller, runner, "RUN echo by context")
+                    let output = "--output type=image,name=127.0.0.1:1/acme/app:2,push=false"
+                    // Whatever the session says of another daemon: the engine is the runner's.
+                    let result = try await build(caller, runner, output, before: "export DOCKER_CONTEXT=none")
+                    #expect(result.termination == .exited(0), "\(result.errorText)")
+                    let told = try await caller.ssh(runner, "env").outputText.split(separator: "\n")
+                    #expect(told.filter { $0.hasPrefix("DOCKER_") } == ["DOCKER_HOST=\(daemon.host)"])
+                }
+                let images = try await daemon.docker(["images", "--quiet", "127.0.0.1:1/acme/app:2"])
+                #expect(!images.outputText.isEmpty)
+            }
+        }
+    }
+
     /// What Docker's BuildKit cannot do is refused by name, before anything is built.
     @Test func whatTheEngineCannotDoIsRefused() async throws {
         try await withTemporaryFolder { folder in
@@ -190,6 +216,14 @@ import Testing
                     ),
                     ("--output type=oci,dest=x", "--output type=oci"),
                     ("--progress rawjson", "--progress rawjson"), ("--secret id=a,env=B", "--secret env"),
+                    (
+                        "--output type=image,name=127.0.0.1:1/a:1 --output type=image,name=127.0.0.1:1/b:1,push=false",
+                        "several outputs (--output)"
+                    ),
+                    (
+                        "--import-cache type=registry,ref=registry.test/a:c,registry.insecure=true",
+                        "plain HTTP to registry.test"
+                    ),
                     ("--ssh default", "--ssh"), ("--opt no-cache=stage", "no-cache for single stages"),
                     ("--opt source=x", "--opt source"), ("--allow security.insecure", "--allow security.insecure"),
                 ] {

@@ -2,17 +2,28 @@
 /// flags and drives that engine with Docker's client. What Docker cannot do it refuses by name: `error:
 /// engine_unsupported: …` and exit status 64.
 enum BuildctlShim {
-    static func script(client: DockerClient, host: String, engine: String, folder: RunnerFolder) -> String {
+    static func script(
+        client: DockerClient, connection: DockerConnection, engine: String, folder: RunnerFolder
+    ) -> String {
         """
         #!/bin/sh
+        \(choosing(connection))
         docker=\(quoted(client.path))
         version=\(quoted(client.version))
-        host=\(quoted(host))
+        host=\(quoted(connection.host))
         engine=\(quoted(engine))
         engine_log=\(quoted(folder.engineLog))
         engine_is_up=\(quoted(folder.engineIsUp))
 
         """ + body
+    }
+
+    /// After these lines the client knows this daemon and no other.
+    private static func choosing(_ connection: DockerConnection) -> String {
+        let known = connection.environment
+        let settings = known.keys.sorted().map { "export \($0)=\(quoted(known[$0] ?? ""))" }
+        return (["unset DOCKER_CONTEXT \(DockerConnection.settings.joined(separator: " "))"] + settings)
+            .joined(separator: "\n")
     }
 
     private static func quoted(_ text: String) -> String {
@@ -32,7 +43,7 @@ enum BuildctlShim {
           exit 1
         }
 
-        client() { DOCKER_BUILDKIT=1 "$docker" -H "$host" "$@"; }
+        client() { DOCKER_BUILDKIT=1 "$docker" "$@"; }
 
         # The engine starts beside the runner's sshd: whoever comes early waits for it here.
         wait_for_engine() {
@@ -71,53 +82,61 @@ enum BuildctlShim {
         }
 
         read_output() {
-          csv=$1
+          [ -z "$output" ] || refuse "several outputs (--output)"
+          output=$1 csv=$1 type=
           while [ -n "$csv" ]; do
             next_field
             case $field in
-              type=image | push=false | registry.insecure=false | oci-mediatypes=false) ;;
-              type=*) refuse "--output $field" ;;
+              type=image) type=image ;;
+              oci-mediatypes=false) ;;
               name=*) names=${field#name=} ;;
               push=true) push=yes ;;
+              push=false) push=no ;;
               registry.insecure=true) insecure=yes ;;
+              registry.insecure=false) insecure=no ;;
               *) refuse "--output $field" ;;
             esac
           done
+          [ -n "$type" ] || fail "--output needs type="
         }
 
         read_cache_export() {
-          csv=$1 ref= inline= ignore=no
+          csv=$1 ref= inline= ignore=no plain_http=no
           while [ -n "$csv" ]; do
             next_field
             case $field in
-              type=registry | mode=min | image-manifest=* | oci-mediatypes=* | ignore-error=false) ;;
-              registry.insecure=false) ;;
+              type=registry | mode=min | image-manifest=* | oci-mediatypes=*) ;;
               type=inline) inline=yes ;;
               ref=*) ref=${field#ref=} ;;
               ignore-error=true) ignore=yes ;;
-              registry.insecure=true) needs_loopback=yes ;;
+              ignore-error=false) ignore=no ;;
+              registry.insecure=true) plain_http=yes ;;
+              registry.insecure=false) plain_http=no ;;
               *) refuse "--export-cache $field" ;;
             esac
           done
           inline_cache=yes
           [ -z "$inline" ] || return
           [ -n "$ref" ] || fail "--export-cache type=registry needs ref="
-          [ -z "${needs_loopback-}" ] || demand_loopback "$ref"
+          [ "$plain_http" = no ] || demand_loopback "$ref"
           exports="$exports$ignore $ref
         "
         }
 
         read_cache_import() {
-          csv=$1 ref=
+          csv=$1 ref= plain_http=no
           while [ -n "$csv" ]; do
             next_field
             case $field in
-              type=registry | registry.insecure=*) ;;
+              type=registry) ;;
               ref=*) ref=${field#ref=} ;;
+              registry.insecure=true) plain_http=yes ;;
+              registry.insecure=false) plain_http=no ;;
               *) refuse "--import-cache $field" ;;
             esac
           done
           [ -n "$ref" ] || fail "--import-cache type=registry needs ref="
+          [ "$plain_http" = no ] || demand_loopback "$ref"
         }
 
         check_secret() {
@@ -149,7 +168,8 @@ enum BuildctlShim {
         }
 
         build() {
-          context= dockerfile_folder= file=Dockerfile names= push=no insecure=no inline_cache=no exports= metadata=
+          frontend= context= dockerfile_folder= file=Dockerfile target= platform= metadata=
+          output= names= push=no insecure=no inline_cache=no exports=
           # What is left to read stands first, what docker will be told is put behind it.
           left=$#
           while [ "$left" -gt 0 ]; do
@@ -165,7 +185,7 @@ enum BuildctlShim {
                 value=${flag#*=}
                 flag=${flag%%=*}
                 ;;
-              --*)
+              --* | -o)
                 [ "$left" -gt 0 ] || fail "$flag needs a value"
                 value=$1
                 shift
@@ -174,7 +194,10 @@ enum BuildctlShim {
               *) fail "unexpected argument: $flag" ;;
             esac
             case $flag in
-              --frontend) [ "$value" = dockerfile.v0 ] || refuse "--frontend $value" ;;
+              --frontend)
+                frontend=$value
+                [ "$value" = dockerfile.v0 ] || refuse "--frontend $value"
+                ;;
               --local)
                 case $value in
                   context=*) context=${value#*=} ;;
@@ -185,9 +208,9 @@ enum BuildctlShim {
               --opt)
                 case $value in
                   filename=*) file=${value#*=} ;;
-                  target=*) set -- "$@" --target "${value#*=}" ;;
+                  target=*) target=${value#*=} ;;
                   platform=*,*) refuse "several platforms (${value#*=})" ;;
-                  platform=*) set -- "$@" --platform "${value#*=}" ;;
+                  platform=*) platform=${value#*=} ;;
                   build-arg:*=*) set -- "$@" --build-arg "${value#build-arg:}" ;;
                   label:*=*) set -- "$@" --label "${value#label:}" ;;
                   no-cache= | no-cache) set -- "$@" --no-cache ;;
@@ -219,7 +242,11 @@ enum BuildctlShim {
               *) refuse "$flag" ;;
             esac
           done
+          [ -n "$frontend" ] || refuse "a build without --frontend"
           [ -n "$context" ] || fail "--local context=DIR is missing"
+          # Given twice the last counts with buildctl, and both with some of Docker's clients.
+          [ -z "$target" ] || set -- "$@" --target "$target"
+          [ -z "$platform" ] || set -- "$@" --platform "$platform"
 
           IFS=,
           for name in $names; do
@@ -254,7 +281,8 @@ enum BuildctlShim {
           fi
 
           printf '%s' "$exports" | while read -r ignore ref; do
-            if client tag "$image" "$ref" 2>"$scratch/problem" && push_name "$ref"; then continue; fi
+            # Nothing but the loop may read the list of what is left to push.
+            if client tag "$image" "$ref" 2>"$scratch/problem" && push_name "$ref"; then continue; fi </dev/null
             [ "$ignore" = yes ] || fail "failed to solve: error writing cache: $(cat "$scratch/problem")"
             printf 'warning: the cache was not written: %s\n' "$(cat "$scratch/problem")" >&2
           done || return 1

@@ -21,9 +21,31 @@ struct DockerClient: Equatable, Sendable {
         return nil
     }
 
-    /// Whether a daemon answers there.
-    func reaches(_ host: String, environment: [String: String]) -> Bool {
-        Self.succeeds(Command(path, ["-H", host, "version"], environment: environment))
+    /// Whether a daemon answers to a client with that environment.
+    func reachesDaemon(environment: [String: String]) -> Bool {
+        Self.succeeds(Command(path, ["version"], environment: environment))
+    }
+
+    /// The daemon's address by the context that a client with that environment uses.
+    func contextHost(environment: [String: String]) throws(ProviderError) -> String {
+        let format = "{{len .TLSMaterial}} {{.Endpoints.docker.Host}}"
+        let command = Command(path, ["context", "inspect", "--format", format], environment: environment)
+        let result: SubprocessResult
+        do {
+            result = try runBlocking(command, deadline: .seconds(10))
+        } catch {
+            throw ProviderError("docker context inspect: \(error)")
+        }
+        let words = result.outputText.split(whereSeparator: \.isWhitespace)
+        guard result.termination.isSuccess, words.count == 2 else {
+            throw ProviderError("docker context inspect: \(result.errorText.trimmingLineEnd())")
+        }
+        guard words[0] == "0" else {
+            throw ProviderError(
+                "the Docker context has keys of its own, which runners cannot use: set DOCKER_HOST and DOCKER_CERT_PATH "
+                    + "instead")
+        }
+        return String(words[1])
     }
 
     /// `Docker version 20.10.24+dfsg1, build 297e128` → `20.10.24+dfsg1`

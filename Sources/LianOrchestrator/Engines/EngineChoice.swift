@@ -6,14 +6,15 @@ import LianSystem
 package enum EngineChoice: String, CaseIterable, Sendable {
     case auto, buildkit, dockerd, docker
 
-    /// The engine, or everything that stood in the way of each that was asked for.
-    func find(path: String, environment: [String: String]) throws(ProviderError) -> any BuildEngine {
+    /// The engine, or everything that stood in the way of each that was asked for. The orchestrator's environment says
+    /// which Docker daemon is meant; what is tried is tried in the environment of a runner.
+    func find(
+        path: String, environment: [String: String], ofRunner runner: [String: String]
+    ) throws(ProviderError) -> any BuildEngine {
         var environment = environment
         environment["PATH"] = path
-        // A client given a host refuses to be given a context as well.
-        environment["DOCKER_CONTEXT"] = nil
         environment["ORCHESTRATOR_TOKEN"] = nil
-        let finder = EngineFinder(path: path, environment: environment)
+        let finder = EngineFinder(path: path, environment: environment, runner: runner)
         let candidates: [(EngineChoice, () -> Result<any BuildEngine, ProviderError>)] = [
             (.buildkit, finder.buildkit), (.dockerd, finder.dockerd), (.docker, finder.docker),
         ]
@@ -31,6 +32,7 @@ package enum EngineChoice: String, CaseIterable, Sendable {
 private struct EngineFinder {
     let path: String
     let environment: [String: String]
+    let runner: [String: String]
 
     func buildkit() -> Result<any BuildEngine, ProviderError> {
         guard geteuid() == 0 else { return .failure(ProviderError("needs root")) }
@@ -55,22 +57,22 @@ private struct EngineFinder {
     }
 
     func docker() -> Result<any BuildEngine, ProviderError> {
-        let host = environment["DOCKER_HOST"] ?? "unix:///var/run/docker.sock"
-        switch client() {
-        case .failure(let problem):
-            return .failure(problem)
-        case .success(let client):
-            guard client.reaches(host, environment: environment) else {
-                return .failure(ProviderError("no Docker daemon answers at \(host) (start one, or set DOCKER_HOST)"))
+        Result { () throws(ProviderError) in
+            let client = try client().get()
+            let connection = try DockerConnection(ofUserWith: environment, client: client)
+            guard client.reachesDaemon(environment: runner.merging(connection.environment) { $1 }) else {
+                throw ProviderError("no Docker daemon answers at \(connection.host) (start one, or set DOCKER_HOST)")
             }
-            return .success(SharedDocker(client: client, host: host))
+            return SharedDocker(client: client, connection: connection)
         }
     }
 
     private func client() -> Result<DockerClient, ProviderError> {
-        if let client = DockerClient.find(path: path, environment: environment) { return .success(client) }
+        if let client = DockerClient.find(path: path, environment: runner) { return .success(client) }
         return .failure(
-            ProviderError("no docker client on PATH can build (install docker.io, or the buildx plugin beside yours)"))
+            ProviderError(
+                "no docker client on PATH can build (install docker.io, or the buildx plugin for all users beside yours: "
+                    + "runners have a home of their own)"))
     }
 
     private func program(_ name: String) -> String? { findExecutable(name, path: path) }

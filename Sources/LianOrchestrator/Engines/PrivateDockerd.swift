@@ -14,7 +14,8 @@ struct PrivateDockerd: BuildEngine {
         try folder.writeStepWrapper(around: runc)
         try writeFile(
             "\(folder.programs)/buildctl",
-            BuildctlShim.script(client: client, host: host(folder), engine: name, folder: folder), mode: 0o700)
+            BuildctlShim.script(client: client, connection: connection(folder), engine: name, folder: folder),
+            mode: 0o700)
     }
 
     func command(in folder: RunnerFolder, cgroup: String?, environment: [String: String]) -> Command? {
@@ -22,7 +23,8 @@ struct PrivateDockerd: BuildEngine {
         environment["PATH"] = "\(folder.enginePrograms):\(environment["PATH"] ?? "")"
         var arguments = [
             "--config-file", folder.engineConfiguration, "--data-root", folder.engineData,
-            "--exec-root", folder.engineRun, "--pidfile", "\(folder.engineRun).pid", "--host", host(folder),
+            "--exec-root", folder.engineRun, "--pidfile", "\(folder.engineRun).pid", "--host",
+            connection(folder).host,
             "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false",
             "--userland-proxy=false", "--exec-opt", "native.cgroupdriver=cgroupfs", "--log-level", "warn",
         ]
@@ -30,12 +32,14 @@ struct PrivateDockerd: BuildEngine {
         return Command(dockerd, arguments, environment: environment)
     }
 
-    func environment(in folder: RunnerFolder) -> [String: String] { ["DOCKER_HOST": host(folder)] }
+    func environment(in folder: RunnerFolder) -> [String: String] { connection(folder).environment }
 
     /// That of its containerd.
     func longestSocket(in folder: RunnerFolder) -> String? { "\(folder.engineRun)/containerd/containerd-debug.sock" }
 
     func address(in folder: RunnerFolder) -> String? { nil }
 
-    private func host(_ folder: RunnerFolder) -> String { "unix://\(folder.engineSocket)" }
+    private func connection(_ folder: RunnerFolder) -> DockerConnection {
+        DockerConnection(host: "unix://\(folder.engineSocket)")
+    }
 }

@@ -3,19 +3,19 @@ import LianSystem
 /// The user's own Docker daemon, for people without root: all runners share it, and it outlives them.
 struct SharedDocker: BuildEngine {
     let client: DockerClient
-    let host: String
+    let connection: DockerConnection
 
     let name = "docker"
 
     func prepare(_ folder: RunnerFolder, cgroup: String?) throws(SystemError) {
         try writeFile(
             "\(folder.programs)/buildctl",
-            BuildctlShim.script(client: client, host: host, engine: name, folder: folder), mode: 0o700)
+            BuildctlShim.script(client: client, connection: connection, engine: name, folder: folder), mode: 0o700)
     }
 
     func command(in folder: RunnerFolder, cgroup: String?, environment: [String: String]) -> Command? { nil }
 
-    func environment(in folder: RunnerFolder) -> [String: String] { ["DOCKER_HOST": host] }
+    func environment(in folder: RunnerFolder) -> [String: String] { connection.environment }
 
     func longestSocket(in folder: RunnerFolder) -> String? { nil }
 

@@ -31,12 +31,14 @@ package struct LocalProvider: RunnerProvider {
         guard let sshd = findExecutable("sshd", path: path), let keygen = findExecutable("ssh-keygen", path: path)
         else { throw ProviderError("sshd and ssh-keygen are not both on PATH: install openssh-server") }
         sshServer = SSHServer(sshd: sshd, sshKeygen: keygen)
+        let sample = RunnerFolder(state: state, runnerID: "r-0000000000")
         do {
-            buildEngine = try choice.find(path: path, environment: environment)
+            buildEngine = try choice.find(
+                path: path, environment: environment, ofRunner: sample.environment(path: path))
         } catch {
             throw ProviderError("no build engine: \(error)")
         }
-        try Self.check(state, for: buildEngine)
+        try Self.check(sample, in: state, for: buildEngine)
         guard let entry = getpwuid(geteuid()) else { throw ProviderError("user \(geteuid()) has no name") }
         user = String(cString: entry.pointee.pw_name)
         do {
@@ -63,8 +65,9 @@ package struct LocalProvider: RunnerProvider {
     }
 
     /// Socket paths have a limit, and sshd's configuration and the contract's work_dir take no odd characters.
-    private static func check(_ state: String, for engine: any BuildEngine) throws(ProviderError) {
-        let sample = RunnerFolder(state: state, runnerID: "r-0000000000")
+    private static func check(
+        _ sample: RunnerFolder, in state: String, for engine: any BuildEngine
+    ) throws(ProviderError) {
         // containerd takes three bytes less than the kernel.
         let limit = 104
         if let socket = engine.longestSocket(in: sample), socket.utf8.count > limit {
@@ -165,10 +168,8 @@ extension LocalProvider {
     }
 
     private func environment(of folder: RunnerFolder, hasMemory: Bool) -> [String: String] {
-        var environment = [
-            "PATH": "\(folder.programs):\(path)", "HOME": folder.home, "TMPDIR": folder.temporary,
-            "LANG": "C.UTF-8", ProcessTable.marker: folder.runnerID,
-        ]
+        var environment = folder.environment(path: path)
+        environment[ProcessTable.marker] = folder.runnerID
         if hasMemory { environment["XDG_RUNTIME_DIR"] = folder.memory }
         // The group counts for the client only where the engine's use is counted in it too.
         if let cgroups, engine != "docker" {

@@ -47,5 +47,10 @@ struct RunnerFolder: Sendable {
     /// Holds the line of /proc/PID/stat of that process, written by itself before it becomes what it is to be.
     func record(of process: Process) -> String { "\(path)/\(process.rawValue).process" }
 
+    /// What each of the runner's programs finds in its environment, and what an engine is tried with at the start.
+    func environment(path: String) -> [String: String] {
+        ["PATH": "\(programs):\(path)", "HOME": home, "TMPDIR": temporary, "LANG": "C.UTF-8"]
+    }
+
     var folders: [String] { [path, work, home, programs, temporary, memory, engineRun, enginePrograms] }
 }
