@@ -58,7 +58,7 @@ let package = Package(
             "LianBuild",
             ["LianBuildKit", "LianContext", "LianHTTP", "LianModel", "LianNATS", "LianRemote", "LianSSH", "LianSystem"]),
         module("LianReport", ["LianBuildKit", "LianModel"], embedded: ["Page/page.css"]),
-        module("LianOrchestrator", ["CMicrohttpd", "CSQLite", "LianFlags", "LianModel", "LianSystem"]),
+        module("LianOrchestrator", ["CLinux", "CMicrohttpd", "CSQLite", "LianFlags", "LianModel", "LianSystem"]),
         module(
             "LianCLI",
             [

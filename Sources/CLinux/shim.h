@@ -54,6 +54,8 @@ static inline int lian_round_trip(int socket) {
 
 static const int lian_spawn_setsid = 0x80;  // POSIX_SPAWN_SETSID
 
+static const int lian_open_path = 010000000;  // O_PATH
+
 static const int lian_poll_peer_closed = 0x2000;  // POLLRDHUP
 
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);

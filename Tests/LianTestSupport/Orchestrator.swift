@@ -13,10 +13,12 @@ package final class Orchestrator: Sendable {
     private let engine: String
     private let flags: [String]
     private let environment: [String: String]
+    private let launcher: [String]
     private let running = Mutex<(process: RunningProcess, port: Int)?>(nil)
 
     fileprivate init(
-        folder: URL, stateLength: Int?, engine: String, flags: [String], environment: [String: String]
+        folder: URL, stateLength: Int?, engine: String, flags: [String], environment: [String: String],
+        launcher: [String]
     ) {
         self.folder = folder
         let name = stateLength.map { String(repeating: "s", count: max(1, $0 - folder.path.utf8.count - 1)) } ?? "s"
@@ -24,10 +26,12 @@ package final class Orchestrator: Sendable {
         self.engine = engine
         self.flags = flags
         self.environment = environment
+        self.launcher = launcher
         token = "token-of-the-test"
     }
 
     package var runnersFolder: String { "\(state)/runners" }
+    package var pid: pid_t? { running.withLock { $0?.process.pid } }
     package var port: Int { running.withLock { $0?.port ?? 0 } }
     package var url: String { "http://127.0.0.1:\(port)" }
     package var log: String {
@@ -37,9 +41,9 @@ package final class Orchestrator: Sendable {
     package func command(_ arguments: [String]) -> Command {
         var environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         environment["ORCHESTRATOR_TOKEN"] = token
-        return Command(
-            Project.executable("lian-orchestrator"), ["--state", state, "--log", "json"] + arguments,
-            environment: environment)
+        let line =
+            launcher + [Project.executable("lian-orchestrator"), "--state", state, "--log", "json"] + arguments
+        return Command(line[0], Array(line.dropFirst()), environment: environment)
     }
 
     /// Starts it, anew where it was stopped, and waits until it serves.
@@ -143,14 +147,16 @@ package struct LeftBehind: Error, CustomStringConvertible {
 }
 
 /// Runs the orchestrator for the length of the body, ends it as its operator would, and looks whether anything of it
-/// is left. Its state folder's path is short, or of the length asked for.
+/// is left. Its state folder's path is short, or of the length asked for. The launcher, where there is one, is a
+/// command that becomes the orchestrator: it gets the orchestrator's command line appended to its own.
 package func withOrchestrator<Result>(
     stateLength: Int? = nil, engine: String = "auto", flags: [String] = [], environment: [String: String] = [:],
-    _ body: (Orchestrator) async throws -> Result
+    launcher: [String] = [], _ body: (Orchestrator) async throws -> Result
 ) async throws -> Result {
     try await withShortTemporaryFolder { folder in
         let orchestrator = Orchestrator(
-            folder: folder, stateLength: stateLength, engine: engine, flags: flags, environment: environment)
+            folder: folder, stateLength: stateLength, engine: engine, flags: flags, environment: environment,
+            launcher: launcher)
         let result: Swift.Result<Result, any Error>
         do {
             try await orchestrator.start()

@@ -14,6 +14,7 @@ package struct LocalProvider: RunnerProvider {
     private let buildEngine: any BuildEngine
     private let sshServer: SSHServer
     private let cgroups: Cgroups?
+    private let mountNamespace: MountNamespace?
     private let remover: LocalRemover
     private let log: EventLog
 
@@ -61,6 +62,13 @@ package struct LocalProvider: RunnerProvider {
         case .failure(let problem):
             cgroups = nil
             log.warning("no_limits", "runners get no limits of memory and CPU: \(problem)")
+        }
+        switch MountNamespace.available(path: path) {
+        case .success(let namespace):
+            mountNamespace = namespace
+        case .failure(let problem):
+            mountNamespace = nil
+            if geteuid() == 0 { log.warning("no_mount_namespace", "runners share this machine's mounts: \(problem)") }
         }
     }
 
@@ -183,6 +191,7 @@ extension LocalProvider {
         _ folder: RunnerFolder, environment: [String: String], isWanted: () -> Bool
     ) throws -> UInt16 {
         let entries = cgroups?.entries(of: folder.runnerID) ?? []
+        func isolated(_ command: Command) -> Command { mountNamespace?.command(command) ?? command }
         for attempt in 0..<Self.portTries {
             let port = try SSHServer.freePort()
             try writeFile(
@@ -190,14 +199,15 @@ extension LocalProvider {
                 SSHServer.configuration(folder: folder, user: user, port: port, environment: environment))
             let launcher = Launcher(children: remover.children)
             let pid = try launcher.launch(
-                sshServer.command(in: folder, environment: environment), record: folder.record(of: .sshd),
+                isolated(sshServer.command(in: folder, environment: environment)), record: folder.record(of: .sshd),
                 cgroupEntries: entries, log: folder.sshdLog)
             let cgroup = cgroups?.path(of: folder.runnerID)
             if attempt == 0,
                 let command = buildEngine.command(in: folder, cgroup: cgroup, environment: environment)
             {
                 try launcher.launch(
-                    command, record: folder.record(of: .engine), cgroupEntries: entries, log: folder.engineLog)
+                    isolated(command), record: folder.record(of: .engine), cgroupEntries: entries,
+                    log: folder.engineLog)
             }
             if try hasBound(folder, pid, isWanted: isWanted) { return port }
         }

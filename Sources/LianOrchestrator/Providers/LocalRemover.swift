@@ -71,6 +71,9 @@ package struct LocalRemover: RunnerRemover {
             throw SystemError("rename \(folder.path)")
         }
         guard fileKind(folder.trash) != nil else { return }
+        // Whoever knew the folder's path may have mounted something there until it was moved. rm would go into what is
+        // bound from the same file system.
+        try Mounts.detachAll(below: folder.trash)
         let outcome = Monitor<Result<Void, ProviderError>?>(nil)
         try startThread {
             let result = Result { () throws(ProviderError) in try Self.delete(folder.trash) }

@@ -1,30 +1,69 @@
+import CLinux
 import Glibc
 import LianSystem
 
 /// What is mounted below a folder.
 enum Mounts {
-    /// The mount points at and below the folder, in the order in which they were mounted.
-    static func below(_ folder: String, mountinfo: String) -> [String] {
+    struct Mount: Hashable {
+        /// The kernel's number of it.
+        let id: String
+        let point: String
+    }
+
+    /// The mounts at and below the folder, in the order in which they were mounted.
+    static func below(_ folder: String, mountinfo: String) -> [Mount] {
         mountinfo.split(separator: "\n").compactMap { line in
             let fields = line.split(separator: " ")
             guard fields.count > 4 else { return nil }
             let point = unescaped(fields[4])
-            return point == folder || point.hasPrefix(folder + "/") ? point : nil
+            guard point == folder || point.hasPrefix(folder + "/") else { return nil }
+            return Mount(id: String(fields[0]), point: point)
         }
     }
 
     /// Unmounts all of them. Lazily: what still uses one is being ended, and nobody can come in any more.
     static func detachAll(below folder: String) throws {
-        var problem: SystemError?
-        // A mount may lie over another of the same name: each round takes the topmost away.
-        for _ in 0..<16 {
-            let points = below(folder, mountinfo: try readText("/proc/self/mountinfo", limit: 64 << 20))
-            if points.isEmpty { return }
-            for point in points.reversed() where umount2(point, Int32(MNT_DETACH)) != 0 {
-                problem = SystemError("umount \(point)")
+        while true {
+            let mounts = below(folder, mountinfo: try readText("/proc/self/mountinfo", limit: 64 << 20))
+            if mounts.isEmpty { return }
+            var problem: SystemError?
+            var hasTakenOne = false
+            // A mount takes along what is mounted below it; one that lies under another comes up when that is gone.
+            for mount in mounts {
+                do throws(SystemError) {
+                    if try detach(mount) { hasTakenOne = true }
+                } catch {
+                    problem = error
+                }
             }
+            guard hasTakenOne else { throw problem ?? SystemError("umount \(mounts[0].point)", EBUSY) }
         }
-        if let problem { throw problem }
+    }
+
+    /// False where another mount is found at its path: one that lies over it, or one to which the path leads by now.
+    /// Whoever may write below the folder may rename what the path goes through and put a link there, so the path is
+    /// gone along once, and from then on the descriptor stands for the mount.
+    static func detach(_ mount: Mount) throws(SystemError) -> Bool {
+        let raw = open(mount.point, lian_open_path | O_NOFOLLOW | O_CLOEXEC)
+        guard raw >= 0 else {
+            if errno == ENOENT || errno == ENOTDIR || errno == ELOOP { return false }
+            throw SystemError("open \(mount.point)")
+        }
+        let opened = FileDescriptor(owning: raw)
+        guard mountID(of: opened.raw) == mount.id else { return false }
+        let place = "/proc/self/fd/\(opened.raw)"
+        // A bound mount shares its events with the one that it was made of: were it not made private before, with all
+        // that is below it, the host's own /dev/pts would go with that of a bound /dev.
+        guard Glibc.mount(nil, place, nil, UInt(MS_REC | MS_PRIVATE), nil) == 0 else {
+            throw SystemError("make private \(mount.point)")
+        }
+        guard umount2(place, Int32(MNT_DETACH)) == 0 else { throw SystemError("umount \(mount.point)") }
+        return true
+    }
+
+    private static func mountID(of descriptor: Int32) -> String? {
+        let lines = ((try? readText("/proc/self/fdinfo/\(descriptor)")) ?? "").split(separator: "\n")
+        return lines.first { $0.hasPrefix("mnt_id:") }?.split(whereSeparator: \.isWhitespace).last.map(String.init)
     }
 
     /// mountinfo writes space, tab, newline and backslash as a backslash and three octal digits.
