@@ -9,11 +9,14 @@ package struct StateFolder: ~Copyable {
 
     /// Makes the folder where it is missing. Only its owner may see into it: it holds keys and the token.
     package init(_ path: String) throws(ProviderError) {
+        // Before, so that nothing is made in a folder that is refused; and after, when all of it is there.
+        try FoldersAbove.check(path)
         do {
             try makeFolder(path)
         } catch {
             throw ProviderError("the state folder cannot be made: \(error)")
         }
+        try FoldersAbove.check(path)
         guard let resolved = realpath(path, nil) else { throw ProviderError("\(SystemError("realpath \(path)"))") }
         let folder = String(cString: resolved)
         free(resolved)
@@ -23,6 +26,12 @@ package struct StateFolder: ~Copyable {
         }
         guard status.st_uid == geteuid() else {
             throw ProviderError("the state folder \(path) belongs to another user: choose another by --state")
+        }
+        // What others have put there already would be taken for the orchestrator's own.
+        guard status.st_mode & 0o022 == 0 else {
+            throw ProviderError(
+                "others may write to the state folder \(path): look whether all in it is yours and mend it by `chmod go-w "
+                    + "\(path)`, or choose another by --state")
         }
         guard status.st_mode & 0o077 == 0 || chmod(folder, 0o700) == 0 else {
             throw ProviderError("\(SystemError("chmod \(path)"))")

@@ -25,8 +25,8 @@ struct SSHServer: Sendable {
             PasswordAuthentication no
             KbdInteractiveAuthentication no
             UsePAM no
-            # sshd would look at every folder up to the root and refuse one like /tmp. The state folder is known to be
-            # its owner's alone: the orchestrator looks before it starts.
+            # sshd would look at every folder up to the root and refuse one like /tmp. The orchestrator has looked at
+            # them itself, and refuses a state folder that another user could replace.
             StrictModes no
             AllowTcpForwarding no
             AllowStreamLocalForwarding no

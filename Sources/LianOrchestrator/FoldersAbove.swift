@@ -1,0 +1,70 @@
+import Glibc
+import LianSystem
+
+/// The folders that the state folder's path goes through. Who owns one of them, or may write to it, can put something
+/// else in the place of what is below, however well that is kept.
+enum FoldersAbove {
+    private static let linkLimit = 40
+
+    /// Throws where another user could change what the path stands for; says which folder it is, and the mend. Links
+    /// are gone along as the kernel does, and from the first name on that is not there yet nothing is looked at.
+    static func check(_ path: String) throws(ProviderError) {
+        let absolute = path.hasPrefix("/") ? path : "\(currentFolder())/\(path)"
+        var here = "/"
+        var left: [Substring] = absolute.split(separator: "/").reversed()
+        var links = 0
+        guard let root = try status(of: here) else { return }
+        try checkFolder(here, root, path)
+        while let name = left.popLast() {
+            if name == "." { continue }
+            if name == ".." {
+                here = parentFolder(here)
+                continue
+            }
+            let next = here == "/" ? "/\(name)" : "\(here)/\(name)"
+            guard let found = try status(of: next) else { return }
+            guard found.st_uid == 0 || found.st_uid == geteuid() else {
+                throw ProviderError(
+                    "the state folder's path \(path) goes through \(next), which belongs to another user "
+                        + "(\(userName(found.st_uid))), who could put another folder there: choose another by --state")
+            }
+            if found.st_mode & S_IFMT == S_IFLNK {
+                links += 1
+                let target = try linkTarget(next)
+                guard links <= linkLimit else { throw ProviderError("\(SystemError("readlink \(next)", ELOOP))") }
+                if target.hasPrefix("/") { here = "/" }
+                left += target.split(separator: "/").reversed()
+            } else {
+                try checkFolder(next, found, path)
+                here = next
+            }
+        }
+    }
+
+    /// Where a folder is sticky, as /tmp is, others may make things of their own in it, and touch no others.
+    private static func checkFolder(_ folder: String, _ status: stat, _ path: String) throws(ProviderError) {
+        if status.st_mode & 0o022 == 0 || status.st_mode & S_ISVTX != 0 { return }
+        throw ProviderError(
+            "the state folder's path \(path) goes through \(folder), which others may write to, who could put another "
+                + "folder there: mend it by `chmod go-w \(folder)`, or choose another by --state")
+    }
+
+    /// nil where there is nothing.
+    private static func status(of path: String) throws(ProviderError) -> stat? {
+        var status = stat()
+        if lstat(path, &status) == 0 { return status }
+        guard errno == ENOENT || errno == ENOTDIR else { throw ProviderError("\(SystemError("lstat \(path)"))") }
+        return nil
+    }
+
+    private static func linkTarget(_ link: String) throws(ProviderError) -> String {
+        var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink(link, &target, target.count)
+        guard count >= 0 else { throw ProviderError("\(SystemError("readlink \(link)"))") }
+        return String(decoding: target[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    private static func userName(_ user: uid_t) -> String {
+        getpwuid(user).map { String(cString: $0.pointee.pw_name) } ?? String(user)
+    }
+}
