@@ -219,6 +219,9 @@ package struct Integrate: Sendable {
             // Health asks for no token, and a probe sends none.
             let client = try OrchestratorClient(server: HTTPURL(text), token: nil, http: HTTPClient(), timing: timing)
             let health = try await client.health(within: limit)
+            if let problem = health.problem {
+                return (.fail, onOneLine("the orchestrator is degraded: \(problem)"))
+            }
             let parts = [health.version, health.provider, health.engine].compactMap { $0 }
             return (.pass, onOneLine(parts.joined(separator: ", ")))
         } catch let error as LianError {

@@ -37,6 +37,7 @@ package final class Fleet: Sendable {
 
     package var providerName: String { provider.name }
     package var engineName: String { provider.engine }
+    package var problem: String? { provider.problem }
 }
 
 // MARK: - What the API asks for

@@ -308,9 +308,19 @@ import Testing
 
     @Test func healthIsRead() async throws {
         try await withOrchestrator { server, client, _ in
-            server.on("GET", "/healthz", [.success(200, ["status": "ok", "version": "1.2", "engine": "buildkit"])])
+            server.on(
+                "GET", "/healthz",
+                [
+                    .success(200, ["status": "ok", "version": "1.2", "engine": "buildkit", "reason": nil]),
+                    .success(200, ["status": "degraded", "version": "1.2", "reason": "no sshd"]),
+                    .success(200, ["status": "fine", "version": "1.2"]),
+                ])
             let health = try await client.health(within: .seconds(5))
             #expect(health == OrchestratorHealth(version: "1.2", provider: nil, engine: "buildkit"))
+            let degraded = try await client.health(within: .seconds(5))
+            #expect(degraded.problem == "no sshd")
+            let error = await #expect(throws: LianError.self) { try await client.health(within: .seconds(5)) }
+            #expect(error?.code == .orchestratorAnswerInvalid)
         }
     }
 }

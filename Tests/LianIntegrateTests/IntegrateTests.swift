@@ -214,12 +214,14 @@ func secret(_ name: String, _ delivery: JSONValue, kind: String = "cred") -> JSO
                 "GET", "/healthz",
                 [
                     .success(200, ["status": "ok", "version": "1.2", "provider": "local", "engine": "buildkit"]),
+                    .success(200, ["status": "degraded", "version": "1.2", "reason": "sshd is gone"]),
                     .success(200, ["status": "ill", "version": "1.2"]), .answer(503), .hang,
                 ])
             let good = await check(server.url)
             #expect(good?.status == .pass)
             #expect(good?.detail == "1.2, local, buildkit")
             #expect(server.requests().first?.headers["authorization"] == nil)
+            #expect(await check(server.url)?.detail == "the orchestrator is degraded: sshd is gone")
             #expect(await check(server.url)?.status == .fail)
             #expect(await check(server.url)?.detail?.contains("answered 503") == true)
             let start = ContinuousClock.now

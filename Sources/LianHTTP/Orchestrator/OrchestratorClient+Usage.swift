@@ -12,11 +12,14 @@ package struct OrchestratorHealth: Equatable, Sendable {
     package let version: String
     package let provider: String?
     package let engine: String?
+    /// Why its runners cannot be reached just now; nil where they can.
+    package let problem: String?
 
-    package init(version: String, provider: String?, engine: String?) {
+    package init(version: String, provider: String?, engine: String?, problem: String? = nil) {
         self.version = version
         self.provider = provider
         self.engine = engine
+        self.problem = problem
     }
 }
 
@@ -29,11 +32,18 @@ extension OrchestratorClient {
         return try read(answer, .arguments) { (answer) throws(SchemaViolation) in
             var record = try answer.data().record()
             let status = try record.required("status")
-            guard try status.string() == "ok" else { throw status.violation("must be \"ok\"") }
+            let problem: String?
+            switch try status.string() {
+            case "ok": problem = nil
+            case "degraded":
+                problem = try record.optional("reason", nullable: true)?.string() ?? "it does not say why"
+            default: throw status.violation("must be \"ok\" or \"degraded\"")
+            }
             return OrchestratorHealth(
                 version: try record.required("version").string(),
                 provider: try record.optional("provider", nullable: true)?.string(),
-                engine: try record.optional("engine", nullable: true)?.string())
+                engine: try record.optional("engine", nullable: true)?.string(),
+                problem: problem)
         }
     }
 

@@ -109,10 +109,15 @@ extension Routes {
     }
 
     private func health() -> OutgoingResponse {
-        success([
+        var health: [String: JSONValue] = [
             "status": "ok", "version": .string(lianBuildVersion), "provider": .string(fleet.providerName),
             "engine": .string(fleet.engineName),
-        ])
+        ]
+        if let problem = fleet.problem {
+            health["status"] = "degraded"
+            health["reason"] = .string(problem)
+        }
+        return success(.object(health))
     }
 
     private func spawn(_ request: IncomingRequest) throws -> OutgoingResponse {

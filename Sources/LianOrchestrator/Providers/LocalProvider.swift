@@ -42,19 +42,17 @@ package struct LocalProvider: RunnerProvider {
         try Self.check(sample, in: state, for: buildEngine)
         guard let entry = getpwuid(geteuid()) else { throw ProviderError("user \(geteuid()) has no name") }
         user = String(cString: entry.pointee.pw_name)
-        do {
-            if geteuid() == 0 {
-                try SSHServer.preparePrivilegeSeparation()
-                if SSHServer.isLocked(user, shadow: (try? readText("/etc/shadow")) ?? "") {
-                    throw ProviderError(
-                        "sshd lets nobody in as \(user), whose account is locked: unlock it by `usermod -p '*' \(user)`"
-                    )
-                }
+        if geteuid() == 0 {
+            try PrivilegeSeparation.prepare()
+            if SSHServer.isLocked(user, shadow: (try? readText("/etc/shadow")) ?? "") {
+                throw ProviderError(
+                    "sshd lets nobody in as \(user), whose account is locked: unlock it by `usermod -p '*' \(user)`")
             }
-        } catch let error as ProviderError {
-            throw error
-        } catch {
-            throw ProviderError("\(error)")
+            do {
+                try PrivilegeSeparation.keep(log: log)
+            } catch {
+                throw ProviderError("\(error)")
+            }
         }
         switch Cgroups.available() {
         case .success(let cgroups):
@@ -69,6 +67,19 @@ package struct LocalProvider: RunnerProvider {
         case .failure(let problem):
             mountNamespace = nil
             if geteuid() == 0 { log.warning("no_mount_namespace", "runners share this machine's mounts: \(problem)") }
+        }
+    }
+
+    /// sshd executes itself again for each connection, and looks for all that it needs again.
+    package var problem: String? {
+        guard access(sshServer.sshd, X_OK) == 0 else {
+            return "\(sshServer.sshd) is gone, by which runners are reached: install openssh-server again"
+        }
+        do throws(ProviderError) {
+            if geteuid() == 0 { try PrivilegeSeparation.prepare() }
+            return nil
+        } catch {
+            return error.description
         }
     }
 
@@ -192,6 +203,7 @@ extension LocalProvider {
     ) throws -> UInt16 {
         let entries = cgroups?.entries(of: folder.runnerID) ?? []
         func isolated(_ command: Command) -> Command { mountNamespace?.command(command) ?? command }
+        if geteuid() == 0 { try PrivilegeSeparation.prepare() }
         for attempt in 0..<Self.portTries {
             let port = try SSHServer.freePort()
             try writeFile(

@@ -13,12 +13,19 @@ package protocol RunnerProvider: RunnerRemover {
     /// The build engine that its runners carry.
     var engine: String { get }
 
+    /// What keeps runners from being reached just now, and the mend; nil where nothing does.
+    var problem: String? { get }
+
     /// Why this request can never be served here; nil where it can.
     func refusal(of request: SpawnRequest) -> String?
 
     /// Makes the runner and returns once its sshd answers. `isWanted` turns false when someone destroys it meanwhile;
     /// what is half made then, or when this throws, is removed by the `destroy` that follows.
     func create(_ order: RunnerOrder, isWanted: () -> Bool) throws(ProviderError) -> RunnerPlace
+}
+
+extension RunnerProvider {
+    package var problem: String? { nil }
 }
 
 /// The half of a provider that looks after what is there already.

@@ -78,11 +78,6 @@ struct SSHServer: Sendable {
         try ListenAddress(host: "127.0.0.1", port: 0).open().address.port
     }
 
-    /// root's logins need a folder that a machine without a running sshd lacks.
-    static func preparePrivilegeSeparation() throws(SystemError) {
-        try makeFolder("/run/sshd", mode: 0o755)
-    }
-
     /// Whether sshd would refuse the user because its account is locked in the shadow file.
     static func isLocked(_ user: String, shadow: String) -> Bool {
         shadow.split(separator: "\n").contains { $0.hasPrefix("\(user):!") }
