@@ -21,9 +21,12 @@ enum Mounts {
         }
     }
 
+    /// However many lie over each other, somebody who goes on mounting is not raced for ever.
+    private static let rounds = 4096
+
     /// Unmounts all of them. Lazily: what still uses one is being ended, and nobody can come in any more.
     static func detachAll(below folder: String) throws {
-        while true {
+        for _ in 0..<rounds {
             let mounts = below(folder, mountinfo: try readText("/proc/self/mountinfo", limit: 64 << 20))
             if mounts.isEmpty { return }
             var problem: SystemError?
@@ -38,6 +41,7 @@ enum Mounts {
             }
             guard hasTakenOne else { throw problem ?? SystemError("umount \(mounts[0].point)", EBUSY) }
         }
+        throw SystemError("umount \(folder)", EBUSY)
     }
 
     /// False where another mount is found at its path: one that lies over it, or one to which the path leads by now.
