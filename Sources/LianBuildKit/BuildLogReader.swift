@@ -22,12 +22,16 @@ package struct BuildLogReader: Sendable {
     private var region = Region.outside
     /// Its lines are the engine's last words, less the step's.
     private var lastOther: String?
+    /// How many lines steps have printed.
+    private var printedLines = 0
 
     /// What is kept of one step while it runs.
     private struct Track: Sendable {
         var index: Int
         var started: Double?
         var tail: [String] = []
+        /// How many lines had been printed by all steps when this one printed last.
+        var printedAt = 0
         /// In rawjson a piece of log may end within a line.
         var partial: [UInt8] = []
     }
@@ -72,11 +76,15 @@ package struct BuildLogReader: Sendable {
         return text
     }
 
-    /// The end of the log: the last line may lack its newline.
+    /// The end of the log: the last line may lack its newline, and so may what steps printed last whose end was not
+    /// told.
     package mutating func finish() -> [UInt8] {
         var text: [UInt8] = []
         var splitter = lines
         splitter.finish { take($0, into: &text) }
+        for (key, track) in tracks.sorted(by: { $0.value.index < $1.value.index }) {
+            flushPartial(key, steps[track.index].number, into: &text)
+        }
         return text
     }
 
@@ -100,6 +108,12 @@ package struct BuildLogReader: Sendable {
         var told = failure
         told.message = lastOther.map(withoutLabel) ?? failure.message
         if told.line == nil { told.line = told.message.flatMap(parseErrorLine) }
+        // Where the client died, no step is said to have failed: of those that still run, the one that printed last comes
+        // nearest to a reason.
+        if told.step == nil {
+            let running = tracks.values.filter { !$0.tail.isEmpty }
+            told.lastLines = running.max { $0.printedAt < $1.printedAt }?.tail ?? []
+        }
         return told
     }
 
@@ -158,6 +172,8 @@ extension BuildLogReader {
     private mutating func addLog(_ key: String, _ line: ArraySlice<UInt8>) {
         let shown = String(decoding: line.prefix(Self.tailLineBytes), as: UTF8.self)
         tracks[key]?.tail.append(shown)
+        printedLines += 1
+        tracks[key]?.printedAt = printedLines
         changes.printing.insert(key)
         if let count = tracks[key]?.tail.count, count > Self.tailLines { tracks[key]?.tail.removeFirst() }
     }
@@ -186,7 +202,7 @@ extension BuildLogReader {
             region = ends ? .outside : .source(lines: lines + 1)
             let words = line.split(separator: UInt8(ascii: " "), maxSplits: 3)
             if failure.line == nil, words.count >= 3, words[2].elementsEqual(">>>".utf8) {
-                failure.line = Int(String(decoding: words[0], as: UTF8.self))
+                failure.line = lineNumber(String(decoding: words[0], as: UTF8.self))
             }
         }
     }
@@ -228,12 +244,12 @@ extension BuildLogReader {
         case "DONE": return end(key, .done)
         default: break
         }
-        if text.hasPrefix("DONE "), text.hasSuffix("s"), let seconds = Double(text.dropFirst(5).dropLast()) {
-            end(key, .done, seconds: seconds)
+        if text.hasPrefix("DONE "), text.hasSuffix("s") {
+            end(key, .done, seconds: OutsideNumber.decimal(text.dropFirst(5).dropLast(), in: 0...1e9))
         } else if text.hasPrefix("ERROR: ") {
             fail(key, String(text.dropFirst(7)))
         } else if tracks[key] == nil {
-            begin(key, number: Int(key.dropFirst()) ?? 0, name: text)
+            begin(key, number: OutsideNumber.whole(key.dropFirst()) ?? 0, name: text)
         } else {
             addStatus(text)
         }
@@ -254,7 +270,12 @@ private func withoutLabel(_ text: String) -> String {
 /// `dockerfile parse error line 2: …`, and `… on line 2: …` in newer ones.
 private func parseErrorLine(_ message: String) -> Int? {
     guard message.range(ofFirst: "parse error") != nil, let label = message.range(ofFirst: " line ") else { return nil }
-    return Int(message[label.upperBound...].prefix { $0.isNumber })
+    return lineNumber(message[label.upperBound...].prefix { $0.isNumber })
+}
+
+/// Of a Dockerfile, counted from 1.
+private func lineNumber(_ text: some StringProtocol) -> Int? {
+    OutsideNumber.whole(text, in: 1...Int(Int32.max))
 }
 
 // MARK: - rawjson

@@ -11,6 +11,7 @@ package struct BuildStep: Equatable, Sendable {
     package var name: String
     package var state: State = .running
     package var seconds: Double?
+    package var milliseconds: Int? { seconds.map { Int(Figures.bounded($0 * 1000)) } }
 
     /// A step of the Dockerfile, `[stage 2/5] RUN …`; what the engine does around them carries no such count.
     package var isOfDockerfile: Bool {
@@ -18,7 +19,7 @@ package struct BuildStep: Equatable, Sendable {
             let count = name[..<close].dropFirst().split(separator: " ").last
         else { return false }
         let numbers = count.split(separator: "/", omittingEmptySubsequences: false)
-        return numbers.count == 2 && numbers.allSatisfy { Int($0) != nil }
+        return numbers.count == 2 && numbers.allSatisfy { OutsideNumber.whole($0) != nil }
     }
 
     /// Fetching the image that a stage starts from, `[stage 1/5] FROM …`.

@@ -32,7 +32,7 @@ package struct DockerfileLines: Sendable {
     }
 
     package func text(ofLine line: Int) -> String? {
-        lines.indices.contains(line - 1) ? String(lines[line - 1]) : nil
+        line > 0 && line <= lines.count ? String(lines[line - 1]) : nil
     }
 
     /// Of a step named `[stage 2/5] RUN …`, as far as an engine that names no line tells; nil where no instruction, or

@@ -8,13 +8,14 @@ struct ByteSample {
         let path: [UInt8]
         let offset: Int
         /// Counted over the whole context.
-        let position: Int
+        let position: Int128
     }
 
     private var spots: [Spot] = []
-    private var total = 0
+    /// Wider than a file's size: sparse files of the largest size there is may be many.
+    private var total: Int128 = 0
     /// Between two spots; doubled, with every other one dropped, whenever there are too many.
-    private var step = 1 << 16
+    private var step: Int128 = 1 << 16
 
     private static let mostSpots = 64
     private static let spotSize = 4096
@@ -26,14 +27,14 @@ struct ByteSample {
 
     mutating func add(_ entry: ContextEntry) {
         guard case .file(let bytes) = entry.kind, bytes > 0 else { return }
-        let end = total + bytes
+        let end = total + Int128(bytes)
         defer { total = end }
-        while bytes / step > Self.mostSpots { widen() }
+        while Int128(bytes) / step > Self.mostSpots { widen() }
         var next = (total + step - 1) / step * step
         guard next < end else { return }
         let path = Array(entry.path)
         while next < end {
-            spots.append(Spot(path: path, offset: next - total, position: next))
+            spots.append(Spot(path: path, offset: Int(next - total), position: next))
             next += step
             if spots.count > Self.mostSpots {
                 widen()

@@ -38,8 +38,8 @@ package struct ContextEntry {
         guard let status = try name.status() else { return nil }
         kind =
             switch status.st_mode & S_IFMT {
-            case S_IFREG: .file(bytes: status.st_size)
-            case S_IFLNK: .link(bytes: status.st_size)
+            case S_IFREG: .file(bytes: max(0, status.st_size))
+            case S_IFLNK: .link(bytes: max(0, status.st_size))
             default: .special
             }
         isPrivate = status.st_mode & 0o077 == 0

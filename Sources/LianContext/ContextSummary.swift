@@ -1,3 +1,5 @@
+import LianModel
+
 /// What of a context travels.
 package struct ContextSummary: Equatable, Sendable {
     /// Everything but folders. A file with several names counts once for each, as rsync sends it.
@@ -64,11 +66,11 @@ struct ContextTally {
             summary.folders += 1
         case .file(let bytes):
             summary.files += 1
-            summary.bytes += bytes
+            summary.bytes = summary.bytes.upToLargest(adding: bytes)
             rank(entry, bytes)
         case .link(let bytes):
             summary.files += 1
-            summary.bytes += bytes
+            summary.bytes = summary.bytes.upToLargest(adding: bytes)
         case .special:
             summary.files += 1
             note(.specialFile, entry)

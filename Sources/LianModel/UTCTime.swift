@@ -51,11 +51,12 @@ package struct UTCTime: Equatable, Comparable, Sendable {
 }
 
 private func secondsSince1970(year: Int, month: Int, day: Int, hour: Int, minute: Int, second: Int) -> Int? {
-    let date = CivilDate(year: year, month: month, day: day)
     // 60 is a leap second.
     guard (0...9999).contains(year), (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60,
-        second <= 60, CivilDate(daysSince1970: date.daysSince1970) == date
+        second <= 60
     else { return nil }
+    let date = CivilDate(year: year, month: month, day: day)
+    guard CivilDate(daysSince1970: date.daysSince1970) == date else { return nil }
     return ((date.daysSince1970 * 24 + hour) * 60 + minute) * 60 + second
 }
 

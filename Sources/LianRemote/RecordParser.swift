@@ -1,3 +1,5 @@
+import LianModel
+
 /// What the remote side says: raw bytes of the stream, and records behind the nonce.
 enum WrapperMessage: Equatable, Sendable {
     case stream([UInt8])
@@ -71,11 +73,15 @@ struct RecordParser {
         case "D": return .done
         case "X" where words.dropFirst().first == "lost": throw .supervisorLost
         case "X":
-            guard let end = RunEnd(words: words.dropFirst()) else { throw .invalidRequest("its end reads '\(text)'") }
+            guard let end = RunEnd(words: words.dropFirst()) else {
+                throw .unintelligible("its end reads '\(onOneLine(text))'")
+            }
             return .ended(end)
         case "R":
-            guard words.count > 1, let size = Int(words[1]) else { return .result(nil) }
-            guard size <= resultLimit else { throw .invalidRequest("the result has \(size) bytes") }
+            guard words.count > 1, words[1] != "-" else { return .result(nil) }
+            guard let size = OutsideNumber.whole(words[1], in: 0...resultLimit) else {
+                throw .unintelligible("its result's size reads '\(onOneLine(words[1]))'")
+            }
             result = (size, [])
             return nil
         case "E": throw refusal(words.dropFirst().joined(separator: " "))

@@ -15,6 +15,8 @@ package enum RemoteFailure: Error, Equatable, Sendable {
     case setsidMissing
     case noSecretStore
     case cgroupUnreadable
+    /// The remote side said what nobody on it should.
+    case unintelligible(String)
     /// The remote side did not understand; or the request could not have been understood.
     case invalidRequest(String)
 }
@@ -69,6 +71,10 @@ extension RemoteFailure {
             return error(
                 .remoteFailed, "the cgroup that LIAN_CGROUP names on the runner cannot be read",
                 "Let the orchestrator name the runner's own cgroup there, or leave LIAN_CGROUP out.")
+        case .unintelligible(let what):
+            return error(
+                .remoteFailed, "the runner answers what makes no sense: \(what)",
+                "Its shell or one of its tools is not what it should be: use another runner image.")
         case .invalidRequest(let what):
             return error(
                 .internalError, "the remote side refused the request: \(what)", "Please report this as a defect.")

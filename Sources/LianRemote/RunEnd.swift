@@ -31,11 +31,12 @@ package struct RunEnd: Equatable, Sendable {
     /// STATUS CAUSE SIZE, then SCOPE KILLS HITS before and after, then UPTIME CPU BYTES before and after.
     init?(words: ArraySlice<String>) {
         let words = Array(words)
-        guard words.count == 15, let status = Int32(words[0]), let cause = Cause(rawValue: words[1]),
-            let size = Int(words[2]), let before = KernelOOMCounts(words: words[3..<6]),
+        guard words.count == 15, let status = OutsideNumber.whole(words[0], in: 0...255),
+            let cause = Cause(rawValue: words[1]), let size = OutsideNumber.whole(words[2]),
+            let before = KernelOOMCounts(words: words[3..<6]),
             let after = KernelOOMCounts(words: words[6..<9])
         else { return nil }
-        exitStatus = status
+        exitStatus = Int32(status)
         self.cause = cause
         logBytes = size
         self.before = before
@@ -49,6 +50,7 @@ extension KernelOOMCounts {
     fileprivate init?(words: ArraySlice<String>) {
         guard let first = words.first, let scope = Scope(rawValue: first) else { return nil }
         self.init(
-            scope: scope, oomKills: Int(words[words.startIndex + 1]), limitHits: Int(words[words.startIndex + 2]))
+            scope: scope, oomKills: OutsideNumber.whole(words[words.startIndex + 1]),
+            limitHits: OutsideNumber.whole(words[words.startIndex + 2]))
     }
 }

@@ -1,3 +1,4 @@
+import LianModel
 import LianSystem
 
 /// The programs on the runner's PATH that a build needs, each with the first line of what it says of its version.
@@ -11,13 +12,26 @@ package struct RunnerTools: Equatable, Sendable {
             let name = words.firstIndex(where: { $0.hasSuffix("/buildkit") }),
             words.indices.contains(name + 1), words[name + 1].hasPrefix("v")
         else { return false }
-        let numbers = words[name + 1].dropFirst().split(separator: ".").prefix(2).map { Int($0) ?? -1 }
-        return numbers.count == 2 && (numbers[0] > 0 || numbers[1] >= 13)
+        let numbers = words[name + 1].dropFirst().split(separator: ".").prefix(2).map { OutsideNumber.whole($0) }
+        guard numbers.count == 2, let major = numbers[0] else { return false }
+        return major > 0 || numbers[1] ?? 0 >= 13
     }
 
     package init(rsync: String? = nil, buildctl: String? = nil) {
         self.rsync = rsync
         self.buildctl = buildctl
+    }
+
+    /// From a line for each, its name and what it said.
+    init(answer: String) {
+        for line in answer.split(separator: "\n") {
+            let words = line.split(separator: " ", maxSplits: 1).map(String.init)
+            switch words.first {
+            case "rsync": rsync = words.count > 1 ? words[1] : ""
+            case "buildctl": buildctl = words.count > 1 ? words[1] : ""
+            default: break
+            }
+        }
     }
 
     /// Asks the runner.
@@ -35,15 +49,6 @@ package struct RunnerTools: Equatable, Sendable {
         }
         let end = await channel.close()
         guard end.isClean else { throw RemoteFailure.connectionLost("the channel broke while the runner was asked") }
-        var tools = RunnerTools()
-        for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
-            let words = line.split(separator: " ", maxSplits: 1).map(String.init)
-            switch words.first {
-            case "rsync": tools.rsync = words.count > 1 ? words[1] : ""
-            case "buildctl": tools.buildctl = words.count > 1 ? words[1] : ""
-            default: break
-            }
-        }
-        return tools
+        return RunnerTools(answer: String(decoding: text, as: UTF8.self))
     }
 }

@@ -51,7 +51,8 @@ package struct UsagePeaks: Equatable, Sendable {
     private mutating func raiseCores(
         from start: UsageReading, to end: UsageReading, atLeast shortest: Double
     ) -> Double {
-        let mean = (end.microseconds - start.microseconds) / 1_000_000 / max(shortest, end.seconds - start.seconds)
+        let used = max(0, end.microseconds - start.microseconds) / 1_000_000
+        let mean = used / max(shortest, end.seconds - start.seconds)
         cores = max(cores ?? 0, mean)
         return mean
     }

@@ -1,8 +1,4 @@
 extension Duration {
-    package init(seconds: Double) {
-        self = .nanoseconds(Int64(seconds * 1e9))
-    }
-
     package var milliseconds: Int {
         let (seconds, attoseconds) = components
         return Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)

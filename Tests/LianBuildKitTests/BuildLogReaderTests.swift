@@ -1,6 +1,7 @@
 import Foundation
 import LianBuildKit
 import LianModel
+import LianTestSupport
 import Testing
 
 private func read(_ text: String, piece: Int = 7) -> (reader: BuildLogReader, shown: String) {
@@ -302,6 +303,55 @@ private func read(_ text: String, piece: Int = 7) -> (reader: BuildLogReader, sh
         #expect(reader.read(line + Array("\n".utf8)).count == limit + 1)
         #expect(reader.read(line + line).isEmpty)
         #expect(String(decoding: reader.finish().suffix(40), as: UTF8.self).hasSuffix("x … \(limit) bytes more\n"))
+    }
+
+    /// A step that is done is done, whatever the engine says of its time.
+    @Test(arguments: ["1e300", "inf", "nan", "-1", "0x10", "9223372036854775807", "1.", "", " 1"])
+    func timesThatAreNone(text: String) {
+        let reader = read("#5 [1/1] RUN make\n#5 0.1 x\n#5 DONE \(text)s\n").reader
+        #expect(reader.steps.map(\.state) == [.done] && reader.steps.map(\.seconds) == [nil])
+    }
+
+    @Test(arguments: ["-9223372036854775808", "0", "-1", "9223372036854775807", "99999999999999999999"])
+    func linesThatNoFileHas(number: String) {
+        let frame = "--------------------\n\(number) | >>> x\n--------------------\nerror: it\n"
+        #expect(read(frame).reader.buildFailure.line == nil)
+        let words = "error: dockerfile parse error line \(number): it\n"
+        #expect(read(words).reader.buildFailure.line == nil)
+    }
+
+    @Test func aStepsNumberBeyondAllNumbersIsNone() {
+        #expect(read("#99999999999999999999 [1/1] RUN x\n").reader.steps.map(\.number) == [0])
+    }
+
+    /// BuildKit hands on what a step prints as it comes; a client that dies does not say that the last line is whole.
+    @Test(arguments: [1, 7, 100_000])
+    func unendedLinesAreToldAtTheEndOfTheLog(piece: Int) {
+        func vertex(_ key: String) -> String {
+            #"{"vertexes":[{"digest":"\#(key)","name":"[\#(key)/2] RUN x","started":"2026-03-01T00:00:00Z"}]}"#
+        }
+        func log(_ key: String, _ text: String) -> String {
+            let data = Data(text.utf8).base64EncodedString()
+            return #"{"logs":[{"vertex":"\#(key)","data":"\#(data)","timestamp":"2026-03-01T00:00:01Z"}]}"#
+        }
+        let text = [vertex("1"), vertex("2"), log("2", "two\nand a ha"), log("1", "one\nno end"), log("2", "lf")]
+        let (reader, shown) = read(text.joined(separator: "\n"), piece: piece)
+        #expect(
+            shown == """
+                #1 [1/2] RUN x
+                #2 [2/2] RUN x
+                #2 1.0 two
+                #1 1.0 one
+                #1 no end
+                #2 and a half
+
+                """)
+        // No step failed: what was printed last comes nearest to a reason.
+        #expect(reader.buildFailure.step == nil)
+        #expect(reader.buildFailure.lastLines == ["two", "and a half"])
+        let plain = read("#1 [1/2] RUN x\n#2 [2/2] RUN y\n#2 0.1 two\n#1 0.1 one\n#1 0.2 no end", piece: piece)
+        #expect(plain.shown.hasSuffix("#1 0.2 no end\n"))
+        #expect(plain.reader.buildFailure.lastLines == ["one", "no end"])
     }
 
     @Test func trailerWithoutEndHidesNothingForLong() {

@@ -1,5 +1,6 @@
 import LianBuildKit
 import LianModel
+import LianTestSupport
 import Testing
 
 private func signs(_ log: String) -> BuildErrorSigns {

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import LianContext
 import LianTestSupport
 import Testing
@@ -37,6 +38,20 @@ import Testing
     @Test func theLargerPartDecides() async throws {
         #expect(try await shrinks(["text": Self.text + Self.text, "noise": Self.noise]))
         #expect(try await !shrinks(["text": Self.text.prefix(100_000), "noise": Self.noise + Self.noise]))
+    }
+
+    /// A file may say that it is as large as a file can be, and hold nothing.
+    @Test func sparseFilesAreAddedUp() async throws {
+        try await withTemporaryFolder(inMemory: true) { folder in
+            for name in ["a", "b", "c"] {
+                let path = folder.appending(path: name)
+                try Self.text.write(to: path)
+                #expect(truncate(path.path, .max) == 0)
+            }
+            let summary = try Context(root: folder.path, dockerfile: nil).summary()
+            #expect(summary.bytes == .max && summary.files == 3 && summary.shrinks)
+            #expect(summary.largest.map(\.bytes) == [.max, .max, .max])
+        }
     }
 
     @Test func aFewBytesAreSentAsTheyAre() async throws {

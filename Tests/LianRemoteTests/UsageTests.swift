@@ -103,6 +103,14 @@ import Testing
         return fields[12..<16].compactMap { Int($0) }.reduce(0, +)
     }
 
+    @Test(arguments: [
+        "3 nan nan", "3 inf 5", "-1 2 3", "3 -1 5", "3 4 -5", "1e400 4 5", "1e300 4 5", "3 0x10 5", "3 4", "",
+    ])
+    func whatIsNoCountCountsForNothing(line: String) {
+        var peaks = UsagePeaks()
+        #expect(peaks.add(line: line) == nil && peaks == UsagePeaks())
+    }
+
     @Test func version2CountsWithoutThePageCache() async throws {
         try await withTemporaryFolder { cgroup in
             for (name, text) in [

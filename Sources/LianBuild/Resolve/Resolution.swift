@@ -57,7 +57,7 @@ package struct Resolution: Sendable {
         var total = ContextResult(files: 0, bytes: 0, excludedFiles: 0, sentBytes: nil)
         for transfer in transfers {
             total.files += transfer.summary.files
-            total.bytes += transfer.summary.bytes
+            total.bytes = total.bytes.upToLargest(adding: transfer.summary.bytes)
             total.excludedFiles += transfer.summary.excludedFiles
         }
         return total

@@ -47,7 +47,8 @@ struct TravellingContexts: Sendable {
     func send(along approach: RunnerApproach) async throws -> Sent {
         defer { for one in begun { one.settle(.success(())) } }
         let meter = ContextMeter(
-            files: files, bytes: transfers.reduce(0) { $0 + $1.summary.bytes }, reporter: reporter, timing: timing)
+            files: files, bytes: transfers.reduce(0) { $0.upToLargest(adding: $1.summary.bytes) }, reporter: reporter,
+            timing: timing)
         let metering = Task {
             if (try? await approach.reached()) != nil { await meter.run() }
         }

@@ -158,7 +158,7 @@ struct BuildScreen: Sendable {
         }
         let began = artifacts[index].steps.removeValue(forKey: step.number)?.since
         guard artifacts[index].ended.insert(step.number).inserted else { return }
-        let took = step.seconds.map { Duration.milliseconds(Int($0 * 1000)) } ?? began.map { now - $0 } ?? .zero
+        let took = step.milliseconds.map { Duration.milliseconds($0) } ?? began.map { now - $0 } ?? .zero
         slowest.add(step)
         switch step.state {
         case .cached:

@@ -56,7 +56,7 @@ struct BuildSummary {
         guard total > 0 else { return }
         add("steps", "\(total), of which \(steps.reduce(0) { $0 + $1.cached }) cached")
         for step in slowest {
-            add("slow", "\(time(.milliseconds(Int((step.seconds ?? 0) * 1000)))) \(step.name)")
+            add("slow", "\(time(.milliseconds(step.milliseconds ?? 0))) \(step.name)")
         }
     }
 

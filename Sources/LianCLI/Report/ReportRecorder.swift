@@ -88,11 +88,10 @@ extension ReportRecorder.State {
     /// seen running is taken to have begun then, until it says otherwise.
     fileprivate mutating func take(_ step: BuildStep, of artifact: String, at now: Int) {
         let known = stepIndices[artifact]?[step.number]
-        let took = step.seconds.map { Int(Figures.bounded($0 * 1000)) }
         changeAttempt { attempt in
             let seen = known.map { attempt.steps[$0].start } ?? now
             let isOver = step.state == .done || step.state == .failed || step.state == .cancelled
-            let begun = isOver ? max(attempt.start, now - (took ?? now - seen)) : seen
+            let begun = isOver ? max(attempt.start, now - (step.milliseconds ?? now - seen)) : seen
             let taken = StepRecord(
                 artifact: artifact, name: step.name, state: step.state, start: begun,
                 duration: isOver ? now - begun : 0)

@@ -1,6 +1,6 @@
 /// Logs of the real engine that Docker 20.10 has in it, as they came.
-enum CapturedLogs {
-    static let cold = #"""
+package enum CapturedLogs {
+    package static let cold = #"""
         #1 [internal] load build definition from Dockerfile
         #1 sha256:294b7031ebc85334d9efc668e29802268bf1ac67ce7f206803cc164c61e3ce78
         #1 transferring dockerfile: 295B 0.0s done
@@ -58,7 +58,7 @@ enum CapturedLogs {
         #11 DONE 0.2s
         """#
 
-    static let warm = #"""
+    package static let warm = #"""
         #1 [internal] load build definition from Dockerfile
         #1 sha256:fdcaf31242065887a0409efcb4a5b6037e86ff0674c1a9c51588ba730a420e7d
         #1 transferring dockerfile: 32B done
@@ -111,7 +111,7 @@ enum CapturedLogs {
         #11 DONE 0.0s
         """#
 
-    static let failingStep = #"""
+    package static let failingStep = #"""
         #1 [internal] load build definition from Dockerfile.fail
         #1 sha256:39eed223108c50e948012debdba05417b14b8ec5e36ac2917f5a6623746e336c
         #1 transferring dockerfile: 194B done
@@ -161,7 +161,7 @@ enum CapturedLogs {
         executor failed running [/bin/sh -c for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do echo line $i; done; echo Killed; echo cannot allocate memory >&2; exit 3]: exit code: 3
         """#
 
-    static let outOfMemory = #"""
+    package static let outOfMemory = #"""
         #1 [internal] load build definition from Dockerfile.oom2
         #1 sha256:da0df0f85bc43e2e13af06c4c07899ee93e80b4d083adc905be600c3ba6dfc7f
         #1 transferring dockerfile: 83B done
@@ -189,7 +189,7 @@ enum CapturedLogs {
         executor failed running [/bin/sh -c tail -c 200000000 /dev/zero]: exit code: 137
         """#
 
-    static let commandOverLines = #"""
+    package static let commandOverLines = #"""
         #1 [internal] load build definition from Dockerfile.heredoc
         #1 sha256:6b70e325732bdd5cab757912c1365b0f1a7394527a5a28233e92c0931167919d
         #1 transferring dockerfile: 132B 0.0s done
@@ -226,7 +226,7 @@ enum CapturedLogs {
         exit 4]: exit code: 4
         """#
 
-    static let unknownInstruction = #"""
+    package static let unknownInstruction = #"""
         #1 [internal] load build definition from Dockerfile.syn
         #1 sha256:5f067a1a6d562c7b7f4855206c6d855b6cff42f3be9be32faf062a2cdba75405
         #1 transferring dockerfile: 59B done
@@ -239,7 +239,7 @@ enum CapturedLogs {
         failed to solve with frontend dockerfile.v0: failed to create LLB definition: dockerfile parse error line 2: unknown instruction: RUNN
         """#
 
-    static let missingFile = #"""
+    package static let missingFile = #"""
         #1 [internal] load build definition from Dockerfile.copy
         #1 sha256:a19ea04bc932123dfa75ce554bdbbcc26304dfddb4cc4d8f532155f77795ee55
         #1 transferring dockerfile: 67B done
@@ -272,7 +272,7 @@ enum CapturedLogs {
         failed to compute cache key: "/nothere" not found: not found
         """#
 
-    static let daemonKilled = #"""
+    package static let daemonKilled = #"""
         #1 [internal] load build definition from Dockerfile.slow
         #1 sha256:4d2407a3cc531850968f33ad62c21abdbe66c335dca9f6e5cec45e5408da3706
         #1 transferring dockerfile: 75B done
