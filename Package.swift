@@ -91,7 +91,9 @@ let package = Package(
                 "LianCLI", "LianBuild", "LianBuildKit", "LianFlags", "LianModel", "LianReport", "LianSystem",
                 "lian-build",
             ]),
-        tests("FuzzTests", ["LianBuild", "LianCLI", "LianFlags", "LianModel", "LianSystem"]),
+        tests(
+            "FuzzTests",
+            ["LianBuild", "LianBuildKit", "LianCLI", "LianFlags", "LianModel", "LianRemote", "LianReport", "LianSystem"]),
         tests(
             "LianFlagsTests",
             ["LianCLI", "LianFlags", "LianModel", "LianOrchestrator", "LianSystem"]

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import LianModel
 import LianTestSupport
@@ -22,6 +23,30 @@ extension Faults {
                 #expect(build.status == 4 && build.errorCode == "engine_lost", "\(build.story)")
                 #expect(build.attempts.map { $0["outcome"] } == ["failed"])
                 #expect(scene.orchestrator.runners.count == 1)
+            }
+        }
+
+        /// BuildKit hands on what a step prints as it comes; only its end says that the last line is whole.
+        @Test("row 28: the client is killed, and the line that its step had not ended is told") func unendedLine()
+            async throws
+        {
+            try await withRunner(countsItsOwnKills) { scene, runner, _ in
+                let vertex = #"{"digest":"sha256:a","name":"[1/1] RUN make","started":"2026-03-01T00:00:00Z"}"#
+                let words = Data("making\nlinking the la".utf8).base64EncodedString()
+                let log = #"{"vertex":"sha256:a","stream":1,"data":"\#(words)","timestamp":"2026-03-01T00:00:01Z"}"#
+                try runner.setProgram(
+                    "buildctl",
+                    """
+                    [ "$1" != --version ] || { echo 'buildctl github.com/moby/buildkit v0.13.2 0'; exit 0; }
+                    case " $*" in *" --metadata-file"*) ;; *) exit 0 ;; esac
+                    echo '{"vertexes":[\(vertex)]}'
+                    echo '{"logs":[\(log)]}'
+                    kill -TERM $$
+                    """)
+                let build = try await scene.build()
+                #expect(build.status == 1 && build.errorCode == "build_failed", "\(build.story)")
+                #expect(build.errorText.contains("#1 1.0 making\n#1 linking the la\n"), "\(build.story)")
+                #expect(build.logTail.prefix(2) == ["making", "linking the la"], "\(build.story)")
             }
         }
 

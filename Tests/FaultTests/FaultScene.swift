@@ -98,7 +98,8 @@ final class FaultScene: Sendable {
 
     /// `lian-build build` of a context with a secret and further flags; nil takes a variable out of the environment.
     func start(
-        context: String? = nil, _ more: [String] = [], environment: [String: String?] = [:]
+        context: String? = nil, _ more: [String] = [], environment: [String: String?] = [:],
+        on terminal: PseudoTerminal? = nil
     ) throws -> RunningBuild {
         let flags = [
             "build", "--workspace", workspace, "--context", try context ?? self.context(), "--image", image,
@@ -107,12 +108,12 @@ final class FaultScene: Sendable {
         return try start(
             Command(
                 Project.executable("lian-build"), flags + more, environment: self.environment(environment),
-                workingDirectory: folder.path))
+                workingDirectory: folder.path), on: terminal)
     }
 
     /// Any command line, where the usual one will not do.
-    func start(_ command: Command) throws -> RunningBuild {
-        let build = try RunningBuild(command, folder: folder) { _ in }
+    func start(_ command: Command, on terminal: PseudoTerminal? = nil) throws -> RunningBuild {
+        let build = try RunningBuild(command, folder: folder, terminal: terminal) { _ in }
         state.withLock { $0.builds.append(build) }
         return build
     }

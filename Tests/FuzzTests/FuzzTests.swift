@@ -38,3 +38,34 @@ import Testing
         try await fuzzIntegrate(seed: run.seed, count: run.count)
     }
 }
+
+/// The same for what comes from a runner, each reader in a process of its own: a trap ends that and is seen.
+@Suite(.serialized) struct RunnerFuzzTests {
+    @Test func records() async {
+        await #expect(processExitsWith: .success) { try feed(RunnerFuzz.records) }
+    }
+
+    @Test func samples() async {
+        await #expect(processExitsWith: .success) { try feed(RunnerFuzz.samples) }
+    }
+
+    @Test func tools() async {
+        await #expect(processExitsWith: .success) { try feed(RunnerFuzz.tools) }
+    }
+
+    @Test func plainLog() async {
+        await #expect(processExitsWith: .success) { try feed(EngineFuzz.plainLog) }
+    }
+
+    @Test func rawJSONLog() async {
+        await #expect(processExitsWith: .success) { try feed(EngineFuzz.rawJSONLog) }
+    }
+
+    @Test func metadata() async {
+        await #expect(processExitsWith: .success) { try feed(EngineFuzz.metadata) }
+    }
+
+    @Test func dockerfile() async {
+        await #expect(processExitsWith: .success) { try feed(EngineFuzz.dockerfile) }
+    }
+}

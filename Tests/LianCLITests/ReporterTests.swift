@@ -83,6 +83,14 @@ import Testing
         #expect(lines(try await written(.plain, [:], events)) == ["> sync: sending 1 files", ""])
     }
 
+    /// Of a sparse file of the largest size there is, over a line that hardly moves.
+    @Test func aContextBeyondAllNumbersIsToldToo() {
+        let begun = ContextProgress(files: 1, bytes: .max, sentBytes: 1, bytesPerSecond: 0.3, secondsLeft: 3e19)
+        #expect(contextFacts(begun).first == "0 %")
+        let ended = ContextProgress(files: 1, bytes: .max, sentBytes: .max, bytesPerSecond: 1e300, secondsLeft: 0)
+        #expect(contextFacts(ended).first == "100 %")
+    }
+
     @Test func logsOfSeveralArtifactsAreToldApart() async throws {
         let logs = [("app", "#1 a\n"), ("app", "#2 a\n"), ("web", "#1 w\n"), ("app", "#3 a\n")]
         let text = try await written(.plain, [:], logs.map { .log(artifact: $0, Array($1.utf8)) })
