@@ -1,3 +1,4 @@
+import LianBuildKit
 import LianModel
 import LianTestSupport
 

@@ -1,4 +1,5 @@
 import LianBuild
+import LianBuildKit
 import LianModel
 import LianReport
 import LianTestSupport
