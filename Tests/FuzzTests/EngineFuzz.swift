@@ -2,6 +2,8 @@ import LianBuildKit
 import LianModel
 import LianTestSupport
 
+@testable import LianBuild
+
 /// What an engine says: its log in both forms, and its metadata. And what its log says of a Dockerfile.
 enum EngineFuzz {
     static func plainLog(_ random: inout SeededGenerator) throws {
@@ -48,13 +50,16 @@ enum EngineFuzz {
 
     static func dockerfile(_ random: inout SeededGenerator) throws {
         let bytes = bent(Array(dockerfile.utf8), &random)
-        let lines = DockerfileLines(String(decoding: bytes, as: UTF8.self))
+        let text = String(decoding: bytes, as: UTF8.self)
+        let lines = DockerfileLines(text)
         for (text, line) in lines.instructions {
             try check(lines.text(ofLine: line) != nil, bytes, "no line \(line)")
             try check(lines.line(ofStep: "[1/1] \(text)").map { $0 > 0 } ?? true, bytes, "no line of \(text)")
         }
         for number in strangeNumbers.compactMap({ Int($0) }) { _ = lines.text(ofLine: number) }
         _ = (lines.directive("syntax"), lines.directive("escape"))
+        let images = DockerfileImages(text, arguments: [:], contexts: [:])
+        _ = (images.all, images.needed(for: nil), images.needed(for: random.pick(strangeNumbers)))
     }
 
     /// Some of its lines, so that each input takes little time.
@@ -115,10 +120,15 @@ enum EngineFuzz {
         # escape=\\
         FROM scratch AS base
         COPY . /\r
-        RUN make && \\
+        RUN --mount=type=bind,from=1,target=/x make && \\
           # between
 
           make install
+        FROM ${base:-busybox}
+        COPY --from=0 /a /a
+        COPY --from=reg.example:5000/a/b:1 <<one <<two /a
+        one
+        two
         FROM base
         """
 }

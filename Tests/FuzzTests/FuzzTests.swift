@@ -39,7 +39,8 @@ import Testing
     }
 }
 
-/// The same for what comes from a runner, each reader in a process of its own: a trap ends that and is seen.
+/// The same for what comes from a runner or an orchestrator, each reader in a process of its own: a trap ends that and is
+/// seen.
 @Suite(.serialized) struct RunnerFuzzTests {
     @Test func records() async {
         await #expect(processExitsWith: .success) { try feed(RunnerFuzz.records) }
@@ -67,5 +68,13 @@ import Testing
 
     @Test func dockerfile() async {
         await #expect(processExitsWith: .success) { try feed(EngineFuzz.dockerfile) }
+    }
+
+    @Test func answers() async {
+        await #expect(processExitsWith: .success) { try feed(OrchestratorFuzz.answers) }
+    }
+
+    @Test func times() async {
+        await #expect(processExitsWith: .success) { try feed(OrchestratorFuzz.times) }
     }
 }

@@ -1,3 +1,4 @@
+import LianModel
 import LianSystem
 
 /// Numbers in the short forms that a terminal line has room for; Figures has the others.
@@ -14,7 +15,7 @@ func time(_ duration: Duration) -> String {
 
 /// 3.7: one digit behind the point, for numbers as they occur here.
 func tenths(_ number: Double) -> String {
-    let tenths = Int((min(max(number, 0), 1e12) * 10).rounded())
+    let tenths = Int((Figures.bounded(number) * 10).rounded())
     return "\(tenths / 10).\(tenths % 10)"
 }
 
