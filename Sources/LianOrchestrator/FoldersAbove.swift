@@ -13,14 +13,13 @@ enum FoldersAbove {
         var here = "/"
         var left: [Substring] = absolute.split(separator: "/").reversed()
         var links = 0
-        guard let root = try status(of: here) else { return }
-        try checkFolder(here, root, path)
         while let name = left.popLast() {
             if name == "." { continue }
             if name == ".." {
                 here = parentFolder(here)
                 continue
             }
+            try checkFolder(here, path)
             let next = here == "/" ? "/\(name)" : "\(here)/\(name)"
             guard let found = try status(of: next) else { return }
             guard found.st_uid == 0 || found.st_uid == geteuid() else {
@@ -35,15 +34,16 @@ enum FoldersAbove {
                 if target.hasPrefix("/") { here = "/" }
                 left += target.split(separator: "/").reversed()
             } else {
-                try checkFolder(next, found, path)
                 here = next
             }
         }
     }
 
     /// Where a folder is sticky, as /tmp is, others may make things of their own in it, and touch no others.
-    private static func checkFolder(_ folder: String, _ status: stat, _ path: String) throws(ProviderError) {
-        if status.st_mode & 0o022 == 0 || status.st_mode & S_ISVTX != 0 { return }
+    private static func checkFolder(_ folder: String, _ path: String) throws(ProviderError) {
+        guard let status = try status(of: folder), status.st_mode & 0o022 != 0, status.st_mode & S_ISVTX == 0 else {
+            return
+        }
         throw ProviderError(
             "the state folder's path \(path) goes through \(folder), which others may write to, who could put another "
                 + "folder there: mend it by `chmod go-w \(folder)`, or choose another by --state")

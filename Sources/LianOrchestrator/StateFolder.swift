@@ -27,14 +27,15 @@ package struct StateFolder: ~Copyable {
         guard status.st_uid == geteuid() else {
             throw ProviderError("the state folder \(path) belongs to another user: choose another by --state")
         }
-        // What others have put there already would be taken for the orchestrator's own.
-        guard status.st_mode & 0o022 == 0 else {
-            throw ProviderError(
-                "others may write to the state folder \(path): look whether all in it is yours and mend it by `chmod go-w "
-                    + "\(path)`, or choose another by --state")
-        }
         guard status.st_mode & 0o077 == 0 || chmod(folder, 0o700) == 0 else {
             throw ProviderError("\(SystemError("chmod \(path)"))")
+        }
+        // What others have put there would be taken for the orchestrator's own.
+        if status.st_mode & 0o022 != 0, (try? folderEntries(folder)) != [] {
+            chmod(folder, status.st_mode & 0o7777)
+            throw ProviderError(
+                "others may write to the state folder \(path), which is not empty: see that all in it is yours and mend it "
+                    + "by `chmod go-w \(path)`, or choose another by --state")
         }
         let raw = open("\(folder)/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard raw >= 0 else { throw ProviderError("\(SystemError("open \(path)/lock"))") }
