@@ -233,6 +233,10 @@ import Testing
                     #expect(result.errorText == "error: engine_unsupported: \(name)\n")
                 }
                 #expect(try await caller.ssh(runner, "buildctl prune").termination == .exited(64))
+                let elsewhere = try await caller.ssh(runner, "buildctl --addr tcp://x.test:1 debug workers")
+                #expect(elsewhere.termination == .exited(64))
+                let own = try await caller.ssh(runner, "buildctl --addr=\"$DOCKER_HOST\" debug workers")
+                #expect(own.termination == .exited(0))
                 #expect(try await caller.ssh(runner, "buildctl").termination == .exited(1))
                 #expect(try await caller.ssh(runner, "buildctl build --output").termination == .exited(1))
             }

@@ -150,6 +150,10 @@ enum BuildctlShim {
           done
         }
 
+        demand_own_engine() {
+          [ "$1" = "$host" ] || refuse "another engine than the runner's (--addr $1)"
+        }
+
         # Docker speaks plain HTTP with registries on this machine alone, unless its daemon was told otherwise.
         demand_loopback() {
           case $1 in
@@ -309,9 +313,11 @@ enum BuildctlShim {
           case $1 in
             --addr | --timeout)
               [ $# -gt 1 ] || fail "$1 needs a value"
+              [ "$1" = --timeout ] || demand_own_engine "$2"
               shift
               ;;
-            --addr=* | --timeout=*) ;;
+            --addr=*) demand_own_engine "${1#*=}" ;;
+            --timeout=*) ;;
             --version | -v)
               printf 'buildctl lian-docker-shim %s %s\n' "$version" "$engine"
               exit 0
