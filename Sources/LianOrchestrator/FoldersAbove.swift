@@ -6,8 +6,8 @@ import LianSystem
 enum FoldersAbove {
     private static let linkLimit = 40
 
-    /// Throws where another user could change what the path stands for; says which folder it is, and the mend. Links
-    /// are gone along as the kernel does, and from the first name on that is not there yet nothing is looked at.
+    /// Throws where another user could change what the path stands for; the error names the folder and the mend. Links
+    /// are followed as the kernel follows them. What is not there yet will be the orchestrator's own.
     static func check(_ path: String) throws(ProviderError) {
         let absolute = path.hasPrefix("/") ? path : "\(currentFolder())/\(path)"
         var here = "/"
