@@ -84,7 +84,10 @@ let package = Package(
         tests("LianSystemTests", ["LianSystem", "LianModel", "lian-rsh"]),
         tests(
             "LianBuildTests",
-            ["LianBuild", "LianCLI", "LianContext", "LianFlags", "LianModel", "LianNATS", "LianSystem", "lian-rsh"]),
+            [
+                "LianBuild", "LianCLI", "LianContext", "LianFlags", "LianHTTP", "LianModel", "LianNATS", "LianSystem",
+                "lian-rsh",
+            ]),
         tests(
             "LianCLITests",
             [

@@ -7,19 +7,21 @@ extension Faults {
     @Suite struct SlowLineTests {
         @Test("row 70: the line becomes slow while the context is sent: it arrives, and a signal is heard meanwhile")
         func slow() async throws {
-            try await withRunner(waiting: true, queue: 400 << 10) { scene, _, proxy in
-                scene.allow { $0.wallTime = .seconds(180) }
+            try await withRunner(waiting: true, queue: 700 << 10) { scene, _, proxy in
+                scene.allow { $0.wallTime = .seconds(600) }
                 let context = try scene.context()
                 for isEnded in [false, true] {
                     try scene.makeNoise(in: context)
                     proxy.setLimit(2 << 20)
                     let running = try scene.start(context: context)
                     let start = proxy.bytesToServer
-                    try #require(await eventually { proxy.bytesToServer > start + 3 << 20 }, "\(running.errorText)")
+                    try #require(
+                        await eventually(within: .seconds(180)) { proxy.bytesToServer > start + 3 << 20 },
+                        "\(running.errorText)")
                     proxy.setLimit(150_000)
                     let slowed = proxy.bytesToServer
                     // Longer than all that was sent ahead takes to arrive: less is sent ahead from then on.
-                    let goesOn = await eventually(within: .seconds(60)) { proxy.bytesToServer > slowed + 1_200_000 }
+                    let goesOn = await eventually(within: .seconds(240)) { proxy.bytesToServer > slowed + 1_200_000 }
                     try #require(goesOn, "it stands still: \(running.errorText)")
                     if isEnded { running.signal(SIGINT) } else { proxy.setLimit(2 << 20) }
                     let build = try await scene.finish(running)
