@@ -1,5 +1,6 @@
 import Foundation
 import LianModel
+import LianSystem
 import LianTestSupport
 import Testing
 
@@ -127,6 +128,44 @@ extension Faults {
                     #expect(build["timings_ms"]["teardown"]?.intValue ?? .max < 20_000, "\(build.story)")
                 }
             }
+        }
+
+        /// A server that asks every client to sign, and whom directives out of a repository may name.
+        @Test("row 71: directives name a NATS server: the caller's key signs nothing there, unless the caller named it")
+        func keyWithheld() async throws {
+            try await withRunner { scene, _, _ in
+                let users = "authorization { users: [ { nkey: \"\(NATSServer.userPublicKey)\" } ] }"
+                try await withNATSServer(users) { nats in
+                    let withheld = try await build(scene, directivesNaming: nats, ["NATS_URL": scene.natsURL])
+                    #expect(withheld.status == 0 && withheld["events"]["published"] == 0, "\(withheld.story)")
+                    #expect(withheld.warningCodes.contains("nats_key_withheld"))
+                    #expect(withheld.errorText.contains(nats.url) && nats.log.contains("authentication error"))
+                    let unnamed = try await build(scene, directivesNaming: nats, ["NATS_URL": nil])
+                    #expect(unnamed.warningCodes.contains("nats_key_withheld"), "\(unnamed.story)")
+                    #expect(unnamed["events"]["published"] == 0)
+
+                    let named = try await build(scene, directivesNaming: nats, ["NATS_URL": nats.url])
+                    #expect(named.status == 0 && named["events"]["published"] == 2, "\(named.story)")
+                    #expect(named.warningCodes == [])
+                }
+            }
+        }
+
+        private func build(
+            _ scene: FaultScene, directivesNaming nats: NATSServer, _ environment: [String: String?]
+        ) async throws -> FinishedBuild {
+            let directives: JSONValue = [
+                "schema_version": "1", "workspace": .string(scene.workspace),
+                "artifacts": [["name": "app", "context": .string(try scene.context()), "image": .string(scene.image)]],
+                "compute": ["provider": "local"], "registry": ["provider": "generic", "endpoint": "127.0.0.1:1"],
+                "nats": ["url": .string(nats.url)],
+            ]
+            let file = scene.folder.appending(path: "ci.json").path
+            try writeFile(file, directives.encoded())
+            let command = Command(
+                Project.executable("lian-build"), ["build", "--directives", file],
+                environment: scene.environment(environment), workingDirectory: scene.folder.path)
+            return try await scene.finish(try scene.start(command))
         }
     }
 }

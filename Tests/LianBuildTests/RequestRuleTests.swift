@@ -180,6 +180,77 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("nats://a", "nats://a:4222", true), ("nats://user:word@A", "nats://a/", true),
+        ("tls://a:1", "tls://a:1", true),
+        ("nats://a", "nats://b", false), ("nats://a", "nats://a:4223", false), ("tls://a", "nats://a", false),
+        ("nonsense", "nats://a", false), (nil, "nats://a", false),
+    ])
+    func whoseKeySignsWhere(named: String?, written: String, isUsed: Bool) async throws {
+        try await withRequestFixture { fixture in
+            let flags = named.map { ["--nats-url", $0] } ?? []
+            for (more, environment) in [
+                ([], ["NATS_NKEY_SEED": "SUSEED"]), (["--nats-nkey-seed", "@/s"], [:]),
+            ] as [([String], [String: String])] {
+                let request = try fixture.build(
+                    flags + more, directives: directives(whole: ["nats": ["url": .string(written)]]),
+                    environment: environment)
+                #expect((request.events?.seed != nil) == isUsed)
+                let told = request.warnings("nats_key_withheld")
+                #expect(told.count == (isUsed ? 0 : 1))
+                #expect(isUsed || told[0].contains(more.first ?? "NATS_NKEY_SEED"))
+                #expect(!told.contains { $0.contains("SUSEED") || $0.contains("word") })
+                // What the caller has nobody sign with cannot be withheld.
+                let keyless = try fixture.build(
+                    flags, directives: directives(whole: ["nats": ["url": .string(written)]]))
+                #expect(keyless.warnings("nats_key_withheld") == [])
+            }
+        }
+    }
+
+    /// Two artifacts, as further fields of directives.
+    private func two(_ first: [String: JSONValue] = [:], _ second: [String: JSONValue] = [:]) -> [String: JSONValue] {
+        let api: [String: JSONValue] = ["name": "api", "context": "app", "image": "reg.example/acme/api:1"]
+        let web: [String: JSONValue] = ["name": "web", "context": "app", "image": "reg.example/acme/web:1"]
+        return ["artifacts": .array([.object(api.merging(first) { $1 }), .object(web.merging(second) { $1 })])]
+    }
+
+    @Test func severalArtifactsWriteNoOneCache() async throws {
+        try await withRequestFixture { fixture in
+            for more in [[], ["--dry-run"]] {
+                let error = fixture.refusal(
+                    ["--cache-to", "reg.example/acme/cache:1"] + more, directives: directives(whole: two()))
+                #expect(error?.code == .invalidArgument && error?.hint.isEmpty == false)
+                #expect(error?.message.hasPrefix("--cache-to ") == true)
+                #expect(error?.message.contains("'api' and 'web'") == true)
+            }
+            // A session that writes nothing overwrites nothing.
+            let session: JSONValue = ["kind": "session", "actor": ["id": "ada", "kind": "human"]]
+            let discarding = try fixture.build(
+                ["--cache-to", "reg.example/acme/cache:1"],
+                directives: directives(
+                    whole: two().merging(["cache": ["mode": session, "disposition": "discard"]]) { $1 }))
+            #expect(discarding.artifacts.allSatisfy { $0.cacheTo.isEmpty })
+            let reading = try fixture.build(
+                ["--cache-from", "reg.example/acme/cache:1"], directives: directives(whole: two()))
+            #expect(reading.artifacts.allSatisfy { $0.cacheFrom == ["reg.example/acme/cache:1"] })
+        }
+    }
+
+    @Test func imagesThatOverwriteEachOtherAreTold() async throws {
+        try await withRequestFixture { fixture in
+            let all: JSONValue = "reg.example/acme/all:1"
+            let sharing = two(["tags": [all, "reg.example/acme/api:1"]], ["image": all])
+            let shared = try fixture.build(directives: directives(whole: sharing))
+            #expect(
+                shared.warnings("image_overwritten") == [
+                    "'api' and 'web' are all pushed as reg.example/acme/all:1: only the last of them stays there"
+                ])
+            let apart = try fixture.build(directives: directives(whole: two()))
+            #expect(apart.warnings("image_overwritten") == [])
+        }
+    }
+
     @Test func anotherOrchestratorIsNotTrusted() async throws {
         let document = directives(whole: [
             "compute": ["provider": "local", "orchestrator_url": "https://b.example/api"]

@@ -18,12 +18,13 @@ extension RequestBuilder {
     mutating func merge(_ loaded: LoadedDirectives) throws -> Parts {
         let directives = loaded.directives
         let paths = DirectivesPaths(loaded)
-        if directives.artifacts.count > 1 { try refuseFlagsOfOneArtifact() }
+        if directives.artifacts.count > 1 { try refuseFlagsOfOneArtifact(directives) }
         lost(options.workspace, to: "workspace", written: directives.workspace)
         let registry = try registry(directives.registry, paths)
         let owner = try owner(directives.cache)
         let layers = CacheLayers(
             registry: registry.endpoint, namespace: registry.namespace, workspace: directives.workspace, owner: owner)
+        warnOfSharedNames(directives.artifactsInBuildOrder)
         var artifacts: [ArtifactRequest] = []
         for artifact in directives.artifactsInBuildOrder {
             let caches = try caches(
@@ -80,17 +81,47 @@ extension RequestBuilder {
             dependsOn: artifact.dependsOn, cacheFrom: caches.from, cacheTo: caches.to)
     }
 
-    private func refuseFlagsOfOneArtifact() throws {
+    private func refuseFlagsOfOneArtifact(_ directives: BuildDirectives) throws {
         let given: [(name: String, isGiven: Bool)] = [
             ("--tag", !options.tags.isEmpty), ("--target", options.target != nil),
             ("--build-arg", !options.buildArguments.isEmpty), ("--label", !options.labels.isEmpty),
             ("--secret", !options.secrets.isEmpty), ("--build-context", !options.buildContexts.isEmpty),
             ("--attest", !options.attestations.isEmpty), ("--no-cache", options.noCache),
         ]
-        guard let flag = given.first(where: \.isGiven) else { return }
-        throw refusal(
-            "\(flag.name) is for one artifact, and the directives have several",
-            hint: "Write it into the directives, at the artifact that it is meant for.")
+        if let flag = given.first(where: \.isGiven) {
+            throw refusal(
+                "\(flag.name) is for one artifact, and the directives have several",
+                hint: "Write it into the directives, at the artifact that it is meant for.")
+        }
+        if !options.cacheTo.isEmpty, directives.cache?.disposition != .discard {
+            throw refusal(
+                "--cache-to is for one artifact, and the directives have \(named(directives.artifacts.map(\.name))): "
+                    + "each would overwrite the cache of the one before it",
+                hint: "Leave it out to give each artifact a layer of its own, or build each from a file of its own.")
+        }
+    }
+
+    private func named(_ names: [String]) -> String {
+        names.map { "'\($0)'" }.joined(separator: " and ")
+    }
+
+    /// Each is pushed, and what is pushed last stands under the name.
+    private mutating func warnOfSharedNames(_ artifacts: [BuildArtifact]) {
+        var owners: [(name: String, artifacts: [String])] = []
+        for artifact in artifacts {
+            for name in Set([artifact.image.description] + artifact.tags.map(\.description)).sorted() {
+                if let index = owners.firstIndex(where: { $0.name == name }) {
+                    owners[index].artifacts.append(artifact.name)
+                } else {
+                    owners.append((name, [artifact.name]))
+                }
+            }
+        }
+        for owner in owners where owner.artifacts.count > 1 {
+            warn(
+                "image_overwritten",
+                "\(named(owner.artifacts)) are all pushed as \(owner.name): only the last of them stays there")
+        }
     }
 
     /// A flag that directives beat; one that says the same is no loss.
@@ -205,8 +236,22 @@ extension RequestBuilder {
         }
         return EventRequest(
             url: nats.url, subjectPrefix: try nats.subjectPrefix ?? subjectPrefix(),
-            seed: written.map { .at($0) } ?? eventSeed(),
+            seed: written.map { .at($0) } ?? callersSeed(for: nats.url),
             caFile: options.events.caFile.map(path))
+    }
+
+    /// The caller's seed signs what the server asks: only where the caller, not a file, said who may ask.
+    private mutating func callersSeed(for url: String) -> EventRequest.Seed? {
+        guard let given = options.events.seed else { return nil }
+        let named = try? NATSURL(url)
+        let trusted = options.events.url.flatMap { try? NATSURL($0.value) }
+        if let named, named.origin == trusted?.origin { return eventSeed() }
+        let origin = named?.origin ?? "the server"
+        warn(
+            "nats_key_withheld",
+            "the key of \(given.name) is not used with \(origin), which the directives name: if you trust it, say so by "
+                + "--nats-url \(origin) or NATS_URL")
+        return nil
     }
 }
 

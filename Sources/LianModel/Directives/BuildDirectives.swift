@@ -33,7 +33,13 @@ package struct BuildDirectives: Equatable, Sendable {
         language = try record.optional("language")?.text(.line)
         nats = try record.optional("nats").map { (node) throws(SchemaViolation) in try NatsEventConfig(node) }
         try record.close()
+        guard artifacts.count == 1 || cache?.exportTo?.isEmpty != false else {
+            throw node.violation(Self.sharedExport)
+        }
     }
+
+    private static let sharedExport =
+        "must not write cache.export with several artifacts: each would overwrite the cache of the one before it"
 
     /// Each artifact after those it depends on; among those that are free, the order of the file.
     package var artifactsInBuildOrder: [BuildArtifact] {

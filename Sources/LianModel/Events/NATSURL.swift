@@ -47,7 +47,10 @@ package struct NATSURL: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// Without credentials.
-    package var description: String {
+    package var description: String { origin }
+
+    /// Who is spoken to, and whether in the open.
+    package var origin: String {
         "\(usesTLS ? "tls" : "nats")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
     }
 
