@@ -13,7 +13,7 @@ extension Faults {
             try await withScene { scene in
                 scene.orchestrator.script(.spawn, [.lost(.hang), .honest])
                 let running = try scene.start()
-                // An event that is due before a connection was ever up is not waited for.
+                // An event that is due before a connection was ever up is waited for no longer than a second.
                 #expect(
                     try await eventually {
                         let events = try await scene.published()

@@ -212,7 +212,7 @@ final class FaultScene: Sendable {
     /// What is there once nothing goes any more: what is on its way out gets a moment.
     private func settled<Item>(_ look: () -> [Item]) async -> [Item] {
         var found: [Item] = []
-        _ = await eventually(within: .seconds(10)) {
+        _ = await eventually {
             found = look()
             return found.isEmpty
         }

@@ -57,7 +57,7 @@ extension Faults {
                 // Whatever it was doing when it was killed, the build and the next orchestrator agree on it.
                 let running = try scene.start(front, step: "echo begun")
                 try await running.says("spawn: asking for a runner")
-                _ = await eventually(within: .seconds(10)) { !front.requests(.spawn).isEmpty }
+                #expect(await eventually { !front.requests(.spawn).isEmpty })
                 scene.orchestrator.kill()
                 try await scene.orchestrator.start()
                 let build = try await running.finished()

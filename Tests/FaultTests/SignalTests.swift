@@ -42,7 +42,8 @@ extension Faults {
                 let start = ContinuousClock.now
                 running.signal(SIGINT)
                 let build = try await scene.finish(running)
-                #expect(ContinuousClock.now - start < .seconds(6))
+                // The first one alone would wait for half a minute.
+                #expect(ContinuousClock.now - start < .seconds(25))
                 #expect(build.status == 130 && build["status"] == "cancelled", "\(build.story)")
                 #expect(build.isRunnerDestroyed == false && build.warningCodes.contains("runner_not_destroyed"))
                 #expect(build.runnerID == scene.orchestrator.runners.first?.id)

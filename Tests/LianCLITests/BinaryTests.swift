@@ -141,7 +141,7 @@ import Testing
             let started = folder.url.appending(path: "started").path
             #expect(await eventually { FileManager.default.fileExists(atPath: started) })
             program.signal(SIGINT)
-            #expect(await program.ended(within: .seconds(20)) == .exited(130))
+            #expect(await program.ended(within: .seconds(120)) == .exited(130))
             let output = try String(contentsOf: folder.url.appending(path: "out"), encoding: .utf8)
             let envelope = try #require(ProgramRun(status: 130, output: output, errors: "").envelope)
             #expect(envelope["status"] == "cancelled")

@@ -60,7 +60,7 @@ struct ProgramFolder: Sendable {
     private func finish(_ command: Command, _ input: String) async throws -> ProgramRun {
         var command = command
         command.workingDirectory = url.path
-        let result = try await LianSystem.run(command, input: .bytes(Array(input.utf8)), deadline: .seconds(60))
+        let result = try await LianSystem.run(command, input: .bytes(Array(input.utf8)), deadline: .seconds(300))
         guard case .exited(let status) = result.termination else {
             Issue.record("ended by \(result.termination)")
             return ProgramRun(status: -1, output: result.outputText, errors: result.errorText)

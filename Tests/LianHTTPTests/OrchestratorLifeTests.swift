@@ -115,7 +115,7 @@ import Testing
             task.cancel()
             let error = await #expect(throws: LianError.self) { try await task.value }
             #expect(error?.code == .cancelled)
-            #expect(ContinuousClock.now - start < .seconds(20))
+            #expect(ContinuousClock.now - start < .seconds(50))
         }
     }
 
@@ -259,12 +259,12 @@ import Testing
                     .success(200, ["workspace": "acme", "samples": -1]),
                 ])
             let history = UsageHistory(workspace: "acme", samples: 3, cpuP95: 1.5, memoryMBP95: 900)
-            let served = try await client.usageHistory(workspace: "acme", within: .seconds(2))
+            let served = try await client.usageHistory(workspace: "acme", within: .seconds(60))
             #expect(served == .served(history))
-            let missing = try await client.usageHistory(workspace: "acme", within: .seconds(2))
+            let missing = try await client.usageHistory(workspace: "acme", within: .seconds(60))
             #expect(missing == .notServed)
             let error = await #expect(throws: LianError.self) {
-                try await client.usageHistory(workspace: "acme", within: .seconds(2))
+                try await client.usageHistory(workspace: "acme", within: .seconds(60))
             }
             #expect(error?.message.contains("data.samples") == true)
         }
@@ -278,7 +278,7 @@ import Testing
                 try await client.usageHistory(workspace: "acme", within: .milliseconds(200))
             }
             #expect(error?.code == .orchestratorUnreachable)
-            #expect(ContinuousClock.now - start < .seconds(20))
+            #expect(ContinuousClock.now - start < .seconds(25))
         }
     }
 
@@ -294,13 +294,13 @@ import Testing
                     .answer(503), .json(202, ["success": true]), .failure(404, code: "not_found", message: "no"),
                     .failure(400, code: "invalid_request", message: "no"),
                 ])
-            let kept = try await client.record(metrics, workspace: "acme", within: .seconds(9))
+            let kept = try await client.record(metrics, workspace: "acme", within: .seconds(60))
             #expect(kept == .served(true))
             #expect(server.requests().last?.json == metrics.json)
-            let missing = try await client.record(metrics, workspace: "acme", within: .seconds(9))
+            let missing = try await client.record(metrics, workspace: "acme", within: .seconds(60))
             #expect(missing == .notServed)
             let error = await #expect(throws: LianError.self) {
-                try await client.record(metrics, workspace: "acme", within: .seconds(9))
+                try await client.record(metrics, workspace: "acme", within: .seconds(60))
             }
             #expect(error?.message.contains("answered 400") == true)
         }
@@ -315,11 +315,11 @@ import Testing
                     .success(200, ["status": "degraded", "version": "1.2", "reason": "no sshd"]),
                     .success(200, ["status": "fine", "version": "1.2"]),
                 ])
-            let health = try await client.health(within: .seconds(5))
+            let health = try await client.health(within: .seconds(60))
             #expect(health == OrchestratorHealth(version: "1.2", provider: nil, engine: "buildkit"))
-            let degraded = try await client.health(within: .seconds(5))
+            let degraded = try await client.health(within: .seconds(60))
             #expect(degraded.problem == "no sshd")
-            let error = await #expect(throws: LianError.self) { try await client.health(within: .seconds(5)) }
+            let error = await #expect(throws: LianError.self) { try await client.health(within: .seconds(60)) }
             #expect(error?.code == .orchestratorAnswerInvalid)
         }
     }

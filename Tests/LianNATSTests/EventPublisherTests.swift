@@ -307,10 +307,10 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             server.pause()
             let start = ContinuousClock.now
             publisher.publish(completed)
-            #expect(ContinuousClock.now - start < .seconds(20))
+            #expect(ContinuousClock.now - start < .seconds(300))
             let report = await publisher.finish(within: .milliseconds(400))
             let took = ContinuousClock.now - start
-            #expect(took >= .milliseconds(390) && took < .seconds(20))
+            #expect(took >= .milliseconds(390) && took < .seconds(300))
             // The first one has arrived; its confirmation may still have been on the way.
             #expect(report.failed >= 1)
             #expect(report.published + report.failed == 2)
@@ -344,7 +344,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             publisher.publish(completed)
             let start = ContinuousClock.now
             let report = await publisher.finish(within: .milliseconds(300))
-            #expect(ContinuousClock.now - start < .seconds(20))
+            #expect(ContinuousClock.now - start < .seconds(300))
             // The first one has arrived; its confirmation may still have been on the way.
             #expect(report.failed >= 1)
             #expect(report.published + report.failed == 2)

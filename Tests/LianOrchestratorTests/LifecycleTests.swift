@@ -81,7 +81,7 @@ import Testing
                 #expect(second.termination == .exited(1))
                 #expect(second.errorText.contains("another lian-orchestrator is at work on"))
                 process.signal(SIGTERM)
-                #expect(await process.ended(within: .seconds(20)) == .exited(0))
+                #expect(await process.ended(within: .seconds(120)) == .exited(0))
                 #expect(!FileManager.default.fileExists(atPath: "\(ownState)/listen"))
                 #expect(!process.output.contains(tokens.first?.dropLast() ?? "?"))
             }

@@ -87,7 +87,7 @@ import Testing
             try await withOrchestrator { orchestrator in
                 let start = ContinuousClock.now
                 let runner = try await orchestrator.readyRunner(caller.order(lease: 10))
-                let gone = try await eventually(within: .seconds(20)) {
+                let gone = try await eventually {
                     try await orchestrator.request("GET", "/api/v1/runners/\(runner.id)").status == 404
                 }
                 #expect(gone)

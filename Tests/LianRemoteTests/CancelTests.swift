@@ -70,14 +70,15 @@ import Testing
 
     @Test func cancelledReaderLosesNothing() async throws {
         try await withRuns { runs in
-            let run = RemoteRun(runs.request("sleep 0.3; echo one; sleep 600"))
+            let run = RemoteRun(runs.request("while [ ! -e go ]; do sleep 0.05; done; echo one; sleep 600"))
             try await run.connect(to: runs.host)
             let reader = Task { try await run.next() }
             try await Task.sleep(for: .milliseconds(50))
             reader.cancel()
             await #expect(throws: CancellationError.self) { try await reader.value }
+            try Data().write(to: URL(filePath: runs.folder + "/go"))
             #expect(try await run.until("one\n") == Array("one\n".utf8))
-            #expect(await run.stop(within: .seconds(10)) != nil)
+            #expect(await run.stop(within: .seconds(120)) != nil)
             try await run.remove()
         }
     }
@@ -100,7 +101,7 @@ import Testing
             await #expect(throws: RemoteFailure.self) { try await run.next() }
             #expect(await eventually { kill(-session, 0) != 0 })
             try await run.connect(to: runs.host)
-            #expect(await run.stop(within: .seconds(10))?.cause == .cancelled)
+            #expect(await run.stop(within: .seconds(120))?.cause == .cancelled)
             try await run.remove()
         }
     }

@@ -9,15 +9,22 @@ import Testing
 @Suite(.serialized) struct ReattachTests {
     @Test func cutsLoseAndRepeatNothing() async throws {
         try await withRuns { runs in
+            // It goes on after the first ten pieces, and after each further ten, when it is told to: after a cut.
             let run = RemoteRun(
                 runs.request(
-                    "for i in $(seq 1 40); do seq -f %09.0f 1 2000; sleep 0.05; done; echo result >result; exit 5"))
+                    """
+                    for i in $(seq 0 49); do seq -f %09.0f 1 2000
+                    if [ $((i % 10)) = 9 ]; then while [ ! -e "go-$i" ]; do sleep 0.01; done; fi; done
+                    echo result >result; exit 5
+                    """))
             try await run.connect(to: runs.host)
             let log = Mutex<[UInt8]>([])
             let cutter = Task {
-                while !Task.isCancelled {
-                    try await Task.sleep(for: .milliseconds(230))
+                for last in stride(from: 9, through: 49, by: 10) {
+                    // In the middle of these ten, whose end comes over another connection then.
+                    #expect(await eventually { log.withLock { $0.count } > (last - 7) * 20_000 })
                     runs.host.cut()
+                    try Data().write(to: URL(filePath: "\(runs.folder)/go-\(last)"))
                 }
             }
             let reconnects = Mutex(0)
@@ -27,11 +34,11 @@ import Testing
             } log: { bytes in
                 log.withLock { $0 += bytes }
             }
-            cutter.cancel()
+            try await cutter.value
             #expect(end.exitStatus == 5)
             let once = (1...2000).map { String(1_000_000_000 + $0).dropFirst() + "\n" }.joined()
-            #expect(log.withLock { $0 } == Array(String(repeating: once, count: 40).utf8))
-            #expect(reconnects.withLock { $0 } >= 3)
+            #expect(log.withLock { $0 } == Array(String(repeating: once, count: 50).utf8))
+            #expect(reconnects.withLock { $0 } >= 5)
             runs.host.cut()
             #expect(try await run.collect { runs.host } == Array("result\n".utf8))
             try await run.connect(to: runs.host)
@@ -113,44 +120,58 @@ import Testing
     }
 
     @Test func graceBeginsAnewWithEachVisit() async throws {
-        try await withRuns { runs in
-            var request = runs.request("while [ ! -e go ]; do sleep 0.05; done; echo survived")
-            request.grace = .seconds(5)
-            let run = RemoteRun(request)
-            try await run.connect(to: runs.host)
-            for _ in 0..<3 {
-                runs.host.cut()
-                await #expect(throws: RemoteFailure.self) { try await run.next() }
-                try await Task.sleep(for: .seconds(2))
+        // Away for longer than the grace altogether, and never at once, unless the machine is so slow.
+        let wasAlwaysInTime = try await withEnoughTime(from: .seconds(5)) { grace in
+            try await withRuns { runs in
+                var request = runs.request("while [ ! -e go ]; do sleep 0.05; done; echo survived")
+                request.grace = grace
+                let run = RemoteRun(request)
                 try await run.connect(to: runs.host)
+                for _ in 0..<3 {
+                    let cutAt = ContinuousClock.now
+                    runs.host.cut()
+                    await #expect(throws: RemoteFailure.self) { try await run.next() }
+                    try await Task.sleep(for: grace * 0.4)
+                    try await run.connect(to: runs.host)
+                    if ContinuousClock.now - cutAt > grace * 0.9 { return false }
+                }
+                try Data().write(to: URL(filePath: runs.folder + "/go"))
+                let (log, end) = try await run.toItsEnd()
+                #expect(log == Array("survived\n".utf8))
+                #expect(end.isSuccess)
+                try await run.remove()
+                return true
             }
-            try Data().write(to: URL(filePath: runs.folder + "/go"))
-            let (log, end) = try await run.toItsEnd()
-            #expect(log == Array("survived\n".utf8))
-            #expect(end.isSuccess)
-            try await run.remove()
+        } wasEnough: {
+            $0
         }
+        #expect(wasAlwaysInTime)
     }
 
     @Test func frozenHostIsNoticedAndItsSessionReplaced() async throws {
-        try await withRuns { runs in
-            var request = runs.request("echo up; sleep 600")
-            request.heartbeat = .milliseconds(200)
-            request.silenceLimit = .seconds(1)
-            let run = RemoteRun(request)
-            try await run.connect(to: runs.host)
-            _ = try await run.until("up")
-            let frozen = try #require(runs.host.pids.first)
-            kill(-frozen, SIGSTOP)
-            let start = ContinuousClock.now
-            let error = await #expect(throws: RemoteFailure.self) { try await run.next() }
-            #expect(error == .connectionLost("nothing came for 1 s"))
-            #expect(ContinuousClock.now - start < .seconds(20))
-            try await run.connect(to: runs.host)
-            #expect(await eventually { kill(-frozen, 0) != 0 })
-            #expect(await run.stop(within: .seconds(10))?.cause == .cancelled)
-            try await run.remove()
+        // One that is slow is not frozen: it gets more time to come up.
+        let wasUp = try await withEnoughTime(from: .seconds(1)) { time in
+            try await withRuns { runs in
+                var request = runs.request("echo up; sleep 600")
+                request.heartbeat = time / 5
+                request.silenceLimit = time
+                let run = RemoteRun(request)
+                try await run.connect(to: runs.host)
+                do { _ = try await run.until("up") } catch RemoteFailure.connectionLost { return false }
+                let frozen = try #require(runs.host.pids.first)
+                kill(-frozen, SIGSTOP)
+                let error = await #expect(throws: RemoteFailure.self) { try await run.next() }
+                #expect(error == .connectionLost("nothing came for \(time.components.seconds) s"))
+                #expect(await eventually { (try? await run.connect(to: runs.host)) != nil })
+                #expect(await eventually { kill(-frozen, 0) != 0 })
+                #expect(await run.stop(within: .seconds(120))?.cause == .cancelled)
+                try await run.remove()
+                return true
+            }
+        } wasEnough: {
+            $0
         }
+        #expect(wasUp)
     }
 
     @Test func supervisorsDeathIsTold() async throws {
@@ -196,7 +217,7 @@ import Testing
             let sessions = runs.host.pids
             #expect(await eventually { sessions.allSatisfy { kill(-$0, 0) != 0 } })
             try await run.connect(to: runs.host)
-            #expect(await run.stop(within: .seconds(30)) != nil)
+            #expect(await run.stop(within: .seconds(120)) != nil)
             try await run.remove()
         }
     }

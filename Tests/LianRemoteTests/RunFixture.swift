@@ -52,21 +52,22 @@ extension RemoteRun {
     }
 }
 
-func withRuns(on host: LocalHost = LocalHost(), _ body: (RunFixture) async throws -> Void) async throws {
+func withRuns<Result>(
+    on host: LocalHost = LocalHost(), _ body: (RunFixture) async throws -> Result
+) async throws -> Result {
     try await withTemporaryFolder { folder in
         // The kernel names a process's folder without links.
         let root = folder.resolvingSymlinksInPath().path
-        let failure: (any Error)?
+        let result: Swift.Result<Result, any Error>
         do {
-            try await body(RunFixture(root: root, host: host))
-            failure = nil
+            result = .success(try await body(RunFixture(root: root, host: host)))
         } catch {
-            failure = error
+            result = .failure(error)
         }
         host.cut()
         let allGone = await eventually { processes(workingIn: root).isEmpty }
         #expect(allGone, "left behind: \(processes(workingIn: root).map(commandLine(of:)))")
-        if let failure { throw failure }
+        return try result.get()
     }
 }
 

@@ -40,7 +40,7 @@ import Testing
             let start = ContinuousClock.now
             let end = await channel.close()
             #expect(end == RemoteEnd(isClean: false, exitStatus: nil, signal: nil))
-            #expect(ContinuousClock.now - start < .seconds(20))
+            #expect(ContinuousClock.now - start < .seconds(300))
             #expect(await channel.close() == end)
             #expect(try await connection.finish("echo on").text == "on\n")
         }
@@ -52,7 +52,7 @@ import Testing
             #expect(try await channel.read() == nil)
             let start = ContinuousClock.now
             #expect(await channel.close() == RemoteEnd(isClean: false, exitStatus: nil, signal: nil))
-            #expect(ContinuousClock.now - start < .seconds(30))
+            #expect(ContinuousClock.now - start < .seconds(300))
         }
     }
 
@@ -210,7 +210,7 @@ import Testing
         try await withConnection { _, connection in
             let channel = try await connection.open("sleep 600")
             let writing = Task { try await channel.write([UInt8](repeating: 0, count: 64 << 20)) }
-            #expect(await eventually(within: .seconds(10)) { channel.counters.sent >= SendAhead.least })
+            #expect(await eventually { channel.counters.sent >= SendAhead.least })
             writing.cancel()
             await #expect(throws: CancellationError.self) { try await writing.value }
             _ = await channel.close()
@@ -235,7 +235,7 @@ import Testing
         try await withConnection(SSHServerOptions(configuration: ["MaxSessions 2"])) { _, connection in
             for _ in 0..<10 {
                 // The server has room again once it has noticed.
-                let isOpened = await eventually(within: .seconds(10)) {
+                let isOpened = await eventually {
                     (try? await connection.open("cat")) != nil
                 }
                 #expect(isOpened)

@@ -21,7 +21,7 @@ extension SSHServer {
 
     /// Through another port, where a proxy stands before the server.
     func connect(
-        key: SSHKey, port: Int? = nil, hostKeys: HostKeys? = nil, within limit: Duration = .seconds(20),
+        key: SSHKey, port: Int? = nil, hostKeys: HostKeys? = nil, within limit: Duration = .seconds(600),
         retryWhileBooting: Bool = true, onAnswer: @escaping @Sendable (Duration) -> Void = { _ in }
     ) async throws -> SSHConnection {
         try await SSHConnection.connect(

@@ -143,8 +143,8 @@ import Testing
                     "/usr/bin/rsync",
                     ["-a", "-W", "-e", "'\(Project.executable("lian-rsh"))'", source.path + "/", "runner:/ignored"],
                     environment: ["PATH": "/usr/bin:/bin", "LIAN_RSH_SOCKET": receiver.path])
-                async let rsync = run(command, deadline: .seconds(30))
-                let handed = try #require(try await receiver.receive(deadline: .now + .seconds(10)))
+                async let rsync = run(command, deadline: .seconds(120))
+                let handed = try #require(try await receiver.receive(deadline: .now + .seconds(120)))
                 let channel = try await connection.open("rsync --server -logDtprWe.iLsfxCIvu . \(target)/")
                 let moved = try await channel.pump(input: handed.input, output: handed.output)
                 let end = await channel.close()

@@ -15,7 +15,7 @@ import Testing
         try await withTemporaryFolder { folder in
             let receiver = try DescriptorReceiver(folder: folder.path)
             async let result = run(
-                helper(receiver.path), input: .bytes(Array("from rsync".utf8)), deadline: .seconds(10))
+                helper(receiver.path), input: .bytes(Array("from rsync".utf8)), deadline: .seconds(120))
             let handed = try #require(try await receiver.receive(deadline: .now + .seconds(10)))
             var bytes = [UInt8](repeating: 0, count: 10)
             var count = 0
@@ -35,17 +35,17 @@ import Testing
     @Test func withoutAnAnswerTheHelperFailsAsSSHDoes() async throws {
         try await withTemporaryFolder { folder in
             let receiver = try DescriptorReceiver(folder: folder.path)
-            async let result = run(helper(receiver.path), deadline: .seconds(10))
+            async let result = run(helper(receiver.path), deadline: .seconds(120))
             _ = try #require(try await receiver.receive(deadline: .now + .seconds(10)))
             #expect(try await result.termination == .exited(255))
         }
     }
 
     @Test func theHelperSaysWhatIsWrong() async throws {
-        let unset = try await run(helper(nil), deadline: .seconds(10))
+        let unset = try await run(helper(nil), deadline: .seconds(120))
         #expect(unset.termination == .exited(255))
         #expect(unset.errorText.contains("LIAN_RSH_SOCKET"))
-        let missing = try await run(helper("/nonexistent/socket"), deadline: .seconds(10))
+        let missing = try await run(helper("/nonexistent/socket"), deadline: .seconds(120))
         #expect(missing.termination == .exited(255))
         #expect(missing.errorText.contains("/nonexistent/socket"))
     }
@@ -65,7 +65,7 @@ import Testing
             let receiver = try DescriptorReceiver(folder: folder.path)
             let stranger = try connectUnixSocket(path: receiver.path)
             #expect(write(stranger.raw, "x", 1) == 1)
-            async let result = run(helper(receiver.path), deadline: .seconds(10))
+            async let result = run(helper(receiver.path), deadline: .seconds(120))
             let handed = try #require(try await receiver.receive(deadline: .now + .seconds(10)))
             handed.dismiss(exitStatus: 0)
             #expect(try await result.termination == .exited(0))

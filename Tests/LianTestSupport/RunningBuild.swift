@@ -43,7 +43,7 @@ package final class RunningBuild: Sendable {
     package func kill() { process.stop() }
 
     /// Waits until stderr holds the text.
-    package func says(_ text: String, within limit: Duration = .seconds(60)) async throws {
+    package func says(_ text: String, within limit: Duration = .seconds(120)) async throws {
         let said = await eventually(within: limit) { errorText.contains(text) || !process.isRunning }
         guard said, errorText.contains(text) else { throw FixtureError("'\(text)' was never said: \(errorText)") }
     }

@@ -122,7 +122,7 @@ private func startSSHServer(_ options: SSHServerOptions, _ folder: URL) async th
             streams: StandardStreams(error: log.raw))
         let server = SSHServer(
             port: port, user: user, folder: folder, hostKeyLines: keyLines, pid: pid, marker: marker)
-        let isUp = await eventually(within: .seconds(10)) {
+        let isUp = await eventually {
             server.log.contains("Server listening") || waitpid(pid, nil, WNOHANG) == pid
         }
         if isUp, server.log.contains("Server listening") { return server }
