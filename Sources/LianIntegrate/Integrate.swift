@@ -97,7 +97,7 @@ package struct Integrate: Sendable {
         do {
             value = try JSONValue.parse(bytes)
         } catch {
-            throw invalid("stdin: is not JSON: \(error.descriptionWithoutContent)")
+            throw invalid("stdin: is not JSON: \(error)")
         }
         let requestID = value["request_id"]?.stringValue
         answer.requestID = requestID.flatMap { TextRule.line.holds($0) ? $0 : nil }

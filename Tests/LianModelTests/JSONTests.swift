@@ -15,7 +15,7 @@ import Testing
 
     @Test(arguments: [
         "": "line 1, column 1: the text is empty",
-        "{\"a\":1,\n\"a\":2}": "line 2, column 6: the key 'a' stands here twice",
+        "{\"a\":1,\n\"a\":2}": "line 2, column 6: a record's key stands here twice",
         "[1,]": "line 1, column 4: no value starts with this character",
         "01": "line 1, column 3: this is no JSON number",
         "1 2": "line 1, column 3: something follows the value",
@@ -23,7 +23,7 @@ import Testing
         "\"\\udc00\"": "line 1, column 8: half a surrogate pair stands alone",
         "\"a\nb\"": "line 1, column 3: a control character stands bare in a string",
         "\"abc": "line 1, column 5: a string is not closed",
-        "1e999": "line 1, column 6: the number 1e999 is out of range",
+        "1e999": "line 1, column 6: a number is out of range",
         "nul": "line 1, column 1: this is no JSON value",
         "\"\\u00e\"": "line 1, column 4: a \\u escape needs four hex digits",
     ])

@@ -1,13 +1,10 @@
-/// Why a text is not JSON, and where.
+/// Why a text is not JSON, and where. Not a word of the text is in it, which may hold a secret.
 package struct JSONSyntaxError: Error, Equatable, Sendable, CustomStringConvertible {
     package let reason: String
-    /// The reason without a word of the text, which may hold a secret.
-    package let reasonWithoutContent: String
     package let line: Int
     package let column: Int
 
     package var description: String { "line \(line), column \(column): \(reason)" }
-    package var descriptionWithoutContent: String { "line \(line), column \(column): \(reasonWithoutContent)" }
 }
 
 extension JSONValue {
@@ -82,13 +79,11 @@ private struct JSONParser {
             guard peek() == UInt8(ascii: "\"") else { throw failure("a record's key must be a string") }
             let key = try string()
             skipSpace()
-            guard take(UInt8(ascii: ":")) else {
-                throw failure("':' is missing after the key '\(key)'", withoutContent: "':' is missing after a key")
-            }
+            guard take(UInt8(ascii: ":")) else { throw failure("':' is missing after a key") }
             skipSpace()
             let member = try value()
             guard members.updateValue(member, forKey: key) == nil else {
-                throw failure("the key '\(key)' stands here twice", withoutContent: "a key stands here twice")
+                throw failure("a record's key stands here twice")
             }
             skipSpace()
             if take(UInt8(ascii: "}")) { return .object(members) }
@@ -133,9 +128,7 @@ private struct JSONParser {
         }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
         if integral, let value = Int(text) { return .integer(value) }
-        guard let value = Double(text), value.isFinite else {
-            throw failure("the number \(text.prefix(40)) is out of range", withoutContent: "a number is out of range")
-        }
+        guard let value = Double(text), value.isFinite else { throw failure("a number is out of range") }
         return .number(value)
     }
 
@@ -223,7 +216,7 @@ private struct JSONParser {
         while let byte = peek(), byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
     }
 
-    private func failure(_ reason: String, withoutContent: String? = nil) -> JSONSyntaxError {
+    private func failure(_ reason: String) -> JSONSyntaxError {
         var line = 1
         var column = 1
         for byte in bytes.prefix(position) {
@@ -234,7 +227,6 @@ private struct JSONParser {
                 column += 1
             }
         }
-        return JSONSyntaxError(
-            reason: reason, reasonWithoutContent: withoutContent ?? reason, line: line, column: column)
+        return JSONSyntaxError(reason: reason, line: line, column: column)
     }
 }
