@@ -59,6 +59,23 @@ import Testing
         }
     }
 
+    /// What is wrong is said by its place: a key may be a password where a quote is missing.
+    @Test(arguments: [
+        #"{"auths":{"a.example":{"auth":"x","hush-hush" "y"}}}"#, #"{"hush-hush":1,"hush-hush":2}"#,
+        #"{"auths":{"a.example":{"auth":12345678e999}}}"#,
+    ])
+    func aMalformedConfigIsNotQuoted(json: String) async throws {
+        let error = await #expect(throws: LianError.self) { try await withConfig(json) { _, _ in } }
+        #expect(error?.code == .credentialMissing && error?.message.contains("line 1, column") == true)
+        #expect(error?.message.contains("hush") == false && error?.message.contains("12345678") == false)
+    }
+
+    @Test func aLoginIsSecretInBothItsForms() {
+        let auth = Data("ada:pw:1".utf8).base64EncodedString()
+        #expect(RegistryLogin.basic(username: "ada", password: "pw:1").secrets == ["pw:1", auth])
+        #expect(RegistryLogin.identityToken("t-1").secrets == ["t-1"])
+    }
+
     @Test func aMissingHelperIsNamed() async throws {
         try await withConfig(#"{"credHelpers":{"known.example":"absent"}}"#) { config, _ in
             let error = await #expect(throws: LianError.self) { try await config?.login(host: "known.example") }

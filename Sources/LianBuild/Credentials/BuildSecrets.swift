@@ -58,8 +58,10 @@ extension BuildSecrets {
                 JSONValue.object(["auths": .object(Dictionary(auths, uniquingKeysWith: { first, _ in first }))])
                 .encodedBytes()
         }
-        let mask = SecretMask(Array(values.values) + logins.found.values.map { Array($0.secret.utf8) })
-        return BuildSecrets(values: values, dockerConfig: config, mask: mask, warnings: logins.warnings)
+        let shown = logins.found.values.flatMap { login in login.secrets.map { Array($0.utf8) } }
+        return BuildSecrets(
+            values: values, dockerConfig: config, mask: SecretMask(Array(values.values) + shown),
+            warnings: logins.warnings)
     }
 
     private static func registryLogins(

@@ -12,17 +12,21 @@ package enum RegistryLogin: Equatable, Sendable {
     package var json: JSONValue {
         switch self {
         case .basic(let username, let password):
-            ["auth": .string(Data("\(username):\(password)".utf8).base64EncodedString())]
+            ["auth": .string(Self.auth(username, password))]
         case .identityToken(let token): ["identitytoken": .string(token)]
         }
     }
 
-    /// What must appear in no output.
-    package var secret: String {
+    /// What must appear in no output: the value, and the form in which it stands in a Docker config.
+    package var secrets: [String] {
         switch self {
-        case .basic(_, let password): password
-        case .identityToken(let token): token
+        case .basic(let username, let password): [password, Self.auth(username, password)]
+        case .identityToken(let token): [token]
         }
+    }
+
+    private static func auth(_ username: String, _ password: String) -> String {
+        Data("\(username):\(password)".utf8).base64EncodedString()
     }
 }
 
