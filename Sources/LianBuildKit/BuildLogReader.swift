@@ -1,7 +1,8 @@
 import LianModel
 
 /// Reads BuildKit's log as it comes, rawjson and plain alike, line by line, and keeps what a result needs of it.
-/// Unknown lines are let through; memory is bounded whatever comes.
+/// Unknown lines are let through; memory is bounded whatever comes. Secrets are taken out of all that it keeps and returns,
+/// as bytes, before anything is cut or decoded; what the engine means is read from its words as they came.
 package struct BuildLogReader: Sendable {
     /// In the order in which they began.
     package private(set) var steps: [BuildStep] = []
@@ -13,6 +14,7 @@ package struct BuildLogReader: Sendable {
     /// Why the cache was not written, where it was not.
     package private(set) var cacheNotWritten: String?
 
+    private let mask: SecretMask
     private var lines = LineSplitter(limit: 4 << 20)
     private var tracks: [String: Track] = [:]
     private var changes = Changes()
@@ -32,8 +34,15 @@ package struct BuildLogReader: Sendable {
         var tail: [String] = []
         /// How many lines had been printed by all steps when this one printed last.
         var printedAt = 0
-        /// In rawjson a piece of log may end within a line.
+        /// In rawjson a piece of log may end within a line, and within a secret: each of the step's two outputs is a
+        /// stream of its own.
+        var outputs: [SecretMask.Stream]
         var partial: [UInt8] = []
+
+        init(index: Int, hiding mask: SecretMask) {
+            self.index = index
+            outputs = [mask.stream(), mask.stream()]
+        }
     }
 
     /// Indices of steps, and keys of those that run and print.
@@ -63,9 +72,11 @@ package struct BuildLogReader: Sendable {
     /// A trailer's block is short; where its end is missing, what follows must not be lost.
     private static let regionLimit = 100
 
-    package init() {}
+    package init(hiding mask: SecretMask = .none) {
+        self.mask = mask
+    }
 
-    /// Takes the next piece of the log and returns it for people: plain text as it is, rawjson as plain text.
+    /// Takes the next piece of the log and returns it for people: plain text as it came, rawjson as plain text.
     package mutating func read(_ bytes: [UInt8]) -> [UInt8] {
         var text: [UInt8] = []
         // The splitter is taken out so that its lines can change the rest of us.
@@ -120,8 +131,8 @@ package struct BuildLogReader: Sendable {
     private mutating func take(_ line: ArraySlice<UInt8>, into text: inout [UInt8]) {
         if line.first == UInt8(ascii: "{"), let value = try? JSONValue.parse(Array(line)), isStatus(value) {
             takeStatus(value, into: &text)
-        } else {
-            text += line
+        } else if line.first != UInt8(ascii: "{") || !isBrokenStatus(line) {
+            text += mask.masked(line)
             text.append(UInt8(ascii: "\n"))
             takePlain(line)
         }
@@ -134,7 +145,7 @@ extension BuildLogReader {
     /// Begins a step, where there is room for one more.
     private mutating func begin(_ key: String, number: Int, name: String) {
         guard steps.count < Self.stepLimit else { return }
-        tracks[key] = Track(index: steps.count)
+        tracks[key] = Track(index: steps.count, hiding: mask)
         changes.steps.insert(steps.count)
         steps.append(BuildStep(number: number, name: name))
     }
@@ -151,12 +162,13 @@ extension BuildLogReader {
         tracks[key]?.partial = []
     }
 
-    private mutating func fail(_ key: String, _ message: String, seconds: Double? = nil) {
+    /// The engine's words as they came, and as they may be shown.
+    private mutating func fail(_ key: String, _ message: String, shown: String, seconds: Double? = nil) {
         let track = tracks[key]
         // A cache that is not there, or cannot be written, is no reason why a build fails.
         if let track, steps[track.index].isOfCacheImport { return end(key, .failed, seconds: seconds) }
         if let track, steps[track.index].isOfCacheExport {
-            cacheNotWritten = message
+            cacheNotWritten = shown
             return end(key, .failed, seconds: seconds)
         }
         signs.read(message)
@@ -164,11 +176,12 @@ extension BuildLogReader {
         if failure.step == nil {
             failure.step = steps[track.index].name
             failure.lastLines = track.tail
-            failure.message = message
+            failure.message = shown
         }
         end(key, .failed, seconds: seconds)
     }
 
+    /// A line without secrets.
     private mutating func addLog(_ key: String, _ line: ArraySlice<UInt8>) {
         let shown = String(decoding: line.prefix(Self.tailLineBytes), as: UTF8.self)
         tracks[key]?.tail.append(shown)
@@ -218,13 +231,13 @@ extension BuildLogReader {
         } else if line.elementsEqual("--------------------".utf8) {
             region = .source(lines: 0)
         } else if line.contains(where: { $0 > UInt8(ascii: " ") }) {
-            let text = String(decoding: line, as: UTF8.self)
-            if text.hasPrefix(Self.cacheNotWrittenLabel) {
-                cacheNotWritten = String(text.dropFirst(Self.cacheNotWrittenLabel.count))
+            let label = Self.cacheNotWrittenLabel.utf8
+            if line.starts(with: label) {
+                cacheNotWritten = shown(line.dropFirst(label.count))
                 return
             }
-            signs.read(text)
-            lastOther = String(text.prefix(4096))
+            signs.read(String(decoding: line, as: UTF8.self))
+            lastOther = String(shown(line).prefix(4096))
         }
     }
 
@@ -234,7 +247,7 @@ extension BuildLogReader {
         current = key
         // A step's output stands behind the time at which it came: it can imitate none of the engine's words.
         if let space = rest.firstIndex(of: UInt8(ascii: " ")), isTime(rest[..<space]) {
-            return addLog(key, rest[(space + 1)...])
+            return addLog(key, mask.masked(rest[(space + 1)...]))
         }
         let text = String(decoding: rest, as: UTF8.self)
         switch text {
@@ -247,12 +260,18 @@ extension BuildLogReader {
         if text.hasPrefix("DONE "), text.hasSuffix("s") {
             end(key, .done, seconds: OutsideNumber.decimal(text.dropFirst(5).dropLast(), in: 0...1e9))
         } else if text.hasPrefix("ERROR: ") {
-            fail(key, String(text.dropFirst(7)))
+            fail(key, String(text.dropFirst(7)), shown: shown(rest.dropFirst(7)))
         } else if tracks[key] == nil {
-            begin(key, number: OutsideNumber.whole(key.dropFirst()) ?? 0, name: text)
+            begin(key, number: OutsideNumber.whole(key.dropFirst()) ?? 0, name: shown(rest))
         } else {
             addStatus(text)
         }
+    }
+}
+
+extension BuildLogReader {
+    private func shown(_ bytes: ArraySlice<UInt8>) -> String {
+        String(decoding: mask.masked(bytes), as: UTF8.self)
     }
 }
 
@@ -287,6 +306,12 @@ private func isStatus(_ value: JSONValue) -> Bool {
     return members.isEmpty || ["vertexes", "statuses", "logs", "warnings"].contains { members[$0]?.arrayValue != nil }
 }
 
+/// One that was cut, or whose end is missing. What it says is lost, and shows what a step printed in a form in which no
+/// secret is found.
+private func isBrokenStatus(_ line: ArraySlice<UInt8>) -> Bool {
+    ["vertexes", "statuses", "logs", "warnings"].contains { line.starts(with: "{\"\($0)\":".utf8) }
+}
+
 extension BuildLogReader {
     private mutating func takeStatus(_ status: JSONValue, into text: inout [UInt8]) {
         // A record may hold a step's last words and its end: the end comes last.
@@ -295,12 +320,12 @@ extension BuildLogReader {
         for item in status["statuses"]?.arrayValue ?? [] {
             guard let (_, number) = step(of: item), let name = item["id"]?.stringValue else { continue }
             addStatus(name)
-            if item["completed"]?.stringValue != nil { show("#\(number) \(name) done", in: &text) }
+            if item["completed"]?.stringValue != nil { show("#\(number) \(mask.masked(name)) done", in: &text) }
         }
         for item in status["logs"]?.arrayValue ?? [] { takeLog(item, into: &text) }
         for item in status["warnings"]?.arrayValue ?? [] {
             guard let (_, number) = step(of: item), let short = item["short"]?.stringValue else { continue }
-            show("#\(number) WARN: \(String(decoding: base64Decoded(short), as: UTF8.self))", in: &text)
+            show("#\(number) WARN: ", mask.masked(base64Decoded(short)[...]), in: &text)
         }
         for vertex in vertexes { takeEnd(of: vertex, into: &text) }
     }
@@ -333,8 +358,9 @@ extension BuildLogReader {
 
     private mutating func takeBegin(of vertex: Vertex, into text: inout [UInt8]) {
         if tracks[vertex.key] == nil {
-            begin(vertex.key, number: steps.count + 1, name: vertex.name)
-            show("#\(steps.count) \(vertex.name)", in: &text)
+            let name = mask.masked(vertex.name)
+            begin(vertex.key, number: steps.count + 1, name: name)
+            show("#\(steps.count) \(name)", in: &text)
         }
         if let started = vertex.started { tracks[vertex.key]?.started = started }
     }
@@ -351,8 +377,9 @@ extension BuildLogReader {
                 end(key, .cancelled, seconds: seconds)
                 if before != .cancelled { show("#\(number) CANCELED", in: &text) }
             } else {
-                fail(key, vertex.error, seconds: seconds)
-                if before != .failed { show("#\(number) ERROR: \(vertex.error)", in: &text) }
+                let told = mask.masked(vertex.error)
+                fail(key, vertex.error, shown: told, seconds: seconds)
+                if before != .failed { show("#\(number) ERROR: \(told)", in: &text) }
             }
         } else if vertex.isCached {
             end(key, .cached)
@@ -370,7 +397,9 @@ extension BuildLogReader {
         if let time = item["timestamp"]?.stringValue.flatMap(secondsOfTime), let started = tracks[key]?.started {
             elapsed = max(0, time - started)
         }
-        var bytes = (tracks[key]?.partial ?? []) + base64Decoded(data)
+        let output = item["stream"]?.intValue == 2 ? 1 : 0
+        let shown = tracks[key]?.outputs[output].masked(base64Decoded(data)) ?? []
+        var bytes = (tracks[key]?.partial ?? []) + shown
         var rest = bytes[...]
         while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
             addLog(key, rest[..<end])
@@ -388,6 +417,10 @@ extension BuildLogReader {
     }
 
     private mutating func flushPartial(_ key: String, _ number: Int, into text: inout [UInt8]) {
+        for output in tracks[key]?.outputs.indices ?? 0..<0 {
+            let rest = tracks[key]?.outputs[output].finish() ?? []
+            tracks[key]?.partial += rest
+        }
         guard let partial = tracks[key]?.partial, !partial.isEmpty else { return }
         addLog(key, partial[...])
         show("#\(number) ", partial[...], in: &text)

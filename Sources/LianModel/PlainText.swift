@@ -1,13 +1,9 @@
 /// Another system's words, made fit to be shown: one line, no control characters, no escape sequences, not endless,
 /// and without the secrets that it may repeat.
-package func onOneLine(_ text: String, hiding secrets: [String] = [], limit: Int = 300) -> String {
+package func onOneLine(_ text: String, hiding mask: SecretMask = .none, limit: Int = 300) -> String {
     var shown = ""
     var count = 0
-    var text = text
-    for secret in secrets where !secret.isEmpty {
-        text = text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "***")
-    }
-    for scalar in text.unicodeScalars {
+    for scalar in mask.masked(text).unicodeScalars {
         guard count < limit else { return shown + "…" }
         shown.unicodeScalars.append(isControl(scalar) ? " " : scalar)
         count += 1

@@ -1,71 +1,150 @@
-/// Takes secret values out of a stream of text, wherever a build prints them: `***` stands in their place, also where
-/// a value comes in several pieces.
+/// Takes secret values out of bytes, wherever they are printed: `***` stands in the place of each stretch that belongs to
+/// one of them or to several. It is the first thing that is done to what others say: a text that was cut, decoded or
+/// quoted before shows pieces that no mask knows.
 package struct SecretMask: Sendable {
-    /// Longest first, so that a value that holds another is taken whole.
-    private let values: [[UInt8]]
-    /// By byte: whether a value begins with it. A log is long, and most of its bytes are told from secrets by this.
-    private let begins: [Bool]
-    /// The end of what came, as long as it may be the beginning of a value.
-    private var held: [UInt8] = []
+    private let values: ValueFinder
 
     /// Shorter ones stand in every text.
     private static let shortest = 4
+    /// So much of a secret is never shown: where a line ends within one, it was cut there.
+    private static let shortestCut = 8
     private static let replacement = Array("***".utf8)
 
-    /// Each value, and each line of those that have several: logs show lines.
+    package static let none = SecretMask([] as [[UInt8]])
+
     package init(_ secrets: [[UInt8]]) {
-        var values: Set<[UInt8]> = []
-        for secret in secrets {
-            for line in secret.split(whereSeparator: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") })
-            where line.count >= Self.shortest {
-                values.insert(Array(line))
+        values = ValueFinder(Set(secrets.flatMap(Self.forms)))
+    }
+
+    package init(_ secrets: [String]) {
+        self.init(secrets.map { Array($0.utf8) })
+    }
+
+    /// A secret as it may be shown: logs show lines, so each line of it is a value.
+    private static func forms(of secret: [UInt8]) -> [[UInt8]] {
+        let forms = secret.split(whereSeparator: isLineBreak).flatMap { line in
+            if let text = String(validating: line, as: UTF8.self) {
+                // As it stands in JSON, and in a command that an engine quotes.
+                return [Array(line), JSONValue.string(text).encodedBytes().dropFirst().dropLast()]
             }
+            // Who has decoded it before us has put another character in the place of each byte that is no text.
+            let readable = String(decoding: line, as: UTF8.self).unicodeScalars.split(separator: "\u{FFFD}")
+            return [Array(line)] + readable.map { Array(String($0).utf8) }.filter { $0.count >= shortestCut }
         }
-        self.values = values.sorted { ($1.count, $0.description) < ($0.count, $1.description) }
-        var begins = [Bool](repeating: false, count: 256)
-        for value in values { begins[Int(value[0])] = true }
-        self.begins = begins
+        return forms.filter { $0.count >= shortest }
     }
 
-    /// What can be shown of these bytes and those held back before.
-    package mutating func mask(_ bytes: [UInt8]) -> [UInt8] {
+    private static func isLineBreak(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") }
+
+    /// A whole text.
+    package func masked(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         guard !values.isEmpty else { return bytes }
-        let all = held + bytes
-        let (shown, rest) = masked(all, atEnd: false)
-        held = rest
-        return shown
-    }
-
-    /// What was held back: nothing more comes.
-    package mutating func finish() -> [UInt8] {
-        defer { held = [] }
-        return masked(held, atEnd: true).shown
+        return bytes.withUnsafeBufferPointer { buffer in
+            var state = ValueFinder.outside
+            var hidden = HiddenStretches()
+            search(buffer, from: 0, at: &state, &hidden)
+            endLine(at: state, buffer.count, &hidden)
+            return hidden.isEmpty ? bytes : hidden.take(buffer.count, of: buffer)[...]
+        }
     }
 
     package func masked(_ text: String) -> String {
-        values.isEmpty ? text : String(decoding: masked(Array(text.utf8), atEnd: true).shown, as: UTF8.self)
+        values.isEmpty ? text : String(decoding: masked(Array(text.utf8)[...]), as: UTF8.self)
     }
 
-    private func masked(_ bytes: [UInt8], atEnd: Bool) -> (shown: [UInt8], rest: [UInt8]) {
-        var shown: [UInt8] = []
-        shown.reserveCapacity(bytes.count)
-        var position = 0
-        while position < bytes.count {
-            let start = position
-            while position < bytes.count, !begins[Int(bytes[position])] { position += 1 }
-            shown += bytes[start..<position]
-            guard position < bytes.count else { break }
-            let rest = bytes[position...]
-            if let value = values.first(where: { rest.starts(with: $0) }) {
-                shown += Self.replacement
-                position += value.count
-            } else if !atEnd, values.contains(where: { $0.count > rest.count && $0.starts(with: rest) }) {
-                return (shown, Array(rest))
-            } else {
-                shown.append(bytes[position])
-                position += 1
-            }
+    /// A text that comes in pieces; several may come side by side.
+    package func stream() -> Stream { Stream(mask: self) }
+
+    package struct Stream: Sendable {
+        private let mask: SecretMask
+        /// The end of what came, as long as it may be the beginning of a value.
+        private var held: [UInt8] = []
+        private var hidden = HiddenStretches()
+        private var state = ValueFinder.outside
+
+        fileprivate init(mask: SecretMask) {
+            self.mask = mask
         }
-        return (shown, [])
+
+        /// What can be shown of these bytes and those that were held back before.
+        package mutating func masked(_ bytes: [UInt8]) -> [UInt8] {
+            guard !mask.values.isEmpty else { return bytes }
+            let start = held.count
+            held += bytes
+            held.withUnsafeBufferPointer { mask.search($0, from: start, at: &state, &hidden) }
+            return release(held.count - mask.values.depth(of: state))
+        }
+
+        /// What was held back: nothing more comes.
+        package mutating func finish() -> [UInt8] {
+            mask.endLine(at: state, held.count, &hidden)
+            state = ValueFinder.outside
+            defer { hidden = HiddenStretches() }
+            return release(held.count)
+        }
+
+        private mutating func release(_ count: Int) -> [UInt8] {
+            guard count > 0 else { return [] }
+            let shown = held.withUnsafeBufferPointer { hidden.take(count, of: $0) }
+            held.removeFirst(count)
+            return shown
+        }
+    }
+
+    private func search(
+        _ bytes: UnsafeBufferPointer<UInt8>, from start: Int, at state: inout ValueFinder.State,
+        _ hidden: inout HiddenStretches
+    ) {
+        values.search(bytes, from: start, at: &state) { before, after, end in
+            if Self.isLineBreak(bytes[end - 1]) { endLine(at: before, end - 1, &hidden) }
+            let found = values.found(at: after)
+            if found > 0 { hidden.add(end - found..<end) }
+        }
+    }
+
+    /// A line ends here. No value has a line break in it: what began as one and is that long already was cut.
+    private func endLine(at state: ValueFinder.State, _ end: Int, _ hidden: inout HiddenStretches) {
+        let begun = values.depth(of: state)
+        if begun >= Self.shortestCut { hidden.add(end - begun..<end) }
+    }
+
+    /// Which bytes of a text are not shown, as indices from where the text is not yet shown.
+    private struct HiddenStretches: Sendable {
+        /// In order; they neither overlap nor touch.
+        private var stretches: [Range<Int>] = []
+        /// What was shown last is a replacement: a stretch that goes on from there has its own already.
+        private var hasReplaced = false
+
+        var isEmpty: Bool { stretches.isEmpty }
+
+        /// One that ends no sooner than those before it.
+        mutating func add(_ stretch: Range<Int>) {
+            var start = stretch.lowerBound
+            while let last = stretches.last, last.upperBound >= start {
+                start = min(start, last.lowerBound)
+                stretches.removeLast()
+            }
+            stretches.append(start..<stretch.upperBound)
+        }
+
+        /// What is shown of the first bytes, after which the text begins behind them.
+        mutating func take(_ count: Int, of bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+            var shown: [UInt8] = []
+            shown.reserveCapacity(count)
+            var position = 0
+            var taken = 0
+            for stretch in stretches {
+                guard stretch.lowerBound < count else { break }
+                shown += bytes[position..<stretch.lowerBound]
+                if stretch.lowerBound > 0 || !hasReplaced { shown += SecretMask.replacement }
+                position = min(stretch.upperBound, count)
+                if stretch.upperBound <= count { taken += 1 }
+            }
+            shown += bytes[position..<count]
+            hasReplaced = position == count && position > 0
+            stretches.removeFirst(taken)
+            stretches = stretches.map { max(0, $0.lowerBound - count)..<$0.upperBound - count }
+            return shown
+        }
     }
 }

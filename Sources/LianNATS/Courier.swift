@@ -147,7 +147,7 @@ struct Courier {
     }
 
     private func shown(_ status: natsStatus) -> String {
-        onOneLine(Self.lastError(or: status), hiding: target.url.secrets)
+        onOneLine(Self.lastError(or: status), hiding: SecretMask(target.url.secrets))
     }
 
     /// libnats's words on this thread's last error, without the place in its source.

@@ -34,6 +34,10 @@ import Testing
         try await onOwnThread { [run] in Result { try fuzzIgnoreRules(seed: run.seed, count: run.count) } }.get()
     }
 
+    @Test func secrets() async throws {
+        try await onOwnThread { [run] in Result { try fuzzSecrets(seed: run.seed, count: run.count) } }.get()
+    }
+
     @Test func contextsOfTheProbe() async throws {
         try await fuzzIntegrate(seed: run.seed, count: run.count)
     }

@@ -4,8 +4,10 @@ import LianModel
 import LianTestSupport
 import Testing
 
-private func read(_ text: String, piece: Int = 7) -> (reader: BuildLogReader, shown: String) {
-    var reader = BuildLogReader()
+private func read(
+    _ text: String, piece: Int = 7, hiding mask: SecretMask = .none
+) -> (reader: BuildLogReader, shown: String) {
+    var reader = BuildLogReader(hiding: mask)
     var shown: [UInt8] = []
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
@@ -357,5 +359,50 @@ private func read(_ text: String, piece: Int = 7) -> (reader: BuildLogReader, sh
     @Test func trailerWithoutEndHidesNothingForLong() {
         let quoted = "------\n" + String(repeating: "0.1 Killed\n", count: 200)
         #expect(read(quoted + "error: exit code: 137\n").reader.signs.exit137)
+    }
+
+    /// A tail's line has 1,000 bytes, an error 4,096.
+    @Test func secretsAreHiddenBeforeLinesAreCut() {
+        let secret = (0..<500).map { "part\($0)" }.joined(separator: "-")
+        let filler = String(repeating: ".", count: 990)
+        let text = """
+            #1 [1/1] RUN echo \(secret)
+            #1 0.1 \(filler)\(secret)!
+            #1 ERROR: it said \(secret)
+            warning: the cache was not written: \(secret)
+            error: \(filler)\(filler)\(filler)\(filler)\(secret)
+            """
+        let (reader, shown) = read(text, piece: 100, hiding: SecretMask([secret]))
+        #expect(shown == text.replacingOccurrences(of: secret, with: "***") + "\n")
+        let failure = reader.buildFailure
+        #expect(failure.step == "[1/1] RUN echo ***")
+        #expect(failure.lastLines == ["\(filler)***!"])
+        #expect(failure.message == "\(filler)\(filler)\(filler)\(filler)***")
+        #expect(reader.cacheNotWritten == "***")
+    }
+
+    /// A line over 8,192 bytes is shown in pieces, and each output of a step comes in pieces of its own.
+    @Test func secretsAreHiddenAcrossRecords() {
+        let secret = Array("hush-".utf8) + [0xFF, 0xFE] + Array("-hush".utf8)
+        let filler = [UInt8](repeating: UInt8(ascii: "."), count: 9000)
+        func log(_ bytes: [UInt8], stream: Int = 1) -> String {
+            let data = Data(bytes).base64EncodedString()
+            return #"{"logs":[{"vertex":"a","stream":\#(stream),"data":"\#(data)"}]}"# + "\n"
+        }
+        let vertex = #"{"vertexes":[{"digest":"a","name":"[1/1] RUN x","started":"2026-01-01T00:00:00Z""#
+        let text =
+            vertex + "}]}\n" + log(filler + secret[..<9]) + log([UInt8(ascii: "e")], stream: 2)
+            + log(Array(secret[9...] + secret[..<10])) + vertex + #","completed":"2026-01-01T00:00:01Z"}]}"# + "\n"
+        let (_, shown) = read(text, piece: 1000, hiding: SecretMask([secret]))
+        let dots = String(repeating: ".", count: 9000)
+        #expect(shown == "#1 [1/1] RUN x\n#1 0.0 \(dots)\n#1 e***\n#1 DONE 1.0s\n")
+    }
+
+    /// What is in a record that breaks off could be a secret in a form in which nobody finds it.
+    @Test func aRecordThatBreaksOffIsNotShown() {
+        let secret = Data("hush-hush-hush".utf8).base64EncodedString()
+        #expect(read(#"{"logs":[{"vertex":"a","data":"\#(secret)"#).shown == "")
+        #expect(read(#"{"logs": it"#).shown == "")
+        #expect(read(#"{"logging": it"#).shown == "{\"logging\": it\n")
     }
 }

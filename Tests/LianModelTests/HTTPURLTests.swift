@@ -36,6 +36,9 @@ import Testing
     @Test func otherPeoplesWordsAreShownOnOneLine() {
         #expect(onOneLine("a\r\n\u{1B}[1mb\u{202E}c\td") == "a   [1mb c d")
         #expect(onOneLine(String(repeating: "é", count: 400), limit: 3) == "ééé…")
+        // By bytes: an accent that joins a secret's last letter does not save it.
+        let mask = SecretMask(["a hush", "hush-hush"])
+        #expect(onOneLine("say a hush-hush\u{301} or a hush", hiding: mask, limit: 13) == "say ***\u{301} or *…")
     }
 
     @Test func hostKeysAreRead() {

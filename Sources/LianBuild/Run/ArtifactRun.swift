@@ -61,42 +61,40 @@ struct ArtifactRun: Sendable {
     }
 }
 
-/// Reads the engine's log on its way to whoever watches, who sees no secret of it.
+/// Reads the engine's log on its way to whoever watches.
 private final class LogRelay: Sendable {
     private let reporter: any BuildReporter
     private let artifact: String
-    private let state: Mutex<(reader: BuildLogReader, mask: SecretMask)>
+    private let reader: Mutex<BuildLogReader>
 
     init(_ reporter: any BuildReporter, artifact: String, hiding mask: SecretMask) {
         self.reporter = reporter
         self.artifact = artifact
-        state = Mutex((BuildLogReader(), mask))
+        reader = Mutex(BuildLogReader(hiding: mask))
     }
 
     func take(_ bytes: [UInt8]) {
-        state.withLock { state in
-            let text = state.reader.read(bytes)
-            show(state.mask.mask(text), state.reader.takeChanges(), hiding: state.mask)
+        reader.withLock { reader in
+            let text = reader.read(bytes)
+            show(text, reader.takeChanges())
         }
     }
 
     func finish() -> BuildLogReader {
-        state.withLock { state in
-            let rest = state.mask.mask(state.reader.finish())
-            show(rest + state.mask.finish(), state.reader.takeChanges(), hiding: state.mask)
-            return state.reader
+        reader.withLock { reader in
+            let rest = reader.finish()
+            show(rest, reader.takeChanges())
+            return reader
         }
     }
 
-    private func show(_ text: [UInt8], _ changes: StepChanges, hiding mask: SecretMask) {
+    private func show(_ text: [UInt8], _ changes: StepChanges) {
         if !text.isEmpty { reporter.report(.log(artifact: artifact, text)) }
         for step in changes.steps {
-            var shown = step
-            shown.name = mask.masked(step.name)
-            reporter.report(.step(artifact: artifact, shown))
+            reporter.report(.step(artifact: artifact, step))
         }
         for output in changes.output {
-            reporter.report(.output(artifact: artifact, step: output.step, lines: output.lines.map(mask.masked)))
+            reporter.report(.output(artifact: artifact, step: output.step, lines: output.lines))
         }
     }
 }

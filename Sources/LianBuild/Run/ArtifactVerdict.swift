@@ -15,14 +15,14 @@ enum ArtifactVerdict: Sendable {
     private static let unsupportedStatus: Int32 = 64
     private static let unsupportedLabel = "engine_unsupported: "
 
-    /// The mask is for what the errors quote of the log.
+    /// The mask is for what the errors quote of the Dockerfile: a log that was read holds no secret.
     init(_ finished: ArtifactRun.Finished, artifact: ArtifactRequest, mask: SecretMask) {
         let end = finished.end
         guard !end.isSuccess else {
             self = .succeeded
             return
         }
-        let failure = finished.log.buildFailure.masked(by: mask)
+        let failure = finished.log.buildFailure
         let message = failure.message ?? "buildctl exited with \(end.exitStatus)"
         if let verdict = OOMVerdict(
             exitStatus: end.exitStatus, signs: finished.log.signs, kernelOOMKills: end.kernelOOMKills,
@@ -91,15 +91,5 @@ enum ArtifactVerdict: Sendable {
 
     private static func tail(_ failure: BuildFailure, _ message: String) -> [String] {
         failure.lastLines + [onOneLine(message, limit: 1000)]
-    }
-}
-
-extension BuildFailure {
-    fileprivate func masked(by mask: SecretMask) -> BuildFailure {
-        var masked = self
-        masked.step = step.map(mask.masked)
-        masked.lastLines = lastLines.map(mask.masked)
-        masked.message = message.map(mask.masked)
-        return masked
     }
 }

@@ -75,7 +75,7 @@ extension OrchestratorClient {
 
     /// The orchestrator's words, fit to be shown. One that repeats its caller's token must not get it printed.
     func shown(_ text: String) -> String {
-        onOneLine(text, hiding: token.map { [$0] } ?? [])
+        onOneLine(text, hiding: mask)
     }
 
     private var tokenHint: String {

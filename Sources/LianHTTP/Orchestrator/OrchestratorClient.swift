@@ -6,6 +6,8 @@ import LianSystem
 package struct OrchestratorClient: Sendable {
     package let server: HTTPURL
     let token: String?
+    /// Hides the token.
+    let mask: SecretMask
     private let http: HTTPClient
     let timing: Timing
     let policy: RetryPolicy
@@ -24,6 +26,7 @@ package struct OrchestratorClient: Sendable {
         }
         self.server = server
         self.token = token
+        mask = SecretMask([token].compactMap { $0 })
         self.http = http
         self.timing = timing
         self.policy = policy
