@@ -165,6 +165,18 @@ private typealias Reply = ScriptedHTTPServer.Reply
         }
     }
 
+    /// Wherever it stands, and where an error would cut it.
+    @Test func anAnswerThatRepeatsTheTokenIsNotQuoted() async throws {
+        let token = String(repeating: "long-token", count: 60)
+        for change: [String: JSONValue] in [["host": .string(". \(token)")], ["user": .string("\n\(token)")]] {
+            let (failure, _, _) = try await spawnFailure([.success(201, runnerData(change))], token: token)
+            #expect(failure.error.code == .orchestratorAnswerInvalid)
+            #expect(!failure.error.message.contains("long-tok"), "\(failure.error.message)")
+        }
+        let (failure, _, _) = try await spawnFailure([.failure(422, code: "no", message: "not \(token)")], token: token)
+        #expect(failure.error.message.contains("answered 422 (no: not ***)"))
+    }
+
     @Test(arguments: [400, 404, 409, 413, 422, 500])
     func refusedSpawnsAreNotRetried(status: Int) async throws {
         let (failure, asked, _) = try await spawnFailure([.failure(status, code: "nope", message: "no\u{1B}[31m")])

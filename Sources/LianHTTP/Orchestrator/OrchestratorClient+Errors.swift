@@ -33,9 +33,11 @@ extension OrchestratorClient {
     }
 
     func error(_ violation: SchemaViolation, _ phase: Phase) -> LianError {
-        LianError(
+        // Not what was found: that is shortened already, perhaps in the middle of a token that the answer repeats.
+        let place = SchemaViolation(path: violation.path, rule: violation.rule)
+        return LianError(
             .orchestratorAnswerInvalid, phase,
-            "the orchestrator at \(server) gave an answer that breaks its contract: \(shown("\(violation)"))",
+            "the orchestrator at \(server) gave an answer that breaks its contract: \(shown("\(place)"))",
             hint: "\(Self.checkAddress) What it has to answer stands in schemas/orchestrator.openapi.yaml.")
     }
 
