@@ -16,6 +16,7 @@ struct RecordParser {
     private let prefix: String
     private let folder: String
     private let program: String
+    private let mask: SecretMask
     private let resultLimit: Int
     private var line: [UInt8] = []
     private var result: (left: Int, bytes: [UInt8])?
@@ -28,6 +29,7 @@ struct RecordParser {
         prefix = request.nonce.text + " "
         folder = request.folder
         program = request.program
+        mask = request.mask
         self.resultLimit = resultLimit
     }
 
@@ -48,9 +50,8 @@ struct RecordParser {
             }
             line += rest[..<end].prefix(Self.lineLimit - min(line.count, Self.lineLimit))
             rest = rest[(end + 1)...]
-            let text = String(decoding: line, as: UTF8.self)
-            line.removeAll(keepingCapacity: true)
-            if let message = try record(text) { messages.append(message) }
+            defer { line.removeAll(keepingCapacity: true) }
+            if let message = try record() { messages.append(message) }
             if result?.left == 0 { messages.append(endResult()) }
         }
         return messages
@@ -61,11 +62,14 @@ struct RecordParser {
         return .result(result?.bytes)
     }
 
-    private mutating func record(_ text: String) throws(RemoteFailure) -> WrapperMessage? {
-        guard text.hasPrefix(prefix) else {
-            if noise.utf8.count < Self.noiseLimit { noise += text.prefix(200) + "\n" }
+    private mutating func record() throws(RemoteFailure) -> WrapperMessage? {
+        guard line.starts(with: prefix.utf8) else {
+            if noise.utf8.count < Self.noiseLimit {
+                noise += String(decoding: mask.masked(line[...]), as: UTF8.self).prefix(200) + "\n"
+            }
             return nil
         }
+        let text = String(decoding: line, as: UTF8.self)
         let words = text.dropFirst(prefix.count).split(separator: " ", omittingEmptySubsequences: true).map(String.init)
         switch words.first {
         case "S": return .attached

@@ -7,11 +7,17 @@ struct WrapperRequest {
     /// For errors: the remote side does not repeat names.
     let folder: String
     let program: String
+    /// What the other side may say without being a wrapper at all: a shell quotes what it cannot run.
+    let mask: SecretMask
 
-    init(_ verb: String, nonce: Nonce = Nonce(), folder: String = "", program: String = "") {
+    init(
+        _ verb: String, nonce: Nonce = Nonce(), folder: String = "", program: String = "",
+        hiding mask: SecretMask = .none
+    ) {
         self.nonce = nonce
         self.folder = folder
         self.program = program
+        self.mask = mask
         line(nonce.text)
         line(verb)
     }
@@ -84,6 +90,8 @@ package struct RunRequest: Sendable {
     /// Added to what the runner's user has anyway.
     package var environment: [String: String]
     package var secrets: [SecretFile]
+    /// Hides them in errors.
+    private let mask: SecretMask
     /// How long the run goes on while nobody is attached.
     package var grace: Duration = .seconds(60)
     package var heartbeat: Duration = .seconds(5)
@@ -91,12 +99,14 @@ package struct RunRequest: Sendable {
     package var silenceLimit: Duration = .seconds(20)
 
     package init(
-        folder: String, arguments: [String], environment: [String: String] = [:], secrets: [SecretFile] = []
+        folder: String, arguments: [String], environment: [String: String] = [:], secrets: [SecretFile] = [],
+        hiding mask: SecretMask = .none
     ) {
         self.folder = folder
         self.arguments = arguments
         self.environment = environment
         self.secrets = secrets
+        self.mask = mask
     }
 
     package static func secretPath(folder: String, name: String) -> String { "\(folder)/secrets/\(name)" }
@@ -115,7 +125,7 @@ extension RunRequest {
         if let name = environment.keys.first(where: { !isVariableName($0) }) {
             throw .invalidRequest("'\(name)' is no name of a variable")
         }
-        var request = WrapperRequest("run", nonce: nonce, folder: folder, program: program)
+        var request = WrapperRequest("run", nonce: nonce, folder: folder, program: program, hiding: mask)
         request.line(heartbeat.shellSeconds)
         try request.value(folder)
         request.line(grace.shellSeconds)

@@ -110,6 +110,20 @@ import Testing
         }
     }
 
+    /// What is no wrapper may repeat what it was sent; an error that quotes it shows no secret of it.
+    @Test func whatAnotherShellSaysOfThemIsMasked() async throws {
+        let secret = Array("hush-".utf8) + [0xFF] + Array(String(repeating: "-secret", count: 900).utf8)
+        let host = LocalHost(launcher: ["/bin/sh", "-c", "{ printf 'not found: '; grep -a -m1 hush; } >&2", "sh"])
+        try await withRuns(on: host) { runs in
+            let request = RunRequest(
+                folder: runs.folder, arguments: ["true"],
+                secrets: [SecretFile(name: "token", bytes: secret + Array("\n".utf8))], hiding: SecretMask([secret]))
+            await #expect(throws: RemoteFailure.connectionLost("not found: ***\n")) {
+                try await RemoteRun(request).connect(to: host)
+            }
+        }
+    }
+
     private func stores() throws -> Set<String> {
         Set(try FileManager.default.contentsOfDirectory(atPath: "/dev/shm").filter { $0.hasPrefix("lian-") })
     }

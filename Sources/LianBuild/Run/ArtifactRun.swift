@@ -33,7 +33,8 @@ struct ArtifactRun: Sendable {
         let remote = RemoteRun(
             RunRequest(
                 folder: folder, arguments: ["buildctl"] + command.arguments,
-                environment: secrets.environment(run: folder), secrets: secrets.files(of: artifact)))
+                environment: secrets.environment(run: folder), secrets: secrets.files(of: artifact),
+                hiding: secrets.mask))
         reporter.report(.artifactStarted(artifact.name))
         let log = LogRelay(reporter, artifact: artifact.name, hiding: secrets.mask)
         let host = Guarded(await connection.host)
