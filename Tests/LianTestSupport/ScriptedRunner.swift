@@ -28,10 +28,10 @@ package struct ScriptedRunner: Sendable {
     }
 
     /// What `buildctl build` does from now on, as lines of sh: `$metadata` is its metadata file, `$context` the
-    /// context's folder, `succeed` writes the digest of an image.
-    package func setEngine(_ script: String) throws {
+    /// context's folder, `succeed` writes the digest of an image. From version 0.13 on it is told to speak rawjson.
+    package func setEngine(_ script: String, version: String = "0.12.5") throws {
         let head = """
-            [ "$1" != --version ] || { echo 'buildctl github.com/moby/buildkit v0.12.5 0'; exit 0; }
+            [ "$1" != --version ] || { echo 'buildctl github.com/moby/buildkit v\(version) 0'; exit 0; }
             metadata= context= previous=
             for word do
               case $previous=$word in
