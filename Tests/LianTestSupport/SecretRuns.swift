@@ -1,10 +1,10 @@
-/// All runs of eight bytes that some secrets have: of which none may be shown.
+/// All runs of eight bytes that the lines of some secrets have: of which none may be shown.
 package struct SecretRuns: Sendable {
     private var runs: Set<UInt64> = []
 
     package init(_ secrets: [[UInt8]]) {
-        for secret in secrets {
-            _ = Self.first(in: secret) { run in
+        for line in secrets.flatMap({ $0.split { $0 == 10 || $0 == 13 } }) {
+            _ = Self.first(in: line) { run in
                 runs.insert(run)
                 return false
             }
