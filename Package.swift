@@ -77,7 +77,7 @@ let package = Package(
         executable("bench-connect", ["LianModel", "LianSSH", "LianSystem"]),
 
         .target(
-            name: "LianTestSupport", dependencies: ["LianContext", "LianIntegrate", "LianModel", "LianSystem"],
+            name: "LianTestSupport", dependencies: ["LianBuildKit", "LianContext", "LianIntegrate", "LianModel", "LianSystem"],
             path: "Tests/LianTestSupport", swiftSettings: swiftSettings),
         tests("LianModelTests", ["LianModel"]),
         tests("LianBuildKitTests", ["LianBuildKit", "LianModel"]),

@@ -1,4 +1,5 @@
 import Foundation
+import LianBuildKit
 import LianModel
 
 /// Feeds texts that repeat generated secrets, in pieces, to the mask, and logs with such texts in all their places to
