@@ -22,7 +22,6 @@ extension Faults {
         @Test("row 36: the time budget runs out, in each phase", arguments: Place.allCases)
         func runsOut(_ place: Place) async throws {
             try await withRunner(waiting: true) { scene, runner, proxy in
-                scene.allow { $0.wallTime = .seconds(110) }
                 let context = try scene.context()
                 switch place {
                 case .spawn:

@@ -33,7 +33,6 @@ extension Faults {
             check: @Sendable (FinishedBuild, FaultProxy) throws -> Void
         ) async throws {
             try await withRunner(countsItsOwnKills, waiting: true) { scene, runner, proxy in
-                scene.allow { $0.wallTime = .seconds(120) }
                 try runner.setEngine("\(Self.talker)\n\(last)")
                 let running = try scene.start()
                 try await running.says(" line \(Self.gates[0]) of many\n")
@@ -90,15 +89,12 @@ extension Faults {
 
         /// Some harm to a build that would not end by itself, and its end.
         private func withVictim(
-            wallTime: Duration = .seconds(180), endsWithItsMachine: Bool = false,
+            endsWithItsMachine: Bool = false,
             _ harm: @Sendable (ScriptedRunner, FaultProxy) async throws -> Void,
             _ check: @Sendable (FaultScene, ScriptedRunner, FinishedBuild) async throws -> Void
         ) async throws {
             try await withRunner(waiting: true) { scene, runner, proxy in
-                scene.allow {
-                    $0.wallTime = wallTime
-                    $0.endsWithItsMachine = endsWithItsMachine
-                }
+                scene.allow { $0.endsWithItsMachine = endsWithItsMachine }
                 try runner.setEngine(Self.sleeper)
                 let running = try scene.start()
                 try await running.says(" begun\n")
@@ -135,7 +131,7 @@ extension Faults {
             } _: { _, runner, build in
                 kill(runner.server.pid, SIGCONT)
                 expectLost(build)
-                #expect(build.duration < .seconds(120), "\(build.story)")
+                #expect(build.milliseconds(of: "build") < 120_000, "\(build.story)")
             }
         }
 
@@ -145,7 +141,7 @@ extension Faults {
                 proxy.stall()
             } _: { _, _, build in
                 expectLost(build)
-                #expect(build.duration < .seconds(120), "\(build.story)")
+                #expect(build.milliseconds(of: "build") < 120_000, "\(build.story)")
             }
         }
 
@@ -153,7 +149,6 @@ extension Faults {
             async throws
         {
             try await withRunner(waiting: true) { scene, _, proxy in
-                scene.allow { $0.wallTime = .seconds(120) }
                 let context = try scene.context()
                 try scene.makeNoise(in: context)
                 proxy.setLimit(256 << 10)
@@ -199,7 +194,7 @@ extension Faults {
             } check: { build, _ in
                 try #require(build.status == 0, "\(build.story)")
                 #expect(told(build) == Array(1...Self.lines) && build.digest == ScriptedRunner.digest)
-                #expect(build.duration < .seconds(60))
+                #expect(build.milliseconds(of: "build") < 60_000, "\(build.story)")
             }
         }
 
@@ -210,7 +205,7 @@ extension Faults {
                 kill(try pid(in: "pids", at: 1, runner), SIGKILL)
             } _: { _, _, build in
                 expectLost(build)
-                #expect(build.duration < .seconds(60))
+                #expect(build.milliseconds(of: "build") < 60_000, "\(build.story)")
             }
         }
 

@@ -53,13 +53,13 @@ extension Faults {
             #expect(build["warnings"].arrayValue?.map { $0["code"] } == [warning])
             #expect(build["events"]["published"] == 0 && build["events"]["failed"] == 2)
             // LianBuildTests/BuildEventsTests holds the clock and tells which wait there is.
-            #expect(build["timings_ms"]["teardown"]?.intValue ?? .max < 20_000, "\(build.story)")
+            #expect(build.milliseconds(of: "teardown") < 20_000, "\(build.story)")
 
             try runner.setEngine("echo '#1 [1/1] RUN make'; exit 3")
             let failed = try await scene.build(environment: environment)
             #expect(failed.status == 1 && failed.errorCode == "build_failed", "\(failed.story)")
             #expect(failed["warnings"].arrayValue?.map { $0["code"] } == [warning])
-            #expect(failed["timings_ms"]["teardown"]?.intValue ?? .max < 20_000, "\(failed.story)")
+            #expect(failed.milliseconds(of: "teardown") < 20_000, "\(failed.story)")
         }
 
         /// The broker is well, and its connection not yet up when all is over. That it comes up within its second is the
@@ -125,7 +125,7 @@ extension Faults {
                     #expect(["events_unconfirmed", "events_unavailable"].contains(build.warningCodes.first))
                     #expect(build["events"]["published"]?.intValue ?? 2 < 2)
                     // The last flush is given up on.
-                    #expect(build["timings_ms"]["teardown"]?.intValue ?? .max < 20_000, "\(build.story)")
+                    #expect(build.milliseconds(of: "teardown") < 20_000, "\(build.story)")
                 }
             }
         }

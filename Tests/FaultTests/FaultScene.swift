@@ -19,8 +19,9 @@ final class FaultScene: Sendable {
 
     /// What a case may change of what is looked at after it.
     struct Allowance: Sendable {
-        /// How long each build may take. Generous: the machine may be busy with other things.
-        var wallTime: Duration = .seconds(60)
+        /// How long each build may take before it counts as one that hangs. Generous: the machine may be busy with other
+        /// things. A case that is about a wait holds the envelope's own times against its bound.
+        var wallTime: Duration = .seconds(300)
         /// Runners that nobody could destroy: their lease ends them.
         var leftToTheirLease = 0
         /// The connection was lost for good, so what ran there ends with its machine.
@@ -127,7 +128,7 @@ final class FaultScene: Sendable {
 
     /// Waits for its end, and holds its envelope against the schema and its time against the bound.
     func finish(_ running: RunningBuild) async throws -> FinishedBuild {
-        let build = try await running.finished(within: max(.seconds(300), state.withLock(\.allowance.wallTime)))
+        let build = try await running.finished(within: state.withLock(\.allowance.wallTime) + .seconds(60))
         state.withLock { $0.finished.append(build) }
         return build
     }

@@ -65,10 +65,7 @@ extension Faults {
         @Test("row 16: rsync stalls on this machine, or on the runner", arguments: [true, false])
         func stalled(_ isHere: Bool) async throws {
             try await withSlowSync { scene, runner, running in
-                scene.allow {
-                    $0.wallTime = .seconds(120)
-                    $0.endsWithItsMachine = true
-                }
+                scene.allow { $0.endsWithItsMachine = true }
                 for pid in rsyncs(isHere, scene, runner) { kill(pid, SIGSTOP) }
                 let build = try await scene.finish(running)
                 expectFailedSync(build)

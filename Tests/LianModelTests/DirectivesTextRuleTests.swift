@@ -108,7 +108,7 @@ extension DirectivesTextRuleTests {
         ]
         let typed =
             parts
-            + (0..<40).map { _ in
+            + (0..<24).map { _ in
                 var letters = Array((known.randomElement(using: &random) ?? "").utf8)
                 for _ in 0..<Int.random(in: 0...4, using: &random) {
                     let place = Int.random(in: 0...letters.count, using: &random)

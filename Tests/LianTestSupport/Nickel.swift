@@ -23,7 +23,7 @@ package func nickelExport(_ file: URL) async throws -> NickelAnswer {
             "--import-path", Project.root.appending(path: "defaults").path, file.path,
         ],
         environment: ["PATH": "/usr/bin:/bin"])
-    let result = try await run(command, deadline: .seconds(60))
+    let result = try await run(command, deadline: .seconds(300))
     guard result.termination.isSuccess else { return NickelAnswer(value: .none, diagnostic: result.errorText) }
     return NickelAnswer(value: try JSONValue.parse(result.output), diagnostic: result.errorText)
 }

@@ -78,6 +78,9 @@ package struct FinishedBuild: Sendable {
 
     package subscript(key: String) -> JSONValue { envelope[key] ?? .null }
 
+    /// That stage's part of `timings_ms`; endless where it was never reached.
+    package func milliseconds(of stage: String) -> Int { self["timings_ms"][stage]?.intValue ?? .max }
+
     package var artifacts: [JSONValue] { self["artifacts"].arrayValue ?? [] }
     package var attempts: [JSONValue] { self["attempts"].arrayValue ?? [] }
     package var artifact: JSONValue { artifacts.first ?? .null }

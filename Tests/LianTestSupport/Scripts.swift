@@ -8,7 +8,7 @@ package func writeScript(_ body: String, to file: URL) throws {
         Command(
             "/bin/sh", ["-c", "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\"", file.path, body],
             environment: ["PATH": "/usr/bin:/bin"]),
-        deadline: .seconds(30))
+        deadline: .seconds(300))
     guard result.termination.isSuccess else { throw ScriptNotWritten(reason: result.errorText) }
 }
 
