@@ -115,3 +115,9 @@ static inline int lian_receive_descriptors(int socket, int descriptors[2]) {
     memcpy(descriptors, CMSG_DATA(header), (unsigned)(count > 2 ? 2 : count) * sizeof(int));
     return count;
 }
+
+// Room on the disk, from the file's beginning on; the file's size stays as it is.
+static inline int lian_reserve_space(int file, long bytes) {
+    const int keepSize = 1;  // FALLOC_FL_KEEP_SIZE
+    return (int)syscall(SYS_fallocate, file, keepSize, 0L, bytes);
+}

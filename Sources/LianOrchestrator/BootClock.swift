@@ -7,7 +7,7 @@ package struct BootClock: Sendable {
     package let bootID: String
     /// Milliseconds since boot.
     package let now: @Sendable () -> Int
-    /// Milliseconds since 1970, which somebody may set: for what is shown, and for how long the gone are remembered.
+    /// Milliseconds since 1970, which somebody may set: for what is shown, and for what has to outlive a boot.
     package let wallClock: @Sendable () -> Int
 
     package init(
@@ -20,11 +20,29 @@ package struct BootClock: Sendable {
     }
 
     package static func ofThisMachine() throws(FileReadFailure) -> BootClock {
-        let text = try readText("/proc/sys/kernel/random/boot_id")
-        return BootClock(bootID: String(text.prefix { !$0.isWhitespace })) {
+        BootClock(bootID: try currentBootID()) {
             var time = timespec()
             clock_gettime(CLOCK_BOOTTIME, &time)
             return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
         }
     }
+
+    static func currentBootID() throws(FileReadFailure) -> String {
+        String(try readText("/proc/sys/kernel/random/boot_id").prefix { !$0.isWhitespace })
+    }
+
+    /// Now, on both clocks.
+    package var moment: Moment { Moment(bootID: bootID, sinceBoot: now(), wallClock: wallClock()) }
+
+    /// How long ago that was: in the same boot on the clock that nobody can set.
+    func milliseconds(since moment: Moment) -> Int {
+        moment.bootID == bootID ? now() - moment.sinceBoot : wallClock() - moment.wallClock
+    }
+}
+
+/// A moment on both clocks: within its boot the first tells how long ago it was, after that only the second can.
+package struct Moment: Equatable, Sendable {
+    package var bootID: String
+    package var sinceBoot: Int
+    package var wallClock: Int
 }

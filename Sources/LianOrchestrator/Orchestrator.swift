@@ -32,7 +32,7 @@ package enum Orchestrator {
         let form = options.log ?? (isatty(STDERR_FILENO) == 1 ? .text : .json)
         let log = EventLog.toStandardError(form)
         ignoreBrokenPipes()
-        let signals = SignalWatcher()
+        let signals = EndSignals(log)
         umask(0o077)
         do {
             guard let path = options.state ?? OrchestratorState.defaultFolder(environment: environment) else {
@@ -43,20 +43,32 @@ package enum Orchestrator {
             // One that was killed has left its address there.
             unlink(OrchestratorState.listenFile(in: folder.path))
             let store = try Store(path: folder.store)
+            if let problem = store.missingReserve {
+                log.warning("no_reserve", "there is no room in reserve for the store on a full disk: \(problem)")
+            }
             let clock = try BootClock.ofThisMachine()
-            let remover = try LocalRemover(state: folder.path)
-            let isClean = try Reconciliation(store: store, remover: remover, clock: clock, log: log).run()
+            let remover = try LocalRemover(state: folder.path, bootID: clock.bootID)
+            let roster = try Roster(store, log: log)
+            let reconciliation = Reconciliation(
+                roster: roster, remover: remover, clock: clock, log: log, waitsForDeletion: options.action == .sweep)
+            // What may take long is done on threads of its own, so that signals are heard meanwhile.
+            let isClean = try await onOwnThread { Result { try reconciliation.run() } }.get()
             if options.action == .sweep {
                 if isClean { log.info("swept", "nothing is left of runners that are gone") }
                 return isClean ? 0 : 1
             }
-            let provider = try LocalProvider(
-                state: folder.path, engine: options.engine, environment: environment, remover: remover, log: log)
-            let fleet = Fleet(store: store, provider: provider, clock: clock, log: log, capacity: options.capacity)
+            let statePath = folder.path
+            let provider = try await onOwnThread {
+                Result {
+                    try LocalProvider(
+                        state: statePath, engine: options.engine, environment: environment, remover: remover, log: log)
+                }
+            }.get()
+            let fleet = Fleet(roster: roster, provider: provider, clock: clock, log: log, capacity: options.capacity)
             let token = try token(options, environment, folder, log)
-            try await serve(
+            let isDone = try await serve(
                 options, fleet, Routes(fleet: fleet, store: store, token: token, log: log), folder, log, signals)
-            return 0
+            return isDone ? 0 : 1
         } catch {
             log.error("cannot_start", "\(error)")
             return 1
@@ -65,8 +77,8 @@ package enum Orchestrator {
 
     private static func serve(
         _ options: Options, _ fleet: Fleet, _ routes: Routes, _ folder: borrowing StateFolder, _ log: EventLog,
-        _ watcher: SignalWatcher
-    ) async throws {
+        _ signals: EndSignals
+    ) async throws -> Bool {
         let socket = try options.listen.open()
         let address = socket.address
         let server = try HTTPServer(listening: socket.takeDescriptor(), handler: routes.answer)
@@ -76,8 +88,15 @@ package enum Orchestrator {
                 "not_loopback",
                 "others than this machine can reach \(address.text); runners still listen on 127.0.0.1 alone")
         }
+        signals.areWaitedFor()
         let listenFile = OrchestratorState.listenFile(in: folder.path)
-        try writeFile(listenFile, "\(address.text)\n")
+        do {
+            try writeFile(listenFile, "\(address.text)\n")
+        } catch {
+            // On a full disk runners that are there need this orchestrator all the same, and know its address.
+            unlink(listenFile)
+            log.error("no_listen_file", "clients cannot find the address by themselves: \(error)")
+        }
         log.info(
             "listening", "serving at http://\(address.text)",
             [
@@ -87,22 +106,18 @@ package enum Orchestrator {
                 "state": .string(folder.path),
             ])
 
-        var signals = watcher.signals.makeAsyncIterator()
-        let signal = await signals.next()
+        let signal = try await signals.first()
         let keeps = options.onStop == .keep
-        log.info(
-            "stopping", "stopping on \(signal?.name ?? "no signal"); runners are \(keeps ? "kept" : "destroyed")")
-        // A second signal wants the end at once: the next start clears away what this one leaves.
-        Task {
-            for await again in watcher.signals {
-                log.warning("stopped_short", "a second signal: ending at once; the next start clears away the rest")
-                exit(again.exitStatus)
-            }
-        }
+        log.info("stopping", "stopping on \(signal.name); runners are \(keeps ? "kept" : "destroyed")")
         unlink(listenFile)
-        try fleet.stop(destroying: !keeps)
+        let isDone = await onOwnThread { fleet.stop(destroying: !keeps) }
         server.stop()
-        log.info("stopped", "stopped")
+        if isDone {
+            log.info("stopped", "stopped")
+        } else {
+            log.error("stopped", "stopped, but not all is as it should be; the next start sees to the rest")
+        }
+        return isDone
     }
 
     private static func token(
@@ -131,4 +146,31 @@ package enum Orchestrator {
         let text = "error: \(message)\nhint: \(hint)\n"
         _ = write(STDERR_FILENO, text, text.utf8.count)
     }
+}
+
+/// What a signal does depends on how far the program is. While it serves, the first ends that in order. Before, as in a
+/// sweep, and after, the end is wanted at once: whatever is left is found again by the next start.
+private final class EndSignals: Sendable {
+    private let watcher = SignalWatcher()
+    private let isWaitedFor = Guarded(false)
+    private let ordered = FirstResult<EndSignal>()
+
+    init(_ log: EventLog) {
+        Task { [watcher, isWaitedFor, ordered] in
+            for await signal in watcher.signals {
+                if isWaitedFor.value {
+                    isWaitedFor.set(false)
+                    ordered.settle(.success(signal))
+                } else {
+                    log.warning("stopped_short", "\(signal.name): ending at once; the next start clears away the rest")
+                    exit(signal.exitStatus)
+                }
+            }
+        }
+    }
+
+    /// From now on the first signal is told by `first`.
+    func areWaitedFor() { isWaitedFor.set(true) }
+
+    func first() async throws -> EndSignal { try await ordered.value() }
 }

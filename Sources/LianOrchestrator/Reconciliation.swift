@@ -1,33 +1,41 @@
 import LianModel
 
-/// Brings the store and the machine together after a stop of any kind, before anything is served. Runners that were
+/// Brings the roster and the machine together after a stop of any kind, before anything is served. Runners that were
 /// ready and still answer live on; everything else goes.
-package struct Reconciliation {
-    private let store: Store
+package struct Reconciliation: Sendable {
+    private let roster: Roster
     private let remover: any RunnerRemover
     private let clock: BootClock
     private let log: EventLog
+    /// Whether to wait for the deletion of very many files too.
+    private let waitsForDeletion: Bool
 
-    package init(store: Store, remover: any RunnerRemover, clock: BootClock, log: EventLog) {
-        self.store = store
+    package init(
+        roster: Roster, remover: any RunnerRemover, clock: BootClock, log: EventLog, waitsForDeletion: Bool
+    ) {
+        self.roster = roster
         self.remover = remover
         self.clock = clock
         self.log = log
+        self.waitsForDeletion = waitsForDeletion
     }
 
-    /// Returns once it is so; false where something could not be removed. What the store knows of that is tried again
-    /// by the reaper, and all of it by the next start.
-    package func run() throws -> Bool {
-        let known = try store.unfinished()
+    /// Returns once it is so; false where something could not be removed, or not looked at. What the roster knows of
+    /// that is tried again by the reaper, and all of it by the next start.
+    package func run() throws(ProviderError) -> Bool {
+        let known = roster.unfinished
         var isClean = true
         for id in try remover.existing() where !known.contains(where: { $0.id == id && !$0.isTornDown }) {
             log.warning("stray_found", "\(id) is on this machine but not in the store", ["runner_id": .string(id)])
             if !remove(id) { isClean = false }
         }
-        for record in known where try !livesOn(record) && !record.isTornDown {
-            if remove(record.id) {
-                try store.becameTornDown(record.id)
-            } else {
+        for record in known {
+            do {
+                if try !livesOn(record), !record.isTornDown, !remove(record.id) { isClean = false }
+            } catch {
+                log.error(
+                    "runner_unseen", "runner \(record.id) cannot be looked at, and is left as it is: \(error)",
+                    ["runner_id": .string(record.id)])
                 isClean = false
             }
         }
@@ -35,8 +43,15 @@ package struct Reconciliation {
     }
 
     private func remove(_ id: String) -> Bool {
+        log.info("removing", "removing runner \(id)", ["runner_id": .string(id)])
         do {
-            try remover.destroy(id)
+            while try remover.destroy(id) == .deleting {
+                guard waitsForDeletion else {
+                    roster.isBeingDeleted(id)
+                    return true
+                }
+            }
+            roster.becameTornDown(id)
             log.info("runner_removed", "runner \(id) is removed", ["runner_id": .string(id)])
             return true
         } catch {
@@ -46,20 +61,20 @@ package struct Reconciliation {
     }
 
     /// Settles what the runner is now; true where it is to stay.
-    private func livesOn(_ record: RunnerRecord) throws -> Bool {
+    private func livesOn(_ record: RunnerRecord) throws(ProviderError) -> Bool {
         if record.bootID != clock.bootID {
-            try store.becameGone(record.id, reason: "the machine was started anew", at: clock.wallClock())
+            roster.becameGone(record.id, reason: "the machine was started anew", at: clock.moment)
         } else if let reason = record.reasonToEnd(at: clock.now()) {
-            try store.becameGone(record.id, reason: reason, at: clock.wallClock())
+            roster.becameGone(record.id, reason: reason, at: clock.moment)
         } else if record.state == .pending {
             let reason = "the orchestrator was stopped before the runner was ready"
-            try store.becameGone(record.id, reason: reason, at: clock.wallClock())
+            roster.becameGone(record.id, reason: reason, at: clock.moment)
         } else if record.state == .ready {
-            if remover.isAlive(record.id) {
+            if try remover.isAlive(record.id) {
                 log.info("runner_kept", "runner \(record.id) lives on", ["runner_id": .string(record.id)])
                 return true
             }
-            try store.becameFailed(record.id, reason: "its sshd has ended")
+            roster.becameFailed(record.id, reason: "its sshd has ended")
         }
         return false
     }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 package enum FileReadFailure: Error, Equatable, Sendable {
@@ -102,11 +103,40 @@ package func folderEntries(_ path: String) throws(SystemError) -> [String] {
     guard let folder = opendir(path) else { throw SystemError("opendir \(path)") }
     defer { closedir(folder) }
     var names: [String] = []
+    errno = 0
     while let entry = readdir(folder) {
         let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         if name != "." && name != ".." { names.append(name) }
+        errno = 0
     }
+    // The end of the folder and a failure look alike otherwise.
+    guard errno == 0 else { throw SystemError("readdir \(path)") }
     return names.sorted()
+}
+
+/// Whether anything stands at the path, a link that leads nowhere too. Throws where that cannot be told.
+package func fileExists(_ path: String) throws(SystemError) -> Bool {
+    var status = stat()
+    if lstat(path, &status) == 0 { return true }
+    guard errno == ENOENT || errno == ENOTDIR else { throw SystemError("lstat \(path)") }
+    return false
+}
+
+/// Keeps room on the disk for what the file grows by from now on: so far it can be written on a full disk too. Makes
+/// the file, empty, where it is missing. Where the disk has little room, none is taken.
+package func reserveSpace(in path: String, beyondItsEnd growth: Int) throws(SystemError) {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw SystemError("open \(path)") }
+    let file = FileDescriptor(owning: descriptor)
+    var status = stat()
+    guard fstat(file.raw, &status) == 0 else { throw SystemError("fstat \(path)") }
+    let size = Int(status.st_size) + growth
+    // In blocks of 512 bytes, whatever the file system's own are.
+    if status.st_blocks * 512 >= size { return }
+    var disk = statvfs()
+    guard fstatvfs(file.raw, &disk) == 0 else { throw SystemError("fstatvfs \(path)") }
+    guard Int(disk.f_bavail) * Int(disk.f_frsize) >= 3 * growth else { throw SystemError("reserve \(path)", ENOSPC) }
+    guard lian_reserve_space(file.raw, size) == 0 else { throw SystemError("fallocate \(path)") }
 }
 
 package enum FileKind: Equatable, Sendable {

@@ -96,26 +96,5 @@ extension Faults {
                 }
             }
         }
-
-        private func fill(_ folder: String) {
-            let file = open("\(folder)/all", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
-            let zeros = [UInt8](repeating: 0, count: 4096)
-            while write(file, zeros, zeros.count) > 0 {}
-            close(file)
-        }
-
-        /// A file system of a megabyte.
-        private func withSmallDisk(at folder: String, _ body: (String) async throws -> Void) async throws {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            guard mount("tmpfs", folder, "tmpfs", 0, "size=1m") == 0 else { throw SystemError("mount \(folder)") }
-            let result: Result<Void, any Error>
-            do {
-                result = .success(try await body(folder))
-            } catch {
-                result = .failure(error)
-            }
-            umount2(folder, Int32(MNT_DETACH))
-            try result.get()
-        }
     }
 }

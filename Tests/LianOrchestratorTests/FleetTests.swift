@@ -14,6 +14,10 @@ private final class BookkeepingProvider: RunnerProvider {
         var dead: Set<String> = []
         var destroyed: [String] = []
         var teardownsThatFail = 0
+        /// Deletions that go on when a teardown returns, and how they end.
+        var deletions: [Result<Removal, ProviderError>] = []
+        var isBlind = false
+        var teardowns = 0
     }
 
     let name = "local"
@@ -21,6 +25,8 @@ private final class BookkeepingProvider: RunnerProvider {
     let books = Mutex(Books())
     /// Closed: `create` waits.
     let gate = Monitor(true)
+    /// Closed: `destroy` waits.
+    let exit = Monitor(true)
 
     func refusal(of request: SpawnRequest) -> String? { request.region.map { "no region \($0)" } }
 
@@ -33,20 +39,27 @@ private final class BookkeepingProvider: RunnerProvider {
             host: "127.0.0.1", port: 22, user: "u", hostKeys: [], workDir: "/w", buildkitAddress: nil)
     }
 
-    func destroy(_ runnerID: String) throws(ProviderError) {
-        let fails = books.withLock { books in
+    func destroy(_ runnerID: String) throws(ProviderError) -> Removal {
+        books.withLock { $0.teardowns += 1 }
+        exit.wait(atMost: .seconds(20)) { $0 ? true : nil }
+        let result = books.withLock { books -> Result<Removal, ProviderError> in
             if books.teardownsThatFail > 0 {
                 books.teardownsThatFail -= 1
-                return true
+                return .failure(ProviderError("busy"))
             }
+            if !books.deletions.isEmpty { return books.deletions.removeFirst() }
             books.existing.remove(runnerID)
             books.destroyed.append(runnerID)
-            return false
+            return .success(.complete)
         }
-        if fails { throw ProviderError("busy") }
+        return try result.get()
     }
 
-    func isAlive(_ runnerID: String) -> Bool { books.withLock { !$0.dead.contains(runnerID) } }
+    func isAlive(_ runnerID: String) throws(ProviderError) -> Bool {
+        let (isBlind, isDead) = books.withLock { ($0.isBlind, $0.dead.contains(runnerID)) }
+        if isBlind { throw ProviderError("no descriptor is left") }
+        return !isDead
+    }
 
     func existing() throws(ProviderError) -> [String] { books.withLock { $0.existing.sorted() } }
 }
@@ -55,32 +68,49 @@ private struct NotCreated: Error {}
 
 /// A fleet on a store of its own, with a clock that stands still until it is moved.
 private struct Fixture {
+    let folder: URL
     let provider: BookkeepingProvider
     let time: Monitor<Int>
-    let storePath: String
+    /// How far the wall clock is ahead of its time.
+    let wallClockAhead = Monitor(0)
     let store: Store
+    let roster: Roster
     let clock: BootClock
     let fleet: Fleet
 
     init(
-        _ folder: URL, capacity: Int = 4, provider: BookkeepingProvider = BookkeepingProvider(), boot: String = "boot-1"
+        _ folder: URL, capacity: Int = 4, provider: BookkeepingProvider = BookkeepingProvider(),
+        boot: String = "boot-1", patience: Duration = .seconds(40)
     ) throws {
+        self.folder = folder
         self.provider = provider
         let time = Monitor(1_000_000)
         self.time = time
-        storePath = folder.appending(path: "store").path
-        store = try Store(path: storePath)
-        clock = BootClock(bootID: boot) { time.current }
+        let log = EventLog(.text) { _ in }
+        store = try Store(path: folder.appending(path: "store").path)
+        roster = try Roster(store, log: log)
+        clock = BootClock(bootID: boot, now: { time.current }) { [wallClockAhead] in
+            Timing.system.wallClock() + wallClockAhead.current
+        }
         fleet = Fleet(
-            store: store, provider: provider, clock: clock,
-            log: EventLog(.text) { _ in }, capacity: capacity)
+            roster: roster, provider: provider, clock: clock, log: log, capacity: capacity, patience: patience)
     }
 
-    func reconcile() throws {
+    /// What a start finds after kill -9: the same machine, and the store as it is on disk by now.
+    func killedAndStarted(capacity: Int = 4, boot: String = "boot-1") throws -> Fixture {
+        let copy = folder.appending(path: "again-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: false)
+        for name in ["store", "store-wal"] {
+            try FileManager.default.copyItem(at: folder.appending(path: name), to: copy.appending(path: name))
+        }
+        return try Fixture(copy, capacity: capacity, provider: provider, boot: boot)
+    }
+
+    func reconcile(waitsForDeletion: Bool = false) throws -> Bool {
         let reconciliation = Reconciliation(
-            store: store, remover: provider, clock: clock, log: EventLog(.text) { _ in })
-        let isClean = try reconciliation.run()
-        #expect(isClean)
+            roster: roster, remover: provider, clock: clock, log: EventLog(.text) { _ in },
+            waitsForDeletion: waitsForDeletion)
+        return try reconciliation.run()
     }
 
     func pass(_ seconds: Int) { time.update { $0 += seconds * 1000 } }
@@ -110,8 +140,10 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
 }
 
 @Suite struct FleetTests {
-    private func withFleet(capacity: Int = 4, _ body: (Fixture) async throws -> Void) async throws {
-        try await withTemporaryFolder { try await body(try Fixture($0, capacity: capacity)) }
+    private func withFleet(
+        capacity: Int = 4, patience: Duration = .seconds(40), _ body: (Fixture) async throws -> Void
+    ) async throws {
+        try await withTemporaryFolder { try await body(try Fixture($0, capacity: capacity, patience: patience)) }
     }
 
     @Test func aKeySpawnsOneRunner() async throws {
@@ -126,7 +158,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
                 Issue.record("the same key, another body")
                 return
             }
-            #expect(try fixture.fleet.runners(of: nil).map(\.runnerID) == [id])
+            #expect(fixture.fleet.runners(of: nil).map(\.runnerID) == [id])
         }
     }
 
@@ -134,8 +166,8 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
         try await withTemporaryFolder { folder in
             let first = try Fixture(folder)
             let id = try first.ready("key-1")
-            let second = try Fixture(folder, provider: first.provider)
-            try second.reconcile()
+            let second = try first.killedAndStarted()
+            #expect(try second.reconcile())
             guard case .known(let kept) = try second.spawn("key-1") else {
                 Issue.record("a second runner")
                 return
@@ -176,7 +208,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
                 Issue.record("served")
                 return
             }
-            #expect(try fixture.fleet.runners(of: nil).isEmpty)
+            #expect(fixture.fleet.runners(of: nil).isEmpty)
         }
     }
 
@@ -184,20 +216,20 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
         try await withFleet { fixture in
             let id = try fixture.ready("key-1", lease: 60)
             fixture.pass(59)
-            try fixture.fleet.reap()
+            fixture.fleet.reap()
             guard case .renewed = try fixture.fleet.heartbeat(id) else {
                 Issue.record("not renewed in time")
                 return
             }
             fixture.pass(59)
-            try fixture.fleet.reap()
+            fixture.fleet.reap()
             #expect(try fixture.fleet.runner(id)?.state == .ready)
             fixture.pass(1)
             guard case .gone("its lease has run out") = try fixture.fleet.heartbeat(id) else {
                 Issue.record("renewed too late")
                 return
             }
-            try fixture.fleet.reap()
+            fixture.fleet.reap()
             #expect(await eventually { fixture.provider.books.withLock { $0.destroyed == [id] } })
             #expect(try fixture.fleet.runner(id) == nil)
         }
@@ -217,7 +249,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
             let expires = try #require(runner.expiresAt.flatMap(UTCTime.init(rfc3339:)))
             #expect((before...after + 2000).contains(expires.milliseconds))
             fixture.pass(1)
-            try fixture.fleet.reap()
+            fixture.fleet.reap()
             #expect(await eventually { fixture.provider.books.withLock { $0.destroyed == [id] } })
         }
     }
@@ -254,7 +286,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
             let id = runner.runnerID
             #expect(await eventually { fixture.provider.books.withLock { $0.existing == [id] } })
             let destroying = Task { await onOwnThread { try? fixture.fleet.destroy(id, reason: "test") } }
-            #expect(await eventually { (try? fixture.store.runner(id)?.state) == .gone })
+            #expect(await eventually { fixture.roster.unfinished(id)?.state == .gone })
             #expect(fixture.provider.books.withLock { $0.destroyed.isEmpty })
             fixture.provider.gate.update { $0 = true }
             guard case .gone = await destroying.value else {
@@ -283,7 +315,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
         try await withFleet { fixture in
             let id = try fixture.ready("key-1")
             _ = fixture.provider.books.withLock { $0.dead.insert(id) }
-            try fixture.fleet.reap()
+            fixture.fleet.reap()
             #expect(await eventually { fixture.provider.books.withLock { $0.destroyed == [id] } })
             #expect(try fixture.fleet.runner(id)?.state == .failed)
         }
@@ -297,10 +329,10 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
                 Issue.record("said to be gone")
                 return
             }
-            try fixture.fleet.reap()
+            fixture.fleet.reap()
             #expect(fixture.provider.books.withLock { $0.destroyed.isEmpty })
             fixture.pass(10)
-            try fixture.fleet.reap()
+            fixture.fleet.reap()
             #expect(await eventually { fixture.provider.books.withLock { $0.destroyed == [id] } })
         }
     }
@@ -309,8 +341,8 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
         try await withTemporaryFolder { folder in
             let first = try Fixture(folder)
             let id = try first.ready("key-1")
-            let second = try Fixture(folder, provider: first.provider, boot: "boot-2")
-            try second.reconcile()
+            let second = try first.killedAndStarted(boot: "boot-2")
+            #expect(try second.reconcile())
             #expect(try second.fleet.runner(id) == nil)
             #expect(second.provider.books.withLock { $0.destroyed } == [id])
         }
@@ -332,10 +364,10 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
                 books.dead.insert(dead)
                 books.existing.insert("r-stray")
             }
-            let second = try Fixture(folder, capacity: 10, provider: first.provider)
+            let second = try first.killedAndStarted(capacity: 10)
             second.pass(11)
-            try second.reconcile()
-            let left = try second.fleet.runners(of: nil)
+            #expect(try second.reconcile())
+            let left = second.fleet.runners(of: nil)
             #expect(left.filter { $0.state == .ready }.map(\.runnerID) == [living])
             #expect(left.filter { $0.state == .failed }.map(\.runnerID) == [dead])
             #expect(
@@ -348,7 +380,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
     @Test func stoppingEndsWaitsAndSpawnsAndRunners() async throws {
         try await withFleet { fixture in
             let id = try fixture.ready("key-1")
-            try fixture.fleet.stop(destroying: true)
+            #expect(fixture.fleet.stop(destroying: true))
             #expect(fixture.provider.books.withLock { $0.destroyed } == [id])
             guard case .stopping = try fixture.spawn("key-2") else {
                 Issue.record("spawned while stopping")
@@ -370,6 +402,192 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
             }
             fixture.provider.gate.update { $0 = true }
             #expect(await waiting.value?.state == .ready)
+        }
+    }
+
+    @Test func whoeverWantsItGoneWaitsForTheSameTeardown() async throws {
+        try await withFleet { fixture in
+            let id = try fixture.ready("key-1")
+            fixture.provider.exit.update { $0 = false }
+            let destroying = (0..<4).map { _ in
+                Task { await onOwnThread { try? fixture.fleet.destroy(id, reason: "test") } }
+            }
+            #expect(await eventually { fixture.provider.books.withLock { $0.teardowns == 1 } })
+            fixture.fleet.reap()
+            fixture.provider.exit.update { $0 = true }
+            for task in destroying {
+                guard case .gone = await task.value else {
+                    Issue.record("not gone")
+                    return
+                }
+            }
+            #expect(fixture.provider.books.withLock { $0.teardowns == 1 && $0.destroyed == [id] })
+        }
+    }
+
+    @Test func aTeardownThatHangsKeepsNobody() async throws {
+        try await withFleet(patience: .milliseconds(100)) { fixture in
+            let id = try fixture.ready("key-1")
+            fixture.provider.exit.update { $0 = false }
+            guard case .failed = try fixture.fleet.destroy(id, reason: "test") else {
+                Issue.record("said to be gone")
+                return
+            }
+            #expect(!fixture.fleet.stop(destroying: true))
+            #expect(fixture.provider.books.withLock { $0.teardowns == 1 })
+            fixture.provider.exit.update { $0 = true }
+            #expect(await eventually { fixture.provider.books.withLock { $0.destroyed == [id] } })
+        }
+    }
+
+    @Test("row 78: a deletion that fails late is told and tried again") func aLateDeletion() async throws {
+        try await withFleet(capacity: 1) { fixture in
+            let id = try fixture.ready("key-1")
+            fixture.provider.books.withLock {
+                $0.deletions = [.success(.deleting), .success(.deleting), .failure(ProviderError("not permitted"))]
+            }
+            for _ in 0..<2 {
+                guard case .gone = try fixture.fleet.destroy(id, reason: "test") else {
+                    Issue.record("said to be there")
+                    return
+                }
+            }
+            #expect(fixture.roster.unfinished(id)?.isTornDown == false)
+            // Files that are being deleted keep no other runner from being made.
+            let other = try fixture.ready("key-2", lease: 3600, budget: 1440)
+            fixture.pass(10)
+            fixture.fleet.reap()
+            #expect(await eventually { fixture.provider.books.withLock { $0.deletions.isEmpty } })
+            #expect(fixture.provider.books.withLock { $0.destroyed.isEmpty })
+            let isGone = await eventually {
+                fixture.pass(10)
+                _ = try? fixture.fleet.heartbeat(other)
+                fixture.fleet.reap()
+                return fixture.provider.books.withLock { $0.destroyed == [id] }
+            }
+            #expect(isGone)
+            #expect(await eventually { fixture.roster.unfinished(id) == nil })
+        }
+    }
+
+    @Test("row 78: a sweep waits for deletions, and says where one failed", arguments: [true, false])
+    func aSweepWaitsForDeletions(succeeds: Bool) async throws {
+        try await withFleet { fixture in
+            fixture.provider.books.withLock { books in
+                books.existing = ["r-stray"]
+                books.deletions = [.success(.deleting), .success(.deleting)]
+                if !succeeds { books.deletions.append(.failure(ProviderError("not permitted"))) }
+            }
+            let isClean = try fixture.reconcile(waitsForDeletion: true)
+            #expect(isClean == succeeds)
+            #expect(fixture.provider.books.withLock { $0.destroyed } == (succeeds ? ["r-stray"] : []))
+        }
+    }
+
+    @Test("row 76: a runner that nobody can look at is kept") func aRunnerThatIsNotSeen() async throws {
+        try await withTemporaryFolder { folder in
+            let first = try Fixture(folder)
+            let id = try first.ready("key-1")
+            first.provider.books.withLock { $0.isBlind = true }
+            first.fleet.reap()
+            #expect(try first.fleet.runner(id)?.state == .ready)
+            let second = try first.killedAndStarted()
+            #expect(try !second.reconcile())
+            #expect(try second.fleet.runner(id)?.state == .ready)
+            #expect(first.provider.books.withLock { $0.destroyed.isEmpty })
+        }
+    }
+
+    @Test("row 73: a full disk: what becomes of runners is written as soon as it can be", .asRoot)
+    func whatIsWrittenLate() async throws {
+        try await withTemporaryFolder { folder in
+            try await withSmallDisk(at: folder.path, kilobytes: 1024) { disk in
+                let first = try Fixture(folder)
+                let living = try first.ready("key-1")
+                let destroyed = try first.ready("key-2", lease: 3600)
+                fill(disk)
+                for _ in 0..<4 {
+                    first.pass(30)
+                    guard case .renewed = try first.fleet.heartbeat(living) else {
+                        Issue.record("not renewed")
+                        return
+                    }
+                }
+                guard case .gone = try first.fleet.destroy(destroyed, reason: "test") else {
+                    Issue.record("not gone")
+                    return
+                }
+                #expect(try first.store.runner(destroyed)?.state != .gone)
+                #expect(throws: StoreError.self) { try first.spawn("key-3") }
+                // Who keeps its runners is told that they are not recorded as they are.
+                #expect(!first.fleet.stop(destroying: false))
+                try FileManager.default.removeItem(atPath: "\(disk)/all")
+                first.fleet.reap()
+                #expect(try first.store.runner(destroyed)?.isTornDown == true)
+                #expect(first.roster.unfinished.map(\.id) == [living])
+
+                let second = try first.killedAndStarted()
+                second.pass(130)
+                #expect(try second.reconcile())
+                #expect(try second.fleet.runner(living)?.state == .ready)
+            }
+        }
+    }
+
+    @Test func aClockThatIsSetForwardForgetsNoKey() async throws {
+        try await withFleet { fixture in
+            let id = try fixture.ready("key-1")
+            _ = try fixture.fleet.destroy(id, reason: "test")
+            fixture.wallClockAhead.update { $0 = 49 * 3_600_000 }
+            fixture.pass(3600 - 1)
+            fixture.fleet.reap()
+            guard case .known = try fixture.spawn("key-1") else {
+                Issue.record("forgotten")
+                return
+            }
+            guard case .gone = try fixture.fleet.destroy(id, reason: "test") else {
+                Issue.record("not remembered for an hour")
+                return
+            }
+            fixture.pass(48 * 3600)
+            fixture.fleet.reap()
+            guard case .created = try fixture.spawn("key-1") else {
+                Issue.record("remembered for ever")
+                return
+            }
+        }
+    }
+
+    /// Of those of an earlier boot the wall clock tells, which may be set right only after the start.
+    @Test func aKeyOfAnEarlierBootIsForgottenByTheWallClock() async throws {
+        try await withTemporaryFolder { folder in
+            let first = try Fixture(folder)
+            _ = try first.fleet.destroy(try first.ready("key-1"), reason: "test")
+            let second = try first.killedAndStarted(boot: "boot-2")
+            second.wallClockAhead.update { $0 = 49 * 3_600_000 }
+            second.fleet.reap()
+            guard case .known = try second.spawn("key-1") else {
+                Issue.record("forgotten at the start")
+                return
+            }
+            second.pass(3600)
+            second.fleet.reap()
+            guard case .created = try second.spawn("key-1") else {
+                Issue.record("remembered for ever")
+                return
+            }
+        }
+    }
+
+    @Test func aRequestIsOnlySoLarge() async throws {
+        try await withFleet { fixture in
+            var request = order()
+            request.labels = ["note": String(repeating: "x", count: Fleet.requestLimit)]
+            guard case .unservable(let reason) = try fixture.fleet.spawn(request, key: "key-1") else {
+                Issue.record("served")
+                return
+            }
+            #expect(reason.contains("shorten its labels"))
         }
     }
 }

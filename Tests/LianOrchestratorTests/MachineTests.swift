@@ -20,9 +20,81 @@ import Testing
     }
 
     @Test func aPIDGivenOutAgainIsAnotherProcess() throws {
-        let own = try #require(ProcessStatus(of: getpid())).identity
-        #expect(own.isAlive)
-        #expect(!ProcessIdentity(pid: own.pid, started: own.started + 1).isAlive)
+        let own = try #require(try ProcessStatus(of: getpid())).identity
+        #expect(try own.isAlive())
+        #expect(try !ProcessIdentity(pid: own.pid, started: own.started + 1).isAlive())
+    }
+
+    @Test func aRecordHoldsForItsBootAlone() {
+        let line = "42 (sh) S 7 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 100 200"
+        let identity = ProcessIdentity(pid: 42, started: 987_654)
+        let record = ProcessRecord("\(line) boot-1\n")
+        #expect(record.identity(in: "boot-1") == identity)
+        #expect(record.identity(in: "boot-2") == nil)
+        // As an earlier version wrote it: of a boot that nobody knows.
+        let old = ProcessRecord("\(line)\n")
+        #expect(old.identity == identity && old.bootID == nil && old.identity(in: "boot-1") == nil)
+        #expect(ProcessRecord("").identity == nil)
+    }
+
+    /// Only that there is no such file says that there is none.
+    @Test func whatCannotBeReadIsNotAbsent() async throws {
+        try await withTemporaryFolder { folder in
+            #expect(try readIfThere(folder.appending(path: "none").path) == nil)
+            #expect(try !fileExists(folder.appending(path: "none").path))
+            #expect(throws: FileReadFailure.self) { try readIfThere(folder.path) }
+            let loop = folder.appending(path: "loop").path
+            try FileManager.default.createSymbolicLink(atPath: loop, withDestinationPath: loop)
+            #expect(throws: FileReadFailure.self) { try readIfThere(loop) }
+            #expect(throws: SystemError.self) { try fileExists("\(loop)/x") }
+        }
+    }
+
+    @Test(arguments: [ENOENT, ENODEV, EOPNOTSUPP, EMFILE]) func aGroupThatIsAboutToGo(_ code: Int32) throws {
+        func read() throws -> String? {
+            try Cgroups.ifThere { () throws -> String in throw FileReadFailure.system(SystemError("read", code)) }
+        }
+        if code == EMFILE {
+            #expect(throws: FileReadFailure.self) { try read() }
+        } else {
+            #expect(try read() == nil)
+        }
+    }
+
+    @Test func theGroupsOfAProcess() {
+        let groups = "5:freezer:/a:b/c\n4:cpu,cpuacct:/d\n1:name=systemd:/\n0::/e\n"
+        #expect(Cgroups.group(of: "freezer", in: groups) == "/a:b/c")
+        #expect(Cgroups.group(of: "cpuacct", in: groups) == "/d")
+        #expect(Cgroups.group(of: "memory", in: groups) == nil)
+    }
+
+    /// An immutable file is what rm cannot delete, and here every deletion outlasts its caller.
+    @Test("row 78: a folder that cannot be deleted is not called gone, and goes when it can be", .immutableFiles)
+    func aFolderThatCannotBeDeleted() async throws {
+        try await withShortTemporaryFolder { state in
+            let remover = try LocalRemover(state: state.path, bootID: "boot-1", deletionWait: .zero)
+            let folder = RunnerFolder(state: state.path, runnerID: "r-1")
+            for path in folder.folders { try makeFolder(path) }
+            let file = "\(folder.trash)/work/kept"
+            try writeFile("\(folder.work)/kept", "x")
+            #expect(change("+i", of: "\(folder.work)/kept"))
+            defer { _ = change("-i", of: file) }
+            var told: [String] = []
+            let isTold = await eventually {
+                do {
+                    #expect(try remover.destroy("r-1") == .deleting)
+                    return false
+                } catch {
+                    told.append("\(error)")
+                    return true
+                }
+            }
+            #expect(isTold && told.first?.contains("kept") == true, "\(told)")
+            #expect(try remover.existing() == ["r-1"])
+            #expect(change("-i", of: file))
+            #expect(await eventually { (try? remover.destroy("r-1")) == .complete })
+            #expect(try remover.existing().isEmpty)
+        }
     }
 
     @Test func mountsBelowAFolder() {
@@ -137,6 +209,24 @@ import Testing
             let early = Task { try await output(of: program, ["build", "a b"]) }
             _ = try listenOnUnixSocket(path: folder.engineSocket)
             #expect(try await early.value == "build a b\n")
+        }
+    }
+}
+
+/// Changes an attribute of a file by chattr; false where that cannot be.
+private func change(_ flag: String, of path: String) -> Bool {
+    let command = Command("/usr/bin/chattr", [flag, path], environment: [:])
+    return (try? runBlocking(command, deadline: .seconds(30)))?.termination.isSuccess == true
+}
+
+extension Trait where Self == ConditionTrait {
+    fileprivate static var immutableFiles: ConditionTrait {
+        .enabled("files can be made immutable here, as root") {
+            try await withShortTemporaryFolder { folder in
+                let file = folder.appending(path: "file").path
+                try writeFile(file, "")
+                return change("+i", of: file) && change("-i", of: file)
+            }
         }
     }
 }

@@ -62,10 +62,82 @@ import Testing
     }
 
     @Test func everythingOutlivesTheProcess() async throws {
-        try await withStore { store, path in
-            try store.keep(metrics(1, memory: 3.5), of: "acme")
+        try await withTemporaryFolder { folder in
+            let path = folder.appending(path: "store").path
+            func keep() throws { try Store(path: path).keep(metrics(1, memory: 3.5), of: "acme") }
+            try keep()
             let again = try Store(path: path)
             #expect(try again.history(of: "acme").memoryMBP95 == 3.5)
+        }
+    }
+
+    @Test func oneHasTheStore() async throws {
+        try await withStore { store, path in
+            #expect(throws: StoreError.self) { try Store(path: path) }
+            let history = try store.history(of: "acme")
+            #expect(history.samples == 0)
+        }
+    }
+
+    @Test func aWorkspaceKeepsItsLastReports() async throws {
+        try await withTemporaryFolder(inMemory: true) { folder in
+            let path = folder.appending(path: "store").path
+            func keepMany() throws {
+                let store = try Store(path: path)
+                try store.keep(metrics(0, seconds: 9), of: "other")
+                for build in 1...(Store.reportsOfWorkspace + 5) {
+                    try store.keep(metrics(build), of: "acme")
+                    try store.keep(metrics(-build, .failed), of: "acme")
+                }
+                #expect(try store.history(of: "acme").samples == Store.historyLength)
+                #expect(try store.history(of: "other").durationSecondsP95 == 9)
+            }
+            try keepMany()
+            var connection = try SQLiteConnection(path: path)
+            let kept = try connection.query(
+                """
+                SELECT outcome, count(*), min(abs(substr(build_id, 3))) FROM metrics WHERE workspace = 'acme'
+                GROUP BY outcome ORDER BY outcome
+                """, []
+            ) { "\($0.text(0)) \($0.integer(1)) from \($0.integer(2))" }
+            connection.close()
+            let count = Store.reportsOfWorkspace
+            #expect(kept == ["failed \(count) from 6", "succeeded \(count) from 6"])
+        }
+    }
+
+    @Test func reportsGrowOld() async throws {
+        try await withStore { store, _ in
+            try store.keep(metrics(1), of: "acme", at: 1000)
+            try store.keep(metrics(2), of: "acme", at: 3000)
+            try store.forgetMetrics(at: Store.reportsAge + 2000)
+            #expect(try store.history(of: "acme").samples == 1)
+        }
+    }
+
+    /// The store of an earlier version, with what is in it.
+    @Test func anOlderStoreIsGrown() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder.appending(path: "store").path
+            var connection = try SQLiteConnection(path: path)
+            try connection.script(storeMigrations[0])
+            try connection.script(
+                """
+                PRAGMA user_version = 1;
+                INSERT INTO runners VALUES ('r-1', 'key-1', '{}', 'acme', 'local', NULL, 1, 512, 60, 'gone', 'test',
+                    NULL, 'boot-1', 1, 2, 5000, 1);
+                INSERT INTO metrics VALUES (1, 'acme', 'b-1', 1, NULL, NULL, 'succeeded', 1, 2, 3);
+                """)
+            connection.close()
+            let store = try Store(path: path)
+            #expect(try store.history(of: "acme").samples == 1)
+            let record = try #require(try store.runner("r-1"))
+            #expect(record.goneAt == Moment(bootID: "", sinceBoot: 0, wallClock: 5000))
+            let late = Moment(bootID: "boot-2", sinceBoot: 3_600_000, wallClock: 9000)
+            try store.forgetRunners(goneFor: 4001, at: late)
+            #expect(try store.runner("r-1") != nil)
+            try store.forgetRunners(goneFor: 4000, at: late)
+            #expect(try store.runner("r-1") == nil)
         }
     }
 

@@ -31,8 +31,8 @@ package final class Orchestrator: Sendable {
     }
 
     package var runnersFolder: String { "\(state)/runners" }
-    package var pid: pid_t? { running.withLock { $0?.process.pid } }
     package var port: Int { running.withLock { $0?.port ?? 0 } }
+    package var pid: pid_t? { running.withLock { $0?.process.pid } }
     package var url: String { "http://127.0.0.1:\(port)" }
     package var log: String {
         (try? String(contentsOf: folder.appending(path: "log"), encoding: .utf8)) ?? ""
@@ -50,18 +50,30 @@ package final class Orchestrator: Sendable {
     package func start() async throws {
         let listenFile = URL(filePath: "\(state)/listen")
         try? FileManager.default.removeItem(at: listenFile)
+        let told = log.count
         let process = try RunningProcess(
             command(["--listen", "127.0.0.1:0", "--engine", engine] + flags),
             outputFile: folder.appending(path: "log"))
-        let serves = await eventually(within: .seconds(30)) {
-            FileManager.default.contents(atPath: listenFile.path)?.last == UInt8(ascii: "\n") || !process.isRunning
+        var found: Int?
+        _ = await eventually(within: .seconds(30)) {
+            found = announcedPort(listenFile, log: log.dropFirst(told))
+            return found != nil || !process.isRunning
         }
-        let address = (try? String(contentsOf: listenFile, encoding: .utf8)) ?? ""
-        guard serves, let port = Int(address.split(separator: ":").last?.dropLast() ?? "") else {
+        guard let port = found else {
             process.stop()
             throw ProcessNotReady(waitedFor: listenFile.path, output: log)
         }
         running.withLock { $0 = (process, port) }
+    }
+
+    /// As the file says, or, where that could not be written, the log.
+    private func announcedPort(_ listenFile: URL, log: Substring) -> Int? {
+        let address = (try? String(contentsOf: listenFile, encoding: .utf8)) ?? ""
+        if address.last == "\n" { return Int(address.split(separator: ":").last?.dropLast() ?? "") }
+        guard log.contains("\"no_listen_file\""), let event = log.split(separator: "\n").last,
+            let line = try? JSONValue.parse(String(event)), line["event"] == "listening"
+        else { return nil }
+        return line["port"]?.intValue
     }
 
     /// Stops it in its tracks: its socket stays open and says nothing.
@@ -147,33 +159,43 @@ package struct LeftBehind: Error, CustomStringConvertible {
 }
 
 /// Runs the orchestrator for the length of the body, ends it as its operator would, and looks whether anything of it
-/// is left. Its state folder's path is short, or of the length asked for. The launcher, where there is one, is a
-/// command that becomes the orchestrator: it gets the orchestrator's command line appended to its own.
+/// is left. Its state folder's path is short, or of the length asked for, and on a disk of its own where one is asked
+/// for. The launcher, where there is one, is a command that becomes the orchestrator: it gets the orchestrator's command
+/// line appended to its own.
 package func withOrchestrator<Result>(
-    stateLength: Int? = nil, engine: String = "auto", flags: [String] = [], environment: [String: String] = [:],
-    launcher: [String] = [], _ body: (Orchestrator) async throws -> Result
+    stateLength: Int? = nil, diskKilobytes: Int? = nil, engine: String = "auto", flags: [String] = [],
+    environment: [String: String] = [:], launcher: [String] = [], _ body: (Orchestrator) async throws -> Result
 ) async throws -> Result {
     try await withShortTemporaryFolder { folder in
         let orchestrator = Orchestrator(
             folder: folder, stateLength: stateLength, engine: engine, flags: flags, environment: environment,
             launcher: launcher)
-        let result: Swift.Result<Result, any Error>
-        do {
-            try await orchestrator.start()
-            result = .success(try await body(orchestrator))
-        } catch {
-            result = .failure(error)
+        guard let diskKilobytes else { return try await serving(orchestrator, body) }
+        return try await withSmallDisk(at: orchestrator.state, kilobytes: diskKilobytes) { _ in
+            try await serving(orchestrator, body)
         }
-        // One that a test killed has to clear away after itself first.
-        if orchestrator.port == 0 { try? await orchestrator.start() }
-        await orchestrator.stop()
-        let value = try result.get()
-        // Of very many files the deletion goes on by itself.
-        _ = try await eventually(within: .seconds(120)) {
-            try !orchestrator.remains().contains { $0.hasPrefix("trash ") }
-        }
-        let remains = try orchestrator.remains()
-        guard remains.isEmpty else { throw LeftBehind(remains: remains, log: orchestrator.log) }
-        return value
     }
+}
+
+private func serving<Result>(
+    _ orchestrator: Orchestrator, _ body: (Orchestrator) async throws -> Result
+) async throws -> Result {
+    let result: Swift.Result<Result, any Error>
+    do {
+        try await orchestrator.start()
+        result = .success(try await body(orchestrator))
+    } catch {
+        result = .failure(error)
+    }
+    // One that a test killed has to clear away after itself first.
+    if orchestrator.port == 0 { try? await orchestrator.start() }
+    await orchestrator.stop()
+    let value = try result.get()
+    // Of very many files the deletion goes on by itself.
+    _ = try await eventually(within: .seconds(120)) {
+        try !orchestrator.remains().contains { $0.hasPrefix("trash ") }
+    }
+    let remains = try orchestrator.remains()
+    guard remains.isEmpty else { throw LeftBehind(remains: remains, log: orchestrator.log) }
+    return value
 }

@@ -151,7 +151,7 @@ extension Routes {
 
     private func list(_ query: [(name: String, value: String)]) throws -> OutgoingResponse {
         let workspace = try parameter("workspace", in: query).map(Self.workspace)
-        return success(try fleet.runners(of: workspace).json)
+        return success(fleet.runners(of: workspace).json)
     }
 
     private func show(_ id: String, _ query: [(name: String, value: String)]) throws -> OutgoingResponse {

@@ -6,18 +6,19 @@ import LianSystem
 /// the folder is gone and the process ends for want of it.
 struct Launcher: Sendable {
     let children: ChildProcesses
+    let bootID: String
 
     private static let script = """
         set -eu
-        record=$1 entries=$2
-        shift 2
+        record=$1 boot=$2 entries=$3
+        shift 3
         while [ "$entries" -gt 0 ]; do
           echo 0 > "$1"
           shift
           entries=$((entries - 1))
         done
         read -r status < /proc/self/stat
-        printf '%s\\n' "$status" > "$record"
+        printf '%s %s\\n' "$status" "$boot" > "$record"
         exec "$@"
         """
 
@@ -31,7 +32,7 @@ struct Launcher: Sendable {
         let output = FileDescriptor(owning: raw)
         let launching = Command(
             "/bin/sh",
-            ["-c", Self.script, "launch", record, String(cgroupEntries.count)] + cgroupEntries
+            ["-c", Self.script, "launch", record, bootID, String(cgroupEntries.count)] + cgroupEntries
                 + [command.executable] + command.arguments,
             environment: command.environment, workingDirectory: command.workingDirectory)
         let pid = try spawnChild(
@@ -39,9 +40,25 @@ struct Launcher: Sendable {
         children.add(pid)
         return pid
     }
+}
 
-    /// The process that recorded itself there; nil where none has yet.
-    static func recorded(_ file: String) -> ProcessIdentity? {
-        (try? readText(file)).flatMap(ProcessStatus.init(statLine:))?.identity
+/// What a lasting process wrote of itself: its line of /proc/PID/stat, and behind that the boot in which it was true.
+struct ProcessRecord {
+    /// nil where the record does not tell.
+    let identity: ProcessIdentity?
+    let bootID: String?
+
+    init(_ text: String) {
+        identity = ProcessStatus(statLine: text)?.identity
+        // The kernel's own last field is a number.
+        bootID = text.split(whereSeparator: \.isWhitespace).last.flatMap { Int($0) == nil ? String($0) : nil }
     }
+
+    /// nil where none has recorded itself there yet.
+    static func read(_ file: String) throws(FileReadFailure) -> ProcessRecord? {
+        try readIfThere(file).map(Self.init)
+    }
+
+    /// nil where it tells of no process of that boot. A pid of another boot is another process's by now.
+    func identity(in boot: String) -> ProcessIdentity? { bootID == boot ? identity : nil }
 }

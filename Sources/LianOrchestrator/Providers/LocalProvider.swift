@@ -147,13 +147,7 @@ extension LocalProvider {
 
 extension LocalProvider {
     package func create(_ order: RunnerOrder, isWanted: () -> Bool) throws(ProviderError) -> RunnerPlace {
-        do {
-            return try make(order, isWanted: isWanted)
-        } catch let error as ProviderError {
-            throw error
-        } catch {
-            throw ProviderError("\(error)")
-        }
+        try asProviderError { try make(order, isWanted: isWanted) }
     }
 
     private func make(_ order: RunnerOrder, isWanted: () -> Bool) throws -> RunnerPlace {
@@ -209,7 +203,7 @@ extension LocalProvider {
             try writeFile(
                 folder.sshdConfiguration,
                 SSHServer.configuration(folder: folder, user: user, port: port, environment: environment))
-            let launcher = Launcher(children: remover.children)
+            let launcher = Launcher(children: remover.children, bootID: remover.bootID)
             let pid = try launcher.launch(
                 isolated(sshServer.command(in: folder, environment: environment)), record: folder.record(of: .sshd),
                 cgroupEntries: entries, log: folder.sshdLog)
@@ -226,13 +220,22 @@ extension LocalProvider {
         throw ProviderError("no free port was left to sshd in \(Self.portTries) tries")
     }
 
-    /// False where someone else took the port first. sshd writes its pid file once it listens.
+    /// False where someone else took the port first. sshd writes its pid file once it listens. While nobody can look,
+    /// nothing is known, and the wait goes on.
     private func hasBound(_ folder: RunnerFolder, _ pid: pid_t, isWanted: () -> Bool) throws -> Bool {
         let end = ContinuousClock.now + Self.sshdStart
+        var unseen: FileReadFailure?
         while ContinuousClock.now < end {
-            if let text = try? readText(folder.sshdPID), text.trimmingLineEnd() == String(pid) { return true }
-            if ProcessStatus(of: pid)?.hasEnded ?? true {
-                let said = (try? readText(folder.sshdLog)) ?? ""
+            var hasEnded = false
+            do {
+                if try readIfThere(folder.sshdPID)?.trimmingLineEnd() == String(pid) { return true }
+                hasEnded = try ProcessStatus(of: pid)?.hasEnded ?? true
+                unseen = nil
+            } catch {
+                unseen = error
+            }
+            if hasEnded {
+                let said = try readIfThere(folder.sshdLog) ?? ""
                 if said.contains("Address already in use") {
                     try writeFile(folder.sshdLog, "")
                     return false
@@ -243,16 +246,17 @@ extension LocalProvider {
             remover.children.collectEnded()
             usleep(1000)
         }
-        throw ProviderError("sshd did not listen within \(Self.sshdStart)")
+        let hint = unseen.map { ": it could not be looked at: \($0.reason)" } ?? ""
+        throw ProviderError("sshd did not listen within \(Self.sshdStart)\(hint)")
     }
 }
 
 // MARK: - Unmaking one
 
 extension LocalProvider {
-    package func destroy(_ runnerID: String) throws(ProviderError) { try remover.destroy(runnerID) }
+    package func destroy(_ runnerID: String) throws(ProviderError) -> Removal { try remover.destroy(runnerID) }
 
-    package func isAlive(_ runnerID: String) -> Bool { remover.isAlive(runnerID) }
+    package func isAlive(_ runnerID: String) throws(ProviderError) -> Bool { try remover.isAlive(runnerID) }
 
     package func existing() throws(ProviderError) -> [String] { try remover.existing() }
 }

@@ -6,13 +6,22 @@ import LianSystem
 package struct LocalRemover: RunnerRemover {
     /// What this process has started of them.
     let children = ChildProcesses()
+    /// What has recorded itself in another boot is none of this one's processes.
+    let bootID: String
     private let state: String
+    /// The deletions under way, and those whose end nobody has heard of yet.
+    private let deletions = Monitor<[String: Deletion]>([:])
+    private let deletionWait: Duration
+
+    /// nil until it is over.
+    private typealias Deletion = Monitor<Result<Void, ProviderError>?>
 
     private static let teardownLimit: Duration = .seconds(20)
-    private static let deletionWait: Duration = .seconds(3)
 
-    package init(state: String) throws(ProviderError) {
+    package init(state: String, bootID: String, deletionWait: Duration = .seconds(3)) throws(ProviderError) {
         self.state = state
+        self.bootID = bootID
+        self.deletionWait = deletionWait
         do {
             try makeFolder(RunnerFolder.all(in: state))
             try makeFolder(RunnerFolder.allTrash(in: state))
@@ -21,41 +30,43 @@ package struct LocalRemover: RunnerRemover {
         }
     }
 
-    package func destroy(_ runnerID: String) throws(ProviderError) {
+    package func destroy(_ runnerID: String) throws(ProviderError) -> Removal {
         let folder = RunnerFolder(state: state, runnerID: runnerID)
         guard Identifier.isID(runnerID) else { throw ProviderError("'\(runnerID)' is no runner's id") }
-        guard fileKind(folder.path) != nil || fileKind(folder.trash) != nil else { return }
-        do {
-            let group = cgroupPath(of: folder)
-            try endProcesses(folder, group: group)
-            try Mounts.detachAll(below: folder.path)
-            if let group { try Cgroups.remove(group, from: Cgroups.mountedHierarchies()) }
-            try removeFolder(folder)
-        } catch let error as ProviderError {
-            throw error
-        } catch {
-            throw ProviderError("\(error)")
+        return try asProviderError {
+            if try fileExists(folder.path) {
+                let group = try cgroupPath(of: folder)
+                try endProcesses(folder, group: group)
+                try Mounts.detachAll(below: folder.path)
+                if let group { try Cgroups.remove(group, from: Cgroups.mounted()) }
+            }
+            return try removeFolder(folder)
         }
     }
 
     /// The path that the runner's own file tells, where it is one of a runner.
-    private func cgroupPath(of folder: RunnerFolder) -> String? {
-        guard let path = try? readText(folder.cgroup), path.hasPrefix("/"), path.hasSuffix("/\(folder.runnerID)")
+    private func cgroupPath(of folder: RunnerFolder) throws -> String? {
+        guard let path = try readIfThere(folder.cgroup), path.hasPrefix("/"), path.hasSuffix("/\(folder.runnerID)")
         else { return nil }
         return path
     }
 
     /// By cgroup, and by record, descent, session and mark: what has no cgroup, or has left it, is ended too.
     private func endProcesses(_ folder: RunnerFolder, group: String?) throws {
-        let hierarchies = group == nil ? [] : Cgroups.mountedHierarchies()
-        let recorded = RunnerFolder.Process.allCases.compactMap { Launcher.recorded(folder.record(of: $0)) }
+        let hierarchies = try Cgroups.mounted()
+        let recorded = try RunnerFolder.Process.allCases.compactMap {
+            try ProcessRecord.read(folder.record(of: $0))?.identity(in: bootID)
+        }
         let end = ContinuousClock.now + Self.teardownLimit
         while true {
-            if let group { Cgroups.kill(group, in: hierarchies) }
-            let members = ProcessTable.members(of: folder.runnerID, recorded: recorded)
-            for member in members where member.isAlive { kill(member.pid, SIGKILL) }
+            if let group { try Cgroups.kill(group, in: hierarchies) }
+            let members = try ProcessTable.members(of: folder.runnerID, recorded: recorded)
+            for member in members where try member.isAlive() {
+                kill(member.pid, SIGKILL)
+                try Cgroups.thaw(member.pid, in: hierarchies)
+            }
             children.collectEnded()
-            let groupIsEmpty = group.map { !Cgroups.hasMembers($0, in: hierarchies) } ?? true
+            let groupIsEmpty = try group.map { try !Cgroups.hasMembers($0, in: hierarchies) } ?? true
             if members.isEmpty && groupIsEmpty { return }
             guard ContinuousClock.now < end else {
                 throw ProviderError("processes live on after SIGKILL: \(members.map(\.pid))")
@@ -65,21 +76,36 @@ package struct LocalRemover: RunnerRemover {
     }
 
     /// Moves the folder aside, which takes no time, and deletes it there. A build may have left files by the hundred
-    /// thousand: a caller waits for their deletion only so long, and it goes on without one.
-    private func removeFolder(_ folder: RunnerFolder) throws {
-        guard rename(folder.path, folder.trash) == 0 || errno == ENOENT else {
-            throw SystemError("rename \(folder.path)")
+    /// thousand: a caller waits for their deletion only so long, and comes back to hear of its end.
+    private func removeFolder(_ folder: RunnerFolder) throws -> Removal {
+        // What an earlier try moved there goes first: the folder cannot be put into its place.
+        let isBeside = try fileExists(folder.path)
+        if isBeside, try fileExists(folder.trash), try delete(folder) == .deleting { return .deleting }
+        guard !isBeside || rename(folder.path, folder.trash) == 0 else { throw SystemError("rename \(folder.path)") }
+        return try delete(folder)
+    }
+
+    /// Deletes what is in the trash, by the deletion that is under way or by a new one, and tells how that ended.
+    private func delete(_ folder: RunnerFolder) throws -> Removal {
+        let deletion = try deletions.update { running -> Deletion? in
+            if let deletion = running[folder.runnerID] { return deletion }
+            guard try fileExists(folder.trash) else { return nil }
+            // Whoever knew the folder's path may have mounted something there until it was moved. rm would go into what
+            // is bound from the same file system.
+            try Mounts.detachAll(below: folder.trash)
+            let deletion = Deletion(nil)
+            try startThread {
+                let result = Result { () throws(ProviderError) in try Self.delete(folder.trash) }
+                deletion.update { $0 = result }
+            }
+            running[folder.runnerID] = deletion
+            return deletion
         }
-        guard fileKind(folder.trash) != nil else { return }
-        // Whoever knew the folder's path may have mounted something there until it was moved. rm would go into what is
-        // bound from the same file system.
-        try Mounts.detachAll(below: folder.trash)
-        let outcome = Monitor<Result<Void, ProviderError>?>(nil)
-        try startThread {
-            let result = Result { () throws(ProviderError) in try Self.delete(folder.trash) }
-            outcome.update { $0 = result }
-        }
-        try outcome.wait(atMost: Self.deletionWait) { $0 }?.get()
+        guard let deletion else { return .complete }
+        guard let result = deletion.wait(atMost: deletionWait, until: { $0 }) else { return .deleting }
+        deletions.update { $0[folder.runnerID] = nil }
+        try result.get()
+        return .complete
     }
 
     private static func delete(_ path: String) throws(ProviderError) {
@@ -101,18 +127,37 @@ package struct LocalRemover: RunnerRemover {
         throw ProviderError(problem)
     }
 
-    package func isAlive(_ runnerID: String) -> Bool {
+    package func isAlive(_ runnerID: String) throws(ProviderError) -> Bool {
         children.collectEnded()
-        let folder = RunnerFolder(state: state, runnerID: runnerID)
-        return Launcher.recorded(folder.record(of: .sshd))?.isAlive == true
+        let file = RunnerFolder(state: state, runnerID: runnerID).record(of: .sshd)
+        return try asProviderError {
+            guard let record = try ProcessRecord.read(file) else { return false }
+            guard let identity = record.identity, let boot = record.bootID else {
+                throw ProviderError("\(file) tells of no process")
+            }
+            return try boot == bootID && identity.isAlive()
+        }
     }
 
     package func existing() throws(ProviderError) -> [String] {
-        do {
+        try asProviderError {
             let folders = [RunnerFolder.all(in: state), RunnerFolder.allTrash(in: state)]
-            return try folders.flatMap(folderEntries).filter(Identifier.isID)
-        } catch {
-            throw ProviderError("\(error)")
+            return Set(try folders.flatMap(folderEntries)).filter(Identifier.isID).sorted()
         }
+    }
+}
+
+/// What a provider's caller understands, whatever was thrown.
+func asProviderError<Value>(_ body: () throws -> Value) throws(ProviderError) -> Value {
+    do {
+        return try body()
+    } catch let error as ProviderError {
+        throw error
+    } catch FileReadFailure.system(let error) {
+        throw ProviderError("\(error)")
+    } catch let error as FileReadFailure {
+        throw ProviderError(error.reason)
+    } catch {
+        throw ProviderError("\(error)")
     }
 }

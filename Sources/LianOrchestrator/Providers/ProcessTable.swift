@@ -30,17 +30,35 @@ struct ProcessStatus {
         hasEnded = fields[0] == "Z" || fields[0] == "X"
     }
 
-    /// nil where there is no such process.
-    init?(of pid: pid_t) {
-        guard let line = try? readText("/proc/\(pid)/stat") else { return nil }
+    /// nil where there is no such process; throws where that cannot be told.
+    init?(of pid: pid_t) throws(FileReadFailure) {
+        guard let line = try readIfThere("/proc/\(pid)/stat") else { return nil }
         self.init(statLine: line)
     }
 }
 
 extension ProcessIdentity {
-    var isAlive: Bool {
-        guard let status = ProcessStatus(of: pid) else { return false }
+    func isAlive() throws(FileReadFailure) -> Bool {
+        guard let status = try ProcessStatus(of: pid) else { return false }
         return status.identity == self && !status.hasEnded
+    }
+}
+
+/// The file's text; nil where there is no such file, or no such process any more. All else is no answer, and thrown.
+func readIfThere(_ file: String, limit: Int = 1 << 20) throws(FileReadFailure) -> String? {
+    do {
+        return try readText(file, limit: limit)
+    } catch {
+        if error.isOne(of: ENOENT, ESRCH) { return nil }
+        guard case .system(let error) = error else { throw error }
+        throw .system(SystemError("read \(file)", error.code))
+    }
+}
+
+extension FileReadFailure {
+    func isOne(of codes: Int32...) -> Bool {
+        guard case .system(let error) = self else { return false }
+        return codes.contains(error.code)
     }
 }
 
@@ -49,12 +67,15 @@ enum ProcessTable {
     /// Carried in the environment of everything that a runner starts.
     static let marker = "LIAN_RUNNER"
 
-    /// The recorded ones, what descends from them or shares their sessions, and what carries the runner's mark.
-    static func members(of runnerID: String, recorded: [ProcessIdentity]) -> [ProcessIdentity] {
+    /// The recorded ones, what descends from them or shares their sessions, and what carries the runner's mark. Throws
+    /// where the table cannot be read to its end: who is missing from it may be there.
+    static func members(of runnerID: String, recorded: [ProcessIdentity]) throws -> [ProcessIdentity] {
         let mark = Array("\(marker)=\(runnerID)".utf8)
-        let all = ((try? folderEntries("/proc")) ?? []).compactMap { pid_t($0) }.compactMap { ProcessStatus(of: $0) }
-            .filter { !$0.hasEnded && $0.identity.pid > 1 && $0.identity.pid != getpid() }
-        var members = Set(all.map(\.identity).filter { recorded.contains($0) || carries(mark, $0.pid) })
+        let all = try living()
+        var members: Set<ProcessIdentity> = []
+        for status in all where try recorded.contains(status.identity) || carries(mark, status.identity.pid) {
+            members.insert(status.identity)
+        }
         var grew = true
         while grew {
             let pids = Set(members.map(\.pid))
@@ -66,9 +87,29 @@ enum ProcessTable {
         return Array(members)
     }
 
-    private static func carries(_ mark: [UInt8], _ pid: pid_t) -> Bool {
-        // Another user's environment cannot be read, and its processes are not ours to end.
-        guard let environment = try? readFile("/proc/\(pid)/environ", limit: 4 << 20) else { return false }
+    private static func living() throws -> [ProcessStatus] {
+        var all: [ProcessStatus] = []
+        for pid in try folderEntries("/proc").compactMap({ pid_t($0) }) where pid > 1 && pid != getpid() {
+            do {
+                if let status = try ProcessStatus(of: pid), !status.hasEnded { all.append(status) }
+            } catch {
+                // Another user's, where the machine hides those, is not ours to end.
+                guard error.isOne(of: EACCES, EPERM) else { throw error }
+            }
+        }
+        return all
+    }
+
+    private static func carries(_ mark: [UInt8], _ pid: pid_t) throws -> Bool {
+        let environment: [UInt8]
+        do {
+            environment = try readFile("/proc/\(pid)/environ", limit: 16 << 20)
+        } catch {
+            // Where it is for want of means of our own, nothing is known. Else it is the process's: it has ended, or it
+            // is another user's, whose environment cannot be read and whose processes are not ours to end.
+            if error.isOne(of: EMFILE, ENFILE, ENOMEM, EAGAIN) { throw error }
+            return false
+        }
         return environment.split(separator: 0).contains { $0.elementsEqual(mark) }
     }
 }
@@ -85,7 +126,8 @@ final class ChildProcesses: Sendable {
         running.update { running in
             for pid in running {
                 var status: Int32 = 0
-                if waitpid(pid, &status, WNOHANG) == pid { running.remove(pid) }
+                let result = waitpid(pid, &status, WNOHANG)
+                if result == pid || (result < 0 && errno == ECHILD) { running.remove(pid) }
             }
         }
     }

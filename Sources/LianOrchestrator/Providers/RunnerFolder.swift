@@ -44,7 +44,7 @@ struct RunnerFolder: Sendable {
     var cgroup: String { "\(path)/cgroup" }
 
     enum Process: String, CaseIterable { case sshd, engine }
-    /// Holds the line of /proc/PID/stat of that process, written by itself before it becomes what it is to be.
+    /// Holds that process's line of /proc/PID/stat and the boot, written by itself before it becomes what it is to be.
     func record(of process: Process) -> String { "\(path)/\(process.rawValue).process" }
 
     /// What each of the runner's programs finds in its environment, and what an engine is tried with at the start.

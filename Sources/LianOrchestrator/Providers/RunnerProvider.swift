@@ -30,14 +30,23 @@ extension RunnerProvider {
 
 /// The half of a provider that looks after what is there already.
 package protocol RunnerRemover: Sendable {
-    /// Ends and removes all of it; only the deletion of many files may outlast the call. Safe to repeat, and right for a runner of which only a part was ever made.
-    func destroy(_ runnerID: String) throws(ProviderError)
+    /// Ends and removes all of it, within a minute or so: what takes longer is an error, and is tried again. Safe to
+    /// repeat, and right for a runner of which only a part was ever made.
+    func destroy(_ runnerID: String) throws(ProviderError) -> Removal
 
-    /// Whether a runner that was ready still answers for itself.
-    func isAlive(_ runnerID: String) -> Bool
+    /// Whether a runner that was ready still answers for itself. Throws where that cannot be told: that a look fails
+    /// does not say that there is nothing.
+    func isAlive(_ runnerID: String) throws(ProviderError) -> Bool
 
     /// The ids of all that is there, whether the store knows it or not.
     func existing() throws(ProviderError) -> [String]
+}
+
+package enum Removal: Sendable {
+    /// Nothing is left.
+    case complete
+    /// Only files are left, and they are being deleted: `destroy` is called again, and tells how that ended.
+    case deleting
 }
 
 package struct RunnerOrder: Sendable {

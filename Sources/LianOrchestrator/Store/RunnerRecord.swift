@@ -36,12 +36,20 @@ package struct RunnerRecord: Equatable, Sendable {
     /// Milliseconds on the boot's own clock.
     package var leaseEnds: Int
     package var lifeEnds: Int
-    /// When it was destroyed, in milliseconds since 1970.
-    package var goneAt: Int?
+    /// When it was destroyed.
+    package var goneAt: Moment?
     /// Nothing of it is left on the machine.
     package var isTornDown: Bool
+    /// Only its files are left, and they are being deleted. Known in memory alone: a restart finds it out anew.
+    package var isBeingDeleted = false
 
     package var ends: Int { min(leaseEnds, lifeEnds) }
+
+    /// Nothing can become of it any more.
+    var isFinished: Bool { state == .gone && isTornDown }
+
+    /// It counts against the capacity.
+    var takesAPlace: Bool { !isTornDown && !isBeingDeleted }
 
     /// Why its time is up; nil while it is not.
     func reasonToEnd(at now: Int) -> String? {

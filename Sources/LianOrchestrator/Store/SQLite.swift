@@ -10,6 +10,7 @@ enum SQLiteValue: Sendable {
 
     init(_ text: String?) { self = text.map { .text($0) } ?? .null }
     init(_ number: Double?) { self = number.map { .real($0) } ?? .null }
+    init(_ number: Int?) { self = number.map { .integer($0) } ?? .null }
 }
 
 /// One row, valid only while the query that gave it runs.
@@ -51,6 +52,16 @@ struct SQLiteConnection {
         }
         self.handle = handle
         sqlite3_busy_timeout(handle, 5000)
+    }
+
+    /// Keeps the log of changes when the connection is closed, and with it the room on the disk that it has.
+    func keepLog() throws(StoreError) {
+        var keeps: Int32 = 1
+        let result = sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &keeps)
+        guard result == SQLITE_OK else {
+            throw StoreError(
+                description: "the log of changes cannot be kept: \(String(cString: sqlite3_errstr(result)))")
+        }
     }
 
     mutating func close() {

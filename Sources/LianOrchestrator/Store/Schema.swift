@@ -38,5 +38,13 @@ let storeMigrations = [
         UNIQUE (workspace, build_id, attempt)
     ) STRICT;
     CREATE INDEX metrics_of_successes ON metrics (workspace, sequence) WHERE outcome = 'succeeded';
+    """,
+    // How long a runner has been gone is counted since boot, where it was in this boot: the other clock can be set.
+    // Metrics are kept for a while, and so many of a workspace.
     """
+    ALTER TABLE runners ADD COLUMN gone_boot_id TEXT;
+    ALTER TABLE runners ADD COLUMN gone_since_boot INTEGER;
+    ALTER TABLE metrics ADD COLUMN kept_at INTEGER;
+    CREATE INDEX metrics_of_others ON metrics (workspace, sequence) WHERE outcome <> 'succeeded';
+    """,
 ]

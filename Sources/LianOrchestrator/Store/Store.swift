@@ -1,36 +1,60 @@
 import LianModel
+import LianSystem
 import Synchronization
 
-/// What the orchestrator remembers, in SQLite: the truth about runners and metrics. Every change is on disk when its
-/// call returns.
+/// What the orchestrator remembers, in SQLite: runners, keys and metrics. Every change is on disk when its call
+/// returns.
 package final class Store: Sendable {
-    private let writer: Mutex<SQLiteConnection>
-    /// Reads go by a connection of their own: in WAL mode they do not wait for a write that waits for the disk.
-    private let reader: Mutex<SQLiteConnection>
+    private let connection: Mutex<SQLiteConnection>
+    /// Why there is no room in reserve; nil where there is.
+    package let missingReserve: SystemError?
+
+    /// What the store may grow by on a disk that is full: rows in one, and in the other every change of a row. That one
+    /// is written into the store, and begun anew, whenever it has 256 pages of 4 KiB.
+    private static let reserve = 1 << 20
+    private static let logReserve = 2 << 20
 
     package init(path: String) throws(StoreError) {
-        var writing = try SQLiteConnection(path: path)
-        try writing.script("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
-        try Self.migrate(&writing)
-        let reading = try SQLiteConnection(path: path)
-        try reading.script("PRAGMA query_only = 1")
-        writer = Mutex(writing)
-        reader = Mutex(reading)
+        var problem: SystemError?
+        do {
+            // Before SQLite opens the file: closing it here would let go of SQLite's lock.
+            try reserveSpace(in: path, beyondItsEnd: Self.reserve)
+        } catch {
+            problem = error
+        }
+        var connection = try SQLiteConnection(path: path)
+        // One orchestrator at a time, so the log's index can be in memory: beside the store it would be a file that has
+        // to be written before anything can be read.
+        try connection.script(
+            """
+            PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+            PRAGMA wal_autocheckpoint = 256
+            """)
+        try connection.keepLog()
+        try Self.migrate(&connection)
+        do {
+            try reserveSpace(in: "\(path)-wal", beyondItsEnd: Self.logReserve)
+        } catch {
+            problem = error
+        }
+        missingReserve = problem
+        self.connection = Mutex(connection)
     }
 
     deinit {
-        writer.withLock { $0.close() }
-        reader.withLock { $0.close() }
+        connection.withLock { $0.close() }
     }
 
     private static func migrate(_ connection: inout SQLiteConnection) throws(StoreError) {
+        let done = try connection.query("PRAGMA user_version", []) { $0.integer(0) }.first ?? 0
+        guard done <= storeMigrations.count else {
+            throw StoreError(
+                description: "the store is of a newer version (\(done)) than this program knows "
+                    + "(\(storeMigrations.count))")
+        }
+        // Nothing is written where nothing is new: it may be that nothing can be.
+        guard done < storeMigrations.count else { return }
         try connection.transaction { (connection) throws(StoreError) in
-            let done = try connection.query("PRAGMA user_version", []) { $0.integer(0) }.first ?? 0
-            guard done <= storeMigrations.count else {
-                throw StoreError(
-                    description: "the store is of a newer version (\(done)) than this program knows "
-                        + "(\(storeMigrations.count))")
-            }
             for script in storeMigrations.dropFirst(done) { try connection.script(script) }
             try connection.script("PRAGMA user_version = \(storeMigrations.count)")
         }
@@ -48,9 +72,9 @@ extension Store {
 
     /// Takes the runner in, or says why not, in one step: of two requests with one key only one is admitted.
     package func admit(
-        _ record: RunnerRecord, key: String, request: String, capacity: Int
+        _ record: RunnerRecord, key: String, request: String, hasRoom: Bool
     ) throws(StoreError) -> Admission {
-        try writer.withLock { (connection) throws(StoreError) in
+        try connection.withLock { (connection) throws(StoreError) in
             try connection.transaction { (connection) throws(StoreError) -> Admission in
                 let known = try connection.query(
                     "SELECT \(Self.columns), request FROM runners WHERE idempotency_key = ?", [.text(key)]
@@ -58,10 +82,7 @@ extension Store {
                 if let (record, knownRequest) = known.first {
                     return .known(record, sameRequest: knownRequest == request)
                 }
-                let standing = try connection.query("SELECT count(*) FROM runners WHERE torn_down = 0", []) {
-                    $0.integer(0)
-                }
-                guard standing.first ?? 0 < capacity else { return .full }
+                guard hasRoom else { return .full }
                 try connection.execute(
                     """
                     INSERT INTO runners (id, idempotency_key, request, workspace, provider, tier, cpu, memory_mb,
@@ -84,15 +105,6 @@ extension Store {
         try read("SELECT \(Self.columns) FROM runners WHERE id = ?", [.text(id)], Self.record).first
     }
 
-    /// Those that are not gone.
-    package func runners(of workspace: String?) throws(StoreError) -> [RunnerRecord] {
-        try read(
-            """
-            SELECT \(Self.columns) FROM runners
-            WHERE (torn_down = 0 OR state <> 'gone') AND state <> 'gone' AND (?1 IS NULL OR workspace = ?1) ORDER BY id
-            """, [SQLiteValue(workspace)], Self.record)
-    }
-
     /// Those that something may be left of on the machine, and those that still wait for their lease to end.
     package func unfinished() throws(StoreError) -> [RunnerRecord] {
         try read(
@@ -100,51 +112,42 @@ extension Store {
             Self.record)
     }
 
-    /// False where it is no longer pending: someone has destroyed it meanwhile.
-    package func becameReady(_ id: String, at place: RunnerPlace) throws(StoreError) -> Bool {
-        try write(
-            "UPDATE runners SET state = 'ready', place = ? WHERE id = ? AND state = 'pending'",
-            [.text(place.json.encoded()), .text(id)]) == 1
-    }
-
-    /// A runner that is gone stays gone.
-    package func becameFailed(_ id: String, reason: String) throws(StoreError) {
-        try write(
-            "UPDATE runners SET state = 'failed', reason = ?, place = NULL WHERE id = ? AND state <> 'gone'",
-            [.text(reason), .text(id)])
-    }
-
-    /// The first reason stays.
-    package func becameGone(_ id: String, reason: String, at time: Int) throws(StoreError) {
+    /// Writes what can change of a runner.
+    package func save(_ record: RunnerRecord) throws(StoreError) {
         try write(
             """
-            UPDATE runners SET state = 'gone', reason = ?, place = NULL, gone_at = ? WHERE id = ? AND state <> 'gone'
-            """, [.text(reason), .integer(time), .text(id)])
+            UPDATE runners SET state = ?, reason = ?, place = ?, lease_ends = ?, gone_at = ?, gone_boot_id = ?,
+                gone_since_boot = ?, torn_down = ?
+            WHERE id = ?
+            """,
+            [
+                .text(record.state.rawValue), SQLiteValue(record.reason),
+                SQLiteValue(record.place?.json.encoded()), .integer(record.leaseEnds),
+                SQLiteValue(record.goneAt?.wallClock), SQLiteValue(record.goneAt?.bootID),
+                SQLiteValue(record.goneAt?.sinceBoot), .integer(record.isTornDown ? 1 : 0), .text(record.id),
+            ])
     }
 
-    package func becameTornDown(_ id: String) throws(StoreError) {
-        try write("UPDATE runners SET torn_down = 1 WHERE id = ?", [.text(id)])
-    }
-
-    /// False where the runner is neither pending nor ready, or its time was up before.
-    package func renewLease(_ id: String, until end: Int, at now: Int) throws(StoreError) -> Bool {
+    /// Forgets the runners that have been gone for so many milliseconds, their keys with them. Of those that went in an
+    /// earlier boot only the wall clock can tell how long ago that was. Where it is set forward, their clients still
+    /// have an hour: none goes on with a request for longer.
+    package func forgetRunners(goneFor age: Int, at now: Moment) throws(StoreError) {
         try write(
             """
-            UPDATE runners SET lease_ends = ?
-            WHERE id = ? AND state IN ('pending', 'ready') AND lease_ends > ? AND life_ends > ?
-            """, [.integer(end), .text(id), .integer(now), .integer(now)]) == 1
-    }
-
-    /// Forgets the runners that have been gone since before the given time, their keys with them.
-    package func forgetRunners(goneBefore time: Int) throws(StoreError) {
-        try write("DELETE FROM runners WHERE torn_down = 1 AND gone_at < ?", [.integer(time)])
+            DELETE FROM runners WHERE torn_down = 1 AND state = 'gone' AND
+                CASE WHEN gone_boot_id = ?1 THEN gone_since_boot <= ?2 ELSE gone_at <= ?3 AND ?4 >= 3600000 END
+            """,
+            [
+                .text(now.bootID), .integer(now.sinceBoot - age), .integer(now.wallClock - age),
+                .integer(now.sinceBoot),
+            ])
     }
 
     private static let columns = """
         id, workspace, provider, tier, cpu, memory_mb, lease_seconds, state, reason, place, boot_id, lease_ends,
-        life_ends, gone_at, torn_down
+        life_ends, torn_down, gone_at, gone_since_boot, gone_boot_id
         """
-    private static let columnCount: Int32 = 15
+    private static let columnCount: Int32 = 17
 
     private static func record(_ row: SQLiteRow) -> RunnerRecord {
         RunnerRecord(
@@ -153,7 +156,13 @@ extension Store {
             leaseSeconds: row.integer(6), state: RunnerState(rawValue: row.text(7)) ?? .failed,
             reason: row.optionalText(8), place: row.optionalText(9).flatMap(RunnerPlace.init(json:)),
             bootID: row.text(10), leaseEnds: row.integer(11), lifeEnds: row.integer(12),
-            goneAt: row.optionalInteger(13), isTornDown: row.integer(14) != 0)
+            goneAt: goneAt(row), isTornDown: row.integer(13) != 0)
+    }
+
+    private static func goneAt(_ row: SQLiteRow) -> Moment? {
+        guard let wallClock = row.optionalInteger(14) else { return nil }
+        // An earlier version did not note the boot: then it was in none that is known.
+        return Moment(bootID: row.text(16), sinceBoot: row.integer(15), wallClock: wallClock)
     }
 }
 
@@ -183,19 +192,52 @@ extension Store {
     /// How many successful builds P95 looks back on.
     package static let historyLength = 50
 
-    /// Kept once: the same build and attempt again changes nothing.
-    package func keep(_ metrics: MetricsReport, of workspace: String) throws(StoreError) {
+    /// How many reports are kept of a workspace, of successes and of all others each.
+    static let reportsOfWorkspace = 200
+    /// How many are kept of all workspaces together.
+    static let reportsOfAll = 100_000
+    /// What is older says nothing of builds of today.
+    static let reportsAge = 400 * 24 * 3_600_000
+    /// A name that is longer names no runner and no tier.
+    private static let longestName = 128
+
+    /// Kept once: the same build and attempt again changes nothing. The workspace's oldest make room.
+    package func keep(
+        _ metrics: MetricsReport, of workspace: String, at time: Int = Timing.system.wallClock()
+    ) throws(StoreError) {
+        let isSuccess = metrics.outcome == .succeeded
+        let kind = isSuccess ? "outcome = 'succeeded'" : "outcome <> 'succeeded'"
+        func name(_ text: String?) -> SQLiteValue { SQLiteValue(text.map { String($0.prefix(Self.longestName)) }) }
+        try connection.withLock { (connection) throws(StoreError) in
+            try connection.transaction { (connection) throws(StoreError) in
+                try connection.execute(
+                    """
+                    INSERT INTO metrics (workspace, build_id, attempt, runner_id, tier, outcome, cpu_peak,
+                        memory_mb_peak, duration_seconds, kept_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+                    """,
+                    [
+                        .text(workspace), .text(metrics.buildID), .integer(metrics.attempt), name(metrics.runnerID),
+                        name(metrics.tier), .text(metrics.outcome.rawValue), SQLiteValue(metrics.cpuPeak),
+                        SQLiteValue(metrics.memoryMBPeak), .real(metrics.durationSeconds), .integer(time),
+                    ])
+                try connection.execute(
+                    """
+                    DELETE FROM metrics WHERE workspace = ?1 AND \(kind) AND sequence <=
+                        (SELECT sequence FROM metrics WHERE workspace = ?1 AND \(kind)
+                            ORDER BY sequence DESC LIMIT 1 OFFSET \(Self.reportsOfWorkspace))
+                    """, [.text(workspace)])
+            }
+        }
+    }
+
+    /// Forgets the reports that are too old, and of all workspaces together the oldest that are too many.
+    package func forgetMetrics(at time: Int) throws(StoreError) {
         try write(
             """
-            INSERT INTO metrics (workspace, build_id, attempt, runner_id, tier, outcome, cpu_peak, memory_mb_peak,
-                duration_seconds)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
-            """,
-            [
-                .text(workspace), .text(metrics.buildID), .integer(metrics.attempt),
-                SQLiteValue(metrics.runnerID), SQLiteValue(metrics.tier), .text(metrics.outcome.rawValue),
-                SQLiteValue(metrics.cpuPeak), SQLiteValue(metrics.memoryMBPeak), .real(metrics.durationSeconds),
-            ])
+            DELETE FROM metrics WHERE kept_at < ? OR sequence <=
+                (SELECT sequence FROM metrics ORDER BY sequence DESC LIMIT 1 OFFSET \(Self.reportsOfAll))
+            """, [.integer(time - Self.reportsAge)])
     }
 
     package func history(of workspace: String) throws(StoreError) -> UsageHistory {
@@ -222,11 +264,11 @@ extension Store {
     private func read<Result: Sendable>(
         _ sql: String, _ values: [SQLiteValue], _ body: @Sendable (SQLiteRow) -> Result
     ) throws(StoreError) -> [Result] {
-        try reader.withLock { (connection) throws(StoreError) in try connection.query(sql, values, body) }
+        try connection.withLock { (connection) throws(StoreError) in try connection.query(sql, values, body) }
     }
 
     @discardableResult
     private func write(_ sql: String, _ values: [SQLiteValue]) throws(StoreError) -> Int {
-        try writer.withLock { (connection) throws(StoreError) in try connection.execute(sql, values) }
+        try connection.withLock { (connection) throws(StoreError) in try connection.execute(sql, values) }
     }
 }

@@ -1,0 +1,182 @@
+import LianModel
+import LianSystem
+import Synchronization
+
+/// The runners of which something may be left, held in memory. A change counts from the moment at which it is known.
+/// The store is told at once; where it cannot be written, as on a full disk, the change holds all the same and is
+/// written as soon as that can be.
+package final class Roster: Sendable {
+    private struct Books {
+        var runners: [String: RunnerRecord]
+        /// Those whose latest change the store does not have.
+        var unrecorded: Set<String> = []
+        /// The store could not be written when that was last tried.
+        var isBehind = false
+    }
+
+    private let store: Store
+    private let log: EventLog
+    private let books: Mutex<Books>
+    /// One admission at a time, so that two do not take the same last place.
+    private let admission = Mutex(())
+    /// One write at a time, of the runner as it is by then: a late write never undoes a newer one.
+    private let recording = Mutex(())
+
+    package init(_ store: Store, log: EventLog) throws(StoreError) {
+        self.store = store
+        self.log = log
+        let unfinished = try store.unfinished()
+        books = Mutex(Books(runners: Dictionary(unfinished.map { ($0.id, $0) }) { $1 }))
+    }
+
+    /// Those that something may be left of on the machine, and those that still wait for their lease to end.
+    package var unfinished: [RunnerRecord] {
+        books.withLock { $0.runners.values.sorted { $0.id < $1.id } }
+    }
+
+    package func unfinished(_ id: String) -> RunnerRecord? {
+        books.withLock { $0.runners[id] }
+    }
+
+    /// The runner as it is, or as it was when nothing was left of it.
+    package func runner(_ id: String) throws(StoreError) -> RunnerRecord? {
+        if let record = unfinished(id) { return record }
+        return try store.runner(id)
+    }
+
+    /// Takes the runner in, or says why not. Only what the store has taken is ever made.
+    package func admit(
+        _ record: RunnerRecord, key: String, request: String, capacity: Int
+    ) throws(StoreError) -> Store.Admission {
+        try admission.withLock { (_) throws(StoreError) -> Store.Admission in
+            let standing = books.withLock { $0.runners.values.count(where: \.takesAPlace) }
+            let admission = try store.admit(record, key: key, request: request, hasRoom: standing < capacity)
+            switch admission {
+            case .admitted: books.withLock { $0.runners[record.id] = record }
+            case .known(let known, let isSame): return .known(unfinished(known.id) ?? known, sameRequest: isSame)
+            case .full: break
+            }
+            return admission
+        }
+    }
+
+    /// Writes what could not be written when it happened. False where that still cannot be done.
+    @discardableResult
+    package func catchUp() -> Bool {
+        let late = books.withLock { $0.unrecorded.sorted() }
+        return late.allSatisfy(record)
+    }
+
+    /// Forgets the runners that have been gone for so long, their keys with them, and old metrics.
+    package func forget(goneFor age: Int, at now: Moment) throws(StoreError) {
+        try store.forgetRunners(goneFor: age, at: now)
+        try store.forgetMetrics(at: now.wallClock)
+    }
+
+    /// The runner as it is after the change; nil where there is none, or the body does not want to change it.
+    @discardableResult
+    private func change(_ id: String, _ body: (inout RunnerRecord) -> Bool) -> RunnerRecord? {
+        let changed = books.withLock { books -> RunnerRecord? in
+            guard var record = books.runners[id], body(&record) else { return nil }
+            books.runners[id] = record
+            books.unrecorded.insert(id)
+            return record
+        }
+        if changed != nil { record(id) }
+        return changed
+    }
+
+    @discardableResult
+    private func record(_ id: String) -> Bool {
+        recording.withLock { _ in
+            let late = books.withLock { $0.unrecorded.contains(id) ? $0.runners[id] : nil }
+            guard let record = late else { return true }
+            do {
+                try store.save(record)
+            } catch {
+                if isNews(isBehind: true) {
+                    let problem = "the store cannot be written: \(error)"
+                    log.error("store_behind", "\(problem); until it can be, what becomes of runners is kept in memory")
+                }
+                return false
+            }
+            books.withLock { books in
+                // Where it has changed again meanwhile, whoever changed it comes next.
+                guard books.runners[id] == record else { return }
+                books.unrecorded.remove(id)
+                if record.isFinished { books.runners[id] = nil }
+            }
+            if isNews(isBehind: false) { log.info("store_caught_up", "the store can be written again") }
+            return true
+        }
+    }
+
+    private func isNews(isBehind: Bool) -> Bool {
+        books.withLock { books in
+            defer { books.isBehind = isBehind }
+            return books.isBehind != isBehind
+        }
+    }
+}
+
+// MARK: - What becomes of a runner
+
+extension Roster {
+    /// False where it is no longer pending: someone has destroyed it meanwhile.
+    package func becameReady(_ id: String, at place: RunnerPlace) -> Bool {
+        change(id) { record in
+            guard record.state == .pending else { return false }
+            record.state = .ready
+            record.place = place
+            return true
+        } != nil
+    }
+
+    /// A runner that is gone stays gone.
+    package func becameFailed(_ id: String, reason: String) {
+        change(id) { record in
+            guard record.state != .gone else { return false }
+            record.state = .failed
+            record.reason = reason
+            record.place = nil
+            return true
+        }
+    }
+
+    /// The first reason stays. False where it was gone before, or the condition does not hold, which is looked at in the
+    /// same moment: no heartbeat comes in between.
+    @discardableResult
+    package func becameGone(
+        _ id: String, reason: String, at moment: Moment, where condition: (RunnerRecord) -> Bool = { _ in true }
+    ) -> Bool {
+        change(id) { record in
+            guard record.state != .gone, condition(record) else { return false }
+            record.state = .gone
+            record.reason = reason
+            record.place = nil
+            record.goneAt = moment
+            return true
+        } != nil
+    }
+
+    /// Only its files are left, and they are being deleted.
+    package func isBeingDeleted(_ id: String) {
+        books.withLock { $0.runners[id]?.isBeingDeleted = true }
+    }
+
+    package func becameTornDown(_ id: String) {
+        change(id) { record in
+            record.isTornDown = true
+            return true
+        }
+    }
+
+    /// nil where the runner is neither pending nor ready, or its time was up before.
+    package func renewLease(_ id: String, at now: Int) -> RunnerRecord? {
+        change(id) { record in
+            guard record.state == .pending || record.state == .ready, record.ends > now else { return false }
+            record.leaseEnds = now + record.leaseSeconds * 1000
+            return true
+        }
+    }
+}

@@ -1,0 +1,47 @@
+import Foundation
+import Glibc
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+/// Runs the orchestrator with an engine that does nothing, for tests of what becomes of runners: they take little room
+/// and less time. The caller may have any number of them.
+func withIdleRunners(
+    diskKilobytes: Int? = nil, _ body: (Orchestrator, Caller) async throws -> Void
+) async throws {
+    try await withTemporaryFolder { folder in
+        let caller = try await Caller(in: folder)
+        for (name, script) in [("buildkitd", "exec sleep 100000"), ("buildctl", "exit 0"), ("runc", "exit 0")] {
+            try writeScript(script, to: folder.appending(path: name))
+        }
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        try await withOrchestrator(
+            diskKilobytes: diskKilobytes, engine: "buildkit", environment: ["PATH": "\(folder.path):\(path)"]
+        ) { orchestrator in
+            try await body(orchestrator, caller)
+        }
+    }
+}
+
+extension Orchestrator {
+    func heartbeat(_ id: String) async throws -> Int {
+        try await request("POST", "/api/v1/runners/\(id)/heartbeat").status
+    }
+
+    /// nil where it is gone.
+    func state(of id: String) async throws -> RunnerState? {
+        let answer = try await request("GET", "/api/v1/runners/\(id)")
+        return answer.json["data"]?["state"]?.stringValue.flatMap(RunnerState.init(rawValue:))
+    }
+
+    func sweep() async throws -> SubprocessResult {
+        try await run(command(["--sweep"]), deadline: .seconds(60))
+    }
+
+    func hasLogged(_ event: String) -> Bool { log.contains("\"event\":\"\(event)\"") }
+}
+
+extension Trait where Self == ConditionTrait {
+    static var asRoot: ConditionTrait { .enabled(if: geteuid() == 0, "needs root") }
+}
