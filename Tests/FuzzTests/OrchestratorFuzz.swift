@@ -23,15 +23,11 @@ enum OrchestratorFuzz {
         }
     }
 
-    /// A Retry-After, and the times that logs and answers hold.
+    /// The times that logs and answers hold.
     static func times(_ random: inout SeededGenerator) throws {
-        for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "2026-03-01T00:00:01.75+00:00"] {
-            let bytes = bent(Array(text.utf8), &random)
-            let bent = String(decoding: bytes, as: UTF8.self)
-            for time in [UTCTime(httpDate: bent), UTCTime(rfc3339: bent)].compactMap({ $0 }) {
-                try check(UTCTime(rfc3339: time.rfc3339) == time || time.milliseconds < 0, bytes, time.rfc3339)
-            }
-        }
+        let bytes = bent(Array("2026-03-01T00:00:01.75+00:00".utf8), &random)
+        guard let time = UTCTime(rfc3339: String(decoding: bytes, as: UTF8.self)) else { return }
+        try check(UTCTime(rfc3339: time.rfc3339) == time || time.milliseconds < 0, bytes, time.rfc3339)
     }
 
     private static let answers = [
