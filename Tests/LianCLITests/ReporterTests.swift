@@ -89,6 +89,7 @@ import Testing
         #expect(contextFacts(begun).first == "0 %")
         let ended = ContextProgress(files: 1, bytes: .max, sentBytes: .max, bytesPerSecond: 1e300, secondsLeft: 0)
         #expect(contextFacts(ended).first == "100 %")
+        #expect(contextFacts(ContextProgress(files: 1, bytes: 100, sentBytes: 29)).first == "29 %")
     }
 
     @Test func logsOfSeveralArtifactsAreToldApart() async throws {

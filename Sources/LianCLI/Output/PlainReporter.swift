@@ -114,9 +114,8 @@ final class PlainReporter: BuildReporter {
 
 /// What there is to say of the context's way, the most important first.
 func contextFacts(_ progress: ContextProgress) -> [String] {
-    // A context may be larger than its hundredfold is a number.
-    let part = progress.bytes > 0 ? min(1, Double(progress.sentBytes) / Double(progress.bytes)) : 1
-    let percent = Int(part * 100)
+    // A hundred times a sparse file's size may be more than an Int holds.
+    let percent = progress.bytes > 0 ? min(100, Int128(progress.sentBytes) * 100 / Int128(progress.bytes)) : 100
     var facts = ["\(percent) %", "\(Figures.bytes(progress.sentBytes)) of \(Figures.bytes(progress.bytes))"]
     if let rate = progress.bytesPerSecond { facts.append("\(Figures.bytes(Int(Figures.bounded(rate))))/s") }
     if let left = progress.secondsLeft, left > 0 {
