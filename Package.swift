@@ -44,6 +44,8 @@ let package = Package(
         system("CSSH2", pkgConfig: "libssh2", debianPackage: "libssh2-1-dev"),
         system("CMicrohttpd", pkgConfig: "libmicrohttpd", debianPackage: "libmicrohttpd-dev"),
         system("CSQLite", pkgConfig: "sqlite3", debianPackage: "libsqlite3-dev"),
+        // Debian's libre2-dev, as C: RE2 itself is C++. Its pkg-config file holds a flag that SwiftPM warns of.
+        .target(name: "CExpression", linkerSettings: [.linkedLibrary("re2")]),
 
         module("LianModel", []),
         module("LianBuildKit", ["LianModel"]),
@@ -52,7 +54,7 @@ let package = Package(
         module("LianNATS", ["CCrypto", "CNATS", "LianModel", "LianSystem"]),
         module("LianHTTP", ["CCurl", "LianModel", "LianSystem"]),
         module("LianSSH", ["CCrypto", "CLinux", "CSSH2", "LianModel", "LianSystem"]),
-        module("LianContext", ["CLinux", "LianModel", "LianSystem"]),
+        module("LianContext", ["CExpression", "CLinux", "LianModel", "LianSystem"]),
         module("LianRemote", ["LianModel", "LianSystem"], embedded: ["Wrapper.sh"]),
         module(
             "LianBuild",

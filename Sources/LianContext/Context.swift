@@ -46,11 +46,11 @@ package final class Context: Sendable {
         self.warnings = warnings
     }
 
-    /// Walks the context once.
-    package func summary() throws -> ContextSummary {
+    /// Walks the context once; CancellationError as soon as that is given up.
+    package func summary(isGivenUp: @escaping () -> Bool = { false }) throws -> ContextSummary {
         var tally = ContextTally()
         var sample = ByteSample()
-        let excluded = try walk { entry in
+        let excluded = try walk(isGivenUp: isGivenUp) { entry in
             tally.add(entry)
             sample.add(entry)
         }
@@ -66,20 +66,26 @@ package final class Context: Sendable {
     }
 
     /// Hands rsync's list on, piece by piece. Names are all that it asks for: rsync looks at each file itself.
-    package func sendTransferList(_ selection: TransferSelection, to emit: ([UInt8]) throws -> Void) throws {
+    package func sendTransferList(
+        _ selection: TransferSelection, isGivenUp: @escaping () -> Bool = { false }, to emit: ([UInt8]) throws -> Void
+    ) throws {
         try withoutActuallyEscaping(emit) { emit in
             var list = TransferList(emit)
             var walk = ContextWalk(
-                root: folder.raw, rules: rules, alwaysTravelling: alwaysTravelling, countsExcluded: false)
+                root: folder.raw, rules: rules, alwaysTravelling: alwaysTravelling, countsExcluded: false,
+                isGivenUp: isGivenUp)
             try walk.run(intoFolders: !selection.rsyncReadsFolders) { try list.add($0.path) }
             try list.finish()
         }
     }
 
     /// Hands out everything that travels, and returns how many files do not.
-    package func walk(_ visit: (ContextEntry) throws -> Void) throws -> Int {
+    package func walk(
+        isGivenUp: @escaping () -> Bool = { false }, _ visit: (ContextEntry) throws -> Void
+    ) throws -> Int {
         var walk = ContextWalk(
-            root: folder.raw, rules: rules, alwaysTravelling: alwaysTravelling, countsExcluded: true)
+            root: folder.raw, rules: rules, alwaysTravelling: alwaysTravelling, countsExcluded: true,
+            isGivenUp: isGivenUp)
         try walk.run { if let entry = try ContextEntry($0) { try visit(entry) } }
         return walk.excludedFiles
     }

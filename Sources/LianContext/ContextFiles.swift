@@ -10,7 +10,7 @@ struct ContextFiles {
     private static let lowercaseDockerfile = "dockerfile"
     private static let defaultIgnoreFile = ".dockerignore"
     /// No ignore file that a person wrote comes near it.
-    private static let largestIgnoreFile = 4 << 20
+    private static let largestIgnoreFile = 1 << 20
 
     struct Dockerfile {
         let path: String
@@ -44,7 +44,7 @@ struct ContextFiles {
             throw LianError(
                 .dockerfileMissing, .resolve, "\(path) in the context \(context) is not a file",
                 hint: "Name the Dockerfile itself with --dockerfile.")
-        case .unreadable(let failure): throw unreadable(path, failure)
+        case .unreadable(let failure): throw unreadable(path, failure.reason)
         }
     }
 
@@ -88,36 +88,28 @@ struct ContextFiles {
                         message:
                             "\(path) links out of the context, where BuildKit cannot follow it: no rule of it holds"))
             case .missing, .notAFile: continue
-            case .unreadable(let failure): throw unreadable(path, failure)
+            case .unreadable(let failure): throw unreadable(path, failure.reason)
             }
         }
         return nil
     }
 
-    private func unreadable(_ path: String, _ failure: SystemError) -> LianError {
+    private func unreadable(_ path: String, _ reason: String) -> LianError {
         LianError(
-            .contextUnreadable, .resolve, "cannot read \(path) in the context: \(failure.reason)",
+            .contextUnreadable, .resolve, "cannot read \(path) in the context: \(reason)",
             hint: "Make it readable.")
     }
 
     private func read(_ file: FoundFile, _ path: String) throws(LianError) -> [UInt8] {
-        let opened = openat(root, file.resolved, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
-        guard opened >= 0 else { throw unreadable(path, SystemError("openat")) }
-        let descriptor = FileDescriptor(owning: opened)
-        var content: [UInt8] = []
-        while content.count <= Self.largestIgnoreFile {
-            var count = 0
-            let chunk = [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, filled in
-                count = Glibc.read(descriptor.raw, buffer.baseAddress, buffer.count)
-                filled = max(0, count)
-            }
-            guard count >= 0 else { throw unreadable(path, SystemError("read")) }
-            if count == 0 { return content }
-            content += chunk
+        do {
+            let opened = try RegularFile.open(file.resolved, in: root, followingLinks: false)
+            return try opened.read(limit: Self.largestIgnoreFile)
+        } catch {
+            guard case .tooLarge = error else { throw unreadable(path, error.reason) }
+            throw LianError(
+                .ignoreFileInvalid, .resolve, "\(path) is larger than \(Self.largestIgnoreFile >> 20) MiB",
+                hint: "Write patterns that cover many names instead of the names.")
         }
-        throw LianError(
-            .ignoreFileInvalid, .resolve, "\(path) is larger than \(Self.largestIgnoreFile >> 20) MiB",
-            hint: "Write patterns that cover many names instead of the names.")
     }
 
     // Following links, inside the context only.

@@ -14,6 +14,8 @@ struct ContextWalk {
     private let asksBeforeV010: Bool
     private let asksBothAlways: Bool
     private let countsExcluded: Bool
+    /// Asked at each name: whether nobody waits for the walk any more.
+    private let isGivenUp: () -> Bool
 
     private let buffer = PathBuffer()
     private(set) var excludedFiles = 0
@@ -22,7 +24,8 @@ struct ContextWalk {
     /// counted.
     init(
         root: Int32, rules: IgnoreRules, alwaysTravelling: [[UInt8]],
-        generations: Set<BuildKitGeneration> = Set(BuildKitGeneration.allCases), countsExcluded: Bool
+        generations: Set<BuildKitGeneration> = Set(BuildKitGeneration.allCases), countsExcluded: Bool,
+        isGivenUp: @escaping () -> Bool = { false }
     ) {
         self.root = root
         self.rules = rules
@@ -32,6 +35,7 @@ struct ContextWalk {
         asksBeforeV010 = generations.contains(.beforeV010) && rules.readableBeforeV010
         asksBothAlways = !asksCurrent || !rules.generationsAgree
         self.countsExcluded = countsExcluded
+        self.isGivenUp = isGivenUp
     }
 
     /// A folder that is read, or waits for it.
@@ -68,6 +72,8 @@ struct ContextWalk {
         while let folder = waiting.popLast() {
             let before = waiting.count
             try read(folder, waiting: &waiting, visit)
+            // What is only counted ends without a word.
+            guard !isGivenUp() else { throw CancellationError() }
             guard intoFolders else { return }
             waiting[before...].reverse()
         }
@@ -87,6 +93,7 @@ struct ContextWalk {
             throw unreadable(error)
         }
         while let entry = try nextEntry(of: &reader, folder) {
+            guard !isGivenUp() else { throw CancellationError() }
             try buffer.set(folder.path, appending: entry.name)
             if try isFolder(entry, in: reader) {
                 if let found = try enter(folder, reader, visit) { waiting.append(found) }
@@ -185,10 +192,10 @@ struct ContextWalk {
         var count = 0
         var waiting = [folder]
         let nested = PathBuffer()
-        while let folder = waiting.popLast() {
+        while !isGivenUp(), let folder = waiting.popLast() {
             nested.set(folder)
             guard var reader = try? FolderReader(root: root, path: nested.cPath) else { continue }
-            while let entry = try? reader.next() {
+            while !isGivenUp(), let entry = try? reader.next() {
                 if entry.isFolder == false {
                     count += 1
                 } else if (try? nested.set(folder, appending: entry.name)) != nil {

@@ -35,6 +35,16 @@ enum GoText {
         return (scalar, width)
     }
 
+    static func isUTF8(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        var index = 0
+        while index < bytes.count {
+            let (scalar, width) = decode(bytes, at: index)
+            if scalar == replacement, width == 1 { return false }
+            index += width
+        }
+        return true
+    }
+
     static func scalars(of bytes: [UInt8]) -> [UInt32] {
         bytes.withUnsafeBufferPointer { buffer in
             var scalars: [UInt32] = []

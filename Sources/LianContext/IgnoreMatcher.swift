@@ -1,7 +1,5 @@
 /// Asks the rules about names, one generation of BuildKit at a time. Paths are relative to the context, without a
 /// slash at either end.
-///
-/// Not for two threads at a time: its automatons learn as they go.
 package final class IgnoreMatcher {
     private let rules: IgnoreRules
     private let current: [NameTest]
@@ -14,11 +12,9 @@ package final class IgnoreMatcher {
 
     package init(_ rules: IgnoreRules) {
         self.rules = rules
-        current = rules.patterns.map { NameTest($0.current) }
+        current = rules.patterns.map(\.current)
         isException = rules.patterns.map(\.isException)
-        beforeV010 = rules.patterns.map { pattern in
-            pattern.beforeV010.map(NameTest.init) ?? NameTest(.exact([]))
-        }
+        beforeV010 = rules.patterns.map { $0.beforeV010 ?? .exact([]) }
     }
 
     package var matchesAtRoot: FolderMatches { FolderMatches(repeating: false, count: rules.patterns.count) }
@@ -89,34 +85,5 @@ package final class IgnoreMatcher {
     /// Whether the text is the folder's path or begins with it.
     private func isFolder(_ path: UnsafeBufferPointer<UInt8>, above text: ArraySlice<UInt8>) -> Bool {
         text.starts(with: path) && (text.count == path.count || text[text.startIndex + path.count] == GoText.slash)
-    }
-}
-
-/// A pattern's test with what its automaton has learnt.
-private enum NameTest {
-    case exact([UInt8])
-    case prefix([UInt8])
-    case suffix([UInt8])
-    case automaton(RegexMatcher)
-
-    init(_ test: IgnorePattern.Test) {
-        self =
-            switch test {
-            case .exact(let text): .exact(text)
-            case .prefix(let text): .prefix(text)
-            case .suffix(let text): .suffix(text)
-            case .program(let program): .automaton(RegexMatcher(program))
-            }
-    }
-
-    func matches(_ path: UnsafeBufferPointer<UInt8>) -> Bool {
-        switch self {
-        case .exact(let text): path.count == text.count && path.ends(with: text)
-        case .prefix(let text): path.starts(with: text)
-        case .suffix(let text):
-            path.ends(with: text)
-                || text.first == GoText.slash && path.elementsEqual(text.dropFirst())
-        case .automaton(let matcher): matcher.matches(path)
-        }
     }
 }

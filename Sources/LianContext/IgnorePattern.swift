@@ -5,50 +5,68 @@ package enum BuildKitGeneration: CaseIterable, Sendable {
     case beforeV010
 }
 
-/// One line of an ignore file, compiled.
+/// One line of an ignore file, ready to be asked.
 struct IgnorePattern: Sendable {
-    /// What the pattern is matched by: most need no automaton.
-    enum Test: Sendable {
-        case exact([UInt8])
-        case prefix([UInt8])
-        case suffix([UInt8])
-        case program(RegexProgram)
-    }
-
     /// Whether it takes back what earlier patterns excluded.
     let isException: Bool
     let text: [UInt8]
     let componentCount: Int
-    let current: Test
+    let current: NameTest
     /// Nil where that generation cannot read the pattern, and so refuses the whole build.
-    let beforeV010: Test?
+    let beforeV010: NameTest?
     /// Whether both tests say the same of every name without a newline in it.
     let generationsAgree: Bool
 
-    init(isException: Bool, scalars: [UInt32]) throws(RegexError) {
-        self.isException = isException
-        text = GoText.bytes(of: scalars)
+    init(_ reading: PatternReading, _ budget: inout ExpressionBudget) throws(ExpressionError) {
+        isException = reading.isException
+        text = GoText.bytes(of: reading.scalars)
         componentCount = text.count { $0 == GoText.slash } + 1
-        let translation = PatternTranslation(scalars, escaping: PatternTranslation.currentEscapes)
-        let older = PatternTranslation(scalars, escaping: PatternTranslation.olderEscapes)
         current =
-            switch translation.kind {
+            switch reading.current.kind {
             case .exact: .exact(text)
             case .prefix: .prefix(text.dropLast(2))
             case .suffix: .suffix(Array(text.dropFirst(2)))
-            case .expression: .program(try RegexProgram(RegexParser.parse(translation.expression)))
+            case .expression: .expression(try budget.compile(reading.current.expression))
             }
-        // There it is always an expression; where it says the same, the cheaper test stands for it.
-        let hasOperators = scalars.contains { PatternTranslation.operators.contains($0) }
-        let isPlain =
-            translation.kind != .expression && !hasOperators && scalars.first != PatternTranslation.byteOrderMark
-        generationsAgree = isPlain || (translation.kind == .expression && translation.expression == older.expression)
-        do {
-            beforeV010 = .program(try RegexProgram(RegexParser.parse(older.expression)))
-        } catch {
-            beforeV010 = nil
+        generationsAgree = reading.generationsAgree
+        if reading.needsOlderExpression {
+            do {
+                beforeV010 = .expression(try budget.compile(reading.older.expression))
+            } catch  where !error.isTooLarge {
+                beforeV010 = nil
+            }
+        } else {
+            beforeV010 = current
         }
     }
+}
+
+/// A pattern as it was read, before anything is spent on it.
+struct PatternReading {
+    let isException: Bool
+    let scalars: [UInt32]
+    let current: PatternTranslation
+    let older: PatternTranslation
+    let generationsAgree: Bool
+    /// To the older generation a pattern is always an expression, in which a newline ends what two stars cover.
+    let needsOlderExpression: Bool
+
+    init(isException: Bool, scalars: [UInt32]) {
+        self.isException = isException
+        self.scalars = scalars
+        current = PatternTranslation(scalars, escaping: PatternTranslation.currentEscapes)
+        older = PatternTranslation(scalars, escaping: PatternTranslation.olderEscapes)
+        let hasOperators = scalars.contains { PatternTranslation.operators.contains($0) }
+        let isPlain = current.kind != .expression && !hasOperators && scalars.first != PatternTranslation.byteOrderMark
+        let isSameExpression = current.kind == .expression && current.expression == older.expression
+        // `**foo` is any name that ends so to the current one, and `foo` in any folder to the older one.
+        let endsNames = current.kind == .suffix && scalars.count > 2 && scalars[2] != UInt32(GoText.slash)
+        generationsAgree = isPlain && !endsNames || isSameExpression
+        needsOlderExpression = !isSameExpression && !(isPlain && current.kind == .exact)
+    }
+
+    /// How many have to be compiled.
+    var expressions: Int { (current.kind == .expression ? 1 : 0) + (needsOlderExpression ? 1 : 0) }
 }
 
 /// A pattern as an expression, letter for letter as Docker makes one of it. Brackets, and what a backslash stands

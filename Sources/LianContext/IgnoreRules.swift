@@ -28,18 +28,47 @@ package struct IgnoreRules: Sendable {
 
     /// Reads an ignore file. `name` is what messages call it.
     package init(parsing file: [UInt8], name: String) throws(LianError) {
-        var patterns: [IgnorePattern] = []
+        var readings: [(line: Line, reading: PatternReading)] = []
+        var expressions = 0
         for (index, bytes) in Self.lines(of: file).enumerated() {
+            let line = Line(file: name, number: index + 1, bytes: bytes)
             do {
-                if let pattern = try Self.pattern(inLine: bytes) { patterns.append(pattern) }
+                guard let reading = try Self.reading(ofLine: bytes) else { continue }
+                readings.append((line, reading))
+                expressions += reading.expressions
             } catch {
-                throw LianError(
-                    .ignoreFileInvalid, .resolve,
-                    "\(name), line \(index + 1): \(error.reason): \(Self.excerpt(of: bytes))",
-                    hint: error.hint)
+                throw line.refusal(error)
+            }
+            guard readings.count <= Self.mostPatterns, expressions <= ExpressionBudget.mostExpressions else {
+                throw line.refusal(.tooMuch("there are too many patterns up to here"))
+            }
+        }
+        var budget = ExpressionBudget(expressions: expressions)
+        var patterns: [IgnorePattern] = []
+        for (line, reading) in readings {
+            do {
+                patterns.append(try IgnorePattern(reading, &budget))
+            } catch {
+                throw line.refusal(
+                    error.isTooLarge ? .tooMuch(error.reason) : LineError(reason: "not a pattern: \(error.reason)"))
             }
         }
         self.init(patterns: patterns)
+    }
+
+    private struct Line {
+        let file: String
+        let number: Int
+        let bytes: ArraySlice<UInt8>
+
+        func refusal(_ error: LineError) -> LianError {
+            let shown = 80
+            let text = String(decoding: bytes.prefix(shown), as: UTF8.self)
+            return LianError(
+                .ignoreFileInvalid, .resolve,
+                "\(file), line \(number): \(error.reason): \(bytes.count > shown ? text + "…" : text)", hint: error.hint
+            )
+        }
     }
 
     private static func lines(of file: [UInt8]) -> [ArraySlice<UInt8>] {
@@ -48,6 +77,8 @@ package struct IgnoreRules: Sendable {
         return content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     }
 
+    /// Each name is held against all of them, and each folder that waits to be read remembers which of them it matched.
+    private static let mostPatterns = 10000
     /// Docker reads no longer line.
     private static let longestLine = 65535
 
@@ -55,10 +86,16 @@ package struct IgnoreRules: Sendable {
         let reason: String
         var hint =
             "Docker reads * and ? within a name, ** across folders, [a-z] as a class, \\ before a plain character."
+
+        /// For what Docker may take, and nobody writes by hand.
+        static func tooMuch(_ reason: String) -> LineError {
+            LineError(
+                reason: reason, hint: "Write a few patterns that cover many names: each name is held against all.")
+        }
     }
 
     /// What Docker makes of a line: it is cleaned once when the file is read and once more when it is compiled.
-    private static func pattern(inLine bytes: ArraySlice<UInt8>) throws(LineError) -> IgnorePattern? {
+    private static func reading(ofLine bytes: ArraySlice<UInt8>) throws(LineError) -> PatternReading? {
         guard bytes.count <= longestLine else {
             throw LineError(
                 reason: "the line is longer than \(longestLine) bytes", hint: "Split it into several lines.")
@@ -77,11 +114,7 @@ package struct IgnoreRules: Sendable {
             }
         }
         guard GoGlobSyntax.isTaken(pattern) else { throw LineError(reason: "not a pattern") }
-        do {
-            return try IgnorePattern(isException: isException, scalars: pattern)
-        } catch {
-            throw LineError(reason: "not a pattern: \(error.reason)")
-        }
+        return PatternReading(isException: isException, scalars: pattern)
     }
 
     private static let exclamationMark = UInt32(UInt8(ascii: "!"))
@@ -95,12 +128,6 @@ package struct IgnoreRules: Sendable {
         var cleaned = pattern.isEmpty ? [] : GoText.cleanPath(pattern)
         if cleaned.count > 1, cleaned.first == UInt32(GoText.slash) { cleaned.removeFirst() }
         return isException ? [exclamationMark] + cleaned : cleaned
-    }
-
-    private static func excerpt(of line: ArraySlice<UInt8>) -> String {
-        let shown = 80
-        let text = String(decoding: line.prefix(shown), as: UTF8.self)
-        return line.count > shown ? text + "…" : text
     }
 }
 

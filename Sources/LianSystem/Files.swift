@@ -3,7 +3,7 @@ import Glibc
 
 package enum FileReadFailure: Error, Equatable, Sendable {
     case system(SystemError)
-    /// A folder, a device, a FIFO: opening one to read could wait for ever.
+    /// A folder, a device, a FIFO.
     case notARegularFile
     case tooLarge(limit: Int)
 
@@ -16,16 +16,43 @@ package enum FileReadFailure: Error, Equatable, Sendable {
     }
 }
 
-/// Reads a regular file whole, up to the limit. Nothing else is ever opened for reading: the descriptor is taken
-/// with O_NONBLOCK and looked at before the first byte is asked for.
+/// A regular file that is open to be read. Whatever else stands at a path is not opened: a FIFO may make its reader
+/// wait for ever, and a device may do something.
+package struct RegularFile: ~Copyable {
+    private let descriptor: FileDescriptor
+    package let status: stat
+
+    private init(_ descriptor: consuming FileDescriptor, _ status: stat) {
+        self.descriptor = descriptor
+        self.status = status
+    }
+
+    /// A relative path begins at `folder`, which is open.
+    package static func open(
+        _ path: String, in folder: Int32 = AT_FDCWD, followingLinks: Bool = true
+    ) throws(FileReadFailure) -> RegularFile {
+        var status = stat()
+        guard fstatat(folder, path, &status, followingLinks ? 0 : AT_SYMLINK_NOFOLLOW) == 0 else {
+            throw .system(SystemError("stat"))
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile }
+        let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (followingLinks ? 0 : O_NOFOLLOW)
+        let opened = openat(folder, path, flags)
+        guard opened >= 0 else { throw .system(SystemError("open")) }
+        let descriptor = FileDescriptor(owning: opened)
+        // It may have become another one meanwhile.
+        guard fstat(descriptor.raw, &status) == 0 else { throw .system(SystemError("fstat")) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile }
+        return RegularFile(descriptor, status)
+    }
+
+    /// All that is in it, up to the limit.
+    package func read(limit: Int) throws(FileReadFailure) -> [UInt8] { try readToEnd(descriptor.raw, limit: limit) }
+}
+
+/// Reads a regular file whole, up to the limit.
 package func readFile(_ path: String, limit: Int) throws(FileReadFailure) -> [UInt8] {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-    guard descriptor >= 0 else { throw .system(SystemError("open")) }
-    let file = FileDescriptor(owning: descriptor)
-    var status = stat()
-    guard fstat(file.raw, &status) == 0 else { throw .system(SystemError("fstat")) }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile }
-    return try readToEnd(file.raw, limit: limit)
+    try RegularFile.open(path).read(limit: limit)
 }
 
 /// The same as text; bytes that are none are replaced.

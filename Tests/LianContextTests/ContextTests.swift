@@ -158,6 +158,36 @@ import Testing
         }
     }
 
+    @Test func anIgnoreFileMayBeLargeButNotEndless() async throws {
+        try await withContext(["Dockerfile": "", ".dockerignore": String(repeating: "# a\n", count: 1 << 18)]) { root in
+            _ = try Context(root: root, dockerfile: "Dockerfile")
+            truncate(root + "/.dockerignore", 1 << 40)
+            let error = try refusal(root)
+            #expect(error.code == .ignoreFileInvalid && error.message.contains("larger than 1 MiB"))
+        }
+    }
+
+    /// Whether the walk is in what travels or in what only is counted.
+    @Test(arguments: ["", "folder"]) func aWalkEndsWhereItIsGivenUp(ignoreFile: String) async throws {
+        let names = (0..<100).map { "folder/\($0)/a" }
+        let files = Dictionary(uniqueKeysWithValues: (names + ["Dockerfile"]).map { ($0, "") })
+        try await withContext(files.merging([".dockerignore": ignoreFile]) { $1 }) { root in
+            let context = try Context(root: root, dockerfile: "Dockerfile")
+            let selection = context.selection(try context.summary())
+            var asked = 0
+            #expect(throws: CancellationError.self) {
+                try context.summary(isGivenUp: {
+                    asked += 1
+                    return asked > 20
+                })
+            }
+            #expect(asked < 30)
+            #expect(throws: CancellationError.self) {
+                try context.sendTransferList(selection, isGivenUp: { true }) { _ in }
+            }
+        }
+    }
+
     @Test func suspiciousFilesAreNamed() async throws {
         let key = "-----BEGIN OPENSSH PRIVATE KEY-----\n" + String(repeating: "A", count: 100)
         let certificate = "-----BEGIN CERTIFICATE-----\n" + String(repeating: "A", count: 100)

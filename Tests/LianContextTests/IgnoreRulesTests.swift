@@ -61,6 +61,10 @@ import Testing
         ("a|b?", ["a", "ax", "xbz"], ["c", "xb"]),
         ("^a", ["^a"], ["a"]),
         ("\\Qa*", ["a[^/]*$", "a[^/]*$b"], ["a*", "ab"]),
+        ("\\pL", ["a", "é"], ["1", "ab"]),
+        // Between the bytes of a character there is no place for Go.
+        ("x|\\B|y?", ["ab", "é", "xb"], ["a", "aéb"]),
+        ("x|\\B|\\Qb", ["ab"], ["aéb"]),
         // Order: the last one decides, but for what a pattern did to a folder.
         ("*.md\n!README.md", ["a.md"], ["README.md"]),
         ("!README.md\n*.md", ["README.md"], []),
@@ -92,11 +96,21 @@ import Testing
         for (file, path, current, older) in [
             ("(a)", "a", false, true), ("(a)", "(a)", true, false), ("a{2}", "aa", false, true),
             ("**/foo", "x\ny/foo", true, false),
-            ("**/m\n!a/b/m/keep", "a/b/m/x", true, false),
+            ("**/m\n!a/b/m/keep", "a/b/m/x", true, false), ("**foo", "xfoo", true, false),
         ] {
             #expect(try isExcluded(path, by: file) == current, "\(file) \(path)")
             #expect(try isExcluded(path, by: file, generation: .beforeV010) == older, "\(file) \(path)")
         }
+    }
+
+    /// Go multiplies repetitions that are nested, and takes no more than a thousand. Only to the older generation are
+    /// these parentheses and braces more than a name.
+    @Test(.timeLimit(.minutes(1)), arguments: ["((((){1000}){1000}){1000}){1000}", "((a{40}){40})"])
+    func repetitionsMultiplyWhereTheyAreNested(pattern: String) throws {
+        let rules = try IgnoreRules(parsing: Array(pattern.utf8), name: ".dockerignore")
+        #expect(!rules.readableBeforeV010)
+        #expect(try isExcluded(pattern, by: pattern))
+        #expect(try IgnoreRules(parsing: Array("((a{30}){30})".utf8), name: ".dockerignore").readableBeforeV010)
     }
 
     @Test func bytesThatAreNoText() throws {
@@ -110,8 +124,8 @@ import Testing
 
     @Test(arguments: [
         ("a\n[\n", 2), ("\n\n# x\n[a-\n", 4), ("!\n", 1), ("! \n", 1), ("!/", 1), ("a\\", 1), ("[]a]", 1), ("[z-a]", 1),
-        ("x\n\\o", 2), ("[[:nope:]]", 1), ("a{2}{3}*", 1), ("*{2}", 1), ("a{1001}?", 1), ("\\pL", 1), ("a**{3}", 1),
-        ("x|{2}*", 1), ("\\8", 1), ("\\x{110000}", 1),
+        ("x\n\\o", 2), ("[[:nope:]]", 1), ("a{2}{3}*", 1), ("*{2}", 1), ("a{1001}?", 1), ("a**{3}", 1),
+        ("x|{2}*", 1), ("\\8", 1), ("\\x{110000}", 1), ("\\C", 1), ("a\\C?", 1),
     ])
     func whatIsNoPatternNamesItsLine(file: String, line: Int) throws {
         let error = try #require(
@@ -125,6 +139,34 @@ import Testing
         let longest = [UInt8](repeating: UInt8(ascii: "a"), count: 65535)
         _ = try IgnoreRules(parsing: longest, name: ".dockerignore")
         #expect(throws: LianError.self) { try IgnoreRules(parsing: longest + longest, name: ".dockerignore") }
+    }
+
+    /// What Docker would take, each rule for itself: all of them together are bounded.
+    @Test(
+        .timeLimit(.minutes(1)),
+        arguments: [
+            ("the pattern is too large", 1, "(\\pL{1000})?", 1), ("too large together", 9, "[^a]{1000}?", 20),
+            ("too many patterns", 10001, "a", 10001), ("too many patterns", 2049, "*a", 2049),
+        ])
+    func rulesMayNotAddUpWithoutEnd(reason: String, line: Int, pattern: String, count: Int) throws {
+        let lines = Array(repeating: pattern, count: count)
+        let error = try #require(
+            throws: LianError.self,
+            performing: { try IgnoreRules(parsing: Array(lines.joined(separator: "\n").utf8), name: ".dockerignore") })
+        #expect(error.code == .ignoreFileInvalid)
+        #expect(error.message.hasPrefix(".dockerignore, line \(line): "), "\(error.message)")
+        #expect(error.message.contains(reason), "\(error.message)")
+    }
+
+    @Test func manyRulesAreTaken() throws {
+        let lines = (0..<2000).map { "**/*.ending\($0)" } + (0..<1000).map { "folder/name\($0)" }
+        let rules = try IgnoreRules(parsing: Array(lines.joined(separator: "\n").utf8), name: ".dockerignore")
+        let matcher = IgnoreMatcher(rules)
+        for (name, excluded) in [("a/b.ending1999", true), ("folder/name999", true), ("a/b.ending", false)] {
+            #expect(
+                Array(name.utf8).withUnsafeBufferPointer { matcher.excludes($0, in: matcher.matchesAtRoot) } == excluded
+            )
+        }
     }
 
     /// Each would keep a backtracking matcher busy for longer than the sun burns.
