@@ -12,6 +12,21 @@ package func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () -> Valu
     }
 }
 
+/// The same for a body that may take longer than a cancelled caller will wait: that one gets CancellationError at once,
+/// and the body, which goes on alone, is told so by what it is handed.
+package func onOwnThread<Value: Sendable>(
+    _ body: @escaping @Sendable (_ isGivenUp: @escaping @Sendable () -> Bool) throws -> Value
+) async throws -> Value {
+    let result = FirstResult<Value>()
+    let isGivenUp = Guarded(false)
+    try startThread { result.settle(Result { try body { isGivenUp.value } }) }
+    return try await withTaskCancellationHandler {
+        try await result.value()
+    } onCancel: {
+        isGivenUp.set(true)
+    }
+}
+
 /// Starts a thread that ends with its body.
 package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
     let box = Unmanaged.passRetained(ThreadBody(body))

@@ -57,14 +57,11 @@ package struct Resolver: Sendable {
         return try await withThrowingTaskGroup(of: (Int, Resolution.Transfer).self) { group in
             for (index, (folder, dockerfile)) in wanted.enumerated() {
                 group.addTask {
-                    // The walk waits for the disk: on a thread of its own.
-                    let walked = await onOwnThread {
-                        Result { () throws -> (Context, ContextSummary) in
-                            let context = try Context(root: folder, dockerfile: dockerfile)
-                            return (context, try context.summary())
-                        }
+                    // The walk waits for the disk, and for as long as a dead one takes: on a thread of its own.
+                    let (context, summary) = try await onOwnThread { isGivenUp in
+                        let context = try Context(root: folder, dockerfile: dockerfile)
+                        return (context, try context.summary(isGivenUp: isGivenUp))
                     }
-                    let (context, summary) = try walked.get()
                     let transfer = Resolution.Transfer(
                         context: context, dockerfile: dockerfile, remoteName: "context-\(index)", summary: summary)
                     return (index, transfer)

@@ -196,7 +196,10 @@ struct ContextSync: Sendable {
     private func feed(
         _ command: Command, _ walk: WalkOutcome, _ transfer: Resolution.Transfer, _ reading: ReadingProcess
     ) async throws -> SubprocessResult {
-        defer { reading.end() }
+        defer {
+            reading.end()
+            walk.giveUp()
+        }
         do throws(SubprocessFailure) {
             return try await run(
                 command, input: .writer { descriptor in walk.run(transfer, into: descriptor) }, deadline: nil,
@@ -354,10 +357,16 @@ private struct RsyncExit: Error {
 /// How the walk that feeds rsync went: it runs beside rsync, on a thread of its own.
 private final class WalkOutcome: Sendable {
     private let failure = Guarded<(any Error & Sendable)?>(nil)
+    private let isGivenUp = Guarded(false)
+
+    /// Nobody reads the list any more.
+    func giveUp() { isGivenUp.set(true) }
 
     func run(_ transfer: Resolution.Transfer, into descriptor: Int32) {
         do {
-            try transfer.context.sendTransferList(transfer.selection) { try writeAll(descriptor, $0) }
+            try transfer.context.sendTransferList(transfer.selection, isGivenUp: { self.isGivenUp.value }) {
+                try writeAll(descriptor, $0)
+            }
         } catch let error as SystemError where error.code == EPIPE {
             // rsync is gone, and says why itself.
         } catch {
