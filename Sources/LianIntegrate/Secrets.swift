@@ -40,29 +40,16 @@ struct SecretProbe: Sendable {
     /// A regular file that none but its owner may read. Whatever else stands there is not opened: a pipe would wait for
     /// a writer, and a device may act on it.
     private func read(_ path: String) -> Found {
-        var status = stat()
-        guard stat(path, &status) == 0 else {
-            return .none(errno == ENOENT || errno == ENOTDIR ? .missing : .unreadable)
-        }
-        guard status.st_mode & S_IFMT == S_IFREG else { return .none(.unreadable) }
-        guard status.st_mode & 0o7777 & ~0o600 == 0 else { return .none(.unsafeMode) }
-        let opened = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-        guard opened >= 0 else { return .none(errno == ENOENT ? .missing : .unreadable) }
-        let file = FileDescriptor(owning: opened)
-        // What is open now may be another file than the one that was looked at.
-        var openedStatus = stat()
-        guard fstat(file.raw, &openedStatus) == 0, openedStatus.st_ino == status.st_ino,
-            openedStatus.st_dev == status.st_dev, openedStatus.st_mode == status.st_mode
-        else { return .none(.unreadable) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 65536)
-        while true {
-            let count = Glibc.read(file.raw, &chunk, chunk.count)
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { return .none(.unreadable) }
-            if count == 0 { return bytes.isEmpty ? .none(.missing) : .value(bytes) }
-            bytes.append(contentsOf: chunk[..<count])
-            guard bytes.count <= Self.sizeLimit else { return .none(.unreadable) }
+        do {
+            let file = try RegularFile.open(path)
+            guard file.status.st_mode & 0o7777 & ~0o600 == 0 else { return .none(.unsafeMode) }
+            let bytes = try file.read(limit: Self.sizeLimit)
+            return bytes.isEmpty ? .none(.missing) : .value(bytes)
+        } catch {
+            guard case .system(let error) = error, [ENOENT, ENOTDIR].contains(error.code) else {
+                return .none(.unreadable)
+            }
+            return .none(.missing)
         }
     }
 

@@ -178,7 +178,7 @@ struct Courier {
         // A server may demand TLS of a nats:// URL as well: it is verified by the same rules.
         set(natsOptions_SetSecure(options, target.url.usesTLS))
         set(natsOptions_SetExpectedHostname(options, target.url.host))
-        if let caFile = target.caFile { set(natsOptions_LoadCATrustedCertificates(options, caFile)) }
+        if let authorities = target.authorities { set(natsOptions_SetCATrustedCertificates(options, authorities)) }
         set(natsOptions_SetName(options, "lian-build"))
         set(natsOptions_SetNoEcho(options, true))
         set(natsOptions_SetAllowReconnect(options, false))

@@ -68,7 +68,10 @@ private struct UnusableSettings: Error {
 struct Target: Sendable {
     let url: NATSURL
     let nkey: NKey?
-    let caFile: String?
+    /// As PEM, where others than the system's are trusted.
+    let authorities: String?
+
+    private static let authoritiesLimit = 1 << 20
 
     init(_ settings: EventsSettings) throws {
         do {
@@ -83,6 +86,15 @@ struct Target: Sendable {
             throw UnusableSettings(
                 warning: BuildWarning("events_key_invalid", "no event is sent: the nkey seed cannot be used: \(error)"))
         }
-        caFile = settings.caFile
+        do {
+            // libnats would open whatever is there, and wait for it.
+            authorities = try settings.caFile.map { file throws(FileReadFailure) in
+                try readText(file, limit: Self.authoritiesLimit)
+            }
+        } catch {
+            throw UnusableSettings(
+                warning: BuildWarning(
+                    "events_unavailable", "no event is sent: \(settings.caFile ?? "") cannot be read: \(error.reason)"))
+        }
     }
 }

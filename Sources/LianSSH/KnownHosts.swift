@@ -1,7 +1,7 @@
 import CCrypto
 import FoundationEssentials
-import Glibc
 import LianModel
+import LianSystem
 
 /// A known_hosts file, by the rules of sshd(8): plain and hashed names, wildcards, negation, [host]:port, @revoked.
 /// Certificate authorities are not supported, and said by name where they would have been needed.
@@ -24,12 +24,15 @@ package struct KnownHosts: Sendable {
     private static let sizeLimit = 16 << 20
 
     package init(path: String) throws(LianError) {
-        guard let data = try? Data(contentsOf: URL(filePath: path)), data.count <= Self.sizeLimit else {
+        let text: String
+        do {
+            text = try readText(path, limit: Self.sizeLimit)
+        } catch {
             throw LianError(
-                .invalidArgument, .resolve, "the known_hosts file \(path) cannot be read",
+                .invalidArgument, .resolve, "the known_hosts file \(path) cannot be read: \(error.reason)",
                 hint: "Name a readable file with --known-hosts.")
         }
-        self.init(path: path, text: String(decoding: data, as: UTF8.self))
+        self.init(path: path, text: text)
     }
 
     init(path: String, text: String) {

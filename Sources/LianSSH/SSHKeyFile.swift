@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import LianModel
+import LianSystem
 
 /// A user's key file as it lies on the disk: recognised and judged without a passphrase, as far as that goes.
 package struct SSHKeyFile: Sendable {
@@ -53,26 +54,19 @@ package struct SSHKeyFile: Sendable {
     }
 
     private static func read(_ path: String, _ problems: KeyProblems) throws(LianError) -> ([UInt8], stat) {
-        // A named pipe would make open wait for its writer.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw problems.cannotOpen(errno) }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw problems.cannotOpen(errno) }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw problems.notAFile(isFolder: status.st_mode & S_IFMT == S_IFDIR)
-        }
-        var bytes: [UInt8] = []
-        while bytes.count <= sizeLimit {
-            let piece = [UInt8](unsafeUninitializedCapacity: 65536) { buffer, count in
-                count = max(Glibc.read(descriptor, buffer.baseAddress, buffer.count), 0)
+        let found: (bytes: [UInt8], status: stat)
+        do {
+            let file = try RegularFile.open(path)
+            found = (try file.read(limit: sizeLimit), file.status)
+        } catch {
+            throw switch error {
+            case .system(let error): problems.cannotOpen(error.code)
+            case .notARegularFile: problems.notAFile(isFolder: fileKind(path) == .folder)
+            case .tooLarge: problems.notAKey("")
             }
-            if piece.isEmpty { break }
-            bytes += piece
         }
-        guard !bytes.isEmpty else { throw problems.empty() }
-        guard bytes.count <= sizeLimit else { throw problems.notAKey("") }
-        return (bytes, status)
+        guard !found.bytes.isEmpty else { throw problems.empty() }
+        return found
     }
 }
 

@@ -406,7 +406,10 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
                 #expect(report == EventsReport(published: 1, failed: 0, warnings: []))
             }
 
+            let fifo = folder.appending(path: "fifo").path
+            mkfifo(fifo, 0o600)
             for (url, caFile, reason) in [
+                ("tls://localhost:\(server.port)", fifo, "not a regular file"),
                 // The system's authorities do not know this one.
                 ("tls://localhost:\(server.port)", nil, "certificate"),
                 // The certificate is not for this name.

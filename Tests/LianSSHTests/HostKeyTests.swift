@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import LianModel
 import LianSSH
 import LianTestSupport
@@ -11,6 +12,17 @@ import Testing
     private func sawAuthentication(_ server: SSHServer) -> Bool {
         server.log.contains("Failed publickey") || server.log.contains("Accepted publickey")
             || server.log.contains("Postponed publickey")
+    }
+
+    @Test func whatIsNoFileHoldsNoKeys() async throws {
+        try await withTemporaryFolder { folder in
+            let fifo = folder.appending(path: "fifo").path
+            mkfifo(fifo, 0o600)
+            for path in [fifo, "/dev/zero", folder.path, fifo + "/below"] {
+                let error = #expect(throws: LianError.self) { try KnownHosts(path: path) }
+                #expect(error?.code == .invalidArgument && error?.message.contains(path) == true)
+            }
+        }
     }
 
     @Test(arguments: [0, 1])

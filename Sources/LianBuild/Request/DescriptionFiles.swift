@@ -40,7 +40,12 @@ struct DescriptionFiles: Sendable {
     /// The spec in a context's folder; nil where there is none.
     func buildSpec(in folder: String) async throws -> BuildSpec? {
         let file = "\(folder)/\(Self.buildSpecName)"
-        guard fileKind(file) != nil else { return nil }
+        guard let kind = fileKind(file) else { return nil }
+        guard kind == .regular else {
+            throw LianError(
+                .buildSpecInvalid, .resolve, "\(file) is not a regular file",
+                hint: "Put a Nickel file there, or nothing.")
+        }
         let json = try await nickel(for: file).export(file)
         do {
             return try BuildSpec(JSONNode(json))
