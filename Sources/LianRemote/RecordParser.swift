@@ -21,6 +21,7 @@ struct RecordParser {
     private var line: [UInt8] = []
     private var result: (left: Int, bytes: [UInt8])?
     private(set) var noise = ""
+    var isTakingResult: Bool { result != nil }
 
     private static let lineLimit = 4096
     private static let noiseLimit = 500

@@ -15,6 +15,10 @@ package actor RemoteRun {
     private var channel: WrapperChannel?
     /// What came before the remote side's first record: the two streams of a channel have no common order.
     private var early: [WrapperMessage] = []
+    /// How many bytes of it are held: more than the channel takes before it is read.
+    private static let earlyLimit = 8 << 20
+    /// How long that first record may take, where something else comes meanwhile.
+    private static let silencesBeforeStart = 3
     private var attempted = false
     /// The remote side has said that the run exists.
     private var started = false
@@ -64,8 +68,14 @@ package actor RemoteRun {
             wrapper, message, silenceLimit: request.silenceLimit, resultLimit: Self.resultLimit)
         do {
             early = []
+            var held = 0
+            let deadline = ContinuousClock.now + request.silenceLimit * Self.silencesBeforeStart
             while let message = try await opened.next() {
                 guard message == .attached else {
+                    if case .stream(let bytes) = message { held += bytes.count }
+                    guard held <= Self.earlyLimit, early.count <= Self.earlyLimit >> 6, deadline > .now else {
+                        throw RemoteFailure.connectionLost("the runner talks, but does not say that the run exists")
+                    }
                     early.append(message)
                     continue
                 }

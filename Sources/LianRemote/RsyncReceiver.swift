@@ -92,7 +92,9 @@ private actor RsyncChannel: RemoteChannel {
         var complaints: [UInt8] = []
         while !start.hasBegun, let piece = try await read() {
             switch piece {
-            case .error(let bytes): complaints = (complaints + bytes).suffix(4096)
+            case .error(let bytes):
+                complaints += bytes
+                guard complaints.count <= StreamStart.noiseLimit else { throw StreamStart.endlessNoise }
             case .output(let bytes):
                 let written = bytes.withUnsafeBytes { Glibc.write(output, $0.baseAddress, $0.count) }
                 guard written == bytes.count else { throw RemoteFailure.connectionLost("rsync took no data") }
@@ -101,7 +103,7 @@ private actor RsyncChannel: RemoteChannel {
         let result = try await channel.pump(input: input, output: output)
         _ = try records.feed(result.errorOutput)
         return PumpResult(
-            sent: result.sent, received: result.received, errorOutput: complaints + result.errorOutput)
+            sent: result.sent, received: result.received, errorOutput: complaints.suffix(4096) + result.errorOutput)
     }
 
     func read() async throws -> RemoteOutput? {

@@ -40,7 +40,9 @@ package struct RunnerTools: Equatable, Sendable {
             on: host, request: WrapperRequest("probe"), silenceLimit: limit)
         var text: [UInt8] = []
         do {
+            let deadline = ContinuousClock.now + limit * 3
             while let message = try await channel.next(), text.count < 65536 {
+                guard deadline > .now else { throw RemoteFailure.connectionLost("the runner answers without end") }
                 if case .stream(let bytes) = message { text += bytes }
             }
         } catch {

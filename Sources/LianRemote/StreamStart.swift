@@ -5,7 +5,9 @@ struct StreamStart {
     private var noise: [UInt8] = []
     private(set) var hasBegun = false
 
-    private static let noiseLimit = 1 << 16
+    /// Of what comes before it, on either of the channel's outputs.
+    static let noiseLimit = 1 << 16
+    static let endlessNoise = RemoteFailure.connectionLost("the runner's login shell prints without end")
 
     init(nonce: Nonce) {
         marker = Array("\(nonce.text)\n".utf8)
@@ -24,9 +26,7 @@ struct StreamStart {
             }
             start = first + 1
         }
-        guard noise.count <= Self.noiseLimit else {
-            throw .connectionLost("the runner's login shell prints without end")
-        }
+        guard noise.count <= Self.noiseLimit else { throw Self.endlessNoise }
         return []
     }
 }

@@ -51,8 +51,11 @@ actor WrapperChannel {
         guard sent != nil else { throw RemoteFailure.connectionLost("it took no more data") }
     }
 
-    /// The next thing the remote side said; nil at the end of the channel.
+    /// The next thing the remote side said; nil at the end of the channel. What is neither a record nor the stream is no
+    /// sign of life.
     func next() async throws -> WrapperMessage? {
+        var deadline = ContinuousClock.now + silenceLimit
+        var heard = "nothing"
         while true {
             if nextWaiting < waiting.count {
                 nextWaiting += 1
@@ -60,31 +63,38 @@ actor WrapperChannel {
             }
             waiting.removeAll(keepingCapacity: true)
             nextWaiting = 0
-            guard let output = try await read() else { return nil }
+            let next = try await read(until: deadline) { "\(heard) came for \(silenceLimit.milliseconds / 1000) s" }
+            guard let output = next else { return nil }
+            heard = "nothing but noise"
             switch output {
             case .output(let bytes):
                 let own = try start.strip(bytes)
                 if !own.isEmpty { return .stream(own) }
-            case .error(let bytes): waiting = try records.feed(bytes)
+            case .error(let bytes):
+                waiting = try records.feed(bytes)
+                // A large result may take longer.
+                if records.isTakingResult { deadline = .now + silenceLimit }
             }
         }
     }
 
-    private func read() async throws -> RemoteOutput? {
+    private func read(
+        until deadline: ContinuousClock.Instant, silence: () -> String
+    ) async throws -> RemoteOutput? {
+        let left = deadline - .now
+        guard left > .zero else { throw RemoteFailure.connectionLost(silence()) }
         let read = pendingRead ?? Task { [channel] in try await channel.read() }
         pendingRead = read
         let outcome: RemoteOutput??
         do {
-            outcome = try await withinLimit(silenceLimit) { try await read.value }
+            outcome = try await withinLimit(left) { try await read.value }
         } catch {
             // Cancelled: the read goes on for whoever comes next.
             if Task.isCancelled { throw CancellationError() }
             pendingRead = nil
             throw RemoteFailure.connectionLost("\(error)")
         }
-        guard let output = outcome else {
-            throw RemoteFailure.connectionLost("nothing came for \(silenceLimit.milliseconds / 1000) s")
-        }
+        guard let output = outcome else { throw RemoteFailure.connectionLost(silence()) }
         pendingRead = nil
         return output
     }

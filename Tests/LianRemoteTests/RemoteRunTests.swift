@@ -149,6 +149,35 @@ import Testing
         }
     }
 
+    /// A runner that says much and nothing that was asked for: before the run exists neither time nor memory is lost to
+    /// it. It learns the nonce as the wrapper does, from the first line behind the script.
+    @Test(
+        .timeLimit(.minutes(2)),
+        arguments: [
+            ("exec yes noise >&2", "nothing but noise came for 5 s"),
+            ("while :; do echo noise >&2; sleep 0.1; done", "nothing but noise came for 5 s"),
+            ("exec yes noise", "the runner's login shell prints without end"),
+            ("learn; echo $nonce; exec yes log", "talks, but does not say"),
+            ("learn; while :; do echo $nonce H >&2; sleep 0.1; done", "talks, but does not say"),
+            ("learn; echo $nonce; while :; do echo log; sleep 0.1; done", "talks, but does not say"),
+        ])
+    func noiseWithoutEndIsNoStart(runner: String, reason: String) async throws {
+        // The script's last line has no end of its own.
+        let learn =
+            "learn() { while read -r line; do line=${line#esac}; case $line in *[!0-9a-f]*) continue; esac; "
+            + "if [ ${#line} -eq 32 ]; then nonce=$line; return; fi; done; }"
+        let host = LocalHost(launcher: ["/bin/sh", "-c", "\(learn); \(runner)", "sh"])
+        try await withRuns(on: host) { runs in
+            var request = runs.request("echo hello")
+            request.silenceLimit = .seconds(5)
+            let before = residentMegabytes()
+            let error = await #expect(throws: RemoteFailure.self) { try await RemoteRun(request).connect(to: host) }
+            guard case .connectionLost(let told) = error else { return }
+            #expect(told.contains(reason), "\(told)")
+            #expect(residentMegabytes() - before < 100)
+        }
+    }
+
     @Test func quietRunIsHeldByHeartbeats() async throws {
         let log = try await withEnoughTime(from: .seconds(1)) { time in
             try await withRuns { runs in
