@@ -74,6 +74,17 @@ import Testing
         }
     }
 
+    /// What an orchestrator names the work folder goes into a list of fields.
+    @Test func aCommaInTheWorkFolderEndsNoField() async throws {
+        try await withRequestFixture { fixture in
+            var command = try command(fixture, ["--secret", "id=npm,env=NPM"])
+            command.folders.run = "/w,src=/etc/shadow/run-app"
+            #expect(
+                command.arguments.contains("id=npm,\"src=/w,src=/etc/shadow/run-app/secrets/secret.npm\""),
+                "\(command.arguments)")
+        }
+    }
+
     @Test func whatIsShownHoldsNoValue() async throws {
         try await withRequestFixture { fixture in
             let command = try command(

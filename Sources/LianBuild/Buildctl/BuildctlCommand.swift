@@ -80,10 +80,8 @@ package struct BuildctlCommand: Sendable {
             list += ["--opt", "attest:provenance=\(mode.isEmpty ? "" : "mode=\(mode)")"]
         }
         for secret in artifact.secrets {
-            list += [
-                "--secret",
-                "id=\(secret.id),src=\(RunRequest.secretPath(folder: folders.run, name: Self.secretFile(secret.id)))",
-            ]
+            let path = RunRequest.secretPath(folder: folders.run, name: Self.secretFile(secret.id))
+            list += ["--secret", "id=\(secret.id),\(Self.field("src=\(path)"))"]
         }
         list += ["--output", output]
         list += Self.cacheImports(artifact.cacheFrom, registry)
@@ -110,9 +108,7 @@ package struct BuildctlCommand: Sendable {
 
     private var output: String {
         let names = ([artifact.image] + artifact.tags).map(\.description)
-        // Names are separated by commas inside one field of a comma-separated list: the field is quoted.
-        let name = names.count == 1 ? "name=\(names[0])" : "\"name=\(names.joined(separator: ","))\""
-        var fields = ["type=image", name, "push=true"]
+        var fields = ["type=image", Self.field("name=\(names.joined(separator: ","))"), "push=true"]
         if let compression {
             fields += ["compression=\(compression.rawValue)", "force-compression=true"]
             if compression != .gzip { fields.append("oci-mediatypes=true") }
@@ -120,6 +116,9 @@ package struct BuildctlCommand: Sendable {
         if registry.insecureHosts.contains(artifact.image.host) { fields.append("registry.insecure=true") }
         return fields.joined(separator: ",")
     }
+
+    /// One field of a list that buildctl reads as a line of CSV. No quote is in any: paths and names have none.
+    private static func field(_ text: String) -> String { text.contains(",") ? "\"\(text)\"" : text }
 
     static func cacheImports(_ references: [String], _ registry: RegistryRequest) -> [String] {
         references.flatMap { ["--import-cache", cache($0, registry)] }
