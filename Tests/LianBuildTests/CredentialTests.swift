@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import LianBuild
 import LianModel
 import LianTestSupport
@@ -74,6 +75,81 @@ import Testing
         let auth = Data("ada:pw:1".utf8).base64EncodedString()
         #expect(RegistryLogin.basic(username: "ada", password: "pw:1").secrets == ["pw:1", auth])
         #expect(RegistryLogin.identityToken("t-1").secrets == ["t-1"])
+    }
+
+    /// Docker's own tools write empty names where they take a helper away.
+    @Test func aHelperWithoutANameIsNone() async throws {
+        let auth = Data("user:word".utf8).base64EncodedString()
+        let auths = "\"auths\":{\"known.example\":{\"auth\":\"\(auth)\"},\"a.example\":{\"auth\":\"\(auth)\"}}"
+        let plain = RegistryLogin.basic(username: "user", password: "word")
+        try await withConfig("{\"credsStore\":\"\",\(auths)}") { config, _ in
+            let config = try #require(config)
+            #expect(try await config.login(host: "known.example") == plain)
+        }
+        // One of a host's own stands in the store's place, an empty one too.
+        for helpers in [#"{"known.example":""}"#, #"{"known.example":"","a.example":"lian"}"#] {
+            try await withConfig("{\"credsStore\":\"lian\",\"credHelpers\":\(helpers),\(auths)}") { config, _ in
+                let config = try #require(config)
+                #expect(try await config.login(host: "known.example") == plain)
+                #expect(try await config.login(host: "token.example") == .identityToken("t-1"))
+            }
+        }
+        try await withConfig(#"{"credsStore":"","credHelpers":{"known.example":"lian"}}"#) { config, _ in
+            let config = try #require(config)
+            #expect(try await config.login(host: "known.example") == .basic(username: "ada", password: "pw:1"))
+            #expect(try await config.login(host: "token.example") == nil)
+        }
+    }
+
+    /// Docker compares what is left of a key without its scheme and its path.
+    @Test(arguments: [
+        ("a.example", "a.example"), ("http://a.example", "a.example"), ("https://a.example", "a.example"),
+        ("https://a.example/", "a.example"), ("https://a.example/v1/", "a.example"), ("a.example/v2/", "a.example"),
+        ("http://a.example:5000/v2/", "a.example:5000"), ("index.docker.io", "docker.io"),
+        ("https://index.docker.io/v1/access", "docker.io"),
+    ])
+    func aKeyMayBeAURL(key: String, host: String) async throws {
+        try await withConfig(#"{"auths":{"\#(key)":{"username":"u","password":"p"}}}"#) { config, _ in
+            let config = try #require(config)
+            #expect(try await config.login(host: host) == .basic(username: "u", password: "p"))
+            for other in ["a.example:1", "example", "b.a.example", "http:", "https"] {
+                #expect(try await config.login(host: other) == nil)
+            }
+        }
+    }
+
+    @Test func theKeyAsDockerWritesItComesFirst() async throws {
+        let json = """
+            {"auths":{"http://a.example":{"username":"x","password":"x"},"a.example":{"username":"u","password":"p"},
+            "empty.example":{"username":"","password":""},
+            "both.example":{"username":"x","password":"x","auth":"\(Data("u:p".utf8).base64EncodedString())"}}}
+            """
+        try await withConfig(json) { config, _ in
+            let config = try #require(config)
+            #expect(try await config.login(host: "a.example") == .basic(username: "u", password: "p"))
+            #expect(try await config.login(host: "both.example") == .basic(username: "u", password: "p"))
+            #expect(try await config.login(host: "empty.example") == nil)
+        }
+    }
+
+    @Test func anEmptyVariableIsNone() async throws {
+        try await withConfig(#"{"auths":{"a.example":{"username":"u","password":"p"}}}"#) { _, environment in
+            let folder = try #require(environment["DOCKER_CONFIG"])
+            symlink(".", "\(folder)/.docker")
+            let config = try #require(try DockerConfig.load(environment: ["DOCKER_CONFIG": "", "HOME": folder]))
+            #expect(try await config.login(host: "a.example") == .basic(username: "u", password: "p"))
+            #expect(try DockerConfig.load(environment: ["DOCKER_CONFIG": "", "HOME": ""]) == nil)
+        }
+    }
+
+    @Test func aConfigThatIsNoFileIsNotOpened() async throws {
+        try await withTemporaryFolder { folder in
+            mkfifo(folder.appending(path: "config.json").path, 0o600)
+            let error = #expect(throws: LianError.self) {
+                try DockerConfig.load(environment: ["DOCKER_CONFIG": folder.path])
+            }
+            #expect(error?.message.contains("not a regular file") == true)
+        }
     }
 
     @Test func aMissingHelperIsNamed() async throws {

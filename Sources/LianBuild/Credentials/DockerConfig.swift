@@ -42,9 +42,9 @@ package struct DockerConfig: Sendable {
 
     /// Reads `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`; nil where there is none.
     package static func load(environment: [String: String]) throws(LianError) -> DockerConfig? {
-        guard let folder = environment["DOCKER_CONFIG"] ?? environment["HOME"].map({ "\($0)/.docker" }) else {
-            return nil
-        }
+        // To Docker a variable that is empty is not set.
+        func folder(_ variable: String) -> String? { environment[variable].flatMap { $0.isEmpty ? nil : $0 } }
+        guard let folder = folder("DOCKER_CONFIG") ?? folder("HOME").map({ "\($0)/.docker" }) else { return nil }
         let path = "\(folder)/config.json"
         guard fileKind(path) != nil else { return nil }
         let json: JSONValue
@@ -64,27 +64,43 @@ package struct DockerConfig: Sendable {
         self.environment = environment
     }
 
-    /// The login for a host; nil where the config has none. A helper is asked first, as Docker does.
+    /// The login for a host; nil where the config has none. A helper is asked first, as Docker does; one without a name
+    /// is none, and such a one of the host's own stands in the store's place.
     package func login(host: String) async throws -> RegistryLogin? {
-        for key in Self.keys(host) {
-            if let helper = helpers[key] ?? store, let login = try await ask(helper, server: key) { return login }
+        let names = Self.names(host)
+        if let helper = names.lazy.compactMap({ helpers[$0] }).first ?? store, !helper.isEmpty {
+            for name in names {
+                if let login = try await ask(helper, server: name) { return login }
+            }
+        }
+        // Keys that are written otherwise come after those that are written as Docker writes them.
+        let others = auths.keys.filter { names.contains(Self.hostname(ofKey: $0)) }.sorted()
+        for key in names + others {
             if let entry = auths[key], let login = try decode(entry, host) { return login }
         }
         return nil
     }
 
     /// The names under which a host may stand in the config.
-    private static func keys(_ host: String) -> [String] {
+    private static func names(_ host: String) -> [String] {
         host == "docker.io"
             ? ["https://index.docker.io/v1/", "index.docker.io", "docker.io"] : [host, "https://\(host)"]
     }
 
+    /// The host that a key of `auths` is about: it may be a whole URL.
+    private static func hostname(ofKey key: String) -> String {
+        let afterScheme = key.firstRange(of: "://").map { key[$0.upperBound...] } ?? key[...]
+        return String(afterScheme.prefix { $0 != "/" })
+    }
+
     private func decode(_ entry: JSONValue, _ host: String) throws -> RegistryLogin? {
         if let token = entry["identitytoken"]?.stringValue, !token.isEmpty { return .identityToken(token) }
-        if let username = entry["username"]?.stringValue, let password = entry["password"]?.stringValue {
+        guard let encoded = entry["auth"]?.stringValue, !encoded.isEmpty else {
+            guard let username = entry["username"]?.stringValue, !username.isEmpty,
+                let password = entry["password"]?.stringValue
+            else { return nil }
             return .basic(username: username, password: password)
         }
-        guard let encoded = entry["auth"]?.stringValue, !encoded.isEmpty else { return nil }
         guard let data = Data(base64Encoded: encoded), let text = String(validating: data, as: UTF8.self),
             let colon = text.firstIndex(of: ":")
         else {

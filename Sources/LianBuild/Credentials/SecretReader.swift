@@ -92,7 +92,8 @@ package struct SecretReader: Sendable {
 
     private func vaultToken(_ what: String) throws(LianError) -> String {
         var token = environment["VAULT_TOKEN"] ?? ""
-        if token.isEmpty, let home = environment["HOME"], let bytes = try? readFile("\(home)/.vault-token", limit: 4096)
+        if token.isEmpty, let home = environment["HOME"], !home.isEmpty,
+            let bytes = try? readFile("\(home)/.vault-token", limit: 4096)
         {
             token = String(decoding: bytes, as: UTF8.self)
         }
