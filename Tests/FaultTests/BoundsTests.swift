@@ -66,7 +66,10 @@ extension Faults {
         /// In the place of the program that the first record waits for.
         @Test("row 69: a runner talks without end before its first record") func noFirstRecord() async throws {
             try await withRunner { scene, runner, _ in
-                scene.allow { $0.wallTime = .seconds(120) }
+                scene.allow {
+                    $0.wallTime = .seconds(120)
+                    $0.endsWithItsMachine = true
+                }
                 try runner.setProgram("setsid", "while :; do echo noise >&2 || exit 1; sleep 0.1; done")
                 let build = try await scene.build()
                 #expect(build.status == 4 && build.errorCode == "connection_lost", "\(build.story)")
