@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts: installs what is missing, once. Debian packages go to the system, Python packages into
 # .tools/ of this checkout. A second run finds everything in place and does nothing.
 
@@ -11,7 +12,7 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 build_packages=(libcurl4-openssl-dev libssh2-1-dev libnats-dev libssl-dev libmicrohttpd-dev libsqlite3-dev libre2-dev
   pkg-config ca-certificates python3 python3-venv)
 runtime_packages=(openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq
-  zsh fish groff-base python3-yaml chromium iproute2 libfaketime)
+  zsh fish groff-base python3-yaml chromium iproute2 libfaketime shellcheck)
 
 # What stands before a command that needs root: nothing, or sudo.
 root_by=()
@@ -32,11 +33,61 @@ end_process() {
   wait "$1" 2>/dev/null || true
 }
 
+# at_exit COMMAND…: is done when the script ends, however it ends; what is said last is done first. $exit_status is the
+# script's.
+at_exit() { leaving+=("${*@Q}"); }
+leaving=()
+
+# What a script starts in the background is to be named here: it is ended with the script, in reverse.
+daemons=()
+
+# A signal may be told to a script alone. What it waits for is ended with it then, before anything else is.
+leave() {
+  # Read by what at_exit was given.
+  # shellcheck disable=SC2034
+  exit_status=$?
+  trap '' TERM INT HUP
+  local index
+  end_foreground
+  for ((index = ${#daemons[@]} - 1; index >= 0; index--)); do end_process "${daemons[index]}"; done
+  for ((index = ${#leaving[@]} - 1; index >= 0; index--)); do eval "${leaving[index]}" || true; done
+}
+trap leave EXIT
+
+end_foreground() {
+  local child children
+  # Read by the shell itself: whatever it started for that would be among them.
+  read -r -a children <"/proc/$$/task/$$/children" || true
+  for child in "${children[@]}"; do
+    [[ " ${daemons[*]} " == *" $child "* ]] || end_tree "$child"
+  done
+  for child in "${children[@]}"; do
+    [[ " ${daemons[*]} " == *" $child "* ]] || while [ -d "/proc/$child" ]; do sleep 0.05; done
+  done
+}
+
+# end_tree PID: tells a process to end, and all that it has started.
+end_tree() {
+  local child
+  # Words by intent: the numbers of processes.
+  # shellcheck disable=SC2013
+  for child in $(cat "/proc/$1/task/"*/children 2>/dev/null); do end_tree "$child"; done
+  as_root kill "$1" 2>/dev/null || true
+}
+
 missing_packages() {
   local package
   for package in "$@"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || printf '%s\n' "$package"
   done
+}
+
+# Packages start their services on installation; none of them is wanted here, and a policy that the machine already has
+# is left as it is. One of ours that was left by a script that was killed is not.
+policy=/usr/sbin/policy-rc.d
+policy_mark="# Stands here while lian-build's scripts install packages."
+remove_policy() {
+  ! grep -qsF "$policy_mark" "$policy" || as_root rm -f "$policy"
 }
 
 install_debian_packages() {
@@ -45,19 +96,20 @@ install_debian_packages() {
   [ ${#missing[@]} -gt 0 ] || return 0
   command -v apt-get >/dev/null || die "these Debian packages are missing and there is no apt-get: ${missing[*]}"
   say "installing Debian packages: ${missing[*]}"
-  # Packages start their services on installation; none of them is wanted here, and a policy that the machine
-  # already has is left as it is.
-  local policy=/usr/sbin/policy-rc.d placed=
   if [ ! -e "$policy" ]; then
-    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    at_exit remove_policy
+    printf '#!/bin/sh\n%s\nexit 101\n' "$policy_mark" | as_root tee "$policy" >/dev/null
     as_root chmod 755 "$policy"
-    placed=yes
   fi
   local status=0
-  { as_root apt-get update -qq &&
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
-  } >"$tools/apt.log" 2>&1 || status=$?
-  [ -z "$placed" ] || as_root rm -f "$policy"
+  # What apt-get has begun it ends, whoever ends this script: a package that is half installed would be in the way of
+  # all others.
+  (
+    trap '' TERM INT HUP
+    as_root apt-get update -qq &&
+      as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  ) >"$tools/apt.log" 2>&1 || status=$?
+  remove_policy
   [ $status = 0 ] || { tail -n 20 "$tools/apt.log" >&2; die "apt-get failed; its whole output is in $tools/apt.log"; }
 }
 
