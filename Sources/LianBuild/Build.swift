@@ -262,7 +262,7 @@ package final class Build: Sendable {
         guard let file = request.metadataFile, !metadata.isEmpty else { return }
         let value = request.artifacts.count == 1 ? metadata.values.first ?? .null : .object(metadata)
         do throws(SystemError) {
-            try writeFile(file, value.encoded() + "\n", mode: 0o644)
+            try replaceFile(file, value.encoded() + "\n", mode: 0o644)
         } catch {
             let warning = BuildWarning("metadata_not_written", "\(file): \(error.reason)")
             ledger.withLock { $0.warnings.append(warning) }

@@ -91,7 +91,7 @@ package enum Orchestrator {
         signals.areWaitedFor()
         let listenFile = OrchestratorState.listenFile(in: folder.path)
         do {
-            try writeFile(listenFile, "\(address.text)\n")
+            try replaceFile(listenFile, "\(address.text)\n", outlivesPowerLoss: false)
         } catch {
             // On a full disk runners that are there need this orchestrator all the same, and know its address.
             unlink(listenFile)
@@ -132,7 +132,7 @@ package enum Orchestrator {
             token = value
             source = "ORCHESTRATOR_TOKEN"
         } else {
-            token = try folder.ownToken()
+            token = try folder.ownToken(log: log)
             source = OrchestratorState.tokenFile(in: folder.path)
         }
         if let problem = BearerToken.problem(with: token) {

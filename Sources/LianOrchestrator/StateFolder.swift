@@ -50,21 +50,38 @@ package struct StateFolder: ~Copyable {
     package var store: String { "\(path)/store.sqlite" }
 
     package static func token(in file: String) throws(ProviderError) -> String {
+        try text(of: file).trimmingLineEnd()
+    }
+
+    private static func text(of file: String) throws(ProviderError) -> String {
         do {
-            return try readText(file).trimmingLineEnd()
+            return try readText(file)
         } catch {
             throw ProviderError("the token file \(file) cannot be read: \(error.reason)")
         }
     }
 
-    /// The token made at an earlier start, or a new one.
-    package func ownToken() throws -> String {
+    /// The token made at an earlier start, or a new one, also in the place of one that was only half written.
+    package func ownToken(log: EventLog) throws -> String {
         let file = OrchestratorState.tokenFile(in: path)
-        if fileKind(file) != nil { return try Self.token(in: file) }
+        if fileKind(file) != nil {
+            let text = try Self.text(of: file)
+            if !Self.isCutShort(text) { return text.trimmingLineEnd() }
+            log.warning(
+                "token_made_anew", "\(file) held no whole token: a new one is made, which clients need to be given")
+        }
         let digits = Array("0123456789abcdef")
         var generator = SystemRandomNumberGenerator()
-        let token = String((0..<64).map { _ in digits[Int.random(in: 0..<16, using: &generator)] })
-        try writeFile(file, token + "\n")
+        let token = String((0..<Self.tokenLength).map { _ in digits[Int.random(in: 0..<16, using: &generator)] })
+        try replaceFile(file, token + "\n")
         return token
+    }
+
+    private static let tokenLength = 64
+
+    /// What a write that was cut short has left of a token of ours. One that somebody wrote there by hand is a token.
+    private static func isCutShort(_ text: String) -> Bool {
+        let isBegun = text.utf8.allSatisfy { "0123456789abcdef".utf8.contains($0) }
+        return text.trimmingLineEnd().isEmpty || (isBegun && text.utf8.count < tokenLength)
     }
 }

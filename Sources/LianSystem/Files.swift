@@ -102,19 +102,47 @@ package func writeFile(_ path: String, _ text: String, mode: mode_t = 0o600) thr
     try writeAll(file.raw, Array(text.utf8))
 }
 
-/// Writes a file whole or not at all: whoever reads it sees the old one or the new one. The mode is the new one's.
-package func replaceFile(_ path: String, _ text: String, mode: mode_t = 0o600) throws(SystemError) {
+/// Writes a file whole or not at all: whoever reads it sees the old one or the new one, also after the machine has lost
+/// its power, unless it is said that the file means nothing then. The mode is the new one's; of a link, the file that it
+/// points to is replaced. What cannot be replaced (a pipe, a device, a file that is a mount, one in a folder of others)
+/// is written in place.
+package func replaceFile(
+    _ path: String, _ text: String, mode: mode_t = 0o600, outlivesPowerLoss: Bool = true
+) throws(SystemError) {
+    let path = realPath(path) ?? path
+    if let kind = fileKind(path), kind != .regular { return try writeFile(path, text, mode: mode) }
+    do throws(SystemError) {
+        try replaceRegularFile(path, text, mode: mode, isSynced: outlivesPowerLoss)
+    } catch {
+        guard [EACCES, EPERM, EBUSY].contains(error.code), fileKind(path) != nil else { throw error }
+        try writeFile(path, text, mode: mode)
+    }
+}
+
+private func replaceRegularFile(
+    _ path: String, _ text: String, mode: mode_t, isSynced: Bool
+) throws(SystemError) {
     let draft = "\(path).\(getpid()).part"
+    // One that had this number before may have been killed over it.
+    unlink(draft)
     let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
     guard descriptor >= 0 else { throw SystemError("open \(draft)") }
     let file = FileDescriptor(owning: descriptor)
     do throws(SystemError) {
         try writeAll(file.raw, Array(text.utf8))
+        // The name may be on the disk before the content is, unless that is waited for.
+        guard !isSynced || fsync(file.raw) == 0 else { throw SystemError("fsync \(draft)") }
         guard rename(draft, path) == 0 else { throw SystemError("rename \(draft)") }
     } catch {
         unlink(draft)
         throw error
     }
+    guard isSynced else { return }
+    let folder = open(parentFolder(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { return }
+    // Not every file system can do this with a folder; the file is whole in any case.
+    fsync(folder)
+    close(folder)
 }
 
 /// Makes the folder and those above it that are missing; one that is there already is left as it is.

@@ -15,7 +15,7 @@ struct Main {
             let others = programs.map(\.name).filter { $0 != program.name }
             let page = ManPage.page(for: program, version: lianBuildVersion, seeAlso: others)
             do {
-                try writeFile("\(CommandLine.arguments[1])/\(program.name).\(ManPage.section)", page)
+                try replaceFile("\(CommandLine.arguments[1])/\(program.name).\(ManPage.section)", page, mode: 0o644)
             } catch {
                 fail("lian-manpages: \(error)", status: 1)
             }

@@ -91,6 +91,36 @@ import Testing
         }
     }
 
+    /// What a start that was ended while it wrote its token has left, and what somebody wrote there by hand.
+    @Test(arguments: ["", "\n", "0123abc", "by-hand", "0123456789abcdef\n"])
+    func aTokenThatWasCutShortIsMadeAnew(left: String) async throws {
+        let isCutShort = left.isEmpty || left == "\n" || left == "0123abc"
+        try await withShortTemporaryFolder { folder in
+            let state = folder.appending(path: "s").path
+            try makeFolder(state)
+            try writeFile("\(state)/token", left)
+            let process = try RunningProcess(
+                Command(
+                    Project.executable("lian-orchestrator"),
+                    ["--listen", "127.0.0.1:0", "--log", "json", "--state", state],
+                    environment: ["PATH": "/usr/bin:/bin:/usr/sbin:/sbin"]),
+                outputFile: folder.appending(path: "log"))
+            defer { process.stop() }
+            #expect(await eventually { fileKind("\(state)/listen") != nil || !process.isRunning })
+            let token = try readText("\(state)/token")
+            #expect((token != left) == isCutShort)
+            if isCutShort { #expect(token.count == 65) }
+            #expect(process.output.contains("token_made_anew") == isCutShort)
+            let port = Int(try readText("\(state)/listen").dropLast().split(separator: ":").last ?? "")
+            let answer = try await exchange(
+                port: try #require(port), "GET", "/api/v1/runners",
+                headers: ["Authorization": "Bearer \(token.filter { !$0.isNewline })"])
+            #expect(answer.status == 200)
+            process.signal(SIGTERM)
+            #expect(await process.ended(within: .seconds(20)) == .exited(0))
+        }
+    }
+
     @Test func runnersOutliveAKilledOrchestrator() async throws {
         try await withTemporaryFolder { folder in
             let caller = try await Caller(in: folder)

@@ -24,8 +24,7 @@ package struct ReportFile: Sendable {
                 .invalidArgument, .arguments, "--report: \(problem)",
                 hint: "Name a file in a folder that is there and can be written to.")
         }
-        // The file that a link points to is replaced, not the link.
-        self.path = realPath(path) ?? path
+        self.path = path
     }
 
     /// Writes the page; a failure is a warning, since the build is over and its result stands.

@@ -156,7 +156,7 @@ extension LocalProvider {
         for path in folder.folders { try makeFolder(path) }
         if let cgroups {
             // The path first: who removes the runner later learns from it what may be there.
-            try writeFile(folder.cgroup, cgroups.path(of: id))
+            try replaceFile(folder.cgroup, cgroups.path(of: id), outlivesPowerLoss: false)
             try cgroups.make(id, size: order.request.size)
         }
         let hasMemory = mountMemory(folder)
