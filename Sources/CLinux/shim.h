@@ -43,6 +43,12 @@ static inline int lian_limit_memory(int pid, unsigned long bytes) {
     return (int)syscall(SYS_prlimit64, pid, addressSpace, limit, 0);
 }
 
+static inline int lian_limit_descriptors(int pid, unsigned long soft, unsigned long hard) {
+    unsigned long limit[2] = {soft, hard};
+    const int openFiles = 7;  // RLIMIT_NOFILE
+    return (int)syscall(SYS_prlimit64, pid, openFiles, limit, 0);
+}
+
 // Microseconds, as the kernel has measured it so far; -1 where it has not.
 static inline int lian_round_trip(int socket) {
     struct tcp_info info;

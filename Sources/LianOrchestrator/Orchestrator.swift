@@ -5,6 +5,8 @@ import LianSystem
 
 /// The program: from a command line to an exit status.
 package enum Orchestrator {
+    private static let connectionLimit = 1024
+
     package static func main(_ arguments: [String], environment: [String: String]) async -> Int32 {
         let options: Options
         do {
@@ -81,7 +83,11 @@ package enum Orchestrator {
     ) async throws -> Bool {
         let socket = try options.listen.open()
         let address = socket.address
-        let server = try HTTPServer(listening: socket.takeDescriptor(), handler: routes.answer)
+        // Half of them at least are left for the runners.
+        let connections = min(Self.connectionLimit, DescriptorLimit.raise() / 2)
+        let server = try HTTPServer(
+            listening: socket.takeDescriptor(), connectionLimit: connections, gate: routes.answerAtHeaders,
+            handler: routes.answer)
         try fleet.startReaper()
         if !address.isLoopback {
             log.warning(

@@ -100,10 +100,9 @@ package func spawnChild(
         }
     }
     guard result == 0 else { throw SystemError("posix_spawn \(command.executable)", result) }
-    if let bytes = command.addressSpaceLimit {
-        // Set from outside just after the start: what matters is what the child maps later.
-        _ = lian_limit_memory(pid, bytes)
-    }
+    // Both limits are set from outside just after the start: what matters is what the child maps and opens later.
+    if let bytes = command.addressSpaceLimit { _ = lian_limit_memory(pid, bytes) }
+    DescriptorLimit.lower(of: pid)
     return pid
 }
 

@@ -30,12 +30,24 @@ package func commandLine(of pid: Int32) -> String {
 }
 
 /// The most memory that the process ever held, in bytes; 0 where it is gone.
-package func peakMemory(of pid: Int32) -> Int {
-    guard let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8),
-        let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
-        let kilobytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int($0) })
-    else { return 0 }
-    return kilobytes << 10
+package func peakMemory(of pid: Int32) -> Int { (statusNumber("VmHWM", of: pid) ?? 0) << 10 }
+
+/// How many threads the process has; 0 where it is gone.
+package func threadCount(of pid: Int32) -> Int { statusNumber("Threads", of: pid) ?? 0 }
+
+/// The number behind the name in the kernel's account of the process.
+private func statusNumber(_ name: String, of pid: Int32) -> Int? {
+    let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+    let line = status?.split(separator: "\n").first { $0.hasPrefix("\(name):") }
+    return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }
+}
+
+/// How many files the process may have open, now and at the most.
+package func descriptorLimits(of pid: Int32) -> (soft: Int?, hard: Int?) {
+    let limits = try? String(contentsOfFile: "/proc/\(pid)/limits", encoding: .utf8)
+    let line = limits?.split(separator: "\n").first { $0.hasPrefix("Max open files") }
+    let numbers = line?.split(whereSeparator: \.isWhitespace).dropFirst(3).prefix(2).map { Int($0) } ?? []
+    return numbers.count == 2 ? (numbers[0], numbers[1]) : (nil, nil)
 }
 
 /// The processes that this one has started and that still run.

@@ -7,19 +7,26 @@ package struct IncomingRequest: Sendable {
     package var authorization: String?
     package var idempotencyKey: String?
     package var body: [UInt8]
-    /// The body was longer than the server takes; `body` is empty then.
-    package var bodyIsTooLarge: Bool
+    /// Why the body was not kept; `body` is empty then.
+    package var bodyProblem: BodyProblem?
+
+    package enum BodyProblem: Sendable {
+        /// It is longer than the server takes.
+        case tooLarge
+        /// The bodies and answers of others need the room.
+        case noRoom
+    }
 
     package init(
         method: String, target: String, authorization: String? = nil, idempotencyKey: String? = nil,
-        body: [UInt8] = [], bodyIsTooLarge: Bool = false
+        body: [UInt8] = [], bodyProblem: BodyProblem? = nil
     ) {
         self.method = method
         self.target = target
         self.authorization = authorization
         self.idempotencyKey = idempotencyKey
         self.body = body
-        self.bodyIsTooLarge = bodyIsTooLarge
+        self.bodyProblem = bodyProblem
     }
 }
 

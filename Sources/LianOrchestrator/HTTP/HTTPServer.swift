@@ -3,38 +3,62 @@ import Glibc
 import LianModel
 import LianSystem
 
-/// HTTP/1.1 by libmicrohttpd: a thread for each connection, so that an answer that waits holds up no other.
+/// HTTP/1.1 by libmicrohttpd. A few threads serve all connections; one whose answer takes longer is suspended meanwhile
+/// and holds up no thread. Places and buffers are bounded, whatever clients do.
 ///
 /// `@unchecked Sendable`: the daemon's handle is set once, and libmicrohttpd's own functions may be called from any
 /// thread; `stop` is called once, by the owner.
 package final class HTTPServer: @unchecked Sendable {
     package static let bodyLimit = 1 << 20
     /// Beyond its limit a body is read and dropped up to here, so that its sender can read the refusal.
-    fileprivate static let discardLimit = 16 << 20
-    private static let connectionLimit: UInt32 = 512
-    /// Longer than the longest wait that a request may ask for.
-    private static let idleSeconds: UInt32 = 75
+    static let discardLimit = 16 << 20
+    /// Of all requests together.
+    static let bufferLimit = 64 << 20
+    /// Answers up to here need no room of it: the number of connections bounds them.
+    static let smallAnswer = 16 << 10
+    private static let threads = 4
     private static let stackBytes = 1 << 20
+    /// For connections that were ended and that the library has not closed yet. It limits each thread to an equal share
+    /// of what it is told; all connections may come to be on one.
+    private static let spareConnections = 64
+    /// What the last answers get to reach their clients when the server stops.
+    private static let lastAnswersLimit: Duration = .seconds(2)
+
+    /// Sees a request's headers before anything of its body is read. Gives the answer to those who have not shown the
+    /// token, after which the connection ends, and nil to those who have. It runs on the connections' threads and never
+    /// blocks.
+    package typealias Gate = @Sendable (IncomingRequest) -> OutgoingResponse?
+    /// Answers a request that came through the gate. It runs on the connections' threads: what may take long is
+    /// answered later, from another one.
+    package typealias Handler = @Sendable (IncomingRequest) -> Reply
+
+    package enum Reply {
+        case now(OutgoingResponse)
+        /// Starts the work, and is answered once, from any thread.
+        case later((@escaping @Sendable (OutgoingResponse) -> Void) -> Void)
+    }
 
     private let daemon: OpaquePointer
     private let context: Unmanaged<ServerContext>
     private let stopped = Monitor(false)
 
-    /// Serves on the listening socket, which it owns from here on. The handler runs on a connection's own thread and
-    /// may block.
+    /// Serves on the listening socket, which it owns from here on.
     package init(
-        listening socket: consuming FileDescriptor,
-        handler: @escaping @Sendable (IncomingRequest) -> OutgoingResponse
+        listening socket: consuming FileDescriptor, connectionLimit: Int, gate: @escaping Gate,
+        handler: @escaping Handler
     ) throws(SystemError) {
-        let context = ServerContext(handler: handler)
+        let context = ServerContext(
+            gate: gate, handler: handler, places: ConnectionPlaces(limit: connectionLimit),
+            buffers: BufferBudget(bytes: Self.bufferLimit))
         self.context = Unmanaged.passRetained(context)
         let stopped = stopped
         try startThread {
-            while stopped.wait(atMost: .seconds(1), until: { $0 ? true : nil }) == nil { context.watch.endOverdue() }
+            while stopped.wait(atMost: .seconds(1), until: { $0 ? true : nil }) == nil { context.places.endOverdue() }
         }
         let daemon = lian_http_start(
-            socket.raw, Self.connectionLimit, Self.idleSeconds, Self.stackBytes, self.context.toOpaque(),
-            requestLineArrived, requestArrived, requestEnded, connectionChanged)
+            socket.raw, UInt32(Self.threads), UInt32(Self.threads * (connectionLimit + Self.spareConnections)),
+            Self.stackBytes, self.context.toOpaque(), requestLineArrived, requestArrived, requestEnded,
+            connectionChanged)
         guard let daemon else {
             stopped.update { $0 = true }
             self.context.release()
@@ -46,31 +70,40 @@ package final class HTTPServer: @unchecked Sendable {
 
     /// Waits for the answers that are under way and closes everything. Called once.
     package func stop() {
+        let load = context.takeUnretainedValue().load
+        load.update { $0.isStopping = true }
+        load.wait(atMost: nil) { $0.atWork == 0 ? true : nil }
+        load.wait(atMost: Self.lastAnswersLimit) { $0.unanswered == 0 ? true : nil }
         stopped.update { $0 = true }
         MHD_stop_daemon(daemon)
         context.release()
     }
 }
 
-/// What every callback is given: the handler and the watch.
-private final class ServerContext: Sendable {
-    let handler: @Sendable (IncomingRequest) -> OutgoingResponse
-    let watch = ConnectionWatch()
-
-    init(handler: @escaping @Sendable (IncomingRequest) -> OutgoingResponse) {
-        self.handler = handler
+/// What every callback is given.
+final class ServerContext: Sendable {
+    struct Load {
+        var isStopping = false
+        /// Requests for which no answer is there yet: the library may not be stopped before.
+        var atWork = 0
+        /// Requests whose answers have not reached their clients yet.
+        var unanswered = 0
     }
-}
 
-/// One request while it arrives. Only its connection's thread touches it.
-private final class ArrivingRequest {
-    let target: String
-    var headersAreRead = false
-    var body: [UInt8] = []
-    var received = 0
+    let gate: HTTPServer.Gate
+    let handler: HTTPServer.Handler
+    let places: ConnectionPlaces
+    let buffers: BufferBudget
+    let load = Monitor(Load())
 
-    init(target: String) {
-        self.target = target
+    init(
+        gate: @escaping HTTPServer.Gate, handler: @escaping HTTPServer.Handler, places: ConnectionPlaces,
+        buffers: BufferBudget
+    ) {
+        self.gate = gate
+        self.handler = handler
+        self.places = places
+        self.buffers = buffers
     }
 }
 
@@ -79,7 +112,7 @@ private final class ArrivingRequest {
 private func requestLineArrived(
     context: UnsafeMutableRawPointer?, target: UnsafePointer<CChar>?, connection: OpaquePointer?
 ) -> UnsafeMutableRawPointer? {
-    Unmanaged.passRetained(ArrivingRequest(target: target.map { String(cString: $0) } ?? "")).toOpaque()
+    Unmanaged.passRetained(Exchange(target: target.map { String(cString: $0) } ?? "")).toOpaque()
 }
 
 private func requestArrived(
@@ -91,39 +124,67 @@ private func requestArrived(
         return .NO
     }
     let server = Unmanaged<ServerContext>.fromOpaque(context).takeUnretainedValue()
-    let request = Unmanaged<ArrivingRequest>.fromOpaque(state).takeUnretainedValue()
-    let socket = lian_http_socket(connection)
-
-    if !request.headersAreRead {
-        request.headersAreRead = true
-        server.watch.expect(socket, within: ConnectionWatch.bodyLimit)
+    let exchange = Unmanaged<Exchange>.fromOpaque(state).takeUnretainedValue()
+    switch exchange.stage {
+    case .head:
+        exchange.stage = .body
         let announced = header("Content-Length", of: connection).flatMap { Int($0) } ?? 0
-        guard announced > HTTPServer.discardLimit else { return .YES }
-        request.received = announced
-    } else if uploadSize.pointee > 0 {
-        request.received += uploadSize.pointee
-        if request.received > HTTPServer.discardLimit { return .NO }
-        if request.received > HTTPServer.bodyLimit {
-            request.body = []
-        } else if let upload {
-            upload.withMemoryRebound(to: UInt8.self, capacity: uploadSize.pointee) { bytes in
-                request.body.append(contentsOf: UnsafeBufferPointer(start: bytes, count: uploadSize.pointee))
-            }
+        if announced > HTTPServer.discardLimit { exchange.problem = .tooLarge }
+        if let refusal = server.gate(request(exchange, method, connection)) {
+            exchange.stage = .answered
+            return send(EncodedAnswer(refusal), on: connection, closing: true)
         }
+        server.places.showedToken(lian_http_socket(connection))
+        return .YES
+    case .body where uploadSize.pointee > 0:
+        exchange.collect(UnsafeRawBufferPointer(start: upload, count: uploadSize.pointee), from: server.buffers)
         uploadSize.pointee = 0
+        return exchange.received > HTTPServer.discardLimit ? .NO : .YES
+    case .body:
+        return start(request(exchange, method, connection), exchange, on: connection, of: server)
+    case .atWork:
+        return sendAnswer(of: exchange, on: connection, of: server)
+    case .answered:
+        return .NO
+    }
+}
+
+/// The client has done its part; the answer takes as long as it takes.
+private func start(
+    _ request: IncomingRequest, _ exchange: Exchange, on connection: OpaquePointer, of server: ServerContext
+) -> MHD_Result {
+    let isTaken = server.load.update { load in
+        guard !load.isStopping else { return false }
+        load.atWork += 1
+        load.unanswered += 1
+        return true
+    }
+    // Whoever asks again finds nobody, or the next one.
+    guard isTaken else { return .NO }
+    exchange.isCounted = true
+    exchange.stage = .atWork
+    switch server.handler(request) {
+    case .now(let response):
+        exchange.take(response, of: server)
+        server.load.update { $0.atWork -= 1 }
+        return sendAnswer(of: exchange, on: connection, of: server)
+    case .later(let start):
+        server.places.isWaiting(lian_http_socket(connection))
+        MHD_suspend_connection(connection)
+        start(SuspendedExchange(connection: connection, exchange: exchange, server: server).answer)
         return .YES
     }
+}
 
-    // The client has done its part; the answer takes as long as it takes.
-    server.watch.forget(socket)
-    let response = server.handler(
-        IncomingRequest(
-            method: String(cString: method), target: request.target,
-            authorization: header("Authorization", of: connection),
-            idempotencyKey: header("Idempotency-Key", of: connection), body: request.body,
-            bodyIsTooLarge: request.received > HTTPServer.bodyLimit))
-    server.watch.expect(socket, within: ConnectionWatch.idleLimit)
-    return send(response, on: connection)
+/// Nothing yet where the library asks before there is an answer.
+private func sendAnswer(
+    of exchange: Exchange, on connection: OpaquePointer, of server: ServerContext
+) -> MHD_Result {
+    guard let answer = exchange.answer else { return .YES }
+    exchange.answer = nil
+    exchange.stage = .answered
+    server.places.isAnswered(lian_http_socket(connection))
+    return send(answer, on: connection)
 }
 
 private func requestEnded(
@@ -131,10 +192,12 @@ private func requestEnded(
     requestContext: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, end: MHD_RequestTerminationCode
 ) {
     guard let context, let connection, let state = requestContext?.pointee else { return }
-    Unmanaged<ArrivingRequest>.fromOpaque(state).release()
+    let server = Unmanaged<ServerContext>.fromOpaque(context).takeUnretainedValue()
+    let exchange = Unmanaged<Exchange>.fromOpaque(state).takeRetainedValue()
     requestContext?.pointee = nil
-    Unmanaged<ServerContext>.fromOpaque(context).takeUnretainedValue()
-        .watch.expect(lian_http_socket(connection), within: ConnectionWatch.idleLimit)
+    exchange.giveBack(to: server.buffers)
+    if exchange.isCounted { server.load.update { $0.unanswered -= 1 } }
+    server.places.isIdle(lian_http_socket(connection))
 }
 
 private func connectionChanged(
@@ -142,27 +205,34 @@ private func connectionChanged(
     connectionContext: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, change: MHD_ConnectionNotificationCode
 ) {
     guard let context, let connection else { return }
-    let watch = Unmanaged<ServerContext>.fromOpaque(context).takeUnretainedValue().watch
+    let places = Unmanaged<ServerContext>.fromOpaque(context).takeUnretainedValue().places
     let socket = lian_http_socket(connection)
-    if change == .CONNECTION_NOTIFY_STARTED {
-        watch.expect(socket, within: ConnectionWatch.headerLimit)
-    } else {
-        watch.forget(socket)
-    }
+    if change == .CONNECTION_NOTIFY_STARTED { places.arrived(socket) } else { places.left(socket) }
+}
+
+private func request(
+    _ exchange: Exchange, _ method: UnsafePointer<CChar>, _ connection: OpaquePointer
+) -> IncomingRequest {
+    IncomingRequest(
+        method: String(cString: method), target: exchange.target,
+        authorization: header("Authorization", of: connection),
+        idempotencyKey: header("Idempotency-Key", of: connection), body: exchange.body,
+        bodyProblem: exchange.problem)
 }
 
 private func header(_ name: String, of connection: OpaquePointer) -> String? {
     MHD_lookup_connection_value(connection, .HEADER_KIND, name).map { String(cString: $0) }
 }
 
-private func send(_ response: OutgoingResponse, on connection: OpaquePointer) -> MHD_Result {
-    var bytes = response.body.encodedBytes()
+private func send(_ answer: EncodedAnswer, on connection: OpaquePointer, closing: Bool = false) -> MHD_Result {
+    var bytes = answer.bytes
     let message = bytes.withUnsafeMutableBytes {
         MHD_create_response_from_buffer($0.count, $0.baseAddress, .RESPMEM_MUST_COPY)
     }
     guard let message else { return .NO }
     defer { MHD_destroy_response(message) }
     MHD_add_response_header(message, "Content-Type", "application/json")
-    for (name, value) in response.headers { MHD_add_response_header(message, name, value) }
-    return MHD_queue_response(connection, UInt32(response.status), message)
+    for (name, value) in answer.headers { MHD_add_response_header(message, name, value) }
+    if closing { MHD_add_response_header(message, "Connection", "close") }
+    return MHD_queue_response(connection, UInt32(answer.status), message)
 }

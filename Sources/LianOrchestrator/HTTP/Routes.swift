@@ -6,6 +6,9 @@ package struct Routes: Sendable {
     private let store: Store
     private let token: BearerToken
     private let log: EventLog
+    private let bodyReaders = WorkerPool(limit: 4)
+    private let waits = WorkerPool(limit: 64)
+    private let deletions = WorkerPool(limit: 32)
 
     package init(fleet: Fleet, store: Store, token: BearerToken, log: EventLog) {
         self.fleet = fleet
@@ -14,9 +17,46 @@ package struct Routes: Sendable {
         self.log = log
     }
 
-    package func answer(_ request: IncomingRequest) -> OutgoingResponse {
+    /// The answer to those who have not shown the token, by the request's headers alone; nil to those who have. A body
+    /// that nobody would read to its end is refused here as well.
+    package func answerAtHeaders(of request: IncomingRequest) -> OutgoingResponse? {
+        if token.admits(authorization: request.authorization) {
+            return request.bodyProblem == nil ? nil : APIProblem.bodyTooLarge.response
+        }
+        return answer(to: request) {
+            guard case .health = try resource(of: request).resource else {
+                throw APIProblem(
+                    401, "unauthorized", "this needs the orchestrator's token as a bearer token (ORCHESTRATOR_TOKEN)",
+                    headers: ["WWW-Authenticate": "Bearer"])
+            }
+            return health()
+        }
+    }
+
+    /// Answers a request that has shown the token. What may take long is done on other threads, of which each kind has
+    /// its own, so that however many wait for runners to come or to go, a heartbeat waits for none of them.
+    package func answer(_ request: IncomingRequest) -> HTTPServer.Reply {
+        let answer = { @Sendable (mayWait: Bool) -> OutgoingResponse in
+            self.answer(to: request) { try route(request, mayWait: mayWait) }
+        }
+        if let (resource, query) = try? resource(of: request), case .runner = resource {
+            if request.method == "DELETE" {
+                return .later { respond in deletions.add { respond(answer(false)) } }
+            }
+            if query.contains(where: { $0.name == "wait" }) {
+                return .later { respond in
+                    // Where too many wait already, the runner is told as it is: its client asks again after a pause.
+                    if !waits.addIfFree({ respond(answer(true)) }) { respond(answer(false)) }
+                }
+            }
+        }
+        if request.body.isEmpty { return .now(answer(false)) }
+        return .later { respond in bodyReaders.add { respond(answer(false)) } }
+    }
+
+    private func answer(to request: IncomingRequest, _ body: () throws -> OutgoingResponse) -> OutgoingResponse {
         do {
-            return try route(request)
+            return try body()
         } catch let problem as APIProblem {
             return problem.response
         } catch {
@@ -27,7 +67,7 @@ package struct Routes: Sendable {
 }
 
 /// A refusal, as the API tells it.
-private struct APIProblem: Error {
+struct APIProblem: Error {
     let status: Int
     let code: String
     let message: String
@@ -49,6 +89,14 @@ private struct APIProblem: Error {
     static func noRunner(_ id: String) -> APIProblem {
         APIProblem(404, "not_found", "there is no runner '\(id)'; it may have been destroyed")
     }
+
+    static let bodyTooLarge = APIProblem(
+        413, "payload_too_large", "the body may have \(HTTPServer.bodyLimit) bytes at most")
+
+    /// For a request or an answer that is not small, while others fill the memory there is for them.
+    static let noRoom = APIProblem(
+        503, "unavailable", "the orchestrator has too much to read and to send at once; try again",
+        headers: ["Retry-After": "1"])
 }
 
 /// What a path stands for.
@@ -78,9 +126,12 @@ private enum Resource {
 }
 
 extension Routes {
-    private func route(_ request: IncomingRequest) throws -> OutgoingResponse {
+    /// What is asked for, where there is such a thing.
+    private func resource(
+        of request: IncomingRequest
+    ) throws(APIProblem) -> (resource: Resource, query: [(name: String, value: String)]) {
         guard let target = RequestTarget(request.target) else {
-            throw APIProblem.invalid("the request's path or query has a broken percent escape")
+            throw .invalid("the request's path or query has a broken percent escape")
         }
         guard let resource = Resource(target.path) else {
             throw APIProblem(404, "not_found", "there is nothing at this path")
@@ -90,18 +141,17 @@ extension Routes {
                 405, "method_not_allowed", "this path answers \(resource.methods.joined(separator: " and ")) only",
                 headers: ["Allow": resource.methods.joined(separator: ", ")])
         }
-        if case .health = resource { return health() }
-        guard token.admits(authorization: request.authorization) else {
-            throw APIProblem(
-                401, "unauthorized", "this needs the orchestrator's token as a bearer token (ORCHESTRATOR_TOKEN)",
-                headers: ["WWW-Authenticate": "Bearer"])
-        }
+        return (resource, target.query)
+    }
+
+    private func route(_ request: IncomingRequest, mayWait: Bool) throws -> OutgoingResponse {
+        let (resource, query) = try resource(of: request)
         switch resource {
         case .health: return health()
         case .runners where request.method == "POST": return try spawn(request)
-        case .runners: return try list(target.query)
+        case .runners: return try list(query)
         case .runner(let id) where request.method == "DELETE": return try destroy(Self.runnerID(id))
-        case .runner(let id): return try show(Self.runnerID(id), target.query)
+        case .runner(let id): return try show(Self.runnerID(id), query, mayWait: mayWait)
         case .heartbeat(let id): return try heartbeat(Self.runnerID(id))
         case .p95(let workspace): return try p95(Self.workspace(workspace))
         case .metrics(let workspace): return try record(request, Self.workspace(workspace))
@@ -154,7 +204,9 @@ extension Routes {
         return success(fleet.runners(of: workspace).json)
     }
 
-    private func show(_ id: String, _ query: [(name: String, value: String)]) throws -> OutgoingResponse {
+    private func show(
+        _ id: String, _ query: [(name: String, value: String)], mayWait: Bool
+    ) throws -> OutgoingResponse {
         var wait = 0
         if let text = try parameter("wait", in: query) {
             guard let seconds = Int(text), (0...30).contains(seconds), text.utf8.allSatisfy(Identifier.isDigit) else {
@@ -162,7 +214,8 @@ extension Routes {
             }
             wait = seconds
         }
-        guard let runner = try fleet.runner(id, waitingAtMost: .seconds(wait)) else { throw APIProblem.noRunner(id) }
+        let limit: Duration = mayWait ? .seconds(wait) : .zero
+        guard let runner = try fleet.runner(id, waitingAtMost: limit) else { throw APIProblem.noRunner(id) }
         return success(runner.json)
     }
 
@@ -203,8 +256,10 @@ extension Routes {
     private func body<Body>(
         of request: IncomingRequest, as read: (JSONNode) throws(SchemaViolation) -> Body
     ) throws(APIProblem) -> Body {
-        guard !request.bodyIsTooLarge else {
-            throw APIProblem(413, "payload_too_large", "the body may have \(HTTPServer.bodyLimit) bytes at most")
+        switch request.bodyProblem {
+        case .tooLarge: throw .bodyTooLarge
+        case .noRoom: throw .noRoom
+        case nil: break
         }
         let json: JSONValue
         do {

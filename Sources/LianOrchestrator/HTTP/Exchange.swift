@@ -1,0 +1,90 @@
+import CMicrohttpd
+import LianModel
+import LianSystem
+
+/// One request and its answer. Only its connection's thread touches it while the request arrives and while the answer
+/// leaves, and only whoever answers it in between, while its connection is suspended.
+final class Exchange {
+    enum Stage { case head, body, atWork, answered }
+
+    let target: String
+    var stage = Stage.head
+    var body: [UInt8] = []
+    var received = 0
+    var problem: IncomingRequest.BodyProblem?
+    /// Among the requests that are not answered yet.
+    var isCounted = false
+    /// Of the budget for all requests.
+    var held = 0
+    var answer: EncodedAnswer?
+
+    init(target: String) {
+        self.target = target
+    }
+
+    /// Takes a piece of the body, or drops it and what came before where it is too much.
+    func collect(_ bytes: UnsafeRawBufferPointer, from buffers: BufferBudget) {
+        received += bytes.count
+        if received > HTTPServer.bodyLimit {
+            problem = .tooLarge
+        } else if problem == nil {
+            if buffers.take(bytes.count) {
+                held += bytes.count
+                body.append(contentsOf: bytes.bindMemory(to: UInt8.self))
+                return
+            }
+            problem = .noRoom
+        }
+        body = []
+        giveBack(to: buffers)
+    }
+
+    /// Keeps the answer until it is sent, in the body's place.
+    func take(_ response: OutgoingResponse, of server: ServerContext) {
+        var answer = EncodedAnswer(response)
+        body = []
+        giveBack(to: server.buffers)
+        if answer.bytes.count > HTTPServer.smallAnswer {
+            if server.buffers.take(answer.bytes.count) {
+                held = answer.bytes.count
+            } else {
+                answer = EncodedAnswer(APIProblem.noRoom.response)
+            }
+        }
+        self.answer = answer
+    }
+
+    func giveBack(to buffers: BufferBudget) {
+        buffers.giveBack(held)
+        held = 0
+    }
+}
+
+/// An answer as it is sent.
+struct EncodedAnswer {
+    var status: Int
+    var headers: [String: String]
+    var bytes: [UInt8]
+
+    init(_ response: OutgoingResponse) {
+        status = response.status
+        headers = response.headers
+        bytes = response.body.encodedBytes()
+    }
+}
+
+/// A request whose connection is suspended until there is an answer.
+///
+/// `@unchecked Sendable`: the library's own lock, taken by suspending and by resuming, orders what its thread and the
+/// answering one do with the exchange.
+struct SuspendedExchange: @unchecked Sendable {
+    let connection: OpaquePointer
+    let exchange: Exchange
+    let server: ServerContext
+
+    func answer(_ response: OutgoingResponse) {
+        exchange.take(response, of: server)
+        MHD_resume_connection(connection)
+        server.load.update { $0.atWork -= 1 }
+    }
+}
