@@ -234,23 +234,52 @@ extension EndToEnd {
             }
         }
 
-        /// A CI system tells the job's shell alone.
-        @Test func aCancelledJobDestroysItsRunner() async throws {
+        /// A CI system tells the job's shell alone, and so does who ends a script of a timer.
+        @Test(arguments: ["lian-ci", "shell/nightly", "shell/dev-image"])
+        func aCancelledJobDestroysItsRunner(recipe: String) async throws {
             try await withScene { scene in
-                let checkout = try scene.checkout(Scene.shell + "RUN echo at work; busybox sleep 300\n")
-                let log = scene.folder.appending(path: "job.log")
+                // A number that no other process's arguments hold.
+                let seconds = "\(Int.random(in: 1_000_000_000...9_000_000_000))"
+                let checkout = try scene.checkout(Scene.shell + "RUN echo at work; busybox sleep \(seconds)\n")
+                let repository = scene.image().split(separator: ":").dropLast().joined(separator: ":")
+                let arguments =
+                    recipe == "shell/dev-image" ? [repository] : ["--context", ".", "--image", scene.image()]
                 let job = try RunningProcess(
                     Command(
-                        Recipe.lianCI.path, ["--context", ".", "--image", scene.image()],
-                        environment: scene.jobEnvironment(["LIAN_OUTPUT": "out.env"]),
+                        Recipe(recipe).file.path, arguments,
+                        environment: scene.jobEnvironment(["LIAN_OUTPUT": "out.env", "BUILDKIT_ACTOR": "ada"]),
                         workingDirectory: checkout.path),
-                    outputFile: log)
+                    outputFile: scene.folder.appending(path: "job.log"))
                 defer { job.stop() }
-                #expect(await eventually(within: .seconds(60)) { job.output.contains(" at work") })
+                #expect(await eventually(within: .seconds(60)) { !processes(holding: "sleep\0\(seconds)").isEmpty })
                 kill(job.pid, SIGTERM)
                 #expect(await job.ended(within: .seconds(60)) == .exited(143), "\(job.output)")
+                #expect(processes(holding: repository).isEmpty)
+                #expect(try await scene.orchestrator.runners().isEmpty)
+                guard recipe != "shell/dev-image" else { return }
                 let handedOn = try variables(of: checkout.appending(path: "out.env"))
                 #expect(handedOn["LIAN_STATUS"] == "cancelled" && handedOn["LIAN_CAUSE"] == "cancelled")
+            }
+        }
+
+        @Test func aCancelledProbeEndsWhatItAsks() async throws {
+            try await withScene { scene in
+                try writeScript(
+                    "trap 'exit 143' TERM; : >asked; while :; do sleep 0.02; done",
+                    to: scene.folder.appending(path: "lian-build"))
+                var environment = scene.jobEnvironment()
+                environment["PATH"] = "\(scene.folder.path):\(environment["PATH"] ?? "")"
+                let probe = try RunningProcess(
+                    Command(
+                        Recipe("shell/probe").file.path, ["tools"], environment: environment,
+                        workingDirectory: scene.folder.path),
+                    outputFile: scene.folder.appending(path: "probe.log"))
+                defer { probe.stop() }
+                let asked = scene.folder.appending(path: "asked").path
+                #expect(await eventually { FileManager.default.fileExists(atPath: asked) })
+                kill(probe.pid, SIGTERM)
+                #expect(await probe.ended(within: .seconds(30)) == .exited(143), "\(probe.output)")
+                #expect(processes(holding: "\(scene.folder.path)/lian-build").isEmpty)
             }
         }
 
