@@ -79,7 +79,8 @@ let package = Package(
         executable("bench-connect", ["LianModel", "LianSSH", "LianSystem"]),
 
         .target(
-            name: "LianTestSupport", dependencies: ["LianBuildKit", "LianContext", "LianIntegrate", "LianModel", "LianSystem"],
+            name: "LianTestSupport",
+            dependencies: ["LianBuildKit", "LianContext", "LianIntegrate", "LianModel", "LianSystem"],
             path: "Tests/LianTestSupport", swiftSettings: swiftSettings),
         tests("LianModelTests", ["LianModel"]),
         tests("LianBuildKitTests", ["LianBuildKit", "LianModel"]),
@@ -98,7 +99,10 @@ let package = Package(
             ]),
         tests(
             "FuzzTests",
-            ["LianBuild", "LianBuildKit", "LianCLI", "LianFlags", "LianModel", "LianRemote", "LianReport", "LianSystem"]),
+            [
+                "LianBuild", "LianBuildKit", "LianCLI", "LianFlags", "LianModel", "LianRemote", "LianReport",
+                "LianSystem",
+            ]),
         tests(
             "LianFlagsTests",
             ["LianCLI", "LianFlags", "LianModel", "LianOrchestrator", "LianSystem"]

@@ -53,7 +53,6 @@ import Testing
     @Test(arguments: ["POST", "PUT", "DELETE", "GET"])
     func withoutATokenNoBodyIsRead(method: String) async throws {
         try await withOrchestrator { orchestrator in
-            let pid = try #require(orchestrator.pid)
             let paths = ["POST": "/api/v1/runners", "PUT": "/api/v1/nothing"]
             let path = paths[method] ?? "/api/v1/runners/r-1"
             let connection = KeptConnection(try PlainHTTPConnection(port: orchestrator.port))
@@ -68,7 +67,6 @@ import Testing
     /// Health is told to everyone, once a connection.
     @Test func healthNeedsNoTokenAndKeepsNoPlace() async throws {
         try await withOrchestrator { orchestrator in
-            let pid = try #require(orchestrator.pid)
             let question = PlainHTTPConnection.request("GET", "/healthz")
             let connection = KeptConnection(try PlainHTTPConnection(port: orchestrator.port))
             #expect(try await connection.ask(question)?.status == 200)
@@ -119,7 +117,8 @@ import Testing
     @Test func descriptorLimitsAreRaisedForItselfAlone() async throws {
         try await withTemporaryFolder { folder in
             let caller = try await Caller(in: folder)
-            try await withOrchestrator(launcher: ["/bin/sh", "-c", "ulimit -S -n 300 && exec \"$@\"", "sh"]) { orchestrator in
+            try await withOrchestrator(launcher: ["/bin/sh", "-c", "ulimit -S -n 300 && exec \"$@\"", "sh"]) {
+                orchestrator in
                 let pid = try #require(orchestrator.pid)
                 let runner = try await orchestrator.readyRunner(caller.order())
                 let own = descriptorLimits(of: pid)

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts: what each suite of tests needs beside what building needs. Words are Debian's packages, but
 # `nickel`, which setup.sh provides. A suite of which `none` is said needs neither a program nor root: `just check` runs
 # just those.
@@ -40,10 +41,12 @@ pure_suites() {
 # may be any expression that `swift test --filter` understands.
 suites_of() {
   local found
-  found=$(grep -rlE --include='*.swift' -- "$1" "$root"/Tests/*Tests 2>/dev/null | sed -E "s|^$root/Tests/([^/]+)/.*|\\1|")
-  found+=$'\n'$(cd "$root/Tests" && printf '%s\n' *Tests | grep -E -- "$1" || true)
-  found=$(printf '%s\n' "$found" | sort -u | sed '/^$/d')
-  [ -n "$found" ] && printf '%s\n' "$found" || printf '%s\n' "${!suite_needs[@]}"
+  # From the root of the checkout, which all scripts work in.
+  found=$({
+    grep -rlE --include='*.swift' -- "$1" Tests
+    printf 'Tests/%s/\n' "${!suite_needs[@]}" | grep -E -- "$1"
+  } | sed -nE 's|^Tests/([^/]+Tests)/.*|\1|p' | sort -u) || true
+  printf '%s\n' "${found:-${!suite_needs[*]}}"
 }
 
 # setup_for SUITE…: what building needs, and what these suites need.
