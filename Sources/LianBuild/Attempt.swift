@@ -19,6 +19,7 @@ struct AttemptPlan: Sendable {
     /// nil where no events are wanted, or none can be sent.
     let events: EventsSettings?
     let sync: ContextSync
+    let journal: BuildJournal
     let surroundings: Surroundings
 }
 
@@ -30,18 +31,18 @@ final class Attempt: Sendable {
     let lease: RunnerLease
     private let plan: AttemptPlan
     private let facts = Mutex(AttemptFacts())
+    private let queue: Mutex<ArtifactQueue>
     private let sampler: UsageSampler
     private let approach = Guarded<RunnerApproach?>(nil)
-    /// What on the runner is about to end by itself.
-    private let leaving = Mutex<[Task<Void, Never>]>([])
+    private let leftovers = Leftovers()
 
     init(number: Int, sizing: Sizing, artifacts: [ArtifactRequest], plan: AttemptPlan) {
         self.number = number
         self.sizing = sizing
         self.artifacts = artifacts
         self.plan = plan
-        let reporter = plan.surroundings.reporter
-        sampler = UsageSampler { reporter.report(.usage($0)) }
+        queue = Mutex(ArtifactQueue(artifacts))
+        sampler = UsageSampler { [journal = plan.journal] in journal.report(.usage($0)) }
         let request = plan.resolution.request
         lease = RunnerLease(
             SpawnRequest(
@@ -50,10 +51,10 @@ final class Attempt: Sendable {
                 sshPublicKey: plan.key.publicKeyLine, provider: request.compute.provider,
                 region: request.compute.region, image: plan.resolution.runnerImage,
                 platform: artifacts.first?.platforms.first),
-            client: plan.client, reporter: reporter)
+            client: plan.client, journal: plan.journal)
     }
 
-    private var reporter: any BuildReporter { plan.surroundings.reporter }
+    private var journal: BuildJournal { plan.journal }
     private var timing: Timing { plan.surroundings.timing }
 
     private func since(_ start: ContinuousClock.Instant) -> Int { plan.surroundings.milliseconds(since: start) }
@@ -74,9 +75,10 @@ final class Attempt: Sendable {
             facts.withLock { $0.error = LianError(error, in: $0.phase) }
         }
         let peaks = await sampler.peaks
+        let results = queue.withLock(\.results)
         return facts.withLock { facts in
             facts.peaks = peaks
-            let results = facts.results
+            facts.results = results
             facts.error = facts.error ?? artifacts.lazy.compactMap { results[$0.name]?.error }.first
             return facts
         }
@@ -92,7 +94,7 @@ final class Attempt: Sendable {
 
     private func enter(_ phase: Phase, _ text: String) {
         facts.withLock { $0.phase = phase }
-        reporter.report(.started(phase, text))
+        journal.report(.started(phase, text))
     }
 
     private func work() async throws {
@@ -101,14 +103,14 @@ final class Attempt: Sendable {
         enter(.spawn, "asking for a runner: \(sizing.description)")
         try await lease.spawn(until: deadline)
         facts.withLock { $0.timings.spawn = since(start) }
-        if let id = lease.runner?.runnerID { reporter.report(.waiting(.spawn, "the runner \(id) is starting")) }
+        if let id = lease.runner?.runnerID { journal.report(.waiting(.spawn, "the runner \(id) is starting")) }
         let spawned = timing.now()
         let contexts = TravellingContexts(
-            plan.resolution.transfers(of: artifacts), sync: plan.sync, reporter: reporter, timing: timing)
+            plan.resolution.transfers(of: artifacts), sync: plan.sync, reporter: journal, timing: timing)
         let approach = RunnerApproach { [self] onAnswer in
             let reached = try await reachRunner(until: deadline, onAnswer)
             facts.withLock { $0.timings.ready = since(spawned) }
-            reporter.report(.finished(.connect, "the runner answers after \(since(start)) ms"))
+            journal.report(.finished(.connect, "the runner answers after \(since(start)) ms"))
             enter(.sync, "sending \(contexts.files) files")
             return reached
         }
@@ -116,13 +118,9 @@ final class Attempt: Sendable {
         try await build(contexts, along: approach)
     }
 
-    private static let leavingLimit: Duration = .seconds(1)
-
-    /// Ends what is left of it on the runner and the connection there, beside the runner's being destroyed: neither
-    /// waits for the other.
+    /// Ends the connection and what is left behind it, beside the runner's being destroyed: neither waits for the other.
     func close() async {
-        let leaving = leaving.withLock { $0 }
-        _ = try? await withinLimit(Self.leavingLimit) { for task in leaving { await task.value } }
+        await leftovers.wait()
         await approach.value?.close()
     }
 
@@ -132,7 +130,7 @@ final class Attempt: Sendable {
         let runner = try await lease.waitUntilReady(until: deadline)
         // Its work folder may be a longer one than was reckoned with.
         try plan.resolution.checkPaths(below: runner.workDir, .sync)
-        reporter.report(.finished(.spawn, "the runner \(runner.id) is up"))
+        journal.report(.finished(.spawn, "the runner \(runner.id) is up"))
         enter(.connect, "connecting to \(runner.id) at \(runner.host):\(runner.port)")
         let connection = try await RunnerConnection.open(
             to: runner, key: plan.key, knownHosts: plan.knownHosts, deadline: deadline, onAnswer: onAnswer)
@@ -146,7 +144,7 @@ final class Attempt: Sendable {
         async let bench = prepareBench(along: approach, behind: contexts, beside: warmUp)
         let sent = try await contexts.send(along: approach)
         warmUp.contextIsThere()
-        leaving.withLock { $0 += sent.leaving }
+        leftovers.add(sent.leaving)
         facts.withLock { facts in
             facts.sentBytes = sent.bytes
             facts.timings.sync = sent.milliseconds
@@ -169,16 +167,10 @@ final class Attempt: Sendable {
                 try await timing.sleep(.seconds(1))
             }
         } catch let failure as RemoteFailure {
-            warn("usage_not_measured", failure.lianError(.build).message)
+            journal.warn(.usageNotMeasured, failure.lianError(.build).message)
         } catch {
             // Cancelled, or over a connection that is gone for good: the build itself tells of that.
         }
-    }
-
-    private func warn(_ code: String, _ message: String) {
-        let warning = BuildWarning(code, message)
-        facts.withLock { $0.warnings.append(warning) }
-        reporter.report(.warning(warning))
     }
 
     private func probe(_ connection: RunnerConnection) async throws -> RunnerEngine {
@@ -189,7 +181,7 @@ final class Attempt: Sendable {
                 !artifact.cacheTo.isEmpty && artifact.dockerfileImages?.copiesFromStages(for: artifact.target) == true
             }
         if losesStages {
-            warn("cache_last_stage_only", "the runner's engine keeps the cache of the last stage alone")
+            journal.warn(.cacheLastStageOnly, "the runner's engine keeps the cache of the last stage alone")
         }
         return engine
     }
@@ -205,25 +197,22 @@ final class Attempt: Sendable {
             async let engine = probe(reached.connection)
             let waiting = try await WaitingWrapper.start(on: host)
             warmUp.begin(on: host, of: reached.runner, besides: contexts.count)
-            return ArtifactBench(reached, engine: try await engine, waiting: waiting)
+            return ArtifactBench(
+                reached, engine: try await engine, waiting: waiting, sampler: sampler, leftovers: leftovers)
         } catch let failure as RemoteFailure {
             throw failure.lianError(.connect)
         }
     }
 
-    /// Each artifact after those it depends on; independent ones side by side, as many as the runner has pairs of
-    /// cores. What depends on a failed one is skipped; after out of memory nothing new is begun on this runner.
+    /// Independent artifacts side by side, as many as the runner has pairs of cores.
     private func buildAll(_ bench: ArtifactBench) async throws {
         enter(.build, artifacts.map(\.name).joined(separator: ", "))
         let width = max(1, sizing.size.cpu / 2)
         try await withThrowingTaskGroup(of: Void.self) { group in
             defer { group.cancelAll() }
-            var waiting = artifacts
             var running = 0
             while true {
-                skipDependents(&waiting)
-                while running < width, !isOutOfMemory, let index = waiting.firstIndex(where: isFree) {
-                    let artifact = waiting.remove(at: index)
+                while running < width, let artifact = queue.withLock({ $0.next() }) {
                     running += 1
                     group.addTask { try await self.build(artifact, bench) }
                 }
@@ -234,94 +223,14 @@ final class Attempt: Sendable {
         }
     }
 
-    private var isOutOfMemory: Bool { facts.withLock { $0.oom != nil } }
-
-    /// Those that were built in an earlier attempt are not among ours.
-    private func isFree(_ artifact: ArtifactRequest) -> Bool {
-        let ours = Set(artifacts.map(\.name))
-        return facts.withLock { facts in
-            artifact.dependsOn.allSatisfy { !ours.contains($0) || facts.results[$0]?.status == .succeeded }
-        }
-    }
-
-    private func skipDependents(_ waiting: inout [ArtifactRequest]) {
-        // In build order: what is skipped here makes those after it skipped as well.
-        waiting = waiting.filter { artifact in
-            facts.withLock { facts in
-                let blocked = artifact.dependsOn.contains { name in
-                    facts.results[name].map { $0.status != .succeeded && $0.oom == nil } ?? false
-                }
-                if blocked {
-                    facts.results[artifact.name] = ArtifactOutcome(status: .skipped)
-                    reporter.report(.artifactEnded(artifact.name, .skipped, digest: nil))
-                }
-                return !blocked
-            }
-        }
-    }
-
     private func build(_ artifact: ArtifactRequest, _ bench: ArtifactBench) async throws {
-        let start = timing.now()
-        var outcome: ArtifactOutcome
-        var pushTries = 0
-        repeat {
-            let run = artifactRun(artifact, bench, run: pushTries)
-            let finished: ArtifactRun.Finished
-            do {
-                finished = try await run.run()
-            } catch let failure as RemoteFailure {
-                throw failure.lianError(.build)
-            }
-            leaving.withLock { $0.append(finished.leaving) }
-            await sampler.add(finished.end)
-            outcome = ArtifactOutcome(status: .failed)
-            outcome.steps = StepCount(total: finished.log.stepCount, cached: finished.log.cachedCount)
-            outcome.durationMS = since(start)
-            outcome.exitCode = Int(finished.end.exitStatus)
-            switch ArtifactVerdict(finished, artifact: artifact, mask: plan.secrets.mask) {
-            case .succeeded:
-                outcome.status = .succeeded
-                outcome.metadata = finished.metadata
-                outcome.digest = finished.metadata?["containerimage.digest"]?.stringValue
-                if let reason = finished.log.cacheNotWritten {
-                    warn("cache_not_written", "the cache of \(artifact.name) was not written: \(onOneLine(reason))")
-                }
-            case .outOfMemory(let verdict, let error):
-                outcome.oom = verdict
-                outcome.error = error
-            case .failed(let error):
-                outcome.error = error
-            case .pushFailed(let error):
-                outcome.error = error
-                pushTries += 1
-                guard pushTries < Self.pushTries else { break }
-                reporter.report(.note("\(error.message); trying again on the same runner"))
-                try await timing.sleep(.seconds(1) + .seconds(2 * timing.random()))
-                continue
-            }
-            break
-        } while true
-        reporter.report(.artifactEnded(artifact.name, outcome.status, digest: outcome.digest))
-        facts.withLock { [outcome] facts in
-            facts.results[artifact.name] = outcome
-            facts.exitCode = facts.exitCode.map { $0 == 0 ? outcome.exitCode ?? 0 : $0 } ?? outcome.exitCode
-            facts.oom = facts.oom ?? outcome.oom
+        let outcome = try await ArtifactBuild(
+            artifact: artifact, bench: bench, resolution: plan.resolution, secrets: plan.secrets, journal: journal,
+            timing: timing
+        ).run()
+        facts.withLock { $0.take(outcome) }
+        for name in queue.withLock({ $0.settle(artifact.name, outcome) }) {
+            journal.report(.artifactEnded(name, .skipped, digest: nil))
         }
-    }
-
-    /// The first, and one more where only the push failed.
-    private static let pushTries = 2
-
-    private func artifactRun(_ artifact: ArtifactRequest, _ bench: ArtifactBench, run: Int) -> ArtifactRun {
-        var folders = plan.resolution.folders(of: artifact, workFolder: bench.runner.workDir)
-        if run > 0 { folders.run += "-\(run + 1)" }
-        let request = plan.resolution.request
-        return ArtifactRun(
-            artifact: artifact,
-            command: BuildctlCommand(
-                artifact: artifact, registry: request.registry, compression: request.compression, folders: folders,
-                address: bench.runner.buildkitAddress, progress: bench.engine.progress,
-                exportsAllStages: bench.engine.cachesAllStages),
-            secrets: plan.secrets, connection: bench.connection, waiting: bench.takeWrapper(), reporter: reporter)
     }
 }

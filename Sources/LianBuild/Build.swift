@@ -12,7 +12,7 @@ package final class Build: Sendable {
     private let options: BuildOptions
     private let surroundings: Surroundings
     private let start: ContinuousClock.Instant
-    private let ledger = Mutex(ResultEnvelope(status: .failed))
+    private let journal: BuildJournal
     private let control = Mutex(Control())
     private let result = FirstResult<ResultEnvelope>()
 
@@ -20,9 +20,6 @@ package final class Build: Sendable {
         var signal: EndSignal?
         var walk: Task<Void, Never>?
         var lease: RunnerLease?
-        /// BuildKit's own, by artifact.
-        var metadata: [String: JSONValue] = [:]
-        var findings = BuildFindings()
         var isAbandoned = false
     }
 
@@ -34,6 +31,7 @@ package final class Build: Sendable {
     package init(options: BuildOptions, surroundings: Surroundings) {
         self.options = options
         self.surroundings = surroundings
+        journal = BuildJournal(surroundings.reporter)
         start = surroundings.timing.now()
     }
 
@@ -41,7 +39,7 @@ package final class Build: Sendable {
     package var endSignal: EndSignal? { control.withLock(\.signal) }
 
     /// What a report tells beside the envelope.
-    package var findings: BuildFindings { control.withLock(\.findings) }
+    package var findings: BuildFindings { journal.write(\.findings) }
 
     /// The first signal cancels the build, which then cleans up; the second skips all but one short try of destroying
     /// the runner.
@@ -53,7 +51,7 @@ package final class Build: Sendable {
             control.signal = control.signal ?? signal
             return (control.walk, isFirst, isSecond)
         }
-        if isFirst { surroundings.reporter.report(.note("\(signal.name): ending the build and its runner")) }
+        if isFirst { journal.report(.note("\(signal.name): ending the build and its runner")) }
         walk?.cancel()
         if isSecond { Task { await abandon() } }
     }
@@ -66,16 +64,15 @@ package final class Build: Sendable {
         }
         if isEnded { walk.cancel() }
         // It is only ever settled with an envelope.
-        return (try? await Task { try await self.result.value() }.value) ?? ledger.withLock { $0 }
+        return (try? await Task { try await self.result.value() }.value) ?? journal.envelope
     }
 
     private func abandon() async {
-        surroundings.reporter.report(.note("ended again: destroying the runner and leaving"))
+        journal.report(.note("ended again: destroying the runner and leaving"))
         let lease = control.withLock(\.lease)
         let runner = await lease?.destroy(within: Self.hurriedDestroy)
         finish { envelope in
             envelope.runner = runner ?? envelope.runner
-            envelope.warnings += lease?.warnings ?? []
             // A signal wins over all but an image that is pushed.
             guard envelope.status != .succeeded else { return }
             envelope.status = .cancelled
@@ -86,7 +83,7 @@ package final class Build: Sendable {
     private func walk() async {
         var random = SystemRandomNumberGenerator()
         let buildID = makeBuildID(millisecondsSince1970: UInt64(surroundings.timing.wallClock()), using: &random)
-        ledger.withLock { $0.buildID = buildID }
+        journal.write { $0.envelope.buildID = buildID }
         do {
             if let attempts = try await prepare(buildID) { return await build(attempts) }
             finish { $0.status = .planned }
@@ -97,9 +94,10 @@ package final class Build: Sendable {
 
     /// Everything before a runner is asked for; nil for a dry run, which ends here.
     private func prepare(_ buildID: String) async throws -> AttemptPlan? {
-        surroundings.reporter.report(.started(.resolve, "reading what to build"))
+        journal.report(.started(.resolve, "reading what to build"))
         let request = try await RequestReader(options: options, surroundings: surroundings).request()
-        ledger.withLock { $0.take(request) }
+        journal.write { $0.envelope.take(request) }
+        for warning in request.warnings { journal.warn(warning) }
         let environment = surroundings.environment
         let http = try HTTPClient()
         let client = try OrchestratorClient(
@@ -110,29 +108,31 @@ package final class Build: Sendable {
             request, history: HistorySource(client: client))
         let access = try RunnerAccess(request, environment: environment)
         let resolution = try await resolved
-        ledger.withLock { $0.take(resolution) }
-        control.withLock { $0.findings.largest = resolution.largest }
+        journal.write { entries in
+            entries.envelope.take(resolution)
+            entries.findings.largest = resolution.largest
+        }
+        for warning in resolution.warnings { journal.warn(warning) }
         let read = try await secrets
         let events = await EventTarget.read(request, environment: environment, http: http)
-        ledger.withLock { $0.warnings += read.warnings + events.warnings }
-        for warning in ledger.withLock(\.warnings) { surroundings.reporter.report(.warning(warning)) }
+        for warning in read.warnings + events.warnings { journal.warn(warning) }
         let sync =
             try options.dryRun
             ? nil
             : ContextSync.find(
                 installation: surroundings.installation, environment: environment)
         // Before the passphrase is asked for: on a terminal nothing may be drawn over the question.
-        surroundings.reporter.report(.finished(.resolve, "the context has \(resolution.total.files) files"))
+        journal.report(.finished(.resolve, "the context has \(resolution.total.files) files"))
         let key = options.dryRun ? nil : try await access.key()
-        ledger.withLock { $0.timings?.resolve = surroundings.milliseconds(since: start) }
+        journal.write { $0.envelope.timings?.resolve = surroundings.milliseconds(since: start) }
         try Task.checkCancellation()
         guard let sync, let key else {
-            ledger.withLock { $0.plan = resolution.plan() }
+            journal.write { $0.envelope.plan = resolution.plan() }
             return nil
         }
         return AttemptPlan(
             buildID: buildID, resolution: resolution, client: client, key: key, knownHosts: access.knownHosts,
-            secrets: read, events: events.settings, sync: sync, surroundings: surroundings)
+            secrets: read, events: events.settings, sync: sync, journal: journal, surroundings: surroundings)
     }
 
     private func build(_ plan: AttemptPlan) async {
@@ -144,10 +144,10 @@ package final class Build: Sendable {
         var next: Sizing?
         repeat {
             number += 1
-            let remaining = ledger.withLock { $0.unbuilt(of: request.artifacts) }
+            let remaining = journal.write { $0.envelope.unbuilt(of: request.artifacts) }
             let attempt = Attempt(number: number, sizing: sizing, artifacts: remaining, plan: plan)
             control.withLock { $0.lease = attempt.lease }
-            surroundings.reporter.report(.attemptStarted(number: number, sizing))
+            journal.report(.attemptStarted(number: number, sizing))
             events.send(
                 .started(
                     sizing: sizing, artifacts: remaining.map(\.name), cache: plan.resolution.caches(of: remaining)),
@@ -161,15 +161,15 @@ package final class Build: Sendable {
                 outcome.oom != nil && number <= maximumOOMRetries && endSignal == nil
                 ? sizing.nextTier(in: request.compute.ladder) : nil
             let isLast = next == nil
-            surroundings.reporter.report(.attemptEnded(number: number, outcome.attemptOutcome))
-            ledger.withLock {
-                $0.take(outcome, ofAttempt: attempt.number, on: sizing, duration: duration, isRetried: !isLast)
+            journal.report(.attemptEnded(number: number, outcome.attemptOutcome))
+            journal.write { entries in
+                entries.envelope.take(outcome, ofAttempt: number, on: sizing, duration: duration, isRetried: !isLast)
+                entries.metadata.merge(outcome.results.compactMapValues(\.metadata)) { $1 }
+                if isLast { entries.envelope.conclude(outcome, afterAttempt: number) }
             }
-            control.withLock { $0.metadata.merge(outcome.results.compactMapValues(\.metadata)) { $1 } }
             if isLast {
-                ledger.withLock { $0.conclude(outcome, afterAttempt: number) }
                 let elapsed = surroundings.milliseconds(since: start)
-                events.send(ledger.withLock { $0.finalEvent(duration: elapsed) }, attempt: number)
+                events.send(journal.envelope.finalEvent(duration: elapsed), attempt: number)
             }
             // In a task of its own: what cancelled the build does not cancel its cleanup.
             await Task { await tearDown(attempt, outcome, duration, plan, finishing: isLast ? events : nil) }.value
@@ -185,12 +185,12 @@ package final class Build: Sendable {
         finishing events: BuildEvents?
     ) async {
         let begun = surroundings.timing.now()
-        surroundings.reporter.report(
+        journal.report(
             .started(.teardown, "destroying \(attempt.lease.runner?.runnerID ?? "the runner")"))
         let destroying = Task { await attempt.lease.destroy() }
         async let closed: Void = attempt.close()
         let isLast = events != nil
-        async let metrics = cancelling(after: { [timing = surroundings.timing] in
+        async let metrics: Void = cancelling(after: { [timing = surroundings.timing] in
             _ = await destroying.value
             try? await timing.sleep(Self.metricsBeyondDestroy)
         }) { [self] in
@@ -200,41 +200,35 @@ package final class Build: Sendable {
         let runner = await destroying.value
         if runner?.destroyed != false {
             let what = runner.map { "the runner \($0.id ?? "that was asked for") is gone" } ?? "there was no runner"
-            surroundings.reporter.report(.finished(.teardown, what))
+            journal.report(.finished(.teardown, what))
         }
-        let warning = await metrics
+        await metrics
         let report = await published
         await closed
-        for warning in report?.warnings ?? [] { surroundings.reporter.report(.warning(warning)) }
-        ledger.withLock { envelope in
-            envelope.runner = runner ?? envelope.runner
-            // Each attempt's runner may give cause for the same one.
-            for warning in attempt.lease.warnings + outcome.warnings + [warning].compactMap({ $0 })
-            where !envelope.warnings.contains(warning) {
-                envelope.warnings.append(warning)
-            }
-            let before = envelope.timings?.teardown ?? 0
-            envelope.timings?.teardown = before + surroundings.milliseconds(since: begun)
-            if let report { envelope.take(report) }
+        for warning in report?.warnings ?? [] { journal.warn(warning) }
+        journal.write { entries in
+            entries.envelope.runner = runner ?? entries.envelope.runner
+            let before = entries.envelope.timings?.teardown ?? 0
+            entries.envelope.timings?.teardown = before + surroundings.milliseconds(since: begun)
+            if let report { entries.envelope.take(report) }
         }
     }
 
     private func record(
         _ attempt: Attempt, _ outcome: AttemptFacts, duration: Int, _ plan: AttemptPlan, isLast: Bool
-    ) async -> BuildWarning? {
-        guard let runner = attempt.lease.runner else { return nil }
-        let warning = await recordMetrics(attempt, outcome, runner, duration: duration, plan)
+    ) async {
+        guard let runner = attempt.lease.runner else { return }
+        await recordMetrics(attempt, outcome, runner, duration: duration, plan)
         // History with this build in it; only a report tells of it.
         if isLast, options.report != nil {
             let next = await HistorySource(client: plan.client).nextSize(for: plan.resolution.request)
-            control.withLock { $0.findings.nextSize = Task.isCancelled ? .unknown(reason: Self.tooLate) : next }
+            journal.write { $0.findings.nextSize = Task.isCancelled ? .unknown(reason: Self.tooLate) : next }
         }
-        return warning
     }
 
     private func recordMetrics(
         _ attempt: Attempt, _ outcome: AttemptFacts, _ runner: RunnerAnswer, duration: Int, _ plan: AttemptPlan
-    ) async -> BuildWarning? {
+    ) async {
         let metrics = MetricsReport(
             buildID: plan.buildID, attempt: attempt.number, runnerID: runner.runnerID, tier: attempt.sizing.tier,
             outcome: outcome.attemptOutcome, cpuPeak: outcome.peaks.cores, memoryMBPeak: outcome.peaks.megabytes,
@@ -243,14 +237,12 @@ package final class Build: Sendable {
         do {
             let answer = try await plan.client.record(
                 metrics, workspace: plan.resolution.request.workspace, within: OrchestratorClient.destroyBudget)
-            if case .served = answer { return nil }
+            if case .served = answer { return }
             problem = "the orchestrator keeps no metrics"
         } catch {
             problem = Task.isCancelled ? Self.tooLate : error.message
         }
-        let warning = BuildWarning("metrics_not_recorded", problem)
-        surroundings.reporter.report(.warning(warning))
-        return warning
+        journal.warn(.metricsNotRecorded, problem)
     }
 
     private static let tooLate =
@@ -258,24 +250,22 @@ package final class Build: Sendable {
 
     /// As buildx writes it: one image's metadata as it is, several by their names.
     private func writeMetadata(_ request: BuildRequest) {
-        let metadata = control.withLock(\.metadata)
+        let metadata = journal.write(\.metadata)
         guard let file = request.metadataFile, !metadata.isEmpty else { return }
         let value = request.artifacts.count == 1 ? metadata.values.first ?? .null : .object(metadata)
         do throws(SystemError) {
             try replaceFile(file, value.encoded() + "\n", mode: 0o644)
         } catch {
-            let warning = BuildWarning("metadata_not_written", "\(file): \(error.reason)")
-            ledger.withLock { $0.warnings.append(warning) }
-            surroundings.reporter.report(.warning(warning))
+            journal.warn(.metadataNotWritten, "\(file): \(error.reason)")
         }
     }
 
     /// Settles the envelope, once.
     private func finish(_ last: (inout ResultEnvelope) -> Void = { _ in }) {
-        let envelope = ledger.withLock { envelope in
-            envelope.timings?.total = surroundings.milliseconds(since: start)
-            last(&envelope)
-            return envelope
+        let envelope = journal.write { entries in
+            entries.envelope.timings?.total = surroundings.milliseconds(since: start)
+            last(&entries.envelope)
+            return entries.envelope
         }
         result.settle(.success(envelope))
     }

@@ -14,7 +14,7 @@ package final class Context: Sendable {
 
     private let folder: FileDescriptor
     private let alwaysTravelling: [[UInt8]]
-    private let warnings: [ContextWarning]
+    private let warnings: [BuildWarning]
 
     /// The rules as rsync's own, where it reads them alike.
     private let filters: [String]?
@@ -24,7 +24,7 @@ package final class Context: Sendable {
         self.root = root
         folder = try Self.openRoot(root)
         var travelling: [[UInt8]] = []
-        var warnings: [ContextWarning] = []
+        var warnings: [BuildWarning] = []
         let files = ContextFiles(root: folder.raw)
         if let dockerfile {
             let found = try files.dockerfile(dockerfile, context: root)

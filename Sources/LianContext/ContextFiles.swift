@@ -75,7 +75,7 @@ struct ContextFiles {
     }
 
     /// The Dockerfile's own ignore file if there is one, else the context's.
-    func ignoreFile(dockerfile: String?, warnings: inout [ContextWarning]) throws(LianError) -> IgnoreFile? {
+    func ignoreFile(dockerfile: String?, warnings: inout [BuildWarning]) throws(LianError) -> IgnoreFile? {
         let own = dockerfile.map { $0 + Self.defaultIgnoreFile }
         for path in [own, Self.defaultIgnoreFile].compactMap(\.self) {
             switch lookUp(path) {
@@ -83,10 +83,9 @@ struct ContextFiles {
                 return IgnoreFile(path: path, content: try read(file, path), travelling: file.visited)
             case .escapes:
                 warnings.append(
-                    ContextWarning(
-                        code: .ignoreFileUnused,
-                        message:
-                            "\(path) links out of the context, where BuildKit cannot follow it: no rule of it holds"))
+                    BuildWarning(
+                        .ignoreFileUnused,
+                        "\(path) links out of the context, where BuildKit cannot follow it: no rule of it holds"))
             case .missing, .notAFile: continue
             case .unreadable(let failure): throw unreadable(path, failure.reason)
             }

@@ -13,7 +13,7 @@ package struct ContextSummary: Equatable, Sendable {
     package var largest: [SizedPath] = []
     /// The longest path in bytes, of files and folders alike.
     package var longestPath: [UInt8] = []
-    package var warnings: [ContextWarning] = []
+    package var warnings: [BuildWarning] = []
     /// Whether compressing it on its way is worth the work where the way is slow.
     package var shrinks = false
     var hasNamesOfSeveralLines = false
@@ -24,31 +24,18 @@ package struct ContextSummary: Equatable, Sendable {
     }
 }
 
-package struct ContextWarning: Equatable, Sendable {
-    package enum Code: String, Sendable {
-        case environmentFile = "context_env_file"
-        case gitFolder = "context_git_folder"
-        case privateKey = "context_private_key"
-        case specialFile = "context_special_file"
-        case ignoreFileUnused = "ignore_file_unused"
-    }
-
-    package let code: Code
-    package let message: String
-}
-
 /// Adds up what a walk hands out.
 struct ContextTally {
     private(set) var summary = ContextSummary()
-    private var findings: [ContextWarning.Code: Findings] = [:]
+    private var findings: [WarningCode: Findings] = [:]
 
     private static let largestShown = 5
 
-    private static let openings: [(ContextWarning.Code, String)] = [
-        (.environmentFile, "the context carries environment files, which often hold secrets"),
-        (.gitFolder, "the context carries Git's own data"),
-        (.privateKey, "the context carries private keys"),
-        (.specialFile, "the context carries sockets, FIFOs or devices, which not every runner can take"),
+    private static let openings: [(WarningCode, String)] = [
+        (.contextEnvFile, "the context carries environment files, which often hold secrets"),
+        (.contextGitFolder, "the context carries Git's own data"),
+        (.contextPrivateKey, "the context carries private keys"),
+        (.contextSpecialFile, "the context carries sockets, FIFOs or devices, which not every runner can take"),
     ]
 
     private struct Findings {
@@ -73,12 +60,12 @@ struct ContextTally {
             summary.bytes = summary.bytes.upToLargest(adding: bytes)
         case .special:
             summary.files += 1
-            note(.specialFile, entry)
+            note(.contextSpecialFile, entry)
         }
         if let code = SuspiciousNames.finding(entry) { note(code, entry) }
     }
 
-    func finish(excludedFiles: Int, warnings: [ContextWarning]) -> ContextSummary {
+    func finish(excludedFiles: Int, warnings: [BuildWarning]) -> ContextSummary {
         var summary = summary
         summary.excludedFiles = excludedFiles
         summary.warnings = warnings
@@ -86,7 +73,7 @@ struct ContextTally {
             guard let found = findings[code] else { continue }
             let more = found.count - found.first.count
             let names = found.first.joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
-            summary.warnings.append(ContextWarning(code: code, message: "\(opening): \(names)"))
+            summary.warnings.append(BuildWarning(code, "\(opening): \(names)"))
         }
         return summary
     }
@@ -100,7 +87,7 @@ struct ContextTally {
         if summary.largest.count > Self.largestShown { summary.largest.removeLast() }
     }
 
-    private mutating func note(_ code: ContextWarning.Code, _ entry: ContextEntry) {
+    private mutating func note(_ code: WarningCode, _ entry: ContextEntry) {
         var found = findings[code] ?? Findings()
         found.count += 1
         // The smallest names, so that the message is the same on every file system.

@@ -1,20 +1,21 @@
+import LianModel
 import Glibc
 
 /// What hardly ever belongs into an image, told by names and, for keys, by the first bytes.
 enum SuspiciousNames {
-    static func finding(_ entry: ContextEntry) -> ContextWarning.Code? {
+    static func finding(_ entry: ContextEntry) -> WarningCode? {
         let name = entry.name
         return switch entry.kind {
         case .special: nil
-        case .folder: isGit(name) ? .gitFolder : nil
+        case .folder: isGit(name) ? .contextGitFolder : nil
         // In a worktree or a submodule it is a file.
         case .file, .link:
             if isGit(name) {
-                .gitFolder
+                .contextGitFolder
             } else if isEnvironmentFile(name) {
-                .environmentFile
+                .contextEnvFile
             } else if isPrivateKey(entry, name) {
-                .privateKey
+                .contextPrivateKey
             } else {
                 nil
             }

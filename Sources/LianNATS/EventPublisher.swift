@@ -22,7 +22,7 @@ package final class EventPublisher: Sendable {
             return Outbox(closedFor: unusable.warning)
         } catch {
             return Outbox(
-                closedFor: BuildWarning("events_unavailable", "events cannot be sent from here: \(error)"))
+                closedFor: BuildWarning(.eventsUnavailable, "events cannot be sent from here: \(error)"))
         }
     }
 
@@ -78,13 +78,13 @@ struct Target: Sendable {
             url = try NATSURL(settings.url)
         } catch {
             throw UnusableSettings(
-                warning: BuildWarning("events_url_invalid", "no event is sent: the NATS URL \(error.rule)"))
+                warning: BuildWarning(.eventsURLInvalid, "no event is sent: the NATS URL \(error.rule)"))
         }
         do {
             nkey = try settings.nkeySeed.map { seed throws(NKey.Invalid) in try NKey(seed: seed) }
         } catch {
             throw UnusableSettings(
-                warning: BuildWarning("events_key_invalid", "no event is sent: the nkey seed cannot be used: \(error)"))
+                warning: BuildWarning(.eventsKeyInvalid, "no event is sent: the nkey seed cannot be used: \(error)"))
         }
         do {
             // libnats would open whatever is there, and wait for it.
@@ -94,7 +94,7 @@ struct Target: Sendable {
         } catch {
             throw UnusableSettings(
                 warning: BuildWarning(
-                    "events_unavailable", "no event is sent: \(settings.caFile ?? "") cannot be read: \(error.reason)"))
+                    .eventsUnavailable, "no event is sent: \(settings.caFile ?? "") cannot be read: \(error.reason)"))
         }
     }
 }

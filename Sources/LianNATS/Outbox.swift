@@ -91,24 +91,24 @@ final class Outbox: Sendable {
                 published: state.confirmed - refused, failed: unsent + state.dropped + refused, warnings: [])
             for subject in Set(state.refused).sorted() {
                 report.warnings.append(
-                    BuildWarning("event_refused", "NATS at \(server) refuses events on the subject \(subject)"))
+                    BuildWarning(.eventRefused, "NATS at \(server) refuses events on the subject \(subject)"))
             }
             if let closedFor {
                 report.warnings.append(closedFor)
             } else if !state.wasEverUp {
                 let reason = state.lastFailure ?? "no connection was up in time"
                 report.warnings.append(
-                    BuildWarning("events_unavailable", "no event was sent to NATS at \(server): \(reason)"))
+                    BuildWarning(.eventsUnavailable, "no event was sent to NATS at \(server): \(reason)"))
             } else if unsent > 0 {
                 let reason = state.lastFailure.map { ": \($0)" } ?? ""
                 report.warnings.append(
                     BuildWarning(
-                        "events_unconfirmed",
+                        .eventsUnconfirmed,
                         "NATS at \(server) did not confirm \(unsent) of the events in time\(reason)"))
             }
             if state.dropped > 0 {
                 report.warnings.append(
-                    BuildWarning("events_dropped", "\(state.dropped) events could not be sent at all"))
+                    BuildWarning(.eventsDropped, "\(state.dropped) events could not be sent at all"))
             }
             return report
         }

@@ -37,11 +37,12 @@ struct DocumentationTests {
         }
     }
 
-    @Test("every error has a place of its own in docs/errors.md, and nothing else has")
+    @Test("every error and every warning has a place of its own in docs/errors.md, and nothing else has")
     func errorsAreDescribed() throws {
         let headings = try text("docs/errors.md").components(separatedBy: "\n")
             .filter { $0.hasPrefix("### ") }.map { String($0.dropFirst(4)) }
-        #expect(headings.sorted() == ErrorCode.allCases.map(\.rawValue).sorted())
+        let codes = ErrorCode.allCases.map(\.rawValue) + WarningCode.allCases.map(\.rawValue)
+        #expect(headings.sorted() == codes.sorted())
     }
 
     @Test("every link within the project leads somewhere", arguments: documents)

@@ -22,6 +22,8 @@ final class FaultScene: Sendable {
         /// How long each build may take before it counts as one that hangs. Generous: the machine may be busy with other
         /// things. A case that is about a wait holds the envelope's own times against its bound.
         var wallTime: Duration = .seconds(300)
+        /// How long what is on its way out gets to be gone.
+        var settling: Duration = .seconds(120)
         /// Runners that nobody could destroy: their lease ends them.
         var leftToTheirLease = 0
         /// The connection was lost for good, so what ran there ends with its machine.
@@ -210,10 +212,10 @@ final class FaultScene: Sendable {
         #expect(answer.value != nil, "\(answer.diagnostic)")
     }
 
-    /// What is there once nothing goes any more: what is on its way out gets a moment.
+    /// What is there once nothing goes any more.
     private func settled<Item>(_ look: () -> [Item]) async -> [Item] {
         var found: [Item] = []
-        _ = await eventually {
+        _ = await eventually(within: state.withLock(\.allowance.settling)) {
             found = look()
             return found.isEmpty
         }

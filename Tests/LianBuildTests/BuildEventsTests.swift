@@ -48,7 +48,7 @@ import Testing
                 events.send(failed, attempt: 1)
                 isOver.withLock { $0 = true }
                 let report = await events.finish(beside: Task {})
-                #expect(report?.warnings.map(\.code) == ["events_unavailable"])
+                #expect(report?.warnings.map(\.code) == [.eventsUnavailable])
                 #expect(sleeps.withLock { $0 } == left)
             }
         }
@@ -60,7 +60,7 @@ import Testing
             let events = try events(at: url, fixture, timing: .endless)
             events.send(failed, attempt: 1)
             let report = await events.finish(beside: Task {})
-            #expect(report?.warnings.map(\.code) == ["events_unavailable"])
+            #expect(report?.warnings.map(\.code) == [.eventsUnavailable])
         }
     }
 }

@@ -73,7 +73,7 @@ func directives(_ artifact: [String: JSONValue] = [:], whole: [String: JSONValue
 
 extension BuildRequest {
     /// The messages of the warnings with that code.
-    func warnings(_ code: String) -> [String] {
+    func warnings(_ code: WarningCode) -> [String] {
         warnings.filter { $0.code == code }.map(\.message)
     }
 }

@@ -131,7 +131,7 @@ import Testing
         try await withRequestFixture { fixture in
             let request = try fixture.build(
                 meeting.flags, directives: directives(meeting.artifact, whole: meeting.whole))
-            #expect(request.warnings("flag_overridden") == [meeting.warning].compactMap { $0 })
+            #expect(request.warnings(.flagOverridden) == [meeting.warning].compactMap { $0 })
         }
     }
 
@@ -141,7 +141,7 @@ import Testing
             let nats: JSONValue = ["url": "nats://a", "nkey": ["via": "env", "name": "NATS_NKEY_SEED"]]
             let request = try fixture.build(directives: directives(whole: ["nats": nats]), environment: environment)
             #expect(
-                request.warnings("flag_overridden") == [
+                request.warnings(.flagOverridden) == [
                     "BUILDKIT_WORKSPACE is not used: the directives write workspace"
                 ])
             #expect(request.workspace == "acme")
@@ -264,7 +264,7 @@ import Testing
         ])
         try await withRequestFixture { fixture in
             let request = try fixture.build(["--dockerfile", "D"], directives: two)
-            #expect(request.warnings("flag_overridden").count == 1)
+            #expect(request.warnings(.flagOverridden).count == 1)
             #expect(request.artifacts.map(\.dockerfile) == ["X", "Y"])
         }
     }

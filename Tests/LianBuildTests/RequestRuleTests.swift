@@ -196,14 +196,14 @@ import Testing
                     flags + more, directives: directives(whole: ["nats": ["url": .string(written)]]),
                     environment: environment)
                 #expect((request.events?.seed != nil) == isUsed)
-                let told = request.warnings("nats_key_withheld")
+                let told = request.warnings(.natsKeyWithheld)
                 #expect(told.count == (isUsed ? 0 : 1))
                 #expect(isUsed || told[0].contains(more.first ?? "NATS_NKEY_SEED"))
                 #expect(!told.contains { $0.contains("SUSEED") || $0.contains("word") })
                 // What the caller has nobody sign with cannot be withheld.
                 let keyless = try fixture.build(
                     flags, directives: directives(whole: ["nats": ["url": .string(written)]]))
-                #expect(keyless.warnings("nats_key_withheld") == [])
+                #expect(keyless.warnings(.natsKeyWithheld) == [])
             }
         }
     }
@@ -243,11 +243,11 @@ import Testing
             let sharing = two(["tags": [all, "reg.example/acme/api:1"]], ["image": all])
             let shared = try fixture.build(directives: directives(whole: sharing))
             #expect(
-                shared.warnings("image_overwritten") == [
+                shared.warnings(.imageOverwritten) == [
                     "'api' and 'web' are all pushed as reg.example/acme/all:1: only the last of them stays there"
                 ])
             let apart = try fixture.build(directives: directives(whole: two()))
-            #expect(apart.warnings("image_overwritten") == [])
+            #expect(apart.warnings(.imageOverwritten) == [])
         }
     }
 
@@ -295,7 +295,7 @@ import Testing
             #expect(try orchestrator("https://o.example", own).orchestrator.token == "own-token")
             #expect(try orchestrator("https://o.example", own).warnings.isEmpty)
             let clear = try orchestrator("http://o.example", own)
-            #expect(clear.warnings.map(\.code) == ["token_in_clear"])
+            #expect(clear.warnings.map(\.code) == [.tokenInClear])
             #expect(!clear.warnings[0].message.contains("own-token"))
             #expect(try orchestrator("http://o.example", local).warnings.isEmpty)
         }
@@ -362,7 +362,7 @@ import Testing
             #expect(
                 request.warnings == [
                     BuildWarning(
-                        "build_arg_unset", "--build-arg C is left out: the environment has no variable C")
+                        .buildArgUnset, "--build-arg C is left out: the environment has no variable C")
                 ])
         }
     }
@@ -417,7 +417,7 @@ import Testing
     @Test func seedsInSight() async throws {
         try await withRequestFixture { fixture in
             let shown = try fixture.build(["--nats-url", "nats://a", "--nats-nkey-seed", "SUSEED"])
-            #expect(shown.warnings.map(\.code) == ["seed_on_command_line"])
+            #expect(shown.warnings.map(\.code) == [.seedOnCommandLine])
             #expect(!shown.warnings[0].message.contains("SUSEED"))
             #expect(shown.events?.seed == .value("SUSEED"))
             let file = try fixture.build(["--nats-url", "nats://a", "--nats-nkey-seed", "@s", "--nats-ca", "ca"])

@@ -10,7 +10,9 @@ import Testing
         func report(_ event: ProgressEvent) {}
     }
 
-    private func withLease(_ body: (RunnerLease, ScriptedOrchestrator) async throws -> Void) async throws {
+    private func withLease(
+        _ body: (RunnerLease, ScriptedOrchestrator, BuildJournal) async throws -> Void
+    ) async throws {
         let machine = ScriptedOrchestrator.Machine(port: 22, user: "builder", hostKeys: [], workDir: "/work")
         let orchestrator = try ScriptedOrchestrator(token: "t0ken", machine: machine)
         defer { orchestrator.stop() }
@@ -19,11 +21,12 @@ import Testing
             timeBudgetMinutes: 30, leaseSeconds: 90, sshPublicKey: "ssh-ed25519 AAAA")
         let client = try OrchestratorClient(
             server: HTTPURL(orchestrator.url), token: orchestrator.token, http: HTTPClient())
-        try await body(RunnerLease(request, client: client, reporter: Silence()), orchestrator)
+        let journal = BuildJournal(Silence())
+        try await body(RunnerLease(request, client: client, journal: journal), orchestrator, journal)
     }
 
     @Test func aRunnerWhoseSpawnIsStillBeingAnsweredIsDestroyed() async throws {
-        try await withLease { lease, orchestrator in
+        try await withLease { lease, orchestrator, journal in
             orchestrator.script(.spawn, [.lost(.hang), .honest])
             let spawning = Task { try await lease.spawn(until: .now + .seconds(60)) }
             #expect(await eventually { orchestrator.liveRunners == ["r-1"] })
@@ -36,12 +39,12 @@ import Testing
             // What is known to be gone is not asked for once more.
             orchestrator.script(.destroy, [.fault(.hang)])
             #expect(await lease.destroy(within: .milliseconds(500)) == result)
-            #expect(lease.warnings == [])
+            #expect(journal.envelope.warnings == [])
         }
     }
 
     @Test func noneIsAskedForOnceTheBuildIsEnded() async throws {
-        try await withLease { lease, orchestrator in
+        try await withLease { lease, orchestrator, _ in
             let spawning = Task {
                 try? await Task.sleep(for: .seconds(600))
                 try await lease.spawn(until: .now + .seconds(60))

@@ -146,7 +146,7 @@ import Testing
                 .step(artifact: "app", step), .step(artifact: "app", BuildStep(number: 6, name: "x")),
                 .output(artifact: "app", step: 5, lines: ["x"]),
                 .artifactEnded("app", .succeeded, digest: "sha256:" + String(repeating: "0", count: 64)),
-                .usage(UsageSample(cores: nil, megabytes: 1.5)), .warning(BuildWarning("some_code", "m")),
+                .usage(UsageSample(cores: nil, megabytes: 1.5)), .warning(BuildWarning(.tokenInClear, "m")),
                 .ended(ResultEnvelope(status: .succeeded)),
             ]
         let text = try await written(.json, [:], events)

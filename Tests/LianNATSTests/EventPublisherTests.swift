@@ -84,7 +84,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             let report = await publisher.finish(within: .seconds(30))
             #expect(report.published == 2)
             #expect(report.failed == 1)
-            #expect(report.warnings.map(\.code) == ["event_refused"])
+            #expect(report.warnings.map(\.code) == [.eventRefused])
             #expect(report.warnings.first?.message.contains("lian.acme.build.failed") == true)
             try await watcher.settle()
             #expect(watcher.messages().map(\.subject) == ["lian.acme.build.started", "lian.acme.build.completed"])
@@ -157,7 +157,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             let report = await publisher.finish(within: .seconds(30))
             #expect(report.published == 0)
             #expect(report.failed == 1)
-            #expect(report.warnings.map(\.code) == ["events_unavailable"])
+            #expect(report.warnings.map(\.code) == [.eventsUnavailable])
         }
     }
 
@@ -168,14 +168,14 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
         let report = await publisher.finish(within: .seconds(30))
         #expect(report.published == 0)
         #expect(report.failed == 1)
-        #expect(report.warnings.map(\.code) == ["events_key_invalid"])
+        #expect(report.warnings.map(\.code) == [.eventsKeyInvalid])
         #expect(seed.isEmpty || report.warnings.first?.message.contains(seed) == false)
     }
 
     @Test func aWrongURLIsAWarning() async throws {
         let publisher = EventPublisher(EventsSettings(url: "nats://me:s3cret@host:99999"))
         let report = await publisher.finish(within: .seconds(30))
-        #expect(report.warnings.map(\.code) == ["events_url_invalid"])
+        #expect(report.warnings.map(\.code) == [.eventsURLInvalid])
         #expect(report.warnings.first?.message.contains("s3cret") == false)
     }
 
@@ -192,7 +192,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             let wrong = EventPublisher(EventsSettings(url: "nats://me:0ther@127.0.0.1:\(server.port)"))
             #expect(await eventually { server.log.contains("authentication error") })
             let report = await wrong.finish(within: .seconds(30))
-            #expect(report.warnings.map(\.code) == ["events_unavailable"])
+            #expect(report.warnings.map(\.code) == [.eventsUnavailable])
             #expect(report.warnings.first?.message.contains("0ther") == false)
         }
     }
@@ -225,7 +225,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
         let report = await publisher.finish(within: .seconds(3600))
         #expect(report.published == 0)
         #expect(report.failed == 1)
-        #expect(report.warnings.map(\.code) == ["events_unavailable"])
+        #expect(report.warnings.map(\.code) == [.eventsUnavailable])
     }
 
     @Test func aServerThatSaysNothingIsWaitedForAsLongAsAFirstConnectionMayTake() async throws {
@@ -241,7 +241,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             publisher.publish(started)
             let report = await publisher.finish(
                 firstConnectionBy: {}, giveUpAfter: { try? await Task.sleep(for: .seconds(3600)) })
-            #expect(report.warnings.map(\.code) == ["events_unavailable"])
+            #expect(report.warnings.map(\.code) == [.eventsUnavailable])
         }
     }
 
@@ -314,7 +314,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             // The first one has arrived; its confirmation may still have been on the way.
             #expect(report.failed >= 1)
             #expect(report.published + report.failed == 2)
-            #expect(report.warnings.map(\.code) == ["events_unconfirmed"])
+            #expect(report.warnings.map(\.code) == [.eventsUnconfirmed])
         }
     }
 
@@ -348,7 +348,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
             // The first one has arrived; its confirmation may still have been on the way.
             #expect(report.failed >= 1)
             #expect(report.published + report.failed == 2)
-            #expect(report.warnings.map(\.code) == ["events_unconfirmed"])
+            #expect(report.warnings.map(\.code) == [.eventsUnconfirmed])
         }
     }
 
@@ -359,7 +359,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
         for _ in 0..<1000 { publisher.publish(started) }
         let report = await publisher.finish(within: .seconds(30))
         #expect(report.failed == 1000)
-        #expect(Set(report.warnings.map(\.code)) == ["events_unavailable", "events_dropped"])
+        #expect(Set(report.warnings.map(\.code)) == [.eventsUnavailable, .eventsDropped])
     }
 
     // MARK: TLS
@@ -422,7 +422,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
                 refused.publish(started)
                 let report = await refused.finish(within: .seconds(60))
                 #expect(report.published == 0)
-                #expect(report.warnings.map(\.code) == ["events_unavailable"])
+                #expect(report.warnings.map(\.code) == [.eventsUnavailable])
                 #expect(report.warnings.first?.message.contains(reason) == true, "\(report.warnings)")
             }
         }

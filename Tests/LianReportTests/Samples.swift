@@ -108,7 +108,7 @@ enum Sample {
             return artifact
         }
         record.envelope.cache = CacheResult(from: [evil], to: [evil])
-        record.envelope.warnings = [BuildWarning(evil, evil)]
+        record.envelope.warnings = [BuildWarning(.tokenInClear, evil)]
         record.envelope.error = LianError(.buildFailed, .build, evil, hint: evil, logTail: [evil, evil])
         record.attempts[0].sizing = sizing
         record.attempts.append(record.attempts[0])
@@ -130,7 +130,7 @@ enum Sample {
                 name: "image-\(index)", image: "reg.example/acme/image-\(index):1", tags: [], platforms: [],
                 status: .succeeded)
         }
-        record.envelope.warnings = (0..<500).map { BuildWarning("context_env_file", "warning \($0)") }
+        record.envelope.warnings = (0..<500).map { BuildWarning(.contextEnvFile, "warning \($0)") }
         record.attempts[0].steps = (0..<5000).map { index in
             StepRecord(
                 artifact: "image-\(index / 500)", name: name, state: index == 77 ? .failed : .done,
@@ -162,7 +162,7 @@ enum Sample {
         envelope.usage = UsageResult(cpuPeak: 1.9, memoryMBPeak: 2900, samples: 38)
         envelope.timings = Timings()
         envelope.timings?.total = 41_400
-        envelope.warnings = [BuildWarning("history_unavailable", "the orchestrator keeps no history")]
+        envelope.warnings = [BuildWarning(.historyUnavailable, "the orchestrator keeps no history")]
         return envelope
     }
 

@@ -79,7 +79,7 @@ extension BuildSecrets {
                 found[host] = try await config.login(host: host)
             } catch let error as LianError where !hosts.written.contains(host) {
                 // Much that is only read is public; whether this is, the build will tell.
-                warnings.append(BuildWarning("credential_unavailable", "\(host): \(error.message)"))
+                warnings.append(BuildWarning(.credentialUnavailable, "\(host): \(error.message)"))
             }
         }
         return (found, warnings)

@@ -64,7 +64,7 @@ struct EventTarget: Sendable {
             } catch {
                 let reason = LianError(error, in: .resolve).message
                 return EventTarget(
-                    settings: nil, warnings: [BuildWarning("events_key_invalid", "no event is sent: \(reason)")])
+                    settings: nil, warnings: [BuildWarning(.eventsKeyInvalid, "no event is sent: \(reason)")])
             }
         }
         return EventTarget(settings: settings, warnings: [])

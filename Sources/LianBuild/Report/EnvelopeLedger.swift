@@ -8,7 +8,6 @@ extension ResultEnvelope {
         workspace = request.workspace
         mode = request.mode
         actor = request.actor
-        warnings = request.warnings
         timings = Timings()
         artifacts = request.artifacts.map { artifact in
             ArtifactResult(
@@ -21,7 +20,6 @@ extension ResultEnvelope {
         sizing = resolution.sizing
         cache = resolution.caches(of: resolution.request.artifacts)
         context = resolution.total
-        warnings += resolution.warnings
     }
 
     /// In build order, those of which no image is pushed yet.
@@ -109,7 +107,6 @@ extension ResultEnvelope {
 
     mutating func take(_ report: EventsReport) {
         events = EventsResult(published: report.published, failed: report.failed)
-        warnings += report.warnings
     }
 }
 

@@ -119,7 +119,7 @@ extension RequestBuilder {
         }
         for owner in owners where owner.artifacts.count > 1 {
             warn(
-                "image_overwritten",
+                .imageOverwritten,
                 "\(named(owner.artifacts)) are all pushed as \(owner.name): only the last of them stays there")
         }
     }
@@ -248,7 +248,7 @@ extension RequestBuilder {
         if let named, named.origin == trusted?.origin { return eventSeed() }
         let origin = named?.origin ?? "the server"
         warn(
-            "nats_key_withheld",
+            .natsKeyWithheld,
             "the key of \(given.name) is not used with \(origin), which the directives name: if you trust it, say so by "
                 + "--nats-url \(origin) or NATS_URL")
         return nil

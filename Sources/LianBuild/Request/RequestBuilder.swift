@@ -31,7 +31,7 @@ struct RequestBuilder {
     mutating func build(directives: LoadedDirectives?) throws -> BuildRequest {
         let sshKey = try required(options.sshKey)
         if let seed = options.events.seed, seed.name.hasPrefix("--"), !seed.value.hasPrefix("@") {
-            warn("seed_on_command_line", BuildOptions.seedOnCommandLine(seed.name))
+            warn(.seedOnCommandLine, BuildOptions.seedOnCommandLine(seed.name))
         }
         let parts: Parts
         if let directives { parts = try merge(directives) } else { parts = try flat() }
@@ -48,13 +48,13 @@ struct RequestBuilder {
         absolutePath(path, from: workingFolder)
     }
 
-    mutating func warn(_ code: String, _ message: String) {
+    mutating func warn(_ code: WarningCode, _ message: String) {
         warnings.append(BuildWarning(code, message))
     }
 
     /// A flag that lost against directives; `field` where it goes by another name there.
     mutating func warnOverridden(_ flag: String, _ field: String = "it") {
-        warn("flag_overridden", "\(flag) is not used: the directives write \(field)")
+        warn(.flagOverridden, "\(flag) is not used: the directives write \(field)")
     }
 
     /// A value without which there is no build. All that are missing are told at once.
@@ -118,7 +118,7 @@ extension RequestBuilder {
             } else if let value {
                 merged[name] = value
             } else {
-                warn("build_arg_unset", "--build-arg \(name) is left out: the environment has no variable \(name)")
+                warn(.buildArgUnset, "--build-arg \(name) is left out: the environment has no variable \(name)")
             }
         }
         return merged
@@ -250,7 +250,7 @@ extension RequestBuilder {
     private mutating func orchestrator(_ url: HTTPURL) throws -> OrchestratorRequest {
         let token = environment["ORCHESTRATOR_TOKEN"].flatMap { $0.isEmpty ? nil : $0 } ?? localToken(for: url)
         if token != nil, url.scheme == .http, !url.isLoopback {
-            warn("token_in_clear", "the orchestrator's token goes to \(url.origin) unencrypted; use https")
+            warn(.tokenInClear, "the orchestrator's token goes to \(url.origin) unencrypted; use https")
         }
         return OrchestratorRequest(url: url, token: token, spawnTimeoutSeconds: options.spawnTimeoutSeconds)
     }

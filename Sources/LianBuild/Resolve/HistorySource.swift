@@ -24,11 +24,11 @@ package struct HistorySource: Sendable {
         do {
             switch try await client.usageHistory(workspace: workspace, within: budget) {
             case .served(let history): return (history, nil)
-            case .notServed: return (nil, BuildWarning("history_unavailable", "the orchestrator keeps no history"))
+            case .notServed: return (nil, BuildWarning(.historyUnavailable, "the orchestrator keeps no history"))
             }
         } catch {
             return (
-                nil, BuildWarning("history_unavailable", "the history of \(workspace) is not known: \(error.message)")
+                nil, BuildWarning(.historyUnavailable, "the history of \(workspace) is not known: \(error.message)")
             )
         }
     }

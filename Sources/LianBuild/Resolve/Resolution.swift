@@ -21,7 +21,6 @@ package struct Resolution: Sendable {
         package let summary: ContextSummary
 
         var selection: TransferSelection { context.selection(summary) }
-        var warnings: [BuildWarning] { summary.warnings.map { BuildWarning($0.code.rawValue, $0.message) } }
     }
 
     package func transfer(context: String, dockerfile: String?) -> Transfer? {

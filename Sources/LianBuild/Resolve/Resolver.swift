@@ -27,7 +27,7 @@ package struct Resolver: Sendable {
             language: compute.language ?? decided?.language, ladder: compute.ladder)
         let resolution = Resolution(
             request: request, sizing: sizing, runnerImage: compute.runnerImage ?? decided?.runnerImage,
-            transfers: transfers, warnings: [warning].compactMap { $0 } + transfers.flatMap(\.warnings))
+            transfers: transfers, warnings: [warning].compactMap { $0 } + transfers.flatMap(\.summary.warnings))
         // Before anything is spawned, by the work folder that runners have unless their orchestrator names another.
         try resolution.checkPaths(below: ReadyRunner.defaultWorkDir, .resolve)
         return resolution

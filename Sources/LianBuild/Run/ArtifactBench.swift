@@ -2,18 +2,25 @@ import LianModel
 import LianRemote
 import Synchronization
 
-/// What every artifact's build on a runner needs.
+/// What every artifact's build on a runner needs, and what is kept of each for the runner's end.
 final class ArtifactBench: Sendable {
     let connection: RunnerConnection
     let runner: ReadyRunner
     let engine: RunnerEngine
     private let waiting: Mutex<WaitingWrapper?>
+    private let sampler: UsageSampler
+    private let leftovers: Leftovers
 
-    init(_ reached: RunnerApproach.Reached, engine: RunnerEngine, waiting: WaitingWrapper) {
+    init(
+        _ reached: RunnerApproach.Reached, engine: RunnerEngine, waiting: WaitingWrapper, sampler: UsageSampler,
+        leftovers: Leftovers
+    ) {
         connection = reached.connection
         runner = reached.runner
         self.engine = engine
         self.waiting = Mutex(waiting)
+        self.sampler = sampler
+        self.leftovers = leftovers
     }
 
     /// For the first build.
@@ -22,5 +29,10 @@ final class ArtifactBench: Sendable {
             defer { waiting = nil }
             return waiting
         }
+    }
+
+    func take(_ finished: ArtifactRun.Finished) async {
+        leftovers.add([finished.leaving])
+        await sampler.add(finished.end)
     }
 }

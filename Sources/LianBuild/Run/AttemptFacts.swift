@@ -11,7 +11,12 @@ struct AttemptFacts: Sendable {
     var peaks = UsagePeaks()
     var timings = Timings()
     var phase: Phase = .spawn
-    var warnings: [BuildWarning] = []
+
+    /// The exit code is that of the first artifact that failed.
+    mutating func take(_ outcome: ArtifactOutcome) {
+        exitCode = exitCode.map { $0 == 0 ? outcome.exitCode ?? 0 : $0 } ?? outcome.exitCode
+        oom = oom ?? outcome.oom
+    }
 
     var attemptOutcome: AttemptOutcome {
         switch (oom, error?.code) {

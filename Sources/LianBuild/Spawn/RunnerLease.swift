@@ -8,8 +8,10 @@ import Synchronization
 final class RunnerLease: Sendable {
     let request: SpawnRequest
     private let client: OrchestratorClient
-    private let reporter: any BuildReporter
+    private let journal: BuildJournal
     private let state = Mutex(State())
+    /// Why the orchestrator says that the runner is gone.
+    private let loss = FirstResult<String>()
 
     /// Renewed each third of it; when nobody renews it, the orchestrator destroys the runner.
     static let leaseSeconds = 90
@@ -23,30 +25,26 @@ final class RunnerLease: Sendable {
         /// Named by an answer that could not be used.
         var strayID: String?
         var heartbeat: Task<Void, Never>?
-        var warnings: [BuildWarning] = []
-        var loss: String?
-        var lossWaiters: [CheckedContinuation<Void, Never>] = []
     }
 
-    init(_ request: SpawnRequest, client: OrchestratorClient, reporter: any BuildReporter) {
+    init(_ request: SpawnRequest, client: OrchestratorClient, journal: BuildJournal) {
         self.request = request
         self.client = client
-        self.reporter = reporter
+        self.journal = journal
     }
 
     /// The same for each try of the same attempt, so that one runner comes of it.
     private var key: String { "\(request.buildID)-\(request.attempt)" }
 
     var runner: RunnerAnswer? { state.withLock(\.runner) }
-    var warnings: [BuildWarning] { state.withLock(\.warnings) }
 
     func spawn(until deadline: ContinuousClock.Instant) async throws {
         // For a build that was ended none is asked for, so that who ends it again finds nothing to destroy.
         try Task.checkCancellation()
         state.withLock { $0.mayHaveSpawned = true }
         do {
-            let runner = try await client.spawn(request, key: key, until: deadline) { [reporter] reason in
-                reporter.report(.note("\(reason); asking again"))
+            let runner = try await client.spawn(request, key: key, until: deadline) { [journal] reason in
+                journal.report(.note("\(reason); asking again"))
             }
             state.withLock { $0.runner = runner }
         } catch {
@@ -73,51 +71,19 @@ final class RunnerLease: Sendable {
             await client.keepAlive(id, leaseSeconds: Self.leaseSeconds) { event in
                 switch event {
                 case .unsupported:
-                    warn("heartbeat_unsupported", "the orchestrator has no heartbeats; it may end a long build")
+                    journal.warn(.heartbeatUnsupported, "the orchestrator has no heartbeats; it may end a long build")
                 case .missed(let error):
-                    warn("heartbeat_missed", "the runner's lease could not be renewed: \(error.message)")
-                case .gone(let reason): lose(reason)
+                    journal.warn(.heartbeatMissed, "the runner's lease could not be renewed: \(error.message)")
+                case .gone(let reason): loss.settle(.success(reason))
                 }
             }
         }
         state.withLock { $0.heartbeat = beats }
     }
 
-    private func warn(_ code: String, _ message: String) {
-        let warning = BuildWarning(code, message)
-        state.withLock { $0.warnings.append(warning) }
-        reporter.report(.warning(warning))
-    }
-
-    private func lose(_ reason: String) {
-        let waiters = state.withLock { state in
-            state.loss = reason
-            defer { state.lossWaiters = [] }
-            return state.lossWaiters
-        }
-        for waiter in waiters { waiter.resume() }
-    }
-
     /// Returns only by throwing: when the orchestrator says that the runner is gone, or the task is cancelled.
     func watchForLoss() async throws {
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let isLost = state.withLock { state in
-                    if state.loss != nil || Task.isCancelled { return true }
-                    state.lossWaiters.append(continuation)
-                    return false
-                }
-                if isLost { continuation.resume() }
-            }
-        } onCancel: {
-            let waiters = state.withLock { state in
-                defer { state.lossWaiters = [] }
-                return state.lossWaiters
-            }
-            for waiter in waiters { waiter.resume() }
-        }
-        try Task.checkCancellation()
-        let reason = state.withLock(\.loss) ?? "no reason is given"
+        let reason = try await loss.value()
         throw LianError(
             .runnerFailed, .build, "the orchestrator ended the runner in the middle of the build: \(reason)",
             hint: "Its lease or lifetime may have run out; the orchestrator's log says more.")
@@ -140,8 +106,8 @@ final class RunnerLease: Sendable {
 
     private func result(_ id: String?, _ runner: RunnerAnswer?, _ outcome: DestroyOutcome) -> RunnerResult {
         if case .unconfirmed(let reason) = outcome {
-            warn(
-                "runner_not_destroyed",
+            journal.warn(
+                .runnerNotDestroyed,
                 "\(id.map { "the runner \($0) may still" } ?? "a runner that no answer ever named may") be there: "
                     + "\(reason); its lease ends it within \(Self.leaseSeconds) s")
         }

@@ -96,7 +96,7 @@ struct BuildScreen: Sendable {
         case .artifactEnded(let name, let status, _): endArtifact(name, status, now)
         case .usage(let sample): usage = sample
         case .note(let text): note(text, .plain)
-        case .warning(let warning): note("\(warning.code): \(warning.message)", .warning)
+        case .warning(let warning): note("\(warning.code.rawValue): \(warning.message)", .warning)
         case .ended(let envelope): end(envelope, now)
         }
     }

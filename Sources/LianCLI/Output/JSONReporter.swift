@@ -55,7 +55,7 @@ struct JSONReporter: BuildReporter {
             ["event": "usage", "cores": sample.cores.json, "memory_mb": .number(sample.megabytes)]
         case .note(let text): ["event": "note", "message": .string(text)]
         case .warning(let warning):
-            ["event": "warning", "code": .string(warning.code), "message": .string(warning.message)]
+            ["event": "warning", "code": .string(warning.code.rawValue), "message": .string(warning.message)]
         case .ended(let envelope):
             ["event": "ended", "status": .string(envelope.status.rawValue), "error": envelope.error?.json ?? .null]
         }

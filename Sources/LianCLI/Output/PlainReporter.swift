@@ -51,7 +51,7 @@ final class PlainReporter: BuildReporter {
             case .artifactEnded(let name, let status, let digest):
                 tell("build: \(name): \(digest ?? status.rawValue)", &state)
             case .note(let text): tell(text, &state)
-            case .warning(let warning): tell("warning[\(warning.code)]: \(warning.message)", &state)
+            case .warning(let warning): tell("warning[\(warning.code.rawValue)]: \(warning.message)", &state)
             case .log(let artifact, let bytes):
                 guard let last = bytes.last else { return }
                 // The engine numbers the steps of each artifact anew.

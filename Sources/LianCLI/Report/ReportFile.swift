@@ -33,7 +33,7 @@ package struct ReportFile: Sendable {
             try replaceFile(path, reportPage(record), mode: 0o644)
             return nil
         } catch {
-            return BuildWarning("report_not_written", "\(path): \(error.reason)")
+            return BuildWarning(.reportNotWritten, "\(path): \(error.reason)")
         }
     }
 }

@@ -84,5 +84,5 @@ extension Plan: JSONEncodable {
 }
 
 extension BuildWarning: JSONEncodable {
-    package var json: JSONValue { ["code": .string(code), "message": .string(message)] }
+    package var json: JSONValue { ["code": .string(code.rawValue), "message": .string(message)] }
 }

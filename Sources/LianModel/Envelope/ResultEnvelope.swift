@@ -191,14 +191,3 @@ package struct Plan: Equatable, Sendable {
         self.largest = largest
     }
 }
-
-/// Something that did not fail the build and that its owner should know.
-package struct BuildWarning: Equatable, Sendable {
-    package var code: String
-    package var message: String
-
-    package init(_ code: String, _ message: String) {
-        self.code = code
-        self.message = message
-    }
-}

@@ -126,7 +126,7 @@ private func caches(_ envelope: ResultEnvelope) -> Markup {
 
 private func warnings(_ envelope: ResultEnvelope) -> Markup {
     section(
-        "Warnings", id: "warnings", listed(envelope.warnings.map { "<code>\($0.code)</code> \($0.message)" }))
+        "Warnings", id: "warnings", listed(envelope.warnings.map { "<code>\($0.code.rawValue)</code> \($0.message)" }))
 }
 
 private func nextTime(_ record: BuildRecord) -> Markup {

@@ -1,0 +1,46 @@
+import LianModel
+
+/// Which artifacts of an attempt can be built now: each after those that it depends on. What depends on a failed one is
+/// skipped, and after out of memory nothing new is begun on this runner.
+struct ArtifactQueue {
+    /// In build order.
+    private var waiting: [ArtifactRequest]
+    private let names: Set<String>
+    private(set) var results: [String: ArtifactOutcome] = [:]
+
+    init(_ artifacts: [ArtifactRequest]) {
+        waiting = artifacts
+        names = Set(artifacts.map(\.name))
+    }
+
+    /// The next one to begin; nil where none may begin before another ends.
+    mutating func next() -> ArtifactRequest? {
+        guard !results.values.contains(where: { $0.oom != nil }), let index = waiting.firstIndex(where: isFree) else {
+            return nil
+        }
+        return waiting.remove(at: index)
+    }
+
+    /// Takes how one ended, and returns the names of those that are skipped for it.
+    mutating func settle(_ name: String, _ outcome: ArtifactOutcome) -> [String] {
+        results[name] = outcome
+        var skipped: [String] = []
+        // In build order: what is skipped here makes those after it skipped as well.
+        for artifact in waiting where artifact.dependsOn.contains(where: isLost) {
+            results[artifact.name] = ArtifactOutcome(status: .skipped)
+            skipped.append(artifact.name)
+        }
+        waiting.removeAll { skipped.contains($0.name) }
+        return skipped
+    }
+
+    /// Those that were built in an earlier attempt are not among ours.
+    private func isFree(_ artifact: ArtifactRequest) -> Bool {
+        artifact.dependsOn.allSatisfy { !names.contains($0) || results[$0]?.status == .succeeded }
+    }
+
+    /// Out of memory may be made good by the next attempt.
+    private func isLost(_ name: String) -> Bool {
+        results[name].map { $0.status != .succeeded && $0.oom == nil } ?? false
+    }
+}
