@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.targets import verdicts
+from bench.targets import find, verdicts
 
 RESULTS = Path(__file__).with_name("results.json")
 Results = dict[str, Any]
@@ -69,6 +69,31 @@ def ratios(results: Results) -> Rows:
     return rows
 
 
+# The README's rows, in words: which measure, and how a reader who knows nothing of contexts would name it.
+IN_WORDS = {
+    ("connect", None): "connect to a runner and start a command",
+    ("whole", "a"): "a whole build of 3 small files",
+    ("whole", "c"): "a whole build of 50,000 files, 400 MB, of which a tenth is sent",
+    ("base", "b"): "a build on a base image in a registry 200 ms away from the runner",
+}
+
+
+def in_words(results: Results) -> Rows:
+    """The ratios of those measures, near and far in one row."""
+    rows = [["near / far", "lian-build", "plain script", "best peer"]]
+    for (row, context), name in IN_WORDS.items():
+        measures = [
+            one for setting in ("loopback", "far") if (one := find(results["measures"], row, context, setting))
+            and one["plain"] and one["best"]
+        ]
+        ours = [next(tool for name, tool in one["tools"].items() if name not in one["ratios"]) for one in measures]
+        if measures:
+            rows.append([name, " / ".join(f"{tool['median']:.0f}" for tool in ours) + " ms"] + [
+                " / ".join(str(one["ratios"][one[peer]]["median"]) for one in measures) + " ×"
+                for peer in ("plain", "best")])
+    return rows
+
+
 def growth(results: Results) -> Rows:
     """Time and memory of each process, by size."""
     rows = [["", "total ms", "context there ms", "peak MB"]]
@@ -107,8 +132,8 @@ def run(results: Results) -> Rows:
 
 
 TABLES = {
-    "targets": targets, "comparisons": comparisons, "ratios": ratios, "growth": growth, "orchestrator": orchestrator,
-    "run": run,
+    "targets": targets, "comparisons": comparisons, "ratios": ratios, "in-words": in_words, "growth": growth,
+    "orchestrator": orchestrator, "run": run,
 }
 
 
