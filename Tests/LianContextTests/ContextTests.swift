@@ -201,7 +201,8 @@ import Testing
             chmod(root + "/secret", 0o600)
             mkfifo(root + "/fifo", 0o644)
             let warnings = try Context(root: root, dockerfile: "Dockerfile").summary().warnings
-            #expect(warnings.map(\.code) == [.contextEnvFile, .contextGitFolder, .contextPrivateKey, .contextSpecialFile])
+            #expect(
+                warnings.map(\.code) == [.contextEnvFile, .contextGitFolder, .contextPrivateKey, .contextSpecialFile])
             let messages = warnings.map(\.message)
             #expect(messages[0].hasSuffix(": .env, d/.env.production, web.env and 1 more"))
             #expect(messages[1].hasSuffix(": .git"))
