@@ -1,5 +1,3 @@
-import LianModel
-
 /// Cuts a stream into lines, however it is cut into pieces. A line keeps its first bytes up to the limit; how many are
 /// over it stands in their place, so memory stays bounded.
 package struct LineSplitter: Sendable {
