@@ -53,12 +53,16 @@ let package = Package(
         module("LianSystem", ["CLinux"]),
         module("LianNATS", ["CCrypto", "CNATS", "LianModel", "LianSystem"]),
         module("LianHTTP", ["CCurl", "LianModel", "LianSystem"]),
+        module("LianOrchestratorClient", ["LianHTTP", "LianModel", "LianSystem"]),
         module("LianSSH", ["CCrypto", "CLinux", "CSSH2", "LianModel", "LianSystem"]),
         module("LianContext", ["CExpression", "CLinux", "LianModel", "LianSystem"]),
         module("LianRemote", ["LianModel", "LianSystem"], embedded: ["Wrapper.sh"]),
         module(
             "LianBuild",
-            ["LianBuildKit", "LianContext", "LianHTTP", "LianModel", "LianNATS", "LianRemote", "LianSSH", "LianSystem"]),
+            [
+                "LianBuildKit", "LianContext", "LianHTTP", "LianModel", "LianNATS", "LianOrchestratorClient", "LianRemote",
+                "LianSSH", "LianSystem",
+            ]),
         module("LianReport", ["LianBuildKit", "LianModel"], embedded: ["Page/page.css"]),
         module("LianOrchestrator", ["CLinux", "CMicrohttpd", "CSQLite", "LianFlags", "LianModel", "LianSystem"]),
         module(
@@ -67,7 +71,8 @@ let package = Package(
                 "LianBuild", "LianBuildKit", "LianFlags", "LianIntegrate", "LianModel", "LianNATS", "LianReport",
                 "LianSystem",
             ]),
-        module("LianIntegrate", ["CCrypto", "LianHTTP", "LianModel", "LianNATS", "LianSystem"]),
+        module(
+            "LianIntegrate", ["CCrypto", "LianHTTP", "LianModel", "LianNATS", "LianOrchestratorClient", "LianSystem"]),
 
         executable("lian-build", ["LianCLI", "LianSystem"]),
         executable("lian-rsh", ["CLinux", "LianSystem"]),
@@ -88,8 +93,8 @@ let package = Package(
         tests(
             "LianBuildTests",
             [
-                "LianBuild", "LianCLI", "LianContext", "LianFlags", "LianHTTP", "LianModel", "LianNATS", "LianSystem",
-                "lian-rsh",
+                "LianBuild", "LianCLI", "LianContext", "LianFlags", "LianHTTP", "LianModel", "LianNATS",
+                "LianOrchestratorClient", "LianSystem", "lian-rsh",
             ]),
         tests(
             "LianCLITests",
@@ -110,6 +115,7 @@ let package = Package(
         tests("LianContextTests", ["LianContext", "LianModel", "LianSystem"]),
         tests("LianNATSTests", ["LianNATS", "LianModel", "LianSystem"]),
         tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
+        tests("LianOrchestratorClientTests", ["LianHTTP", "LianModel", "LianOrchestratorClient", "LianSystem"]),
         tests(
             "LianOrchestratorTests", ["LianFlags", "LianOrchestrator", "LianModel", "LianSystem", "lian-orchestrator"]),
         tests("LianReportTests", ["LianReport", "LianBuildKit", "LianModel", "LianSystem"]),

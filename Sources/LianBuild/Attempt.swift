@@ -1,8 +1,8 @@
 import LianBuildKit
 import LianContext
-import LianHTTP
 import LianModel
 import LianNATS
+import LianOrchestratorClient
 import LianRemote
 import LianSSH
 import LianSystem

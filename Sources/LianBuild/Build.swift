@@ -1,6 +1,7 @@
 import LianHTTP
 import LianModel
 import LianNATS
+import LianOrchestratorClient
 import LianRemote
 import LianSSH
 import LianSystem

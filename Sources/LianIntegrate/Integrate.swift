@@ -1,6 +1,7 @@
 import LianHTTP
 import LianModel
 import LianNATS
+import LianOrchestratorClient
 import LianSystem
 
 package struct IntegrateOptions: Sendable {

@@ -1,3 +1,4 @@
+import LianHTTP
 import LianModel
 
 /// One answer of the orchestrator's API, in its envelope {"success", "data", "error"}.

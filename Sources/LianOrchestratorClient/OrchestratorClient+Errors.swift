@@ -1,3 +1,4 @@
+import LianHTTP
 import LianModel
 
 extension OrchestratorClient {

@@ -1,3 +1,4 @@
+import LianHTTP
 import LianModel
 import LianSystem
 

@@ -1,5 +1,6 @@
 import LianHTTP
 import LianModel
+import LianOrchestratorClient
 import LianTestSupport
 import Testing
 

@@ -1,5 +1,5 @@
-import LianHTTP
 import LianModel
+import LianOrchestratorClient
 import LianSystem
 import LianTestSupport
 import Synchronization

@@ -1,6 +1,7 @@
 import Glibc
 import LianHTTP
 import LianModel
+import LianOrchestratorClient
 import LianSystem
 import LianTestSupport
 import Synchronization

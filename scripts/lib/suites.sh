@@ -17,6 +17,7 @@ declare -A suite_needs=(
   [LianIntegrateTests]="nats-server openssl nickel"
   [LianModelTests]=none
   [LianNATSTests]="nats-server openssl"
+  [LianOrchestratorClientTests]=none
   [LianOrchestratorTests]="openssh-server openssh-client docker-registry docker.io busybox-static"
   [LianRemoteTests]="openssh-server rsync busybox-static"
   [LianReportTests]=chromium

@@ -1,5 +1,5 @@
-import LianHTTP
 import LianModel
+import LianOrchestratorClient
 
 /// Where a workspace's history comes from.
 package struct HistorySource: Sendable {
