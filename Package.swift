@@ -64,7 +64,9 @@ let package = Package(
                 "LianSSH", "LianSystem",
             ]),
         module("LianReport", ["LianBuildKit", "LianModel"], embedded: ["Page/page.css"]),
-        module("LianOrchestrator", ["CLinux", "CMicrohttpd", "CSQLite", "LianFlags", "LianModel", "LianSystem"]),
+        module(
+            "LianOrchestrator", ["CLinux", "CMicrohttpd", "CSQLite", "LianFlags", "LianModel", "LianSystem"],
+            embedded: ["Engines/Buildctl.sh"]),
         module(
             "LianCLI",
             [
