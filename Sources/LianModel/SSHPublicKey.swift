@@ -8,8 +8,8 @@ package struct SSHPublicKey: Hashable, Sendable {
 
     /// nil where the blob does not begin with the name of an algorithm, or holds nothing after it.
     package init?(blob: [UInt8]) {
-        var reader = FieldReader(bytes: blob[...])
-        guard let name = reader.next(), !name.isEmpty, !reader.bytes.isEmpty,
+        var reader = SSHWireReader(blob)
+        guard let name = try? reader.string(), !name.isEmpty, !reader.isAtEnd,
             name.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
         else { return nil }
         algorithm = String(decoding: name, as: UTF8.self)
@@ -55,36 +55,24 @@ extension SSHPublicKey {
 
     /// RFC 4253, 5656 and 8709: the type's name, then what it needs, each with its length before it, and no more.
     private static func isKey(_ blob: [UInt8], of algorithm: String) -> Bool {
-        var reader = FieldReader(bytes: blob[...])
-        guard reader.next() == ArraySlice(algorithm.utf8) else { return false }
-        let isWhole: Bool
+        var reader = SSHWireReader(blob)
+        var fields: [[UInt8]] = []
+        while !reader.isAtEnd {
+            guard let field = try? reader.string() else { return false }
+            fields.append(field)
+        }
+        guard fields.first == Array(algorithm.utf8) else { return false }
         switch algorithm {
         case "ssh-ed25519":
-            isWhole = reader.next()?.count == 32
+            return fields.count == 2 && fields[1].count == 32
         case "ssh-rsa":
-            let exponent = reader.next()
-            let modulus = reader.next()
-            // sshd takes no RSA key of fewer than 1024 bits.
-            isWhole = exponent?.isEmpty == false && (128...2049).contains(modulus?.count ?? 0)
+            // An exponent and a modulus. sshd takes no RSA key of fewer than 1024 bits.
+            return fields.count == 3 && !fields[1].isEmpty && (128...2049).contains(fields[2].count)
         default:
             let curve = algorithm.split(separator: "-").last.map(String.init) ?? ""
             let sizes = ["nistp256": 65, "nistp384": 97, "nistp521": 133]
-            guard reader.next() == ArraySlice(curve.utf8), let point = reader.next() else { return false }
-            isWhole = point.count == sizes[curve] && point.first == 4
-        }
-        return isWhole && reader.bytes.isEmpty
-    }
-
-    fileprivate struct FieldReader {
-        var bytes: ArraySlice<UInt8>
-
-        mutating func next() -> ArraySlice<UInt8>? {
-            guard bytes.count >= 4 else { return nil }
-            let length = bytes.prefix(4).reduce(0) { $0 << 8 | Int($1) }
-            guard length <= bytes.count - 4 else { return nil }
-            let field = bytes.dropFirst(4).prefix(length)
-            bytes = bytes.dropFirst(4 + length)
-            return field
+            return fields.count == 3 && fields[1] == Array(curve.utf8) && fields[2].count == sizes[curve]
+                && fields[2].first == 4
         }
     }
 }

@@ -61,7 +61,7 @@ struct AgentClient {
         let algorithm: String
         let signature: [UInt8]
         do {
-            var blob = WireReader(try answer.string())
+            var blob = SSHWireReader(try answer.string())
             algorithm = try blob.text()
             signature = try blob.string()
         } catch {
@@ -75,7 +75,7 @@ struct AgentClient {
 
     /// RFC 4252, section 7.
     private static func algorithm(in request: [UInt8]) -> String? {
-        var reader = WireReader(request)
+        var reader = SSHWireReader(request)
         do {
             _ = try reader.string()
             _ = try reader.byte()
@@ -96,7 +96,7 @@ struct AgentClient {
         }
     }
 
-    private func request(_ message: [UInt8], expecting type: UInt8) throws(Failure) -> WireReader {
+    private func request(_ message: [UInt8], expecting type: UInt8) throws(Failure) -> SSHWireReader {
         var framed = WireWriter()
         framed.string(message)
         var sent = 0
@@ -108,13 +108,13 @@ struct AgentClient {
             guard count > 0 else { throw Failure(reason: "it closed the connection") }
             sent += count
         }
-        var length = WireReader(try receive(4))
+        var length = SSHWireReader(try receive(4))
         guard let size = try? length.number(), size > 0, size <= Self.answerLimit else {
             throw Failure(reason: "its answer is malformed")
         }
         let answer = try receive(Int(size))
         guard answer[0] == type else { throw Failure(reason: "it refused the request") }
-        return WireReader(Array(answer.dropFirst()))
+        return SSHWireReader(Array(answer.dropFirst()))
     }
 
     private func receive(_ count: Int) throws(Failure) -> [UInt8] {
@@ -131,16 +131,10 @@ struct AgentClient {
     }
 
     private func wait(for event: Int32) throws(Failure) {
-        while true {
-            var polled = [
-                pollfd(fd: descriptor.raw, events: Int16(event), revents: 0),
-                pollfd(fd: canceller.descriptor, events: Int16(POLLIN), revents: 0),
-            ]
-            let left = deadline - .now
-            guard left > .zero else { throw Failure(reason: "it does not answer") }
-            poll(&polled, 2, left.pollMilliseconds)
-            if polled[1].revents != 0 { throw Failure(reason: "cancelled") }
-            if polled[0].revents != 0 { return }
+        switch canceller.wait(for: event, on: descriptor.raw, until: deadline) {
+        case .ready: break
+        case .woken: throw Failure(reason: "cancelled")
+        case .timedOut: throw Failure(reason: "it does not answer")
         }
     }
 }

@@ -21,16 +21,10 @@ struct SetupWait {
     func wait(for events: Int32, on descriptor: Int32, until end: ContinuousClock.Instant) throws(AttemptFailure)
         -> Bool
     {
-        while true {
-            var polled = [
-                pollfd(fd: link.aborter.descriptor, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: descriptor, events: Int16(events), revents: 0),
-            ]
-            let left = end - .now
-            guard left > .zero else { return false }
-            poll(&polled, 2, left.pollMilliseconds)
-            if polled[0].revents != 0 { throw .stopped }
-            if polled[1].revents != 0 { return true }
+        switch link.aborter.wait(for: events, on: descriptor, until: end) {
+        case .ready: return true
+        case .timedOut: return false
+        case .woken: throw .stopped
         }
     }
 

@@ -21,7 +21,7 @@ enum OpenSSHKeyFormat {
             let cipher: String
             let key: SSHPublicKey?
             do {
-                var reader = WireReader(Array(data))
+                var reader = SSHWireReader(Array(data))
                 guard try reader.take(magic.count) == magic else { throw problems.damaged() }
                 cipher = try reader.text()
                 // The key derivation's name and its options.

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import LianModel
 
 /// What libssh2 has no call to ask for, seen from the functions that it is given to call. Used by one session on one
 /// thread.
@@ -38,15 +39,20 @@ final class PacketWatch {
         guard kind == Self.openConfirmation || kind == Self.channelRequest else { return }
         let bytes = UnsafeRawBufferPointer(start: memory, count: lian_allocated_size(memory))
         // Kind, our number of the channel, and for a request its name, one flag and the status.
-        guard bytes.count >= 5 else { return }
-        let channel = bytes[1..<5].reduce(0 as UInt32) { $0 << 8 | UInt32($1) }
-        if kind == Self.openConfirmation {
-            lastOpened = channel
-            withExitStatus.remove(channel)
-        } else if bytes.count >= 25, bytes[5..<9].elementsEqual([0, 0, 0, 11]),
-            bytes[9..<20].elementsEqual(Self.exitStatus)
-        {
-            withExitStatus.insert(channel)
+        var packet = SSHWireReader(Array(bytes.prefix(25)))
+        do {
+            _ = try packet.byte()
+            let channel = try packet.number()
+            if kind == Self.openConfirmation {
+                lastOpened = channel
+                withExitStatus.remove(channel)
+            } else if try packet.string() == Self.exitStatus {
+                _ = try packet.byte()
+                _ = try packet.number()
+                withExitStatus.insert(channel)
+            }
+        } catch {
+            // Other memory than a packet's, or a request with a longer name.
         }
     }
 }

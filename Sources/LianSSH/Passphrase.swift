@@ -38,12 +38,7 @@ private func readLineFromTerminal(prompt: String, canceller: Waker) -> String? {
 
     var line: [UInt8] = []
     while line.count < 4096 {
-        var polled = [
-            pollfd(fd: terminal.raw, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: canceller.descriptor, events: Int16(POLLIN), revents: 0),
-        ]
-        guard poll(&polled, 2, -1) >= 0 || errno == EINTR, polled[1].revents == 0 else { return nil }
-        guard polled[0].revents != 0 else { continue }
+        guard canceller.wait(for: POLLIN, on: terminal.raw) == .ready else { return nil }
         var byte: UInt8 = 0
         let count = read(terminal.raw, &byte, 1)
         if count == 1, byte != UInt8(ascii: "\n") {

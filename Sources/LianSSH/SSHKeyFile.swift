@@ -78,12 +78,10 @@ struct KeyProblems {
         LianError(.sshKeyUnusable, .resolve, message, hint: hint)
     }
 
-    private var quotedPath: String { "'" + path.replacing("'", with: #"'\''"#) + "'" }
-
-    private var newKeyLine: String { "ssh-keygen -t ed25519 -f \(quotedPathBeside)" }
+    private var quotedPath: String { shellQuoted(path) }
 
     /// A new key goes beside the old one, never over it.
-    private var quotedPathBeside: String { "'" + path.replacing("'", with: #"'\''"#) + "_ed25519'" }
+    private var newKeyLine: String { "ssh-keygen -t ed25519 -f \(shellQuoted("\(path)_ed25519"))" }
 
     func cannotOpen(_ code: Int32) -> LianError {
         if code == ENOENT || code == ENOTDIR {

@@ -25,19 +25,17 @@ package final class DescriptorReceiver: Sendable {
         let canceller = try Waker()
         let received = await withTaskCancellationHandler {
             await onOwnThread {
-                Result { () throws(SystemError) in try self.waitForHandover(deadline: deadline, canceller: canceller) }
+                self.waitForHandover(deadline: deadline, canceller: canceller)
             }
         } onCancel: {
             canceller.wake()
         }
         try Task.checkCancellation()
-        return try received.get()
+        return received
     }
 
-    private func waitForHandover(
-        deadline: ContinuousClock.Instant, canceller: Waker
-    ) throws(SystemError) -> HandedDescriptors? {
-        while try isReadable(listener.raw, until: deadline, canceller) {
+    private func waitForHandover(deadline: ContinuousClock.Instant, canceller: Waker) -> HandedDescriptors? {
+        while canceller.wait(for: POLLIN, on: listener.raw, until: deadline) == .ready {
             let raw = accept(listener.raw, nil, nil)
             guard raw >= 0 else { continue }
             let connection = FileDescriptor(owning: raw)
@@ -45,7 +43,7 @@ package final class DescriptorReceiver: Sendable {
             var process: Int32 = 0
             var user: UInt32 = 0
             guard lian_peer(connection.raw, &process, &user) == 0, user == geteuid(),
-                try isReadable(connection.raw, until: deadline, canceller)
+                canceller.wait(for: POLLIN, on: connection.raw, until: deadline) == .ready
             else { continue }
             var descriptors: [Int32] = [-1, -1]
             if lian_receive_descriptors(connection.raw, &descriptors) == 2 {
@@ -66,22 +64,6 @@ package final class DescriptorReceiver: Sendable {
         guard let bytes = try? readToEnd(fileno(line), limit: 1 << 20) else { return [] }
         return bytes.split(separator: 0, omittingEmptySubsequences: false).dropFirst().dropLast().map {
             String(decoding: $0, as: UTF8.self)
-        }
-    }
-
-    private func isReadable(
-        _ descriptor: Int32, until deadline: ContinuousClock.Instant, _ canceller: Waker
-    ) throws(SystemError) -> Bool {
-        while true {
-            var polled = [
-                pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: canceller.descriptor, events: Int16(POLLIN), revents: 0),
-            ]
-            let left = deadline - .now
-            guard left > .zero else { return false }
-            guard poll(&polled, 2, left.pollMilliseconds) >= 0 || errno == EINTR else { throw SystemError("poll") }
-            if polled[1].revents != 0 { return false }
-            if polled[0].revents != 0 { return true }
         }
     }
 }

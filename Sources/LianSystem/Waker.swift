@@ -22,6 +22,28 @@ package final class Waker: Sendable {
         eventfd_read(event.raw, &count)
     }
 
+    package enum Wait: Equatable, Sendable {
+        case ready, woken, timedOut
+    }
+
+    /// Waits for events of poll(2) on a descriptor, until it is woken, now or before, or the deadline has come; nil:
+    /// however long that takes. A descriptor that has failed or was hung up is ready, and it stays woken.
+    package func wait(
+        for events: Int32, on descriptor: Int32, until deadline: ContinuousClock.Instant? = nil
+    ) -> Wait {
+        while true {
+            var polled = [
+                pollfd(fd: self.descriptor, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: descriptor, events: Int16(events), revents: 0),
+            ]
+            let left = deadline.map { $0 - .now }
+            if let left, left <= .zero { return .timedOut }
+            // With so few descriptors nothing but a signal makes it fail.
+            guard poll(&polled, 2, left?.pollMilliseconds ?? -1) > 0 else { continue }
+            return polled[0].revents != 0 ? .woken : .ready
+        }
+    }
+
     /// Sleeps until it is woken, now or before; nil: however long that takes.
     package func sleep(atMost duration: Duration?) {
         var polled = [pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]

@@ -35,14 +35,13 @@ extension Faults {
         /// Runs a line of sh in which `build` is the build of a context. The shell reads the caller's variables, which
         /// hold its secrets, from a pipe: in its environment others could see them.
         private func shell(_ line: String, _ scene: FaultScene) async throws -> SubprocessResult {
-            func quoted(_ text: String) -> String { "'\(text.replacing("'", with: "'\\''"))'" }
             let arguments = [
                 Project.executable("lian-build"), "build", "--workspace", scene.workspace, "--context",
                 try scene.context(), "--image", scene.image, "--secret", "id=planted,env=PLANTED",
             ]
             let script = """
-                \(scene.environment().map { "export \($0.key)=\(quoted($0.value))" }.joined(separator: "\n"))
-                build() { \(arguments.map(quoted).joined(separator: " ")) </dev/null; }
+                \(scene.environment().map { "export \($0.key)=\(shellQuoted($0.value))" }.joined(separator: "\n"))
+                build() { \(arguments.map(shellQuoted).joined(separator: " ")) </dev/null; }
                 \(line)
 
                 """

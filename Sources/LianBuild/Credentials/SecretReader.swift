@@ -25,11 +25,7 @@ package struct SecretReader: Sendable {
             }
             return Array(value.utf8)
         case .file(let path):
-            do {
-                return try readFile(path, limit: Self.sizeLimit)
-            } catch {
-                throw Self.missing(what, "\(path): \(error.reason)", hint: "Make the file readable to lian-build.")
-            }
+            return try Self.bytes(ofFile: path, what)
         case .vault(let path):
             return try await vaultValue(path, what)
         }
@@ -37,9 +33,25 @@ package struct SecretReader: Sendable {
 
     /// A value that is one line: the line break that editors leave at a file's end is not of it.
     package func line(at source: SecretSource, _ what: String) async throws -> String {
-        let bytes = try await value(at: source, what)
+        try Self.line(of: try await value(at: source, what), what)
+    }
+
+    /// The same of a file, for which no vault is needed.
+    package static func line(ofFile path: String, _ what: String) throws(LianError) -> String {
+        try line(of: try bytes(ofFile: path, what), what)
+    }
+
+    private static func bytes(ofFile path: String, _ what: String) throws(LianError) -> [UInt8] {
+        do {
+            return try readFile(path, limit: sizeLimit)
+        } catch {
+            throw missing(what, "\(path): \(error.reason)", hint: "Make the file readable to lian-build.")
+        }
+    }
+
+    private static func line(of bytes: [UInt8], _ what: String) throws(LianError) -> String {
         guard var text = String(validating: bytes, as: UTF8.self) else {
-            throw Self.missing(what, "its value is not text", hint: "Store it as UTF-8 text.")
+            throw missing(what, "its value is not text", hint: "Store it as UTF-8 text.")
         }
         while let last = text.unicodeScalars.last, last == "\n" || last == "\r" { text.unicodeScalars.removeLast() }
         return text

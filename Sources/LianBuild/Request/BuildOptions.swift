@@ -1,3 +1,5 @@
+import LianSystem
+
 /// What the command line and the environment asked for, before directives are read: words taken apart, numbers within
 /// their bounds, nothing merged yet.
 package struct BuildOptions: Sendable {
@@ -9,6 +11,11 @@ package struct BuildOptions: Sendable {
         package init(_ value: String, as name: String) {
             self.value = value
             self.name = name
+        }
+
+        /// Of `@FILE` the file, which starts from the working folder; nil where the value stands here itself.
+        package func file(from workingFolder: String) -> String? {
+            value.hasPrefix("@") ? absolutePath(String(value.dropFirst()), from: workingFolder) : nil
         }
     }
 

@@ -266,7 +266,7 @@ extension RequestBuilder {
 
     func eventSeed() -> EventRequest.Seed? {
         options.events.seed.map { given in
-            given.value.hasPrefix("@") ? .at(.file(path(String(given.value.dropFirst())))) : .value(given.value)
+            given.file(from: workingFolder).map { .at(.file($0)) } ?? .value(given.value)
         }
     }
 }

@@ -51,16 +51,17 @@ struct IntegrateCommand: Sendable {
 
     private func seed(_ given: BuildOptions.Given?) throws(LianError) -> String? {
         guard let given else { return nil }
-        if given.name.hasPrefix("--"), !given.value.hasPrefix("@") {
-            application.stderr.line("warning: \(BuildOptions.seedOnCommandLine(given.name))")
+        guard let file = given.file(from: currentFolder()) else {
+            if given.name.hasPrefix("--") {
+                application.stderr.line("warning: \(BuildOptions.seedOnCommandLine(given.name))")
+            }
+            return given.value
         }
-        guard given.value.hasPrefix("@") else { return given.value }
-        let path = absolutePath(String(given.value.dropFirst()), from: currentFolder())
         do {
-            return String(decoding: try readFile(path, limit: 4096).prefix { $0 > 0x20 }, as: UTF8.self)
+            return try SecretReader.line(ofFile: file, "the nkey seed")
         } catch {
             throw LianError(
-                .invalidArgument, .arguments, "\(given.name): \(path): \(error.reason)",
+                .invalidArgument, .arguments, "\(given.name): \(error.message)",
                 hint: "Name a readable file that holds the seed, after the '@'.")
         }
     }

@@ -1,3 +1,5 @@
+import LianModel
+
 /// The `buildctl` of runners whose engine is Docker's embedded BuildKit: a program of POSIX sh that takes buildctl's
 /// flags and drives that engine with Docker's client. What Docker cannot do it refuses by name: `error:
 /// engine_unsupported: …` and exit status 64.
@@ -8,12 +10,12 @@ enum BuildctlShim {
         """
         #!/bin/sh
         \(choosing(connection))
-        docker=\(quoted(client.path))
-        version=\(quoted(client.version))
-        host=\(quoted(connection.host))
-        engine=\(quoted(engine))
-        engine_log=\(quoted(folder.engineLog))
-        engine_is_up=\(quoted(folder.engineIsUp))
+        docker=\(shellQuoted(client.path))
+        version=\(shellQuoted(client.version))
+        host=\(shellQuoted(connection.host))
+        engine=\(shellQuoted(engine))
+        engine_log=\(shellQuoted(folder.engineLog))
+        engine_is_up=\(shellQuoted(folder.engineIsUp))
 
         """ + String(decoding: PackageResources.Buildctl_sh, as: UTF8.self)
     }
@@ -21,12 +23,8 @@ enum BuildctlShim {
     /// After these lines the client knows this daemon and no other.
     private static func choosing(_ connection: DockerConnection) -> String {
         let known = connection.environment
-        let settings = known.keys.sorted().map { "export \($0)=\(quoted(known[$0] ?? ""))" }
+        let settings = known.keys.sorted().map { "export \($0)=\(shellQuoted(known[$0] ?? ""))" }
         return (["unset DOCKER_CONTEXT \(DockerConnection.settings.joined(separator: " "))"] + settings)
             .joined(separator: "\n")
-    }
-
-    private static func quoted(_ text: String) -> String {
-        "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 }
