@@ -51,17 +51,18 @@ let package = Package(
         module("LianBuildKit", ["LianModel"]),
         module("LianFlags", ["LianModel"]),
         module("LianSystem", ["CLinux"]),
+        module("LianChannel", []),
         module("LianNATS", ["CCrypto", "CNATS", "LianModel", "LianSystem"]),
         module("LianHTTP", ["CCurl", "LianModel", "LianSystem"]),
         module("LianOrchestratorClient", ["LianHTTP", "LianModel", "LianSystem"]),
-        module("LianSSH", ["CCrypto", "CLinux", "CSSH2", "LianModel", "LianSystem"]),
+        module("LianSSH", ["CCrypto", "CLinux", "CSSH2", "LianChannel", "LianModel", "LianSystem"]),
         module("LianContext", ["CExpression", "CLinux", "LianModel", "LianSystem"]),
-        module("LianRemote", ["LianModel", "LianSystem"], embedded: ["Wrapper.sh"]),
+        module("LianRemote", ["LianChannel", "LianModel", "LianSystem"], embedded: ["Wrapper.sh"]),
         module(
             "LianBuild",
             [
-                "LianBuildKit", "LianContext", "LianHTTP", "LianModel", "LianNATS", "LianOrchestratorClient", "LianRemote",
-                "LianSSH", "LianSystem",
+                "CLinux", "LianBuildKit", "LianChannel", "LianContext", "LianHTTP", "LianModel", "LianNATS",
+                "LianOrchestratorClient", "LianRemote", "LianSSH", "LianSystem",
             ]),
         module("LianReport", ["LianBuildKit", "LianModel"], embedded: ["Page/page.css"]),
         module(
@@ -87,15 +88,15 @@ let package = Package(
 
         .target(
             name: "LianTestSupport",
-            dependencies: ["LianBuildKit", "LianContext", "LianIntegrate", "LianModel", "LianSystem"],
+            dependencies: ["LianBuildKit", "LianChannel", "LianContext", "LianIntegrate", "LianModel", "LianSystem"],
             path: "Tests/LianTestSupport", swiftSettings: swiftSettings),
         tests("LianModelTests", ["LianModel"]),
         tests("LianBuildKitTests", ["LianBuildKit", "LianModel"]),
-        tests("LianSystemTests", ["LianSystem", "LianModel", "lian-rsh"]),
+        tests("LianSystemTests", ["LianSystem", "LianModel"]),
         tests(
             "LianBuildTests",
             [
-                "LianBuild", "LianCLI", "LianContext", "LianFlags", "LianHTTP", "LianModel", "LianNATS",
+                "LianBuild", "LianChannel", "LianCLI", "LianContext", "LianFlags", "LianHTTP", "LianModel", "LianNATS",
                 "LianOrchestratorClient", "LianSystem", "lian-rsh",
             ]),
         tests(
@@ -121,8 +122,10 @@ let package = Package(
         tests(
             "LianOrchestratorTests", ["LianFlags", "LianOrchestrator", "LianModel", "LianSystem", "lian-orchestrator"]),
         tests("LianReportTests", ["LianReport", "LianBuildKit", "LianModel", "LianSystem"]),
-        tests("LianRemoteTests", ["LianRemote", "LianModel", "LianSystem"]),
-        tests("LianSSHTests", ["CSSH2", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
+        tests("LianRemoteTests", ["LianChannel", "LianRemote", "LianModel", "LianSystem"]),
+        tests(
+            "LianSSHTests",
+            ["CSSH2", "LianBuild", "LianChannel", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
         tests("LianIntegrateTests", ["LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),
         tests("LintTests", ["LianModel", "LianSystem"]),
         tests("FaultTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),

@@ -1,4 +1,5 @@
 import Glibc
+import LianChannel
 import LianModel
 import LianSystem
 

@@ -1,3 +1,4 @@
+import LianChannel
 import LianSystem
 
 /// A wrapper on the runner that has its script and waits for a request. Started beside something else, it spares who

@@ -1,4 +1,5 @@
 import Glibc
+import LianChannel
 import LianSystem
 import Synchronization
 

@@ -1,4 +1,5 @@
 import Glibc
+import LianChannel
 import LianSystem
 
 /// Joins two local descriptors with a channel on the session's own thread: bytes go from the one buffer into the

@@ -1,3 +1,4 @@
+import LianChannel
 import LianModel
 import LianSystem
 import Synchronization

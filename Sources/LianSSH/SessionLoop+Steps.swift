@@ -1,5 +1,6 @@
 import CSSH2
 import Glibc
+import LianChannel
 import LianModel
 import LianSystem
 

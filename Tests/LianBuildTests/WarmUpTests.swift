@@ -1,4 +1,5 @@
 import Foundation
+import LianChannel
 import LianHTTP
 import LianModel
 import LianSystem

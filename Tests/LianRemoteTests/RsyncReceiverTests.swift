@@ -1,4 +1,5 @@
 import Foundation
+import LianChannel
 import LianModel
 import LianRemote
 import LianSystem

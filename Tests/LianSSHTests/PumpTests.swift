@@ -1,5 +1,7 @@
 import Foundation
 import Glibc
+import LianBuild
+import LianChannel
 import LianModel
 import LianSystem
 import LianTestSupport

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import LianChannel
 import LianSystem
 import Synchronization
 

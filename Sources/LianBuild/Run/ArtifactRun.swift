@@ -1,4 +1,5 @@
 import LianBuildKit
+import LianChannel
 import LianModel
 import LianRemote
 import LianSSH

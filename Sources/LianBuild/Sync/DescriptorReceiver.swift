@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import LianSystem
 
 /// The listening end for `lian-rsh`: takes over the two descriptors of a program that rsync started as its remote
 /// shell, and tells it in the end what to exit with.

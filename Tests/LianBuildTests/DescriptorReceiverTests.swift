@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import LianBuild
 import LianSystem
 import LianTestSupport
 import Testing

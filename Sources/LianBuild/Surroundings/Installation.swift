@@ -1,4 +1,5 @@
 import Glibc
+import LianSystem
 
 /// Where the product finds what came with it: the Nickel contracts and its helper programs.
 package struct Installation: Equatable, Sendable {
