@@ -121,7 +121,7 @@ package final class Build: Sendable {
             try options.dryRun
             ? nil
             : ContextSync.find(
-                installation: surroundings.installation, environment: environment)
+                installation: surroundings.installation, environment: environment, timing: surroundings.timing)
         // Before the passphrase is asked for: on a terminal nothing may be drawn over the question.
         journal.report(.finished(.resolve, "the context has \(resolution.total.files) files"))
         let key = options.dryRun ? nil : try await access.key()

@@ -12,6 +12,7 @@ package actor RemoteRun {
     }
 
     private let request: RunRequest
+    private let timing: Timing
     private let nonce = Nonce()
     private var channel: WrapperChannel?
     /// What came before the remote side's first record: the two streams of a channel have no common order.
@@ -32,8 +33,9 @@ package actor RemoteRun {
     /// How much of the log has been handed on.
     package private(set) var received = 0
 
-    package init(_ request: RunRequest) {
+    package init(_ request: RunRequest, timing: Timing = .system) {
         self.request = request
+        self.timing = timing
     }
 
     /// Starts the run, or attaches to it where it was started already; a wrapper that waits on the host is used first.
@@ -195,11 +197,11 @@ extension RemoteRun {
     private func comeBack(
         within patience: Duration, reason: String, _ reconnect: @escaping @Sendable () async throws -> any RemoteHost
     ) async throws {
-        let deadline = ContinuousClock.now + patience
+        let deadline = timing.now() + patience
         var reason = reason
-        while ContinuousClock.now < deadline {
+        while timing.now() < deadline {
             do {
-                if let host = try await withinLimit(deadline - ContinuousClock.now, reconnect) {
+                if let host = try await withinLimit(deadline - timing.now(), reconnect) {
                     return try await connect(to: host)
                 }
                 reason = "no new connection could be made in time"
@@ -211,7 +213,7 @@ extension RemoteRun {
             } catch {
                 reason = "\(error)"
             }
-            try await Task.sleep(for: .milliseconds(500))
+            try await timing.sleep(.milliseconds(500))
         }
         throw RemoteFailure.connectionLost(reason)
     }

@@ -12,7 +12,8 @@ import Testing
 @Suite(.enabled("needs rsync") { findExecutable("rsync", path: "/usr/bin:/bin") != nil })
 struct ContextSyncTests {
     private let sync = ContextSync(
-        rsync: "/usr/bin/rsync", helper: Project.executable("lian-rsh"), environment: ["PATH": "/usr/bin:/bin"])
+        rsync: "/usr/bin/rsync", helper: Project.executable("lian-rsh"), environment: ["PATH": "/usr/bin:/bin"],
+        timing: .system)
 
     /// Texts have four bits of news in two bytes.
     private enum Content { case text, noise }
@@ -136,7 +137,8 @@ struct ContextSyncTests {
                 exec /usr/bin/rsync "$@"
                 """, to: root.appending(path: "programs/old-rsync"))
             let older = ContextSync(
-                rsync: root.path + "/programs/old-rsync", helper: sync.helper, environment: sync.environment)
+                rsync: root.path + "/programs/old-rsync", helper: sync.helper, environment: sync.environment,
+                timing: .system)
             let sent = try await older.send(transfer, .zstd(threads: 2), meter: meter(transfer)) {
                 ContextSync.Destination(host: LocalHost(), folder: root.path + "/there/context-0")
             } onStart: {
@@ -160,6 +162,25 @@ struct ContextSyncTests {
         }
     }
 
+    @Test func aTransferInWhichNothingMovesIsGivenUp() async throws {
+        try await withContext { root, transfer in
+            let time = SkippedTime()
+            let patient = ContextSync(
+                rsync: sync.rsync, helper: sync.helper, environment: sync.environment, timing: time.timing)
+            // It takes what comes and never answers.
+            try writeProgram("exec cat >/dev/null", to: root.appending(path: "programs/rsync"))
+            let host = LocalHost(environment: ["PATH": "\(root.path)/programs:/usr/bin:/bin"])
+            let error = try await #require(throws: LianError.self) {
+                _ = try await patient.send(transfer, .none, meter: meter(transfer)) {
+                    ContextSync.Destination(host: host, folder: root.path + "/there/context-0")
+                } onStart: {
+                }
+            }
+            #expect(error.code == .contextSyncFailed && error.message.contains("nothing has moved for 60 s"))
+            #expect(time.sleeps.count > 60 && Set(time.sleeps) == [.seconds(1)])
+        }
+    }
+
     /// rsync and the walk are through with what needs no connection by the time there is one.
     @Test func theLocalRsyncDoesNotWaitForTheRunner() async throws {
         try await withContext { root, transfer in
@@ -169,7 +190,7 @@ struct ContextSyncTests {
             var sync = sync
             sync = ContextSync(
                 rsync: sync.rsync, helper: sync.helper,
-                environment: ["PATH": "/usr/bin:/bin", "TMPDIR": temporary.path])
+                environment: ["PATH": "/usr/bin:/bin", "TMPDIR": temporary.path], timing: .system)
             let sawRsync = Mutex(false)
             let started = Mutex(false)
             _ = try await sync.send(transfer, .zstd(threads: 0), meter: meter(transfer)) {

@@ -3,6 +3,7 @@ import LianChannel
 import LianHTTP
 import LianModel
 import LianSystem
+import LianTestSupport
 import Synchronization
 import Testing
 
@@ -71,7 +72,8 @@ import Testing
         let request = try fixture.build()
         let secrets = try await BuildSecrets.read(request, environment: [:], http: try HTTPClient())
         let warmUp = WarmUp(
-            artifacts, registry: request.registry, secrets: secrets, patience: isThere ? .seconds(600) : .zero)
+            artifacts, registry: request.registry, secrets: secrets,
+            timing: isThere ? .endless : SkippedTime().timing)
         let host = ClosedHost()
         if isEnded { warmUp.end() }
         let task = warmUp.begin(on: host, of: try ReadyRunner(answer), besides: transfers)

@@ -227,17 +227,19 @@ import Testing
         try await withRuns { runs in
             var request = runs.request("echo up; sleep 600")
             request.grace = .seconds(1)
-            let run = RemoteRun(request)
+            let time = SkippedTime()
+            let run = RemoteRun(request, timing: time.timing)
             try await run.connect(to: runs.host)
             _ = try await run.until("up")
             runs.host.cut()
             let error = await #expect(throws: RemoteFailure.self) {
-                try await run.follow(patience: .seconds(1)) {
+                try await run.follow {
                     throw Unreachable()
                 } log: { _ in
                 }
             }
             #expect(error == .connectionLost("Unreachable()"))
+            #expect(time.sleeps == Array(repeating: .milliseconds(500), count: 120))
             let late = await #expect(throws: RemoteFailure.self) {
                 try await run.follow(patience: .milliseconds(200)) {
                     try await Task.sleep(for: .seconds(600))

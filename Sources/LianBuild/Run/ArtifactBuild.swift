@@ -74,6 +74,7 @@ struct ArtifactBuild: Sendable {
                 artifact: artifact, registry: request.registry, compression: request.compression, folders: folders,
                 address: bench.runner.buildkitAddress, progress: bench.engine.progress,
                 exportsAllStages: bench.engine.cachesAllStages),
-            secrets: secrets, connection: bench.connection, waiting: bench.takeWrapper(), reporter: journal)
+            secrets: secrets, connection: bench.connection, waiting: bench.takeWrapper(), reporter: journal,
+            timing: timing)
     }
 }

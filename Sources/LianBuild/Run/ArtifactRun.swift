@@ -15,6 +15,7 @@ struct ArtifactRun: Sendable {
     /// One that was started ahead for this run.
     let waiting: WaitingWrapper?
     let reporter: any BuildReporter
+    let timing: Timing
 
     /// How buildctl ended, and what its log and its metadata say.
     struct Finished: Sendable {
@@ -35,7 +36,8 @@ struct ArtifactRun: Sendable {
             RunRequest(
                 folder: folder, arguments: ["buildctl"] + command.arguments,
                 environment: secrets.environment(run: folder), secrets: secrets.files(of: artifact),
-                hiding: secrets.mask))
+                hiding: secrets.mask),
+            timing: timing)
         reporter.report(.artifactStarted(artifact.name))
         let log = LogRelay(reporter, artifact: artifact.name, hiding: secrets.mask)
         let host = Guarded(await connection.host)

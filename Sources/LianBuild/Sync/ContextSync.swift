@@ -12,12 +12,15 @@ struct ContextSync: Sendable {
     /// The program that rsync takes for its remote shell.
     let helper: String
     let environment: [String: String]
+    let timing: Timing
 
     /// In seconds. Neither a stopped process nor a dead disk closes a connection, and rsync's own timeout hears its
     /// other side's signs of life where no data comes any more.
     private static let stallLimit = 60
 
-    static func find(installation: Installation?, environment: [String: String]) throws(LianError) -> ContextSync {
+    static func find(
+        installation: Installation?, environment: [String: String], timing: Timing
+    ) throws(LianError) -> ContextSync {
         guard let rsync = findExecutable("rsync", path: environment["PATH"]) else {
             throw LianError(
                 .rsyncMissing, .sync, "rsync is needed to send the build context and is not on this machine's PATH",
@@ -35,7 +38,7 @@ struct ContextSync: Sendable {
                 .internalError, .sync, "lian-build is installed in a folder with a quote in its name: \(helper)",
                 hint: "Install it in another folder.")
         }
-        return ContextSync(rsync: rsync, helper: helper, environment: environment)
+        return ContextSync(rsync: rsync, helper: helper, environment: environment, timing: timing)
     }
 
     /// Where a folder goes to on the runner, once a connection stands.
@@ -185,7 +188,7 @@ struct ContextSync: Sendable {
                     // The other side knows why, and tells as soon as its channel has closed.
                     complaint = exit
                     group.addTask {
-                        try await Task.sleep(for: .seconds(10))
+                        try await timing.sleep(.seconds(10))
                         throw exit
                     }
                 }
@@ -230,7 +233,7 @@ struct ContextSync: Sendable {
         way.sentBytes.set { channel.sentBytes - before }
         onStart(way.sentBytes.value)
         do {
-            let pumped = try await Self.withoutStalling(channel) {
+            let pumped = try await withoutStalling(channel) {
                 try await channel.pump(input: handed.input, output: handed.output)
             }
             let end = await channel.close()
@@ -245,7 +248,7 @@ struct ContextSync: Sendable {
     }
 
     /// Runs the body, unless nothing moves through the channel for too long.
-    private static func withoutStalling<Value: Sendable>(
+    private func withoutStalling<Value: Sendable>(
         _ channel: any RemoteChannel, _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         try await withThrowingTaskGroup(of: Value.self) { group in
@@ -255,15 +258,15 @@ struct ContextSync: Sendable {
                 var last = -1
                 var quiet = 0
                 // Counted, not measured: a machine that slept did not stall.
-                while quiet < stallLimit {
-                    try await Task.sleep(for: .seconds(1))
+                while quiet < Self.stallLimit {
+                    try await timing.sleep(.seconds(1))
                     let moved = channel.sentBytes + channel.receivedBytes
                     quiet = moved == last ? quiet + 1 : 0
                     last = moved
                 }
                 throw LianError(
                     .contextSyncFailed, .sync,
-                    "the build context stopped on its way: nothing has moved for \(stallLimit) s",
+                    "the build context stopped on its way: nothing has moved for \(Self.stallLimit) s",
                     hint: "Check the network to the runner, and the disks and the rsync processes on both sides.")
             }
             guard let value = try await group.next() else { throw CancellationError() }

@@ -12,7 +12,7 @@ final class WarmUp: Sendable {
     private let artifacts: [ArtifactRequest]
     private let registry: RegistryRequest
     private let secrets: BuildSecrets
-    private let patience: Duration
+    private let timing: Timing
     private let state = Mutex(State())
 
     private struct State {
@@ -26,15 +26,14 @@ final class WarmUp: Sendable {
     /// Of the ten that an SSH server allows at once by default, one is for the samples of usage.
     private static let channels = 9
 
-    /// It waits for a moment before it begins: a context that is there by then leaves nothing to gain.
-    init(
-        _ artifacts: [ArtifactRequest], registry: RegistryRequest, secrets: BuildSecrets,
-        patience: Duration = .milliseconds(200)
-    ) {
+    /// It waits so long before it begins: a context that is there by then leaves nothing to gain.
+    private static let patience: Duration = .milliseconds(200)
+
+    init(_ artifacts: [ArtifactRequest], registry: RegistryRequest, secrets: BuildSecrets, timing: Timing) {
         self.artifacts = artifacts
         self.registry = registry
         self.secrets = secrets
-        self.patience = patience
+        self.timing = timing
     }
 
     /// To be called behind what the build itself begins with: `transfers` of its context. Returns at once; the task is
@@ -49,14 +48,14 @@ final class WarmUp: Sendable {
     }
 
     private func fetch(on host: any RemoteHost, of runner: ReadyRunner, besides transfers: Int) async {
-        guard (try? await Task.sleep(for: patience)) != nil, isToBegin() else { return }
+        guard (try? await timing.sleep(Self.patience)) != nil, isToBegin() else { return }
         let solves = Self.solves(for: artifacts)
         // Beside the transfers the engine is asked what it is, and the first build's shell waits.
         guard solves.count + max(artifacts.count, transfers + 1) <= Self.channels else { return }
         await withTaskGroup { group in
             for (index, solve) in solves.enumerated() {
                 let request = request(solve, runner, folder: "\(runner.workDir)/warm-up-\(index)")
-                group.addTask { await Self.run(request, on: host) }
+                group.addTask { await self.run(request, on: host) }
             }
         }
     }
@@ -97,8 +96,8 @@ final class WarmUp: Sendable {
         return request
     }
 
-    private static func run(_ request: RunRequest, on host: any RemoteHost) async {
-        let remote = RemoteRun(request)
+    private func run(_ request: RunRequest, on host: any RemoteHost) async {
+        let remote = RemoteRun(request, timing: timing)
         do {
             try await remote.connect(to: host)
             while true {
