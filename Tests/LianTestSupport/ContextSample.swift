@@ -1,16 +1,20 @@
 import Foundation
 import Glibc
-import LianTestSupport
 
 /// A context to make: a tree and its ignore file.
-struct ContextSample: CustomStringConvertible {
+package struct ContextSample: CustomStringConvertible {
     /// Folders end with a slash.
-    var tree: [String]
-    var ignoreFile: String
+    package var tree: [String]
+    package var ignoreFile: String
 
-    var description: String { "\(ignoreFile.debugDescription) over \(tree)" }
+    package init(tree: [String], ignoreFile: String) {
+        self.tree = tree
+        self.ignoreFile = ignoreFile
+    }
 
-    func make(at root: URL) throws {
+    package var description: String { "\(ignoreFile.debugDescription) over \(tree)" }
+
+    package func make(at root: URL) throws {
         try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
         for path in tree {
             let place = root.path + "/" + path
@@ -27,15 +31,15 @@ struct ContextSample: CustomStringConvertible {
     }
 
     /// The same with those rules alone that exclude.
-    var withoutExceptions: ContextSample {
+    package var withoutExceptions: ContextSample {
         let lines = ignoreFile.split(separator: "\n", omittingEmptySubsequences: false)
         return ContextSample(tree: tree, ignoreFile: lines.filter { !$0.contains("!") }.joined(separator: "\n"))
     }
 
     /// Cases that a person thought of, and generated ones.
-    static let all = handPicked + generated(from: 4000, count: 60)
+    package static let all = handPicked + generated(from: 4000, count: 60)
 
-    static func generated(from seed: Int, count: Int) -> [ContextSample] {
+    package static func generated(from seed: Int, count: Int) -> [ContextSample] {
         (0..<count).map { index in
             var samples = IgnoreSamples(seed: UInt64(seed + index), oddity: index % 3 == 2 ? .odd : .plain)
             let tree = samples.tree(entries: 30)

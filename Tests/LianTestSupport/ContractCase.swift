@@ -1,22 +1,21 @@
 import Foundation
 import LianModel
-import LianTestSupport
 
 /// One line of a table of documents: a base, what is set in it or taken out of it, and where it is wrong if it is.
-struct ContractCase: Sendable, CustomStringConvertible {
-    let kind: String
-    let name: String
+package struct ContractCase: Sendable, CustomStringConvertible {
+    package let kind: String
+    package let name: String
     /// The path of what is wrong; nil where the document is good.
-    let badPath: String?
+    package let badPath: String?
     /// What the error has to say.
-    let says: String?
+    package let says: String?
     /// Nickel that is merged into the base, for what JSON cannot say.
-    let nickel: String?
+    package let nickel: String?
     private let changes: [(path: String, value: JSONValue?)]
 
-    var description: String { "\(kind): \(name)" }
+    package var description: String { "\(kind): \(name)" }
 
-    static func table(_ file: String) throws -> [ContractCase] {
+    package static func table(_ file: String) throws -> [ContractCase] {
         let text = try String(contentsOf: Project.root.appending(path: "Tests/Fixtures/\(file)"), encoding: .utf8)
         return try text.split(separator: "\n").map { try ContractCase(JSONNode(.parse(String($0)))) }
     }
@@ -35,7 +34,7 @@ struct ContractCase: Sendable, CustomStringConvertible {
         try record.close()
     }
 
-    func document(from base: JSONValue) -> JSONValue {
+    package func document(from base: JSONValue) -> JSONValue {
         changes.reduce(base) { document, change in
             document.replacing(Self.steps(change.path)[...], with: change.value)
         }
