@@ -1,5 +1,6 @@
 import Dispatch
 import Glibc
+import LianChannel
 import LianModel
 import LianSSH
 import LianSystem

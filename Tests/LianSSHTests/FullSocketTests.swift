@@ -1,4 +1,5 @@
 import Glibc
+import LianChannel
 import LianSSH
 import LianSystem
 import LianTestSupport
