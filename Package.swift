@@ -84,7 +84,7 @@ let package = Package(
         executable(
             "lian-manpages", ["LianCLI", "LianFlags", "LianModel", "LianOrchestrator", "LianSystem"]),
         // Not installed either: the benchmark connects by it as a build does.
-        executable("bench-connect", ["LianModel", "LianSSH", "LianSystem"]),
+        executable("bench-connect", ["LianChannel", "LianModel", "LianSSH", "LianSystem"]),
 
         .target(
             name: "LianTestSupport",
