@@ -117,6 +117,14 @@ import Testing
             ])
     }
 
+    @Test func whatIsALaterFoldersOwnIsAnothersWord() async throws {
+        let files = [
+            "Walk/First/Words.swift": "func take(request: Int) -> Int { request }\n",
+            "Walk/Second/Own.swift": "private func request() {}\nfileprivate let take = 1\n",
+        ]
+        #expect(try await complaints(files) == [])
+    }
+
     @Test func aNameInACommentOrAStringIsNoUse() async throws {
         #expect(try await complaints(["Walk/First/Words.swift": "// An End comes later.\nlet word = \"End\"\n"]) == [])
     }

@@ -5,7 +5,7 @@ folders in the order of the walk, each of which may use those before it, and not
 
 A module is used by its import, and MANIFEST, which is what `swift package dump-package` prints, must list just the same. A folder is used by the names that it declares: types, functions and values at the top
 level of a file, and members that it adds to types of other folders. Names that are declared in more than one folder
-tell nothing and are left out.
+tell nothing and are left out, and so are those that are private to a file.
 
 Each use against the arrow is one line on stdout: where, what, and which rule. The exit code is 1 where there is any, and
 where DATA allows a module what it does not use: an allowance that nobody needs would hide the first wrong use.
@@ -19,7 +19,7 @@ from pathlib import Path
 IMPORT = re.compile(r"^(?:@testable )?import (\w+)", re.M)
 SEQUENCE = "the sequence"
 WORDS = r"(?:package |public |private |fileprivate |final |indirect |static |mutating |nonisolated |@\w+ )*"
-TOP = re.compile(rf"^{WORDS}(?:struct|class|enum|actor|protocol|typealias|func|let|var) (\w+)", re.M)
+TOP = re.compile(rf"^(?!private |fileprivate ){WORDS}(?:struct|class|enum|actor|protocol|typealias|func|let|var) (\w+)", re.M)
 EXTENSION = re.compile(rf"^{WORDS}extension ([\w.]+)(.*?)^\}}", re.M | re.S)
 MEMBER = re.compile(rf"^    {WORDS}(?:func|let|var|case|struct|class|enum) (\w+)", re.M)
 

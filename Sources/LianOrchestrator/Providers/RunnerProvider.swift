@@ -54,11 +54,3 @@ package struct RunnerOrder: Sendable {
     package let request: SpawnRequest
     package let key: SSHPublicKey
 }
-
-package struct ProviderError: Error, CustomStringConvertible, Sendable {
-    package let description: String
-
-    package init(_ description: String) {
-        self.description = description
-    }
-}

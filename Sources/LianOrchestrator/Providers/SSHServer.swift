@@ -83,11 +83,3 @@ struct SSHServer: Sendable {
         shadow.split(separator: "\n").contains { $0.hasPrefix("\(user):!") }
     }
 }
-
-extension String {
-    func trimmingLineEnd() -> String {
-        var text = self[...]
-        while text.last?.isNewline == true || text.last == " " { text = text.dropLast() }
-        return String(text)
-    }
-}

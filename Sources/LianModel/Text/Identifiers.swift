@@ -22,20 +22,3 @@ package enum Identifier {
         isLowercase(byte | 0x20) || isDigit(byte)
     }
 }
-
-extension JSONNode {
-    package func slug() throws(SchemaViolation) -> String {
-        let text = try string()
-        guard Identifier.isSlug(text) else { throw violation(Identifier.slugRule) }
-        return text
-    }
-
-    package func buildID() throws(SchemaViolation) -> String { try identifier() }
-    package func runnerID() throws(SchemaViolation) -> String { try identifier() }
-
-    private func identifier() throws(SchemaViolation) -> String {
-        let text = try string()
-        guard Identifier.isID(text) else { throw violation("must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-'") }
-        return text
-    }
-}

@@ -1,8 +1,17 @@
-/// The kinds of field that the directives are made of.
+/// The kinds of field that documents of all sorts are made of.
 extension JSONNode {
-    package func text(_ rule: TextRule) throws(SchemaViolation) -> String {
+    package func slug() throws(SchemaViolation) -> String {
         let text = try string()
-        guard rule.holds(text) else { throw violation(rule.sentence) }
+        guard Identifier.isSlug(text) else { throw violation(Identifier.slugRule) }
+        return text
+    }
+
+    package func buildID() throws(SchemaViolation) -> String { try identifier() }
+    package func runnerID() throws(SchemaViolation) -> String { try identifier() }
+
+    private func identifier() throws(SchemaViolation) -> String {
+        let text = try string()
+        guard Identifier.isID(text) else { throw violation("must be 1 to 64 of A-Z, a-z, 0-9, '_' and '-'") }
         return text
     }
 
@@ -25,10 +34,6 @@ extension JSONNode {
         try items().map(read)
     }
 
-    package func list(of rule: TextRule) throws(SchemaViolation) -> [String] {
-        try list { (item) throws(SchemaViolation) in try item.text(rule) }
-    }
-
     /// An empty list is the same as none.
     package func filledList<Item>(
         _ read: (JSONNode) throws(SchemaViolation) -> Item
@@ -37,39 +42,10 @@ extension JSONNode {
         return items.isEmpty ? nil : items
     }
 
-    /// A record with free keys.
-    package func dictionary<Item>(
-        names rule: TextRule, _ read: (JSONNode) throws(SchemaViolation) -> Item
-    ) throws(SchemaViolation) -> [String: Item] {
-        var items: [String: Item] = [:]
-        for (name, node) in try members() {
-            guard rule.holds(name) else {
-                // "NAME=VALUE" as a key is a slip that must not show the value.
-                let shown = String(name.unicodeScalars.prefix { $0 != "=" })
-                throw SchemaViolation(path: childPath(shown), rule: "the name \(rule.sentence)")
-            }
-            items[name] = try read(node)
-        }
-        return items
-    }
-
     func requireCount(in range: ClosedRange<Int>) throws(SchemaViolation) {
         guard range.contains(try items().count) else {
             throw violation("must hold \(range.lowerBound) to \(range.upperBound) of them")
         }
-    }
-
-    package func taggedReference() throws(SchemaViolation) -> ImageReference {
-        try reference(.taggedReference)
-    }
-
-    package func pinnedReference() throws(SchemaViolation) -> ImageReference {
-        try reference(.pinnedReference)
-    }
-
-    private func reference(_ rule: TextRule) throws(SchemaViolation) -> ImageReference {
-        guard let reference = ImageReference(try text(rule)) else { throw violation(rule.sentence) }
-        return reference
     }
 }
 

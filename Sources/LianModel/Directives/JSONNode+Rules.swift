@@ -1,0 +1,41 @@
+/// Fields of text that a rule holds for.
+extension JSONNode {
+    package func text(_ rule: TextRule) throws(SchemaViolation) -> String {
+        let text = try string()
+        guard rule.holds(text) else { throw violation(rule.sentence) }
+        return text
+    }
+
+    package func list(of rule: TextRule) throws(SchemaViolation) -> [String] {
+        try list { (item) throws(SchemaViolation) in try item.text(rule) }
+    }
+
+    /// A record with free keys.
+    package func dictionary<Item>(
+        names rule: TextRule, _ read: (JSONNode) throws(SchemaViolation) -> Item
+    ) throws(SchemaViolation) -> [String: Item] {
+        var items: [String: Item] = [:]
+        for (name, node) in try members() {
+            guard rule.holds(name) else {
+                // "NAME=VALUE" as a key is a slip that must not show the value.
+                let shown = String(name.unicodeScalars.prefix { $0 != "=" })
+                throw SchemaViolation(path: childPath(shown), rule: "the name \(rule.sentence)")
+            }
+            items[name] = try read(node)
+        }
+        return items
+    }
+
+    package func taggedReference() throws(SchemaViolation) -> ImageReference {
+        try reference(.taggedReference)
+    }
+
+    package func pinnedReference() throws(SchemaViolation) -> ImageReference {
+        try reference(.pinnedReference)
+    }
+
+    private func reference(_ rule: TextRule) throws(SchemaViolation) -> ImageReference {
+        guard let reference = ImageReference(try text(rule)) else { throw violation(rule.sentence) }
+        return reference
+    }
+}
