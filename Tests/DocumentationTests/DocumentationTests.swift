@@ -5,7 +5,7 @@ import LianTestSupport
 import Testing
 
 /// What the documents show is what happens: every command in them is run, and prints what stands below it.
-@Suite(.enabled("a Docker engine can be started: root, dockerd and a client") { await DockerEngine.missing() == nil })
+@Suite(.needsDockerEngine)
 struct DocumentationTests {
     /// Every document for users, by its path in the project.
     static let documents = ["README.md"] + names(in: "docs").map { "docs/\($0)" }

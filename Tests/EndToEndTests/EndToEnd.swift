@@ -6,7 +6,7 @@ import Testing
 /// left behind.
 @Suite(
     .serialized, .staged,
-    .enabled("a Docker engine can be started: root, dockerd and a client") { await DockerEngine.missing() == nil },
+    .needsDockerEngine,
     .needsNATSServer)
 enum EndToEnd {}
 

@@ -38,6 +38,6 @@ extension BuildScene {
 
 extension Trait where Self == ConditionTrait {
     static var realEngine: ConditionTrait {
-        .enabled("a Docker engine can be started: root, dockerd and a client") { await DockerEngine.missing() == nil }
+        .needsDockerEngine
     }
 }

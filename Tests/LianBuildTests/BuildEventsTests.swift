@@ -16,7 +16,7 @@ import Testing
     private let failed = BuildEvent.failed(code: .orchestratorRefused, phase: .spawn, status: "failed")
 
     /// As where the orchestrator refuses at once. The second never ends here: it is not what decides.
-    @Test(.enabled(if: NATSServer.executable != nil, "nats-server is missing"))
+    @Test(.needsNATSServer)
     func aBuildThatIsOverBeforeTheConnectionIsUpHasItsEventsSent() async throws {
         try await withRequestFixture { fixture in
             try await withNATSServer { server in

@@ -16,41 +16,57 @@ import Testing
         (["build", "--directives", "bad.ncl", "--ssh-key", "ephemeral"], "nickel_failed"),
     ]
 
-    @Test func wrongRequestsAreOneEnvelope() async throws {
-        try await withProgramFolder { folder in
-            try folder.write("bad.json", "{\"workspace\":")
-            try folder.write("bad.ncl", "{ workspace = }")
-            var envelopes: [JSONValue] = []
-            for (arguments, code) in Self.refused {
-                let run = try await folder.run(arguments)
-                #expect(run.status == 2, "\(arguments)")
-                #expect(run.errorCode == code, "\(arguments): \(run.output)")
-                #expect(run.errors.contains("error[\(code)]: "))
-                #expect(run.errors.contains("\nhint: "))
-                envelopes.append(try #require(run.envelope))
-            }
-            try await expectAccepted(envelopes, by: "BuildResult", of: "build_result.ncl")
+    static let refusedProbes: [(arguments: [String], input: String)] = [
+        (["--image", "x"], ""), (["stray"], ""), ([], ""), ([], "{"), ([], "[]"),
+        (["--nats-subject-prefix", "a..b"], "{}"),
+    ]
+    static let emptyProbe = #"{"schema":"secret-delivery-context/v1","request_id":"r","workspace":"w","checks":[]}"#
+
+    /// As they are, or with the real evaluator.
+    private func refusals(_ folder: ProgramFolder, environment: [String: String] = [:]) async throws -> [JSONValue] {
+        try folder.write("bad.json", "{\"workspace\":")
+        try folder.write("bad.ncl", "{ workspace = }")
+        var envelopes: [JSONValue] = []
+        for (arguments, code) in Self.refused {
+            let run = try await folder.run(arguments, environment: environment)
+            #expect(run.status == 2, "\(arguments)")
+            #expect(run.errorCode == code, "\(arguments): \(run.output)")
+            #expect(run.errors.contains("error[\(code)]: "))
+            #expect(run.errors.contains("\nhint: "))
+            envelopes.append(try #require(run.envelope))
         }
+        return envelopes
+    }
+
+    private func probes(_ folder: ProgramFolder) async throws -> [JSONValue] {
+        var answers: [JSONValue] = []
+        for (arguments, input) in Self.refusedProbes {
+            let run = try await folder.run(["integrate"] + arguments, input: input)
+            #expect(run.status == 2)
+            answers.append(try #require(run.envelope))
+        }
+        let run = try await folder.run(["integrate"], input: Self.emptyProbe)
+        #expect(run.status == 0)
+        answers.append(try #require(run.envelope))
+        return answers
+    }
+
+    @Test func wrongRequestsAreOneEnvelope() async throws {
+        try await withProgramFolder { _ = try await refusals($0) }
     }
 
     @Test func wrongProbesAreOneAnswer() async throws {
+        try await withProgramFolder { _ = try await probes($0) }
+    }
+
+    @Test(.needsNickel) func theEvaluatorTakesWhatIsPrinted() async throws {
         try await withProgramFolder { folder in
-            var answers: [JSONValue] = []
-            for (arguments, input) in [
-                (["--image", "x"], ""), (["stray"], ""), ([], ""), ([], "{"), ([], "[]"),
-                (["--nats-subject-prefix", "a..b"], "{}"),
-            ] {
-                let run = try await folder.run(["integrate"] + arguments, input: input)
-                #expect(run.status == 2)
-                answers.append(try #require(run.envelope))
-            }
-            let run = try await folder.run(
-                ["integrate"],
-                input: #"{"schema":"secret-delivery-context/v1","request_id":"r","workspace":"w","checks":[]}"#)
-            #expect(run.status == 0)
-            answers.append(try #require(run.envelope))
-            try await expectAccepted(answers, by: "ResultEnvelope", of: "integration.ncl")
+            let envelopes = try await refusals(folder, environment: folder.environmentWithNickel)
+            try await expectAccepted(envelopes, by: "BuildResult", of: "build_result.ncl")
+            try await expectAccepted(try await probes(folder), by: "ResultEnvelope", of: "integration.ncl")
         }
+        let interrupted = try await interrupted()
+        try await expectAccepted([interrupted], by: "BuildResult", of: "build_result.ncl")
     }
 
     @Test(arguments: [
@@ -127,15 +143,18 @@ import Testing
 
     /// SIGINT while the evaluator hangs: 130, one envelope, and no child.
     @Test func anInterruptWhileNickelHangs() async throws {
+        #expect(try await interrupted()["status"] == "cancelled")
+    }
+
+    private func interrupted() async throws -> JSONValue {
         try await withProgramFolder { folder in
-            try writeScript("touch \"$HOME/started\"\nexec sleep 300", to: folder.url.appending(path: "nickel"))
+            try writeScript("touch \"$HOME/started\"\nexec sleep 300", to: folder.programs.appending(path: "nickel"))
             try folder.write("ci.ncl", "{}")
             let script = "exec \"$0\" build --dry-run --ssh-key ephemeral --directives ci.ncl >out 2>err"
             let program = try RunningProcess(
                 Command(
                     "/bin/sh", ["-c", script, Project.executable("lian-build")],
-                    environment: folder.merged(["PATH": "\(folder.url.path):/usr/bin:/bin"]),
-                    workingDirectory: folder.url.path),
+                    environment: folder.environment, workingDirectory: folder.url.path),
                 outputFile: folder.url.appending(path: "both"))
             defer { program.stop() }
             let started = folder.url.appending(path: "started").path
@@ -143,10 +162,8 @@ import Testing
             program.signal(SIGINT)
             #expect(await program.ended(within: .seconds(120)) == .exited(130))
             let output = try String(contentsOf: folder.url.appending(path: "out"), encoding: .utf8)
-            let envelope = try #require(ProgramRun(status: 130, output: output, errors: "").envelope)
-            #expect(envelope["status"] == "cancelled")
-            try await expectAccepted([envelope], by: "BuildResult", of: "build_result.ncl")
             #expect(processes(workingIn: folder.url.path).isEmpty)
+            return try #require(ProgramRun(status: 130, output: output, errors: "").envelope)
         }
     }
 }

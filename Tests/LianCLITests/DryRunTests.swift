@@ -15,13 +15,14 @@ import Testing
         ] + orchestrator + further
     }
 
-    @Test func everyExample() async throws {
+    @Test(.needsNickel) func everyExample() async throws {
         try await withProgramFolder { folder in
             var envelopes: [JSONValue] = []
             for (name, images) in [("ci", 1), ("session", 1), ("monorepo", 4), ("extra-contexts", 1)] {
                 let file = Project.root.appending(path: "examples/\(name).ncl").path
                 let run = try await folder.run(
-                    ["build", "--dry-run", "--directives", file, "--ssh-key", "ephemeral"] + Self.nobody)
+                    ["build", "--dry-run", "--directives", file, "--ssh-key", "ephemeral"] + Self.nobody,
+                    environment: folder.environmentWithNickel)
                 #expect(run.status == 0, "\(name): \(run.errors)")
                 let envelope = try #require(run.envelope)
                 #expect(envelope["status"] == "planned")
@@ -31,7 +32,9 @@ import Testing
             }
             // It names an orchestrator that nobody here trusts.
             let sample = Project.root.appending(path: "examples/sample.ncl").path
-            let run = try await folder.run(["build", "--dry-run", "--directives", sample, "--ssh-key", "ephemeral"])
+            let run = try await folder.run(
+                ["build", "--dry-run", "--directives", sample, "--ssh-key", "ephemeral"],
+                environment: folder.environmentWithNickel)
             #expect((run.status, run.errorCode) == (2, "orchestrator_not_trusted"))
             envelopes.append(try #require(run.envelope))
             try await expectAccepted(envelopes, by: "BuildResult", of: "build_result.ncl")

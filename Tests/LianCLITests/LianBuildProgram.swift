@@ -27,9 +27,18 @@ struct ProgramRun: Sendable {
 /// A folder of a test's own in which the program runs, with nothing of the machine's configuration.
 struct ProgramFolder: Sendable {
     let url: URL
+    /// Stand-ins for the programs that a build looks for before it begins. None of these tests comes as far as to run
+    /// one.
+    let programs: URL
 
-    var environment: [String: String] {
-        ["PATH": "\(Project.tools.path):/usr/bin:/bin", "HOME": url.path]
+    var environment: [String: String] { ["PATH": "\(programs.path):/usr/bin:/bin", "HOME": url.path] }
+
+    /// With the real evaluator.
+    var environmentWithNickel: [String: String] {
+        get throws {
+            let nickel = URL(filePath: try Project.tool("nickel")).deletingLastPathComponent().path
+            return ["PATH": "\(nickel):\(programs.path):/usr/bin:/bin"]
+        }
     }
 
     func run(
@@ -71,7 +80,17 @@ struct ProgramFolder: Sendable {
 
 func withProgramFolder<Result>(_ body: (ProgramFolder) async throws -> Result) async throws -> Result {
     try await withTemporaryFolder { url in
-        try await body(ProgramFolder(url: url.resolvingSymlinksInPath()))
+        let root = url.resolvingSymlinksInPath()
+        let folder = ProgramFolder(url: root.appending(path: "home"), programs: root.appending(path: "programs"))
+        for place in [folder.url, folder.programs] {
+            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+        }
+        for name in ["nickel", "rsync"] {
+            try writeScript(
+                "[ \"$1\" = --version ] && exec echo '\(name) 1.2.3'\necho 'a stand-in' >&2; exit 1",
+                to: folder.programs.appending(path: name))
+        }
+        return try await body(folder)
     }
 }
 

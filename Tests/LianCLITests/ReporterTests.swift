@@ -133,7 +133,7 @@ import Testing
             ])
     }
 
-    @Test func jsonIsAsItsSchemaSays() async throws {
+    @Test(.needsNickel) func jsonIsAsItsSchemaSays() async throws {
         var step = BuildStep(number: 5, name: "[1/2] RUN x")
         step.seconds = 1.5
         let sizing = Sizing(

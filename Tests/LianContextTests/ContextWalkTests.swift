@@ -23,7 +23,7 @@ import Testing
     @Test func whatAnyGenerationKeepsTravels() async throws {
         var differing = 0
         for (index, sample) in (ContextSample.all + ContextSample.generated(from: 9000, count: 30)).enumerated() {
-            try await withTemporaryFolder { folder in
+            try await withTemporaryFolder(inMemory: true) { folder in
                 let root = folder.appending(path: "context")
                 try sample.make(at: root)
                 guard let context = try? Context(root: root.path, dockerfile: nil) else { return }
@@ -46,7 +46,35 @@ import Testing
         #expect(differing > 10)
     }
 
-    @Test(.enabled("root may read everything") { geteuid() != 0 }) func whatCannotBeReadIsNamed() async throws {
+    @Test func theListComesInPieces() async throws {
+        try await withTemporaryFolder { folder in
+            try "FROM scratch".write(to: folder.appending(path: "Dockerfile"), atomically: true, encoding: .utf8)
+            let name = String(repeating: "n", count: 200)
+            for index in 0..<1000 {
+                #expect(FileManager.default.createFile(atPath: "\(folder.path)/\(name)\(index)", contents: nil))
+            }
+            let context = try Context(root: folder.path, dockerfile: "Dockerfile")
+            var pieces: [[UInt8]] = []
+            try context.sendTransferList(context.selection(context.summary())) { pieces.append($0) }
+            #expect(pieces.count > 2)
+            #expect(pieces.allSatisfy { $0.last == 0 && $0.count < 1 << 17 })
+            #expect(pieces.joined().count { $0 == 0 } == 1001)
+            #expect(try context.summary().longestPath.count == 203)
+        }
+    }
+
+    @Test func whoTakesTheListMayStopTheWalk() async throws {
+        try await withTemporaryFolder { folder in
+            try "FROM scratch".write(to: folder.appending(path: "Dockerfile"), atomically: true, encoding: .utf8)
+            let context = try Context(root: folder.path, dockerfile: "Dockerfile")
+            #expect(throws: CancellationError.self) {
+                try context.sendTransferList(context.selection(context.summary())) { _ in throw CancellationError() }
+            }
+        }
+    }
+
+    @Test(.enabled(if: geteuid() != 0, "root may read everything: run the tests as a user"))
+    func whatCannotBeReadIsNamed() async throws {
         try await withTemporaryFolder { folder in
             let sample = ContextSample(
                 tree: ["Dockerfile", "open/", "open/file", "shut/", "shut/file", "out/", "out/file"],

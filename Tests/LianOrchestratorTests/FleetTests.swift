@@ -498,7 +498,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
         }
     }
 
-    @Test("row 73: a full disk: what becomes of runners is written as soon as it can be", .asRoot)
+    @Test("row 73: a full disk: what becomes of runners is written as soon as it can be", .needsRoot)
     func whatIsWrittenLate() async throws {
         try await withTemporaryFolder { folder in
             try await withSmallDisk(at: folder.path, kilobytes: 1024) { disk in

@@ -6,7 +6,7 @@ import LianTestSupport
 import Testing
 
 /// The disk under the state folder is full: what cannot be written down is done all the same.
-@Suite(.asRoot) struct FullDiskTests {
+@Suite(.needsRoot) struct FullDiskTests {
     /// Too small for the store's reserve, so that nothing at all can be written once it is full.
     private static let tooSmallForAReserve = 2048
 

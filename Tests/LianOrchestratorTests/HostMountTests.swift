@@ -9,7 +9,7 @@ import Testing
 
 /// What a runner mounts, and what of the machine's own is mounted with it. Orchestrators have a mount namespace of their
 /// own here, in which all is shared.
-@Suite(.enabled(if: geteuid() == 0, "mounting needs root")) struct HostMountTests {
+@Suite(.needsRoot) struct HostMountTests {
     /// What is mounted for the orchestrator, but for what other tests' namespaces left in its own when that was made: it
     /// goes when they remove their folders.
     private func mounts(_ orchestrator: LianTestSupport.Orchestrator, _ caller: Caller) throws -> Set<String> {

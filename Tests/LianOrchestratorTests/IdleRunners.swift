@@ -41,7 +41,3 @@ extension Orchestrator {
 
     func hasLogged(_ event: String) -> Bool { log.contains("\"event\":\"\(event)\"") }
 }
-
-extension Trait where Self == ConditionTrait {
-    static var asRoot: ConditionTrait { .enabled(if: geteuid() == 0, "needs root") }
-}

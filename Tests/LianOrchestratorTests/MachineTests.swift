@@ -221,7 +221,7 @@ private func change(_ flag: String, of path: String) -> Bool {
 
 extension Trait where Self == ConditionTrait {
     fileprivate static var immutableFiles: ConditionTrait {
-        .enabled("files can be made immutable here, as root") {
+        .enabled("it makes files immutable, which needs root and a file system that can: sudo scripts/test") {
             try await withShortTemporaryFolder { folder in
                 let file = folder.appending(path: "file").path
                 try writeFile(file, "")

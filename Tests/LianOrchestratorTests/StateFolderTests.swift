@@ -22,7 +22,7 @@ import Testing
         guard chmod(path, mode) == 0, chown(path, owner, gid_t.max) == 0 else { throw SystemError("chmod \(path)") }
     }
 
-    @Test("row 77: a state folder below one that another user owns is refused", .enabled(if: geteuid() == 0))
+    @Test("row 77: a state folder below one that another user owns is refused", .needsRoot)
     func anothersFolder() async throws {
         try await withShortTemporaryFolder { folder in
             let home = "\(folder.path)/ann"

@@ -6,7 +6,7 @@ import LianTestSupport
 import Testing
 
 /// The orchestrator cannot look: that says nothing of the runner.
-@Suite(.asRoot) struct UnseenRunnerTests {
+@Suite(.needsRoot) struct UnseenRunnerTests {
     /// How many descriptors the orchestrator may have open from now on; below what it has, every open(2) fails.
     private func limitDescriptors(of orchestrator: Orchestrator, to count: Int) async throws {
         let pid = try #require(orchestrator.pid)

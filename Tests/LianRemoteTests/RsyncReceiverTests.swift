@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test(
-        .enabled("needs rsync") { findExecutable("rsync", path: "/usr/bin:/bin") != nil },
+        .needsRsync,
         arguments: [["-a"], ["-a", "-W", "--inplace", "-z", "--zc=zstd", "--zl=1"], ["-aH", "--delete"]])
     func realRsyncArrives(options: [String]) async throws {
         // A login shell that greets breaks rsync over ssh; not here.

@@ -43,7 +43,7 @@ import Testing
     }
 
     /// The folder is full: what was there before still is, whole, and nothing beside it.
-    @Test(.enabled(if: geteuid() == 0)) func aFullDiskLeavesTheOldOne() async throws {
+    @Test(.needsRoot) func aFullDiskLeavesTheOldOne() async throws {
         try await withTemporaryFolder { folder in
             let place = folder.appending(path: "small").path
             try makeFolder(place)
@@ -61,7 +61,7 @@ import Testing
     }
 
     /// A file on which another is mounted cannot be renamed over.
-    @Test(.enabled(if: geteuid() == 0)) func aMountedFileIsWrittenInPlace() async throws {
+    @Test(.needsRoot) func aMountedFileIsWrittenInPlace() async throws {
         try await withTemporaryFolder { folder in
             let (file, mounted) = (folder.appending(path: "file").path, folder.appending(path: "mounted").path)
             try writeFile(file, "under")

@@ -1,12 +1,12 @@
 import Glibc
+import LianSystem
 
+// This module is built with the programs too, for release as well, where there is no Testing.
 #if canImport(Testing)
     import Testing
 
-    // This module is built with the programs too, for release as well, where there is no Testing.
-
-    /// What a test cannot run without. Where it is missing, the reason says how it is had; scripts/test prints all of them at
-    /// its end.
+    /// What a test cannot run without. Where it is missing, the reason says how it is had; scripts/test prints all of
+    /// them at its end.
     extension Trait where Self == ConditionTrait {
         package static var needsNATSServer: ConditionTrait {
             .enabled(if: NATSServer.executable != nil, "there is no nats-server: apt-get install nats-server")
@@ -16,8 +16,23 @@ import Glibc
             .enabled(if: Browser.executable != nil, "there is no chromium: apt-get install chromium")
         }
 
+        package static var needsRsync: ConditionTrait {
+            .enabled(
+                if: findExecutable("rsync", path: "/usr/bin:/bin") != nil, "there is no rsync: apt-get install rsync")
+        }
+
+        package static var needsNickel: ConditionTrait {
+            .enabled(if: (try? Project.tool("nickel")) != nil, "there is no nickel: scripts/test installs it")
+        }
+
         package static var needsRoot: ConditionTrait {
-            .enabled(if: geteuid() == 0, "it mounts, or starts an engine, and needs root: sudo scripts/test")
+            .enabled(if: geteuid() == 0, "it needs root: sudo scripts/test")
+        }
+
+        package static var needsDockerEngine: ConditionTrait {
+            .enabled("it starts a Docker engine of its own, which needs docker.io and root: sudo scripts/test") {
+                await DockerEngine.missing() == nil
+            }
         }
 
         /// Pictures are drawn where they are asked for alone.

@@ -9,8 +9,8 @@ import Testing
 @testable import LianBuild
 @testable import LianContext
 
-@Suite(.enabled("needs rsync") { findExecutable("rsync", path: "/usr/bin:/bin") != nil })
-struct ContextSyncTests {
+/// A context goes from the real rsync here to the real one there.
+@Suite(.needsRsync) struct ContextSyncTests {
     private let sync = ContextSync(
         rsync: "/usr/bin/rsync", helper: Project.executable("lian-rsh"), environment: ["PATH": "/usr/bin:/bin"],
         timing: .system)
@@ -75,24 +75,6 @@ struct ContextSyncTests {
             #expect(try await send(transfer, from: root) > transfer.summary.bytes)
             try await expectArrived(root)
         }
-    }
-
-    @Test func compressionIsForTheFarAway() {
-        #expect(TravellingContexts.compresses(over: .milliseconds(20)))
-        #expect(!TravellingContexts.compresses(over: .microseconds(500)))
-    }
-
-    @Test func threadsAreForLargeFiles() {
-        func threads(files: Int, megabytes: Int, processors: Int = 8) -> Int {
-            var summary = ContextSummary()
-            summary.files = files
-            summary.bytes = megabytes << 20
-            return TravellingContexts.threads(for: summary, processors: processors)
-        }
-        #expect(threads(files: 3, megabytes: 500) == 4)
-        #expect(threads(files: 3, megabytes: 500, processors: 2) == 2)
-        #expect(threads(files: 5000, megabytes: 60) == 0)
-        #expect(threads(files: 0, megabytes: 0) == 0)
     }
 
     @Test func theMetersLastWordIsTheWholeContext() async throws {

@@ -8,8 +8,7 @@ import Testing
 @testable import LianContext
 
 /// rsync, fed with the list, makes at the other end exactly what the walk handed out.
-@Suite(.enabled("rsync is installed") { findExecutable("rsync", path: "/usr/bin:/usr/local/bin:/bin") != nil })
-struct TransferListTests {
+@Suite(.needsRsync) struct TransferListTests {
     private static let readByRsync = [
         "", "Dockerfile\n.dockerignore\n*", "Dockerfile\nsub/*\n*.log\n**/#*\n**/- *\n", "**/one\nempty/**\n",
         "'*\n;comment\n:merge\n- minus\n**/- minus\n trailing\nk**\n**/ *\n", "kept/*/on*\n**/c\n",
@@ -87,38 +86,11 @@ struct TransferListTests {
         }
     }
 
-    @Test func theListComesInPieces() async throws {
-        try await withTemporaryFolder { folder in
-            try "FROM scratch".write(to: folder.appending(path: "Dockerfile"), atomically: true, encoding: .utf8)
-            let name = String(repeating: "n", count: 200)
-            for index in 0..<1000 {
-                #expect(FileManager.default.createFile(atPath: "\(folder.path)/\(name)\(index)", contents: nil))
-            }
-            let context = try Context(root: folder.path, dockerfile: "Dockerfile")
-            var pieces: [[UInt8]] = []
-            try context.sendTransferList(context.selection(context.summary())) { pieces.append($0) }
-            #expect(pieces.count > 2)
-            #expect(pieces.allSatisfy { $0.last == 0 && $0.count < 1 << 17 })
-            #expect(pieces.joined().count { $0 == 0 } == 1001)
-            #expect(try context.summary().longestPath.count == 203)
-        }
-    }
-
-    @Test func whoTakesTheListMayStopTheWalk() async throws {
-        try await withTemporaryFolder { folder in
-            try "FROM scratch".write(to: folder.appending(path: "Dockerfile"), atomically: true, encoding: .utf8)
-            let context = try Context(root: folder.path, dockerfile: "Dockerfile")
-            #expect(throws: CancellationError.self) {
-                try context.sendTransferList(context.selection(context.summary())) { _ in throw CancellationError() }
-            }
-        }
-    }
-
     private func send(_ context: Context, to destination: URL) async throws {
         var list: [UInt8] = []
         let selection = context.selection(try context.summary())
         try context.sendTransferList(selection) { list += $0 }
-        let rsync = try #require(findExecutable("rsync", path: "/usr/bin:/usr/local/bin:/bin"))
+        let rsync = try #require(findExecutable("rsync", path: "/usr/bin:/bin"))
         let result = try await run(
             Command(
                 rsync, selection.arguments + [context.root + "/", destination.path + "/"],

@@ -8,7 +8,7 @@ import Testing
 /// follows from the seed. `scripts/soak SEED COUNT` runs more of them than a normal run does.
 @Suite(
     .serialized,
-    .enabled("a Docker engine can be started: root, dockerd and a client") { await DockerEngine.missing() == nil },
+    .needsDockerEngine,
     .needsNATSServer)
 struct SoakTests {
     private let seed: UInt64
