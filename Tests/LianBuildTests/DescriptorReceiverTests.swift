@@ -17,7 +17,7 @@ import Testing
             let receiver = try DescriptorReceiver(folder: folder.path)
             async let result = run(
                 helper(receiver.path), input: .bytes(Array("from rsync".utf8)), deadline: .seconds(120))
-            let handed = try #require(try await receiver.receive(deadline: .now + .seconds(10)))
+            let handed = try #require(try await receiver.receive(deadline: .now + .seconds(120)))
             var bytes = [UInt8](repeating: 0, count: 10)
             var count = 0
             while count < 10 {
@@ -37,7 +37,7 @@ import Testing
         try await withTemporaryFolder { folder in
             let receiver = try DescriptorReceiver(folder: folder.path)
             async let result = run(helper(receiver.path), deadline: .seconds(120))
-            _ = try #require(try await receiver.receive(deadline: .now + .seconds(10)))
+            _ = try #require(try await receiver.receive(deadline: .now + .seconds(120)))
             #expect(try await result.termination == .exited(255))
         }
     }
@@ -67,7 +67,7 @@ import Testing
             let stranger = try connectUnixSocket(path: receiver.path)
             #expect(write(stranger.raw, "x", 1) == 1)
             async let result = run(helper(receiver.path), deadline: .seconds(120))
-            let handed = try #require(try await receiver.receive(deadline: .now + .seconds(10)))
+            let handed = try #require(try await receiver.receive(deadline: .now + .seconds(120)))
             handed.dismiss(exitStatus: 0)
             #expect(try await result.termination == .exited(0))
         }

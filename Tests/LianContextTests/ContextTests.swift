@@ -232,7 +232,7 @@ import Testing
             try "n*".write(toFile: root + "/.dockerignore", atomically: false, encoding: .utf8)
             #expect(try Context(root: root, dockerfile: "Dockerfile").summary().files == 2)
             let removed = try await run(
-                Command("/bin/rm", ["-rf", root + "/" + name], environment: [:]), deadline: .seconds(30))
+                Command("/bin/rm", ["-rf", root + "/" + name], environment: [:]), deadline: .seconds(120))
             #expect(removed.termination.isSuccess)
         }
     }

@@ -113,7 +113,7 @@ import Testing
                         "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem",
                         "-out", "cert.pem",
-                    ], environment: [:], workingDirectory: folder.path), deadline: .seconds(20))
+                    ], environment: [:], workingDirectory: folder.path), deadline: .seconds(120))
             #expect(made.termination.isSuccess, "\(made.errorText)")
             let server = try RunningProcess(
                 Command(
