@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # Sourced by the scripts: what each suite of tests needs beside what building needs. Words are Debian's packages, but
-# `nickel`, which setup.sh provides. A suite of which `none` is said needs neither a program nor root: `just check` runs
-# just those.
+# `nickel`, which setup.sh provides.
 
 declare -A suite_needs=(
   [DocumentationTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq iproute2 nickel"
@@ -9,34 +8,32 @@ declare -A suite_needs=(
   [FaultTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static libfaketime nickel"
   [FuzzTests]=none
   [LianBuildKitTests]=none
-  [LianBuildTests]=none
-  [LianCLITests]=none
+  [LianBuildTests]=nats-server
+  [LianCLITests]=nickel
   [LianContextTests]=none
   [LianFlagsTests]="zsh fish groff-base"
   [LianHTTPTests]=none
-  [LianIntegrateTests]="nats-server openssl nickel"
+  [LianIntegrateTests]="nats-server nickel"
   [LianModelTests]=none
-  [LianNATSTests]="nats-server openssl"
+  [LianNATSTests]=nats-server
   [LianOrchestratorClientTests]=none
   [LianOrchestratorTests]="openssh-server openssh-client docker-registry docker.io busybox-static"
-  [LianRemoteTests]="openssh-server rsync busybox-static"
+  [LianRemoteTests]="rsync busybox-static"
   [LianReportTests]=chromium
-  [LianSSHTests]="openssh-server openssh-client rsync openssl"
+  [LianSSHTests]="openssh-server openssh-client rsync"
   [LianSystemTests]=none
   [LintTests]=none
-  [PeerTests]="rsync docker.io busybox-static nickel"
+  [PeerTests]="rsync docker.io nickel"
   [SoakTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static"
 )
 
-# pure_suites: those that need nothing, as one expression for `swift test --filter`.
-pure_suites() {
-  local suite
-  local pure=()
-  for suite in "${!suite_needs[@]}"; do
-    [ "${suite_needs[$suite]}" != none ] || pure+=("$suite")
-  done
-  printf '^(%s)\\.' "$(IFS='|'; printf '%s' "${pure[*]}")"
-}
+# What `just check` runs beside FuzzTests: all of it passes without root, network and any program that building does not
+# bring. A single test there that does need one says so, and is skipped where that is missing.
+pure_suites=(LianBuildKitTests LianBuildTests LianCLITests LianContextTests LianHTTPTests LianModelTests LianSystemTests
+  LintTests)
+
+# The same as one expression for `swift test --filter`.
+pure_suites() { (IFS='|'; printf '^(%s)\\.' "${pure_suites[*]}"); }
 
 # suites_of NAME: the suites that hold a test, a type or a file of that name; the whole list where none does, since NAME
 # may be any expression that `swift test --filter` understands.
