@@ -133,6 +133,14 @@ package final class LocalChannel: RemoteChannel {
     }
 
     package func pump(input: Int32, output: Int32) async throws -> PumpResult {
+        try await withTaskCancellationHandler {
+            try await pumpToTheEnd(input: input, output: output)
+        } onCancel: {
+            hangUp()
+        }
+    }
+
+    private func pumpToTheEnd(input: Int32, output: Int32) async throws -> PumpResult {
         let upward = Task {
             var sent = 0
             while true {
