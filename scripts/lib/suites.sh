@@ -35,23 +35,13 @@ pure_suites=(LianBuildKitTests LianBuildTests LianCLITests LianContextTests Lian
 # The same as one expression for `swift test --filter`.
 pure_suites() { (IFS='|'; printf '^(%s)\\.' "${pure_suites[*]}"); }
 
-# suites_of NAME: the suites that hold a test, a type or a file of that name; the whole list where none does, since NAME
-# may be any expression that `swift test --filter` understands.
-suites_of() {
-  local found
-  # From the root of the checkout, which all scripts work in.
-  found=$({
-    grep -rlE --include='*.swift' -- "$1" Tests
-    printf 'Tests/%s/\n' "${!suite_needs[@]}" | grep -E -- "$1"
-  } | sed -nE 's|^Tests/([^/]+Tests)/.*|\1|p' | sort -u) || true
-  printf '%s\n' "${found:-${!suite_needs[*]}}"
-}
+# suites_of NAME: the suites of the tests that `swift test --filter NAME` runs, of those that are built.
+suites_of() { swift test list --skip-build 2>/dev/null | grep -E -- "$1" | sed 's/\..*//' | sort -u; }
 
-# setup_for SUITE…: what building needs, and what these suites need.
+# setup_for SUITE…: what these need beside what building needs.
 setup_for() {
   local suite word
   local packages=()
-  setup_build
   for suite in "$@"; do
     for word in ${suite_needs[$suite]-}; do
       case $word in
