@@ -59,6 +59,20 @@ import Testing
         try await withProgramFolder { _ = try await probes($0) }
     }
 
+    @Test func aProbesSeedIsReadFromItsFile() async throws {
+        try await withProgramFolder { folder in
+            let flags = ["integrate", "--nats-url", "nats://127.0.0.1:1", "--nats-nkey-seed", "@seed"]
+            let missing = try await folder.run(flags, input: Self.emptyProbe)
+            #expect(missing.status == 2 && missing.errorCode == "invalid_argument")
+            #expect(missing.errors.contains("--nats-nkey-seed: the nkey seed cannot be read"), "\(missing.errors)")
+            // What it holds is no seed: the probe is answered, and the event is not sent.
+            try folder.write("seed", "no seed\n")
+            let wrong = try await folder.run(flags, input: Self.emptyProbe)
+            #expect(wrong.status == 0 && wrong.envelope?["event"]?["published"]?.boolValue == false)
+            #expect(!wrong.errors.contains("no seed"), "\(wrong.errors)")
+        }
+    }
+
     @Test(.needsNickel) func theEvaluatorTakesWhatIsPrinted() async throws {
         try await withProgramFolder { folder in
             let envelopes = try await refusals(folder, environment: folder.environmentWithNickel)

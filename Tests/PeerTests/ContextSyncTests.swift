@@ -149,8 +149,8 @@ import Testing
             let time = SkippedTime()
             let patient = ContextSync(
                 rsync: sync.rsync, helper: sync.helper, environment: sync.environment, timing: time.timing)
-            // It takes what comes and never answers.
-            try writeProgram("exec cat >/dev/null", to: root.appending(path: "programs/rsync"))
+            // It begins to speak, takes what comes and says no more.
+            try writeProgram("printf v; exec cat >/dev/null", to: root.appending(path: "programs/rsync"))
             let host = LocalHost(environment: ["PATH": "\(root.path)/programs:/usr/bin:/bin"])
             let error = try await #require(throws: LianError.self) {
                 _ = try await patient.send(transfer, .none, meter: meter(transfer)) {
