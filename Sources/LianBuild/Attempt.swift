@@ -59,12 +59,12 @@ final class Attempt: Sendable {
 
     private func since(_ start: ContinuousClock.Instant) -> Int { plan.surroundings.milliseconds(since: start) }
 
-    /// Runs to the end of the builds. The runner is still there afterwards: ending it is the caller's, whatever
+    /// Runs until the builds have ended. The runner is still there afterwards: the caller destroys it, whatever
     /// happened here.
     func run() async -> AttemptFacts {
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
-                // Whichever ends first: the work, its time, or the runner under it.
+                // The group ends with whichever ends first: the work, its time, or the runner under it.
                 defer { group.cancelAll() }
                 group.addTask { try await self.work() }
                 group.addTask { try await self.watchBudget() }
@@ -118,7 +118,7 @@ final class Attempt: Sendable {
         try await build(contexts, along: approach)
     }
 
-    /// Ends the connection and what is left behind it, beside the runner's being destroyed: neither waits for the other.
+    /// Ends the connection and what is left behind it while the runner is being destroyed: neither waits for the other.
     func close() async {
         await leftovers.wait()
         await approach.value?.close()
@@ -128,7 +128,7 @@ final class Attempt: Sendable {
         until deadline: ContinuousClock.Instant, _ onAnswer: @escaping @Sendable (Duration) -> Void
     ) async throws -> RunnerApproach.Reached {
         let runner = try await lease.waitUntilReady(until: deadline)
-        // Its work folder may be a longer one than was reckoned with.
+        // The runner's work folder may have a longer path than was reckoned with.
         try plan.resolution.checkPaths(below: runner.workDir, .sync)
         journal.report(.finished(.spawn, "the runner \(runner.id) is up"))
         enter(.connect, "connecting to \(runner.id) at \(runner.host):\(runner.port)")
@@ -160,7 +160,7 @@ final class Attempt: Sendable {
         try await buildAll(ready)
     }
 
-    /// Samples until it is cancelled; where the connection broke, over the next one.
+    /// Samples usage until it is cancelled; where the connection broke, it goes on over the next one.
     private func measure(over connection: RunnerConnection) async {
         do {
             while true {
@@ -170,7 +170,7 @@ final class Attempt: Sendable {
         } catch let failure as RemoteFailure {
             journal.warn(.usageNotMeasured, failure.lianError(.build).message)
         } catch {
-            // Cancelled, or over a connection that is gone for good: the build itself tells of that.
+            // Cancelled, or the connection is gone for good: the build itself tells of that.
         }
     }
 
@@ -187,7 +187,7 @@ final class Attempt: Sendable {
         return engine
     }
 
-    /// Beside the contexts on their way, whose channels come first.
+    /// Prepares the builds while the contexts are on their way. The contexts' channels are opened first.
     private func prepareBench(
         along approach: RunnerApproach, behind contexts: TravellingContexts, beside warmUp: WarmUp
     ) async throws -> ArtifactBench {
@@ -205,7 +205,7 @@ final class Attempt: Sendable {
         }
     }
 
-    /// Independent artifacts side by side, as many as the runner has pairs of cores.
+    /// Builds independent artifacts side by side, as many as the runner has pairs of cores.
     private func buildAll(_ bench: ArtifactBench) async throws {
         enter(.build, artifacts.map(\.name).joined(separator: ", "))
         let width = max(1, sizing.size.cpu / 2)

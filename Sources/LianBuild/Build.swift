@@ -36,7 +36,7 @@ package final class Build: Sendable {
         start = surroundings.timing.now()
     }
 
-    /// The signal that ended it first.
+    /// The first signal that ended the build.
     package var endSignal: EndSignal? { control.withLock(\.signal) }
 
     /// What a report tells beside the envelope.
@@ -64,7 +64,7 @@ package final class Build: Sendable {
             return control.signal != nil
         }
         if isEnded { walk.cancel() }
-        // It is only ever settled with an envelope.
+        // The result is only ever settled with an envelope, never with an error.
         return (try? await Task { try await self.result.value() }.value) ?? journal.envelope
     }
 
@@ -74,7 +74,7 @@ package final class Build: Sendable {
         let runner = await lease?.destroy(within: Self.hurriedDestroy)
         finish { envelope in
             envelope.runner = runner ?? envelope.runner
-            // A signal wins over all but an image that is pushed.
+            // A signal makes the build cancelled, unless it has succeeded already.
             guard envelope.status != .succeeded else { return }
             envelope.status = .cancelled
             envelope.error = .cancelled(in: .teardown)
@@ -155,7 +155,7 @@ package final class Build: Sendable {
                 attempt: number)
             let begun = surroundings.timing.now()
             var outcome = await attempt.run()
-            // A signal wins over whatever it broke on its way.
+            // After a signal the error is `cancelled`, whatever else the signal broke.
             if endSignal != nil, outcome.error != nil { outcome.error = .cancelled(in: outcome.phase) }
             let duration = surroundings.milliseconds(since: begun)
             next =
@@ -180,7 +180,7 @@ package final class Build: Sendable {
         finish()
     }
 
-    /// Destroy, the connection's end, metrics and the events' last flush, side by side.
+    /// Destroys the runner, ends the connection, records metrics and flushes the events, all side by side.
     private func tearDown(
         _ attempt: Attempt, _ outcome: AttemptFacts, _ duration: Int, _ plan: AttemptPlan,
         finishing events: BuildEvents?
@@ -249,7 +249,7 @@ package final class Build: Sendable {
     private static let tooLate =
         "the orchestrator did not answer within \(metricsBeyondDestroy.components.seconds) s of the runner's end"
 
-    /// As buildx writes it: one image's metadata as it is, several by their names.
+    /// Writes the metadata file as buildx does: one image's metadata as it is, several by their names.
     private func writeMetadata(_ request: BuildRequest) {
         let metadata = journal.write(\.metadata)
         guard let file = request.metadataFile, !metadata.isEmpty else { return }

@@ -60,7 +60,7 @@ package struct Application: Sendable {
         refuse(LianError(.invalidArgument, .arguments, message, hint: "lian-build --help shows what there is."))
     }
 
-    /// Of what is wrong before it is known how to show a build.
+    /// For errors found before it is known how to show a build.
     func refuse(_ error: LianError) -> Int32 {
         explain(error)
         return finish(.failure(error))

@@ -28,7 +28,7 @@ package struct BuildctlCommand: Sendable {
     /// For `--addr`; buildctl's own default where nil.
     package var address: String?
     package var progress: ProgressFormat
-    /// Whether the cache keeps the steps of every stage; what carries only inline caches cannot.
+    /// Whether the cache keeps the steps of every stage; an engine with inline caches alone cannot do that.
     package var exportsAllStages: Bool
 
     package init(
@@ -49,7 +49,7 @@ package struct BuildctlCommand: Sendable {
     /// The same list as it may be shown: values of build arguments are `***`.
     package var redactedArguments: [String] { list(showingValues: false) }
 
-    /// What every build of a Dockerfile begins with, out of the folder that holds it.
+    /// The arguments with which every build of a Dockerfile begins; `folder` is the one that holds it.
     static func beginning(
         address: String?, progress: ProgressFormat, folder: String, dockerfile: String, target: String?,
         platforms: [String]
@@ -89,7 +89,7 @@ package struct BuildctlCommand: Sendable {
         return list + ["--metadata-file", RunRequest.resultPath(folder: folders.run)]
     }
 
-    /// Apart from the names of our own files there.
+    /// The prefix keeps a secret's file apart from our own files in the folder.
     package static func secretFile(_ id: String) -> String { "secret.\(id)" }
 
     private var extraContextArguments: [String] {
@@ -117,7 +117,8 @@ package struct BuildctlCommand: Sendable {
         return fields.joined(separator: ",")
     }
 
-    /// One field of a list that buildctl reads as a line of CSV. No quote is in any: paths and names have none.
+    /// One field of a list that buildctl reads as a line of CSV. The text itself holds no quote: paths and names have
+    /// none.
     private static func field(_ text: String) -> String { text.contains(",") ? "\"\(text)\"" : text }
 
     static func cacheImports(_ references: [String], _ registry: RegistryRequest) -> [String] {

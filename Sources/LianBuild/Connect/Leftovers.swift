@@ -1,8 +1,8 @@
 import LianSystem
 import Synchronization
 
-/// Processes and files of a build on its runner that go away by themselves. Nothing waits for them but the end of the
-/// connection over which they do.
+/// Processes and files of a build on its runner that go away by themselves. Only the end of their connection waits for
+/// them.
 final class Leftovers: Sendable {
     private let tasks = Mutex<[Task<Void, Never>]>([])
 

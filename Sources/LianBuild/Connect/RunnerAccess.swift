@@ -7,7 +7,7 @@ struct RunnerAccess: Sendable {
     private let file: SSHKeyFile?
     private let environment: [String: String]
 
-    /// Everything about them that can be wrong without a passphrase is said here.
+    /// Throws everything that can be known to be wrong with the keys without a passphrase.
     init(_ request: BuildRequest, environment: [String: String]) throws {
         file = request.sshKey == BuildRequest.ephemeralKey ? nil : try SSHKeyFile(path: request.sshKey)
         knownHosts = try request.knownHosts.map { path throws(LianError) in try KnownHosts(path: path) }

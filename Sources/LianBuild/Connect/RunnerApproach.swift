@@ -1,8 +1,8 @@
 import LianModel
 import LianSystem
 
-/// A runner on the way from asked for to connected to. What needs the connection waits for it here; what does not goes
-/// on beside.
+/// A runner on its way from being asked for to being connected to. What needs the connection waits for it here;
+/// everything else goes on meanwhile.
 final class RunnerApproach: Sendable {
     struct Reached: Sendable {
         let runner: ReadyRunner
@@ -28,12 +28,13 @@ final class RunnerApproach: Sendable {
         }
     }
 
-    /// Known before it is reached.
+    /// Known before the runner is reached.
     func roundTrip() async throws -> Duration { try await answer.value() }
 
     func reached() async throws -> Reached { try await end.value() }
 
-    /// Ends the connection in order, or the approach where it stands. To be awaited also by who is cancelled.
+    /// Ends the connection in order, or the approach where it stands. A caller that was cancelled has to await this
+    /// too.
     func close() async {
         task.cancel()
         await task.value

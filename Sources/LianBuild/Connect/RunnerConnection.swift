@@ -10,7 +10,7 @@ actor RunnerConnection {
     private var current: SSHConnection
     private var replacing: Task<SSHConnection, any Error>?
 
-    /// One try of coming back; the caller tries again as long as its patience lasts.
+    /// How long one try of coming back may take; the caller tries again as long as its patience lasts.
     private static let reconnectLimit: Duration = .seconds(10)
 
     private init(endpoint: SSHEndpoint, key: SSHKey, hostKeys: HostKeys, current: SSHConnection) {
@@ -48,7 +48,7 @@ actor RunnerConnection {
         return current
     }
 
-    /// Ends it in order, or after a moment without.
+    /// Ends the connection in order; where that takes longer than a moment, at once.
     func close() async {
         let connection = current
         let ended: Void? = try? await withinLimit(.seconds(1)) { await connection.disconnect() }

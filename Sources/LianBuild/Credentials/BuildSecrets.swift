@@ -8,9 +8,9 @@ import LianSystem
 package struct BuildSecrets: Sendable {
     private let values: [SecretSource: [UInt8]]
     private let dockerConfig: [UInt8]?
-    /// Takes every value of them out of what a build prints.
+    /// Removes every secret value from what a build prints.
     package let mask: SecretMask
-    /// Credentials that only reading needs and that could not be had.
+    /// One for each credential that only reading needs and that could not be had.
     package let warnings: [BuildWarning]
 
     /// The name under which Docker and BuildKit look for registry logins in DOCKER_CONFIG.
@@ -24,7 +24,7 @@ package struct BuildSecrets: Sendable {
         return files + logins
     }
 
-    /// The secret files that a run takes which only fetches; none where there are no logins.
+    /// The secret files of a run that only fetches; empty where there are no logins.
     package var logins: [SecretFile] {
         dockerConfig.map { [SecretFile(name: Self.configName, bytes: $0)] } ?? []
     }
@@ -78,7 +78,7 @@ extension BuildSecrets {
             do {
                 found[host] = try await config.login(host: host)
             } catch let error as LianError where !hosts.written.contains(host) {
-                // Much that is only read is public; whether this is, the build will tell.
+                // Much of what is only read is public; the build will tell whether this is.
                 warnings.append(BuildWarning(.credentialUnavailable, "\(host): \(error.message)"))
             }
         }

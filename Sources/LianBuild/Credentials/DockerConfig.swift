@@ -42,7 +42,7 @@ package struct DockerConfig: Sendable {
 
     /// Reads `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`; nil where there is none.
     package static func load(environment: [String: String]) throws(LianError) -> DockerConfig? {
-        // To Docker a variable that is empty is not set.
+        // Docker takes an empty variable for one that is not set.
         func folder(_ variable: String) -> String? { environment[variable].flatMap { $0.isEmpty ? nil : $0 } }
         guard let folder = folder("DOCKER_CONFIG") ?? folder("HOME").map({ "\($0)/.docker" }) else { return nil }
         let path = "\(folder)/config.json"
@@ -64,8 +64,8 @@ package struct DockerConfig: Sendable {
         self.environment = environment
     }
 
-    /// The login for a host; nil where the config has none. A helper is asked first, as Docker does; one without a name
-    /// is none, and such a one of the host's own stands in the store's place.
+    /// The login for a host; nil where the config has none. As Docker does, it asks a helper first: the host's own,
+    /// else the store. Where that one's name is empty, no helper is asked.
     package func login(host: String) async throws -> RegistryLogin? {
         let names = Self.names(host)
         if let helper = names.lazy.compactMap({ helpers[$0] }).first ?? store, !helper.isEmpty {
@@ -73,7 +73,7 @@ package struct DockerConfig: Sendable {
                 if let login = try await ask(helper, server: name) { return login }
             }
         }
-        // Keys that are written otherwise come after those that are written as Docker writes them.
+        // Keys as Docker writes them come first, keys in another form after them.
         let others = auths.keys.filter { names.contains(Self.hostname(ofKey: $0)) }.sorted()
         for key in names + others {
             if let entry = auths[key], let login = try decode(entry, host) { return login }

@@ -2,7 +2,7 @@ import LianHTTP
 import LianModel
 import LianSystem
 
-/// Reads secret values where directives and flags say that they are. Nothing it reads is in any message.
+/// Reads secret values from where directives and flags say that they are. No message repeats what it reads.
 package struct SecretReader: Sendable {
     let environment: [String: String]
     let http: HTTPClient
@@ -31,12 +31,12 @@ package struct SecretReader: Sendable {
         }
     }
 
-    /// A value that is one line: the line break that editors leave at a file's end is not of it.
+    /// A value that is one line, without the line break that editors leave at a file's end.
     package func line(at source: SecretSource, _ what: String) async throws -> String {
         try Self.line(of: try await value(at: source, what), what)
     }
 
-    /// The same of a file, for which no vault is needed.
+    /// Such a line from a file, for which no vault is needed.
     package static func line(ofFile path: String, _ what: String) throws(LianError) -> String {
         try line(of: try bytes(ofFile: path, what), what)
     }

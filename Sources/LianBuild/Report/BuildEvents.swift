@@ -10,7 +10,7 @@ struct BuildEvents: Sendable {
     private let timing: Timing
     private let begun: ContinuousClock.Instant
 
-    /// What the last flush gets, and before it the first connection.
+    /// How long the last flush gets, and before it the first connection.
     private static let second: Duration = .seconds(1)
 
     /// Begins to connect, beside whatever comes next.

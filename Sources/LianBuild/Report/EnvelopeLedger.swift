@@ -22,7 +22,7 @@ extension ResultEnvelope {
         context = resolution.total
     }
 
-    /// In build order, those of which no image is pushed yet.
+    /// The artifacts, in build order, that have no final status yet.
     func unbuilt(of requested: [ArtifactRequest]) -> [ArtifactRequest] {
         let settled = (artifacts ?? []).filter { $0.status != nil }.map(\.name)
         return requested.filter { !settled.contains($0.name) }
@@ -56,19 +56,19 @@ extension ResultEnvelope {
     private mutating func takeArtifact(_ index: Int, _ outcome: AttemptFacts, isRetried: Bool) {
         guard var artifact = artifacts?[index], artifact.status == nil else { return }
         guard let built = outcome.results[artifact.name] else {
-            // Never begun, or never ended.
+            // The artifact's build was never begun, or never ended.
             if !isRetried, outcome.error?.code == .cancelled { artifacts?[index].status = .cancelled }
             return
         }
         artifact.steps = built.steps
         artifact.durationMS = built.durationMS
         artifact.digest = built.digest
-        // Out of memory is settled by the retry, where there is one.
+        // Where there is a retry, it settles what ran out of memory.
         if !isRetried || built.oom == nil { artifact.status = built.status }
         artifacts?[index] = artifact
     }
 
-    /// The last attempt decides; what failed for good in the first is not made good by the second.
+    /// The last attempt decides, but what failed for good in the first stays failed.
     mutating func conclude(_ outcome: AttemptFacts, afterAttempt number: Int) {
         guard var error = outcome.error else {
             if let earlier = self.error { return fail(earlier) }
@@ -111,7 +111,7 @@ extension ResultEnvelope {
 }
 
 extension Timings {
-    /// The stages of a further attempt.
+    /// Adds the stages of a further attempt.
     fileprivate mutating func add(_ other: Timings) {
         func sum(_ left: Int?, _ right: Int?) -> Int? { left.map { $0 + (right ?? 0) } ?? right }
         spawn = sum(spawn, other.spawn)

@@ -13,7 +13,7 @@ package struct BuildOptions: Sendable {
             self.name = name
         }
 
-        /// Of `@FILE` the file, which starts from the working folder; nil where the value stands here itself.
+        /// For a value `@FILE` the file's path, relative to the working folder; nil where the value itself was given.
         package func file(from workingFolder: String) -> String? {
             value.hasPrefix("@") ? absolutePath(String(value.dropFirst()), from: workingFolder) : nil
         }

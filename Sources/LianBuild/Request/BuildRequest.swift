@@ -52,7 +52,7 @@ package struct ArtifactRequest: Sendable, Equatable {
     package var extraContexts: [String: ExtraContext]
     package var noCache: Bool
     package var sbom: Bool
-    /// nil for none; empty for BuildKit's own choice of what is told.
+    /// nil for no provenance; empty where BuildKit chooses how much is told.
     package var provenance: String?
     package var dependsOn: [String]
     package var cacheFrom: [String]

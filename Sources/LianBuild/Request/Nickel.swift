@@ -30,8 +30,8 @@ package struct Nickel: Sendable {
                 .nickelMissing, .resolve, "\(file) needs nickel to be read, and there is no nickel on PATH",
                 hint: "Install nickel 1.10 or newer (nickel-lang.org); directives may also be given as .json.")
         }
-        // The folder above both as well: each holds a build_directives.ncl, and the second one found by that name alone
-        // would be out of reach.
+        // The folder above both is searched too: each of them holds a build_directives.ncl, and by that name alone only
+        // the first would be found.
         let own = installation.map { [$0.schemas, $0.defaults, $0.share] } ?? []
         return Nickel(executable: executable, importPaths: own + importPaths, environment: environment)
     }

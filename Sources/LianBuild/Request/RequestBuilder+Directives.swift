@@ -105,7 +105,7 @@ extension RequestBuilder {
         names.map { "'\($0)'" }.joined(separator: " and ")
     }
 
-    /// Each is pushed, and what is pushed last stands under the name.
+    /// Warns of artifacts that share a name: each is pushed, and the one pushed last stands under the name.
     private mutating func warnOfSharedNames(_ artifacts: [BuildArtifact]) {
         var owners: [(name: String, artifacts: [String])] = []
         for artifact in artifacts {
@@ -124,12 +124,12 @@ extension RequestBuilder {
         }
     }
 
-    /// A flag that directives beat; one that says the same is no loss.
+    /// Warns of a flag that directives beat; a flag that says the same loses nothing.
     private mutating func lost(_ given: BuildOptions.Given?, to field: String, written: String?) {
         if let given, let written, given.value != written { warnOverridden(given.name, field) }
     }
 
-    /// With several artifacts the same flag loses several times.
+    /// Keeps one of equal warnings: with several artifacts the same flag loses several times.
     private mutating func warnOnce() {
         var seen: [BuildWarning] = []
         for warning in warnings where !seen.contains(warning) { seen.append(warning) }
@@ -145,7 +145,7 @@ extension RequestBuilder {
         return written
     }
 
-    /// To discard is to write nothing, whatever a flag would add.
+    /// A policy that discards the cache writes none, whatever a flag would add.
     private mutating func exports(_ policy: CachePolicy?) throws -> [String]? {
         guard policy?.disposition == .discard else {
             return try chosen(policy?.exportTo, options.cacheTo, "--cache-to", "cache.export")
@@ -198,7 +198,7 @@ extension RequestBuilder {
             provider: directives.compute.provider.rawValue, region: directives.compute.region)
     }
 
-    /// A token goes only where the caller, not a file, said: another origin is refused outright.
+    /// A token goes only to an origin that the caller named. A file that names another one is refused outright.
     private mutating func trustedOrchestrator(_ compute: ComputeProviderRef) throws -> HTTPURL {
         let trusted = try orchestratorURL()
         guard let written = compute.orchestratorURL else { return trusted }
@@ -240,7 +240,7 @@ extension RequestBuilder {
             caFile: options.events.caFile.map(path))
     }
 
-    /// The caller's seed signs what the server asks: only where the caller, not a file, said who may ask.
+    /// The caller's seed signs whatever the server asks, so it serves only a server that the caller, not a file, named.
     private mutating func callersSeed(for url: String) -> EventRequest.Seed? {
         guard let given = options.events.seed else { return nil }
         let named = try? NATSURL(url)

@@ -64,7 +64,7 @@ extension RequestBuilder {
 
     func flatEvents() throws -> EventRequest? {
         guard let url = options.events.url else { return nil }
-        // What is wrong with it may be a password in it: it is not repeated.
+        // What is wrong with the URL may be a password in it, so the message does not repeat it.
         guard TextRule.natsURL.holds(url.value) else {
             throw refusal(
                 "\(url.name) \(TextRule.natsURL.sentence)", hint: "An example is nats://events.example:4222.")

@@ -16,7 +16,7 @@ struct RequestBuilder {
         self.workingFolder = workingFolder
     }
 
-    /// What flags alone and directives each decide in their own way.
+    /// The parts of a request that flags alone and directives decide each in their own way.
     struct Parts {
         var workspace: String
         var owner: CacheOwner
@@ -52,7 +52,7 @@ struct RequestBuilder {
         warnings.append(BuildWarning(code, message))
     }
 
-    /// A flag that lost against directives; `field` where it goes by another name there.
+    /// Warns of a flag that lost against directives; `field` names it where it goes by another name there.
     mutating func warnOverridden(_ flag: String, _ field: String = "it") {
         warn(.flagOverridden, "\(flag) is not used: the directives write \(field)")
     }
@@ -106,7 +106,7 @@ struct RequestBuilder {
     }
 }
 
-// What both ways of asking share.
+// What the two ways of asking, by flags alone and by directives, share.
 extension RequestBuilder {
     mutating func buildArguments(_ written: [String: String] = [:]) throws -> [String: String] {
         var merged = written

@@ -25,7 +25,7 @@ enum SecretFlag {
         return SecretRequest(id: id, source: .file(absolutePath(id, from: workingFolder)))
     }
 
-    /// Says nothing of what was typed: the value itself may stand where its place belongs.
+    /// The error repeats nothing of what was typed: the value itself may stand where its place belongs.
     private static func refusal() -> LianError {
         LianError(
             .invalidArgument, .arguments, "--secret must be written as id=ID,src=PATH or id=ID,env=NAME",

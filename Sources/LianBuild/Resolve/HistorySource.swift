@@ -5,7 +5,7 @@ import LianOrchestratorClient
 package struct HistorySource: Sendable {
     let client: OrchestratorClient
 
-    /// What asking for history may cost a build.
+    /// How long a build may wait for history.
     static let budget: Duration = .seconds(2)
 
     package init(client: OrchestratorClient) {
@@ -19,7 +19,7 @@ package struct HistorySource: Sendable {
         return .unknown(reason: warning?.message ?? "")
     }
 
-    /// What the workspace used before. Without it the next tier of sizing decides: a failure is a warning.
+    /// What the workspace used before. A failure is only a warning: without history the next tier of sizing decides.
     func usage(of workspace: String, within budget: Duration) async -> (UsageHistory?, BuildWarning?) {
         do {
             switch try await client.usageHistory(workspace: workspace, within: budget) {

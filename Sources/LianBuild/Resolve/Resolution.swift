@@ -27,7 +27,7 @@ package struct Resolution: Sendable {
         transfers.first { $0.context.root == context && $0.dockerfile == dockerfile }
     }
 
-    /// What these artifacts need of it.
+    /// The transfers that these artifacts need.
     package func transfers(of artifacts: [ArtifactRequest]) -> [Transfer] {
         transfers.filter { transfer in
             artifacts.contains { artifact in
@@ -72,7 +72,7 @@ package struct Resolution: Sendable {
     /// The largest files of all that travels.
     package var largest: [Plan.LargePath] {
         let all = transfers.flatMap { transfer in
-            // One folder's paths speak for themselves; of several it has to be said which.
+            // The paths of a single folder speak for themselves; with several, each path has to name its folder.
             transfer.summary.largest.map { large in
                 let path = transfers.count == 1 ? large.path : "\(transfer.context.root)/\(large.path)"
                 return Plan.LargePath(path: path, bytes: large.bytes)

@@ -28,12 +28,13 @@ package struct Resolver: Sendable {
         let resolution = Resolution(
             request: request, sizing: sizing, runnerImage: compute.runnerImage ?? decided?.runnerImage,
             transfers: transfers, warnings: [warning].compactMap { $0 } + transfers.flatMap(\.summary.warnings))
-        // Before anything is spawned, by the work folder that runners have unless their orchestrator names another.
+        // Checked before anything is spawned, with the work folder that runners have unless their orchestrator names
+        // another.
         try resolution.checkPaths(below: ReadyRunner.defaultWorkDir, .resolve)
         return resolution
     }
 
-    /// Where the whole size is asked for, history has no say in it: a build does not wait for it then.
+    /// Where the caller asks for the whole size, history has no say in it, so the build does not wait for history.
     private func usage(
         for request: BuildRequest, _ history: HistorySource
     ) async -> (UsageHistory?, BuildWarning?) {
@@ -57,7 +58,7 @@ package struct Resolver: Sendable {
         return try await withThrowingTaskGroup(of: (Int, Resolution.Transfer).self) { group in
             for (index, (folder, dockerfile)) in wanted.enumerated() {
                 group.addTask {
-                    // The walk waits for the disk, and for as long as a dead one takes: on a thread of its own.
+                    // The walk has a thread of its own: it waits for the disk, and for as long as a dead one takes.
                     let (context, summary) = try await onOwnThread { isGivenUp in
                         let context = try Context(root: folder, dockerfile: dockerfile)
                         return (context, try context.summary(isGivenUp: isGivenUp))

@@ -23,7 +23,7 @@ final class ArtifactBench: Sendable {
         self.leftovers = leftovers
     }
 
-    /// For the first build.
+    /// The wrapper that waits on the runner; only the first build gets it.
     func takeWrapper() -> WaitingWrapper? {
         waiting.withLock { waiting in
             defer { waiting = nil }

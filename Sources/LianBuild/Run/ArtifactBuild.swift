@@ -12,7 +12,7 @@ struct ArtifactBuild: Sendable {
     let journal: BuildJournal
     let timing: Timing
 
-    /// The first, and one more where only the push failed.
+    /// One try, and one more where only the push failed.
     private static let tries = 2
 
     func run() async throws -> ArtifactOutcome {

@@ -21,11 +21,11 @@ struct ArtifactQueue {
         return waiting.remove(at: index)
     }
 
-    /// Takes how one ended, and returns the names of those that are skipped for it.
+    /// Takes how one artifact ended, and returns the names of those that are skipped because of it.
     mutating func settle(_ name: String, _ outcome: ArtifactOutcome) -> [String] {
         results[name] = outcome
         var skipped: [String] = []
-        // In build order: what is skipped here makes those after it skipped as well.
+        // In build order: an artifact that is skipped here makes those that depend on it skipped as well.
         for artifact in waiting where artifact.dependsOn.contains(where: isLost) {
             results[artifact.name] = ArtifactOutcome(status: .skipped)
             skipped.append(artifact.name)
@@ -34,12 +34,12 @@ struct ArtifactQueue {
         return skipped
     }
 
-    /// Those that were built in an earlier attempt are not among ours.
+    /// Dependencies that were built in an earlier attempt are not among `names`.
     private func isFree(_ artifact: ArtifactRequest) -> Bool {
         artifact.dependsOn.allSatisfy { !names.contains($0) || results[$0]?.status == .succeeded }
     }
 
-    /// Out of memory may be made good by the next attempt.
+    /// What ran out of memory is not lost: the next attempt may build it.
     private func isLost(_ name: String) -> Bool {
         results[name].map { $0.status != .succeeded && $0.oom == nil } ?? false
     }

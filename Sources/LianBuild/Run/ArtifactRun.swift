@@ -12,7 +12,7 @@ struct ArtifactRun: Sendable {
     let command: BuildctlCommand
     let secrets: BuildSecrets
     let connection: RunnerConnection
-    /// One that was started ahead for this run.
+    /// A wrapper that was started ahead for this run.
     let waiting: WaitingWrapper?
     let reporter: any BuildReporter
     let timing: Timing
@@ -23,11 +23,11 @@ struct ArtifactRun: Sendable {
         var log: BuildLogReader
         /// BuildKit's metadata file; nil where buildctl left none.
         var metadata: JSONValue?
-        /// What it left on the runner going away: nothing but the end of the connection waits for it.
+        /// Removes what the run left on the runner; only the end of the connection waits for it.
         let leaving: Task<Void, Never>
     }
 
-    /// What a remote group gets to end after a cancel, before the runner is destroyed under it.
+    /// How long the command gets to end after a cancel, before the runner is destroyed under it.
     private static let stopLimit: Duration = .seconds(3)
 
     func run() async throws -> Finished {
@@ -52,13 +52,13 @@ struct ArtifactRun: Sendable {
             let end = try await remote.follow(reconnect: reconnect) { log.take($0) }
             let reader = log.finish()
             let result = try await remote.collect(reconnect: reconnect)
-            // Where the connection breaks before, what is left goes with the runner.
+            // Where the connection breaks before this is done, what is left goes with the runner.
             let leaving = Task<Void, Never> { try? await remote.remove() }
             return Finished(
                 end: end, log: reader, metadata: result.flatMap { try? JSONValue.parse($0) }, leaving: leaving)
         } catch {
-            // Whatever ended this, a cancel included: the command on the runner ends too. In a task of its own, since
-            // this one may be cancelled.
+            // Whatever ended the run here, a cancel included, the command on the runner is to end too. The stop has a
+            // task of its own, since this one may be cancelled.
             _ = await Task { await remote.stop(within: Self.stopLimit) }.value
             throw error
         }

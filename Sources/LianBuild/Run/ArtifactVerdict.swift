@@ -11,11 +11,11 @@ enum ArtifactVerdict: Sendable {
     case pushFailed(LianError)
     case failed(LianError)
 
-    /// As the program in the place of buildctl says that its engine lacks something.
+    /// The exit status by which a program in the place of buildctl says that its engine lacks something.
     private static let unsupportedStatus: Int32 = 64
     private static let unsupportedLabel = "engine_unsupported: "
 
-    /// The mask is for what the errors quote of the Dockerfile: a log that was read holds no secret.
+    /// `mask` is for the lines of the Dockerfile that errors quote. The log that was read holds no secret any more.
     init(_ finished: ArtifactRun.Finished, artifact: ArtifactRequest, mask: SecretMask) {
         let end = finished.end
         guard !end.isSuccess else {

@@ -13,16 +13,16 @@ final class RunnerLease: Sendable {
     /// Why the orchestrator says that the runner is gone.
     private let loss = FirstResult<String>()
 
-    /// Renewed each third of it; when nobody renews it, the orchestrator destroys the runner.
+    /// We renew the lease each third of this time; when nobody renews it, the orchestrator destroys the runner.
     static let leaseSeconds = 90
 
     private struct State {
         var runner: RunnerAnswer?
-        /// An answer has not come yet, or was lost: there may be a runner that we know no id of.
+        /// An answer has not come yet, or was lost: there may be a runner whose id we do not know.
         var mayHaveSpawned = false
-        /// What there was to destroy is gone.
+        /// Set once what there was to destroy is gone.
         var gone: RunnerResult?
-        /// Named by an answer that could not be used.
+        /// The runner's id in an answer that could not be used otherwise.
         var strayID: String?
         var heartbeat: Task<Void, Never>?
     }
@@ -33,13 +33,13 @@ final class RunnerLease: Sendable {
         self.journal = journal
     }
 
-    /// The same for each try of the same attempt, so that one runner comes of it.
+    /// The same key for each try of the same attempt, so that only one runner comes of it.
     private var key: String { "\(request.buildID)-\(request.attempt)" }
 
     var runner: RunnerAnswer? { state.withLock(\.runner) }
 
     func spawn(until deadline: ContinuousClock.Instant) async throws {
-        // For a build that was ended none is asked for, so that who ends it again finds nothing to destroy.
+        // A build that was ended asks for no runner, so that a second signal finds nothing to destroy.
         try Task.checkCancellation()
         state.withLock { $0.mayHaveSpawned = true }
         do {
@@ -89,7 +89,7 @@ final class RunnerLease: Sendable {
             hint: "Its lease or lifetime may have run out; the orchestrator's log says more.")
     }
 
-    /// Ends the runner, whatever is known of it. Not cancelled by what ended the build.
+    /// Destroys the runner, whatever is known of it. What ended the build does not cancel this.
     func destroy(within budget: Duration = OrchestratorClient.destroyBudget) async -> RunnerResult? {
         let (known, stray, mayHaveSpawned, gone) = state.withLock {
             ($0.runner, $0.strayID, $0.mayHaveSpawned, $0.gone)

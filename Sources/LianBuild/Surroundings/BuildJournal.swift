@@ -7,7 +7,7 @@ final class BuildJournal: BuildReporter {
         var envelope = ResultEnvelope(status: .failed)
         /// What a report tells beside the envelope.
         var findings = BuildFindings()
-        /// BuildKit's own, by artifact.
+        /// BuildKit's own metadata, by artifact.
         var metadata: [String: JSONValue] = [:]
     }
 
@@ -22,7 +22,7 @@ final class BuildJournal: BuildReporter {
 
     func warn(_ code: WarningCode, _ message: String) { warn(BuildWarning(code, message)) }
 
-    /// Once, also where two attempts give cause for the same warning.
+    /// Gives a warning once, also where two attempts cause the same one.
     func warn(_ warning: BuildWarning) {
         let isNew = write { entries in
             guard !entries.envelope.warnings.contains(warning) else { return false }

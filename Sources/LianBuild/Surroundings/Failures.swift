@@ -2,7 +2,7 @@ import LianModel
 import LianRemote
 
 extension LianError {
-    /// Whatever was thrown, as the one error that callers see.
+    /// Turns whatever was thrown into the one kind of error that callers see.
     package init(_ error: any Error, in phase: Phase) {
         switch error {
         case let error as LianError: self = error

@@ -12,24 +12,24 @@ package enum ProgressEvent: Sendable {
 
     /// A phase begins, and what it does or waits for.
     case started(Phase, String)
-    /// It goes on, and waits for something else from here on.
+    /// The phase goes on, and waits for something else from here on.
     case waiting(Phase, String)
-    /// It ended well. Of a phase that fails `attemptEnded` or `ended` tells.
+    /// The phase ended well. Where a phase fails, `attemptEnded` or `ended` tells of it.
     case finished(Phase, String)
 
-    /// How far the context is: a few times a second while it is sent, and at its end.
+    /// How much of the context is sent: told a few times a second while it is sent, and at its end.
     case context(ContextProgress)
 
     /// An artifact's build begins, from its first step: also where its push is tried again.
     case artifactStarted(String)
-    /// A step is in another state than before; one that passes in a moment is told once, in its last state. Numbers
-    /// are the artifact's own.
+    /// A step is in another state than before. A step that passes in a moment is told once, in its last state. Steps
+    /// are numbered within their artifact.
     case step(artifact: String, BuildStep)
     /// What a running step printed last: a few lines, which `log` holds too.
     case output(artifact: String, step: Int, lines: [String])
     /// A piece of the engine's log for people: whole lines, in order and complete over all events of the artifact.
     case log(artifact: String, [UInt8])
-    /// Of one that is cancelled on its way `attemptEnded` tells.
+    /// An artifact's build ended. Where it is cancelled on its way, only `attemptEnded` tells of it.
     case artifactEnded(String, ArtifactResult.Status, digest: String?)
 
     /// What the build uses of its runner, about once a second while it runs.
@@ -49,9 +49,9 @@ package struct ContextProgress: Equatable, Sendable {
     package var bytes: Int
     /// The bytes of rsync's stream that went over the wire so far: names and framing are among them.
     package var sentBytes: Int
-    /// Over the last seconds; nil until there is something to measure.
+    /// The rate over the last seconds; nil until there is something to measure.
     package var bytesPerSecond: Double?
-    /// At that rate; nil where it cannot be told.
+    /// The time left at that rate; nil where it cannot be told.
     package var secondsLeft: Double?
 
     package init(

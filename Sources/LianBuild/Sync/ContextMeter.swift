@@ -25,7 +25,7 @@ final class ContextMeter: Sendable {
         self.timing = timing
     }
 
-    /// The bytes of the context that one of its carriers has taken so far.
+    /// Adds a carrier of the context: `count` gives the bytes of it that the carrier has taken so far.
     func add(_ count: @escaping @Sendable () -> Int) {
         state.withLock { $0.counts.append(count) }
     }
@@ -35,7 +35,7 @@ final class ContextMeter: Sendable {
         repeat { tell() } while (try? await timing.sleep(Self.interval)) != nil
     }
 
-    /// The last word: all of it is there.
+    /// Makes the last report: all of the context is there.
     func finish() {
         tell(isLast: true)
     }
@@ -54,7 +54,7 @@ final class ContextMeter: Sendable {
             } else if let rate, rate > 0, sent < bytes {
                 progress.secondsLeft = Double(bytes - sent) / rate
             }
-            // Under the lock: nothing comes after the last word.
+            // Reported under the lock, so that nothing comes after the last report.
             reporter.report(.context(progress))
         }
     }
@@ -65,12 +65,12 @@ struct TransferRate: Sendable {
     private var points: [(bytes: Int, time: ContinuousClock.Instant)] = []
 
     private static let window: Duration = .seconds(3)
-    /// Two looks that lie closer together say more about the clock than about the link.
+    /// Two measurements that lie closer together say more about the clock than about the link.
     private static let shortest: Duration = .milliseconds(200)
 
     mutating func add(bytes: Int, at time: ContinuousClock.Instant) {
         points.append((bytes, time))
-        // The newest of those that lie outside stays, as the window's beginning.
+        // The newest of the points outside the window stays, as the window's beginning.
         while points.count > 2, time - points[1].time >= Self.window { points.removeFirst() }
     }
 

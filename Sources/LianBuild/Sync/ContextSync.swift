@@ -14,8 +14,8 @@ struct ContextSync: Sendable {
     let environment: [String: String]
     let timing: Timing
 
-    /// In seconds. Neither a stopped process nor a dead disk closes a connection, and rsync's own timeout hears its
-    /// other side's signs of life where no data comes any more.
+    /// In seconds. A stopped process or a dead disk does not close a connection, and rsync's own timeout is content
+    /// with the other side's signs of life where no data comes any more.
     private static let stallLimit = 60
 
     static func find(
@@ -55,17 +55,18 @@ struct ContextSync: Sendable {
 
     /// What both rsyncs are told.
     enum Dialect: Equatable, Sendable {
-        /// What each version understands.
+        /// Options that each version of rsync understands.
         case plain
-        /// From 3.2 on, and here a later one where threads are asked for. SSH tells already whether a byte was changed on
-        /// its way; with nothing to be agreed upon, a round trip is spared.
+        /// For rsync 3.2 and later; threads need a later one on this side. SSH already tells whether a byte was changed
+        /// on its way. With nothing left to agree upon, a round trip is spared.
         case current(Compression)
 
         var isCompressed: Bool {
             if case .current(.zstd) = self { true } else { false }
         }
 
-        /// What is said where this was refused. Of threads the other side knows nothing.
+        /// The dialect to try after this one was refused. Only this side hears of threads, so only its refusal can be
+        /// about them.
         func older(refusedHere: Bool) -> Dialect? {
             switch self {
             case .current(.zstd(1...)) where refusedHere: .current(.zstd(threads: 0))
@@ -88,14 +89,14 @@ struct ContextSync: Sendable {
     }
 
     struct Sent: Sendable {
-        /// Over the wire.
+        /// The bytes that went over the wire.
         let bytes: Int
-        /// The end of the runner's rsync, which nothing waits for but the connection's end.
+        /// Is over when the runner's rsync has ended; only the connection's end waits for it.
         let leaving: Task<Void, Never>
     }
 
-    /// Starts the local rsync at once, and the other one as soon as the destination is known: `onStart` is called when
-    /// that one runs.
+    /// Starts the local rsync at once, and the runner's as soon as the destination is known. `onStart` is called when
+    /// the runner's rsync runs.
     func send(
         _ transfer: Resolution.Transfer, _ compression: Compression, meter: ContextMeter,
         to destination: @escaping @Sendable () async throws -> Destination, onStart: @escaping @Sendable () -> Void
@@ -148,7 +149,8 @@ struct ContextSync: Sendable {
         return Sent(bytes: way.sentBytes.value(), leaving: carrying)
     }
 
-    /// The way of rsync's bytes to the runner and back, as both who carries them and who waits for it know it.
+    /// How rsync's bytes travel to the runner and back: shared by the task that carries them and the one that waits for
+    /// it.
     private struct Way: Sendable {
         /// The local rsync has handed its side over.
         let isJoined = Guarded(false)
@@ -161,8 +163,8 @@ struct ContextSync: Sendable {
         case rsync(SubprocessResult)
     }
 
-    /// Runs the local rsync to its end. Its success is said when the other side has said goodbye, after all else: how
-    /// that one leaves, up to 20 ms later, says no more.
+    /// Runs the local rsync to its end. It reports success only after the runner's rsync has said goodbye, which comes
+    /// after all else. How the runner's rsync then exits, up to 20 ms later, says no more.
     private func follow(
         _ command: Command, _ transfer: Resolution.Transfer, _ reading: ReadingProcess, _ way: Way
     ) async throws {
@@ -185,7 +187,7 @@ struct ContextSync: Sendable {
                     try walk.check()
                     guard let exit = RsyncExit(ours: result) else { return }
                     guard exit.otherSideIsGone, !isCarried, way.isJoined.value else { throw exit }
-                    // The other side knows why, and tells as soon as its channel has closed.
+                    // The runner's rsync knows why, and tells as soon as its channel has closed.
                     complaint = exit
                     group.addTask {
                         try await timing.sleep(.seconds(10))
@@ -196,7 +198,7 @@ struct ContextSync: Sendable {
         }
     }
 
-    /// Runs the local rsync, with the walk for its list of files.
+    /// Runs the local rsync, and beside it the walk that writes its list of files.
     private func feed(
         _ command: Command, _ walk: WalkOutcome, _ transfer: Resolution.Transfer, _ reading: ReadingProcess
     ) async throws -> SubprocessResult {
@@ -221,11 +223,12 @@ struct ContextSync: Sendable {
     ) async throws {
         // rsync starts its remote shell at once; where it ends before that, its own exit tells why.
         guard let handed = try await receiver.receive(deadline: .now + .seconds(60)) else { return }
-        // Its descriptors are closed with it.
+        // The descriptors are closed when `handed` is let go.
         defer { withExtendedLifetime(handed) {} }
         way.isJoined.set(true)
         let options = try RsyncServerOptions(transportArguments: handed.arguments)
-        // rsync looks only every 20 ms whether its remote shell has ended. How the other side did, we know ourselves.
+        // rsync looks only every 20 ms whether its remote shell has ended, so the shell ends now. How the runner's
+        // rsync did is known from the channel.
         handed.dismiss(exitStatus: 0)
         let place = try await destination()
         let channel = try await startRsyncReceiver(on: place.host, folder: place.folder, options: options)
@@ -257,7 +260,7 @@ struct ContextSync: Sendable {
             group.addTask {
                 var last = -1
                 var quiet = 0
-                // Counted, not measured: a machine that slept did not stall.
+                // Seconds are counted, not measured by a clock: a machine that slept did not stall.
                 while quiet < Self.stallLimit {
                     try await timing.sleep(.seconds(1))
                     let moved = channel.sentBytes + channel.receivedBytes
@@ -314,7 +317,7 @@ private struct RsyncExit: Error {
         words = result.errorText
     }
 
-    /// Nil where nothing is known against it.
+    /// Nil where nothing shows that the runner's rsync failed.
     init?(runners end: RemoteEnd, words: [UInt8]) {
         if let signal = end.signal {
             self.end = .signal(signal)
@@ -327,12 +330,12 @@ private struct RsyncExit: Error {
         self.words = String(decoding: words, as: UTF8.self)
     }
 
-    /// It does not know what it was told: an option (1), or what an option names (4).
+    /// rsync does not know what it was told: an option (1), or what an option names (4).
     var isRefusal: Bool { [1, 4].contains { end == .status($0) } }
 
     var isOurs: Bool { side == .ours }
 
-    /// As rsync says it: its stream broke off, the other side could not write, or the remote shell failed.
+    /// rsync's statuses for this: its stream broke off, the other side could not write, or the remote shell failed.
     var otherSideIsGone: Bool { [10, 11, 12, 255].contains { end == .status($0) } }
 
     var lianError: LianError {
@@ -363,7 +366,7 @@ private final class WalkOutcome: Sendable {
     private let failure = Guarded<(any Error & Sendable)?>(nil)
     private let isGivenUp = Guarded(false)
 
-    /// Nobody reads the list any more.
+    /// From here on nobody reads the list.
     func giveUp() { isGivenUp.set(true) }
 
     func run(_ transfer: Resolution.Transfer, into descriptor: Int32) {

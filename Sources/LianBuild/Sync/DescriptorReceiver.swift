@@ -52,13 +52,13 @@ package final class DescriptorReceiver: Sendable {
                     input: descriptors[0], output: descriptors[1], arguments: Self.arguments(of: process),
                     connection: connection)
             }
-            // Whoever it was, it did not hand over what lian-rsh does.
+            // Whoever connected did not hand over what lian-rsh does.
             for descriptor in descriptors where descriptor >= 0 { close(descriptor) }
         }
         return nil
     }
 
-    /// The program waits for us, so that its pid is still its own.
+    /// The program still waits for us, so its pid is still its own.
     private static func arguments(of process: Int32) -> [String] {
         guard let line = fopen("/proc/\(process)/cmdline", "re") else { return [] }
         defer { fclose(line) }
@@ -91,8 +91,8 @@ package final class HandedDescriptors: Sendable {
         close(output)
     }
 
-    /// Makes the program exit; the descriptors stay open. Without it, it exits as a failed ssh does as soon as this
-    /// object is gone.
+    /// Makes the program exit; the descriptors stay open. Without this call, the program exits as a failed ssh does as
+    /// soon as this object is gone.
     package func dismiss(exitStatus: UInt8) {
         var byte = exitStatus
         send(connection.raw, &byte, 1, Int32(MSG_NOSIGNAL))

@@ -25,25 +25,25 @@ struct TravellingContexts: Sendable {
 
     struct Sent: Sendable {
         var bytes = 0
-        /// From when the runner was reached.
+        /// Counted from when the runner was reached.
         var milliseconds = 0
         var leaving: [Task<Void, Never>] = []
     }
 
-    /// To this very machine, or to one in the next rack, bytes travel faster than they are compressed.
+    /// To this very machine, or to one in the next rack, bytes are sent faster than they are compressed.
     static func compresses(over roundTrip: Duration) -> Bool { roundTrip >= .milliseconds(2) }
 
-    /// rsync waits for its threads at the end of each file: it is large files that they are for.
+    /// rsync waits for its threads at the end of each file, so they are of use for large files only.
     static func threads(for summary: ContextSummary, processors: Int) -> Int {
         summary.bytes / max(1, summary.files) >= 1 << 20 ? min(4, processors) : 0
     }
 
-    /// Returns when the channel of each is open, or none will be any more.
+    /// Returns when the channel of each context is open, or will not be opened any more.
     func haveBegun() async throws {
         for one in begun { try await one.value() }
     }
 
-    /// Begins at once with what needs no runner.
+    /// Sends all contexts. What needs no runner begins at once.
     func send(along approach: RunnerApproach) async throws -> Sent {
         defer { for one in begun { one.settle(.success(())) } }
         let meter = ContextMeter(
@@ -70,7 +70,7 @@ struct TravellingContexts: Sendable {
         } catch let failure as RemoteFailure {
             throw failure.lianError(.sync)
         } catch let error as LianError where error.code == .connectionLost {
-            // To the connection every phase is its own.
+            // The connection does not know in which phase it broke: here it was the sync.
             throw error.during(.sync)
         }
     }

@@ -5,9 +5,9 @@ import LianRemote
 import LianSystem
 import Synchronization
 
-/// While the context is on its way, the runner's engine fetches what the builds will want. Nobody waits for it, and
-/// nobody hears of it: what it cannot fetch, the build asks for itself, and says so. A build that finds an image half
-/// fetched goes on with what is there, so it is ended with the build and not before.
+/// While the context is on its way, the runner's engine fetches what the builds will want. Nobody waits for the warm-up
+/// and nobody hears of it: what it cannot fetch, the build asks for itself, and reports. A build that finds an image
+/// half fetched goes on with what is there, so the warm-up ends with the build and not before.
 final class WarmUp: Sendable {
     private let artifacts: [ArtifactRequest]
     private let registry: RegistryRequest
@@ -21,12 +21,12 @@ final class WarmUp: Sendable {
         var isEnded = false
     }
 
-    /// In a run's secrets: it comes along with the request.
+    /// The Dockerfile travels among the run's secrets, since those come along with the request.
     private static let dockerfile = "Dockerfile"
-    /// Of the ten that an SSH server allows at once by default, one is for the samples of usage.
+    /// How many channels may be open: an SSH server allows ten at once by default, and one is for the samples of usage.
     private static let channels = 9
 
-    /// It waits so long before it begins: a context that is there by then leaves nothing to gain.
+    /// How long the warm-up waits before it begins: a context that arrives sooner leaves nothing to gain.
     private static let patience: Duration = .milliseconds(200)
 
     init(_ artifacts: [ArtifactRequest], registry: RegistryRequest, secrets: BuildSecrets, timing: Timing) {
@@ -36,8 +36,8 @@ final class WarmUp: Sendable {
         self.timing = timing
     }
 
-    /// To be called behind what the build itself begins with: `transfers` of its context. Returns at once; the task is
-    /// over when nothing is left to fetch.
+    /// To be called after the build has begun what it needs first, among it `transfers` of its context. Returns at
+    /// once; the task is over when nothing is left to fetch.
     @discardableResult
     func begin(on host: any RemoteHost, of runner: ReadyRunner, besides transfers: Int) -> Task<Void, Never>? {
         state.withLock { state in
@@ -67,12 +67,12 @@ final class WarmUp: Sendable {
         }
     }
 
-    /// What has not begun by now is the build's own. Returns at once.
+    /// A warm-up that has not begun by now is dropped: the build fetches for itself. Returns at once.
     func contextIsThere() {
         if !state.withLock(\.hasBegun) { end() }
     }
 
-    /// Ends it where it still goes on. Returns at once.
+    /// Ends the warm-up where it still goes on. Returns at once.
     func end() {
         let task = state.withLock { state in
             state.isEnded = true
@@ -91,7 +91,7 @@ final class WarmUp: Sendable {
             arguments: ["buildctl"] + arguments + BuildctlCommand.cacheImports(solve.caches, registry),
             environment: secrets.environment(run: folder),
             secrets: secrets.logins + [SecretFile(name: Self.dockerfile, bytes: Array(solve.dockerfile.utf8))])
-        // Nobody comes back to it.
+        // Nobody attaches to this run again.
         request.grace = .seconds(1)
         return request
     }
@@ -105,8 +105,8 @@ final class WarmUp: Sendable {
             }
             try await remote.remove()
         } catch {
-            // Cancelled, or nothing that the build will not find itself. Where the connection is closed before the
-            // word is out, the run ends by its grace.
+            // Cancelled, or failed at something that the build will find itself. Where the connection is closed before
+            // the cancel is sent, the run ends by its grace.
             Task {
                 try? await remote.cancel()
                 await remote.disconnect()
@@ -116,22 +116,24 @@ final class WarmUp: Sendable {
 
     /// One build on the runner, whose result nobody takes.
     struct Solve: Equatable {
-        /// For these its images are fetched; none is the engine's own.
+        /// The platforms for which the images are fetched; where empty, the engine's own.
         var platforms: [String] = []
         var images: [String] = []
         var caches: [String] = []
 
-        /// Layers are fetched when something looks into them: here for files that are not there. An image that is
-        /// copied from, other than one in FROM, has none of its ONBUILD steps run. A cache is read for any step.
+        /// An engine fetches a layer when a step looks into it: the steps here look for files that are not there. They
+        /// copy from the images, since naming an image in FROM would run its ONBUILD steps. A cache is read for any
+        /// step.
         var dockerfile: String {
             let steps = images.map { "COPY --from=\($0) /.lian-warm-up* /\n" }
             return "FROM scratch\n" + (caches.isEmpty ? steps.joined() : "WORKDIR /.lian-warm-up\n")
         }
     }
 
-    /// The images by platform. The caches apart, since an engine reads them before it fetches any layer.
+    /// One solve for the images of each platform. The caches have one of their own, since an engine reads them before
+    /// it fetches any layer.
     static func solves(for artifacts: [ArtifactRequest]) -> [Solve] {
-        // What the artifacts themselves become is not there yet.
+        // Images that the artifacts themselves become are not there yet.
         let made = Set(artifacts.flatMap { [$0.image] + $0.tags }.map(\.description))
         var solves: [Solve] = []
         for artifact in artifacts {
@@ -152,8 +154,8 @@ final class WarmUp: Sendable {
         return caches.isEmpty ? solves : solves + [Solve(caches: caches)]
     }
 
-    /// Engines read a cache anew for each build. All that stays of it is the open connection to its registry, so one
-    /// that an image comes from is left out.
+    /// One cache for each registry that no image comes from. Engines read a cache anew for each build: all that stays
+    /// of it is the open connection to its registry.
     private static func cachesElsewhere(_ artifacts: [ArtifactRequest], than hosts: Set<String>) -> [String] {
         var hosts = hosts
         return artifacts.flatMap(\.cacheFrom).filter { hosts.insert(BuildctlCommand.cacheHost($0)).inserted }

@@ -4,7 +4,7 @@ import LianSystem
 
 /// The block of what goes on, drawn anew for each frame.
 extension BuildScreen {
-    /// As many lines as fit and one less: the cursor stands below them.
+    /// As many lines as fit, less one for the cursor, which stands below them.
     func block(columns: Int, rows: Int, at now: ContinuousClock.Instant) -> [TerminalLine] {
         guard isRunning else { return [] }
         let limit = max(1, rows - 1)
@@ -81,7 +81,7 @@ extension BuildScreen {
             let memory = JSONValue.number(sizing.size.memoryGB).encoded()
             parts.append(gauge("mem", usage.megabytes / megabytes, "\(tenths(usage.megabytes / 1024))/\(memory) GB"))
             if let cores = usage.cores {
-                // All of the cores busy is what one pays for: no reason for a warning.
+                // Having all cores busy is what one pays for, so it is no reason for a warning.
                 let part = cores / Double(sizing.size.cpu)
                 let text = "\(tenths(cores))/\(sizing.size.cpu)"
                 parts.insert(gauge("cpu", part, text, isScarce: false), at: 0)

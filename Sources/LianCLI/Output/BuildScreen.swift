@@ -21,7 +21,7 @@ struct BuildScreen: Sendable {
         let name: String
         let since: ContinuousClock.Instant
         var steps: [Int: RunningStep] = [:]
-        /// Numbers of those that ended.
+        /// Numbers of the steps that ended.
         var ended: Set<Int> = []
         var done = 0
         var cached = 0
@@ -42,7 +42,7 @@ struct BuildScreen: Sendable {
     private var hasEnded = false
     let look: TerminalLook
 
-    /// Steps that the engine takes beside the Dockerfile's are told where they took this long.
+    /// Steps that the engine takes beside the Dockerfile's are shown where they took this many seconds.
     private static let noticeable = 1.0
     private static let labelWidth = 9
     private static let timeWidth = 7
@@ -135,7 +135,7 @@ struct BuildScreen: Sendable {
                 isSuccess ? look.done : look.failed, isSuccess ? .good : .bad, phase.rawValue, now - ended.since, text))
     }
 
-    /// What did not end by itself did not end well: a runner that may still be there, say.
+    /// A phase that did not end by itself did not end well: its runner may still be there, say.
     private mutating func failPhases(_ now: ContinuousClock.Instant) {
         for phase in phases { endPhase(phase.phase, nil, isSuccess: false, now) }
     }
@@ -169,7 +169,7 @@ struct BuildScreen: Sendable {
                 settled.append(stepLine(look.done, .good, took, artifact, step.name))
             }
         case .failed:
-            // A cache that is not there yet is nothing to be seen as a failure.
+            // A cache that is not there yet must not look like a failure.
             if !step.isOfCache { settled.append(stepLine(look.failed, .bad, took, artifact, step.name)) }
         case .running, .cancelled: break
         }
@@ -191,7 +191,7 @@ struct BuildScreen: Sendable {
             endedSteps.total += ended.done + ended.cached
             endedSteps.cached += ended.cached
         }
-        // Of a single one the build phase's own line tells.
+        // The end of a single artifact is told by the build phase's own line.
         guard artifactsSeen.count > 1 || ended == nil else { return }
         let took = ended.map { now - $0.since } ?? .zero
         switch status {

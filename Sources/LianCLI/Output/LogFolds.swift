@@ -10,7 +10,7 @@ struct LogFolds: Sendable {
     private let workspace: String?
     private var open: String?
     private var count = 0
-    /// Ends what keeps the viewer from obeying the log of the build.
+    /// The word after which the viewer obeys commands in the log again.
     private var stopToken: String?
 
     init(environment: [String: String]) {
@@ -26,7 +26,7 @@ struct LogFolds: Sendable {
         }
     }
 
-    /// Begins a group, for which the title stands. One that holds the build's log says so.
+    /// Begins a group with this title; `holdsLog` says that the build's log stands in it.
     mutating func begin(_ title: String, holdsLog: Bool) -> String {
         let before = end()
         count += 1
@@ -35,7 +35,7 @@ struct LogFolds: Sendable {
         case .github:
             open = title
             guard holdsLog else { return "\(before)::group::\(title)\n" }
-            // Whatever a step prints is no command to the viewer.
+            // Nothing that a step prints may be a command to the viewer.
             var random = SystemRandomNumberGenerator()
             let token = "lian-" + String(random.next(), radix: 36) + String(random.next(), radix: 36)
             stopToken = token

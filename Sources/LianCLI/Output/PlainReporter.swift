@@ -14,9 +14,9 @@ final class PlainReporter: BuildReporter {
         /// Whether the log's last byte ended a line: a fact never starts in the middle of one.
         var isAtLineStart = true
         var slowest = SlowestSteps()
-        /// Whose log is being shown.
+        /// The artifact whose log is being shown.
         var artifact: String?
-        /// When something was told of the context last.
+        /// When progress of the context was last told.
         var contextTold = ContinuousClock.now
     }
 
@@ -88,7 +88,7 @@ final class PlainReporter: BuildReporter {
         if !end.isEmpty { stderr.write(Array(end.utf8)) }
     }
 
-    /// Now and then: what takes long wants to be seen moving.
+    /// Tells of progress now and then: what takes long should be seen moving.
     private func tell(_ progress: ContextProgress, _ state: inout State) {
         let now = ContinuousClock.now
         guard progress.sentBytes < progress.bytes, now - state.contextTold >= contextInterval else { return }

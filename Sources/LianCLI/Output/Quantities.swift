@@ -19,7 +19,7 @@ func tenths(_ number: Double) -> String {
     return "\(tenths / 10).\(tenths % 10)"
 }
 
-/// In a column of its own, at its right edge.
+/// The text at the right edge of a column of this width.
 func padded(_ text: String, to width: Int) -> String {
     String(repeating: " ", count: max(0, width - text.count)) + text
 }

@@ -12,7 +12,7 @@ package final class StandardError: Sendable {
 
     package var isTerminal: Bool { isatty(descriptor) == 1 }
 
-    /// Of the terminal, in cells; nil where it does not tell.
+    /// The terminal's size in cells; nil where it does not tell.
     package var terminalSize: (columns: Int, rows: Int)? {
         var size = winsize()
         guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else { return nil }

@@ -48,7 +48,7 @@ struct TerminalLine: Sendable {
         let limit = wraps ? Self.limit : min(columns, Self.limit) + 1
         var row = pieces.flatMap { piece in
             onOneLine(piece.text, limit: limit).unicodeScalars.compactMap { scalar -> Cell? in
-                // It makes the character before it as wide as some terminals think, and others do not.
+                // Some terminals take this selector to widen the character before it, and others do not.
                 if scalar == "\u{FE0F}" { return nil }
                 let shown = look.hasUnicode || scalar.isASCII ? scalar : "?"
                 return Cell(scalar: shown, width: cellWidth(shown), style: piece.style)
@@ -77,7 +77,7 @@ struct TerminalLine: Sendable {
         return (text + (current.isEmpty ? "" : "\u{1B}[0m"), cells)
     }
 
-    /// Words that are wider than a row are left to the terminal: so they can be copied whole.
+    /// A word that is wider than a row is left for the terminal to break, so that it can be copied whole.
     private func breakBetweenWords(_ row: inout [Cell], columns: Int) {
         var broken: [Cell] = []
         var cells = 0

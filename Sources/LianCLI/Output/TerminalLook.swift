@@ -26,9 +26,9 @@ struct TerminalLook: Sendable {
     var failed: String { hasUnicode ? "✗" : "x" }
     var warning: String { "!" }
     var skipped: String { "-" }
-    /// Beside the lines that a step prints.
+    /// Stands beside the lines that a step prints.
     var margin: String { hasUnicode ? "│" : "|" }
-    /// In the place of what was cut off.
+    /// Stands in the place of what was cut off.
     var more: Unicode.Scalar { hasUnicode ? "…" : "~" }
     private var full: String { hasUnicode ? "█" : "#" }
     private var empty: String { hasUnicode ? "░" : "." }

@@ -47,7 +47,7 @@ final class TerminalReporter: BuildReporter {
         }
         if wasIdle { waker.wake() }
         if case .ended = event {
-            // Whoever reports this leaves soon after: the last frame is written before.
+            // Whoever reports this leaves soon after, so the last frame is written first.
             draw()
             state.withLock { $0.isOver = true }
             waker.wake()
@@ -80,7 +80,7 @@ final class TerminalReporter: BuildReporter {
     private func frame(
         _ settled: [TerminalLine], _ block: [TerminalLine], _ columns: Int, _ drawn: inout Drawn
     ) -> String {
-        // Terminals that know it show the whole frame at once.
+        // Terminals that know this sequence show the whole frame at once.
         var text = "\u{1B}[?2026h\u{1B}[?25l"
         // Where the terminal became narrower, it has broken the lines that are too long now.
         let rows = drawn.cells.reduce(0) { $0 + max(1, ($1 + columns - 1) / columns) }
@@ -90,7 +90,7 @@ final class TerminalReporter: BuildReporter {
             text += "\u{1B}[J"
             for line in settled { text += line.rendered(columns: columns - 1, look).text + "\r\n" }
         }
-        // Whatever width the terminal gives to a character: no line of the block takes two rows.
+        // Turns wrapping off: whatever width the terminal gives to a character, no line of the block takes two rows.
         text += "\u{1B}[?7l"
         drawn.cells = []
         for line in block {

@@ -7,7 +7,7 @@ import LianSystem
 package struct ReportFile: Sendable {
     private let path: String
 
-    /// What can be known before anything is built: that no file can be written there.
+    /// Throws where it can be known before anything is built that no file can be written there.
     package init(_ path: String, from folder: String) throws(LianError) {
         let path = absolutePath(path, from: folder)
         let parent = parentFolder(path)

@@ -55,7 +55,7 @@ package final class ReportRecorder: BuildReporter {
         let now = now
         return state.withLock { state in
             state.closePhase(at: now)
-            // Where a second signal waited for nothing.
+            // An attempt is still open where a second signal ended the build without waiting for it.
             if state.hasOpenAttempt { state.endAttempt(.cancelled, at: now) }
             state.record.envelope = envelope
             state.record.largest = findings.largest
@@ -84,8 +84,8 @@ extension ReportRecorder.State {
         hasOpenPhase = true
     }
 
-    /// The engine says how long a step took, and its end is seen here: from both follows when it began. One that is
-    /// seen running is taken to have begun then, until it says otherwise.
+    /// The engine says how long a step took, and its end is seen here: from both follows when the step began. A step
+    /// that is seen running is taken to have begun then, until the engine says otherwise.
     fileprivate mutating func take(_ step: BuildStep, of artifact: String, at now: Int) {
         let known = stepIndices[artifact]?[step.number]
         changeAttempt { attempt in
@@ -109,7 +109,8 @@ extension ReportRecorder.State {
             for index in attempt.steps.indices where attempt.steps[index].state == .running {
                 attempt.steps[index].duration = now - attempt.steps[index].start
             }
-            // The kernel tells how often it killed, not when; the step that it killed ended then.
+            // The kernel tells how often it killed, not when: the end of the step that it killed stands for that
+            // moment.
             if outcome == .oom {
                 attempt.outOfMemoryAt = attempt.steps.last { $0.state == .failed }?.end ?? now
             }
