@@ -220,7 +220,7 @@ package final class Build: Sendable {
     ) async {
         guard let runner = attempt.lease.runner else { return }
         await recordMetrics(attempt, outcome, runner, duration: duration, plan)
-        // History with this build in it; only a report tells of it.
+        // The history has this build in it by now. Only a report tells of the next size.
         if isLast, options.report != nil {
             let next = await HistorySource(client: plan.client).nextSize(for: plan.resolution.request)
             journal.write { $0.findings.nextSize = Task.isCancelled ? .unknown(reason: Self.tooLate) : next }

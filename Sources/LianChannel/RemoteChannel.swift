@@ -21,7 +21,7 @@ package struct RemoteEnd: Equatable, Sendable {
     }
 }
 
-/// The channel takes and gives no more: its command has ended, or this side closed it. How it ended, `close` tells.
+/// The channel takes and gives no more: its command has ended, or this side closed it. `close` tells how it ended.
 package struct RemoteChannelClosed: Error {
     package init() {}
 }

@@ -69,7 +69,7 @@ final class TransferLoop: Sendable {
             for order in orders {
                 switch order {
                 case .start(let request, let answer):
-                    // A task that was cancelled first left its answer resolved.
+                    // A task that was cancelled before this has resolved its answer already.
                     if answer.isResolved { continue }
                     do {
                         let transfer = try Transfer(request, answer)
@@ -244,7 +244,7 @@ private final class Transfer {
         }
         let line = String(decoding: bytes, as: UTF8.self)
         if line.hasPrefix("HTTP/") {
-            // The head of an interim answer has gone before.
+            // The headers so far are those of an interim answer.
             headers = [:]
         } else if let colon = line.firstIndex(of: ":") {
             let isSpace: (Character) -> Bool = { $0.isWhitespace }

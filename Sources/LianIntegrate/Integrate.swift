@@ -33,9 +33,9 @@ package struct Integrate: Sendable {
     private let environment: [String: String]
     private let timing: Timing
 
-    /// What a check gets where the context names no deadline.
+    /// How long a check may take where the context names no deadline.
     private static let standardLimit: Duration = .seconds(10)
-    /// The end of a deadline that lies far ahead.
+    /// A deadline that lies further ahead than this ends here.
     private static let longestLimit: Duration = .seconds(3600)
     private static let eventLimit: Duration = .seconds(1)
 
@@ -121,7 +121,7 @@ package struct Integrate: Sendable {
 
     private typealias Verdict = (status: IntegrationAnswer.CheckStatus, detail: String?)
 
-    /// Side by side, each until the deadline.
+    /// Runs the checks side by side, each until the deadline.
     private func runChecks(
         of context: SecretDeliveryContext, until end: ContinuousClock.Instant, into answer: inout IntegrationAnswer
     ) async {

@@ -34,7 +34,8 @@ extension OrchestratorClient {
     }
 
     func error(_ violation: SchemaViolation, _ phase: Phase) -> LianError {
-        // Not what was found: that is shortened already, perhaps in the middle of a token that the answer repeats.
+        // What was found is left out: it is shortened already, perhaps in the middle of a token that the answer
+        // repeats.
         let place = SchemaViolation(path: violation.path, rule: violation.rule)
         return LianError(
             .orchestratorAnswerInvalid, phase,
@@ -76,7 +77,7 @@ extension OrchestratorClient {
         answer.complaint.map { "answered \(answer.status) (\(shown($0)))" } ?? "answered \(answer.status)"
     }
 
-    /// The orchestrator's words, fit to be shown. One that repeats its caller's token must not get it printed.
+    /// The orchestrator's words, fit to be shown: where they repeat the caller's token, it must not be printed.
     func shown(_ text: String) -> String {
         onOneLine(text, hiding: mask)
     }

@@ -12,9 +12,9 @@ package struct SpawnFailure: Error, Equatable, Sendable {
 }
 
 package enum DestroyOutcome: Equatable, Sendable {
-    /// The orchestrator says that it is gone.
+    /// The orchestrator says that the runner is gone.
     case gone
-    /// What it says instead, to be shown.
+    /// What the orchestrator says instead, to be shown.
     case unconfirmed(String)
 }
 
@@ -111,7 +111,7 @@ extension OrchestratorClient {
             let left = deadline - start
             guard left > .zero else { throw notReady(runner.runnerID) }
             runner = try await poll(runner.runnerID, wait: min(30, Int(left.components.seconds)), until: deadline)
-            // A server that does not know `wait` answers at once: it is not to be asked in a spin.
+            // A server that does not know `wait` answers at once; without a pause it would be asked in a spin.
             guard runner.state == .pending, timing.now() - start < .seconds(1) else {
                 quickAnswers = 0
                 continue
@@ -153,7 +153,7 @@ extension OrchestratorClient {
             hint: "Raise --spawn-timeout (BUILDKIT_SPAWN_TIMEOUT), or look into the orchestrator's log.")
     }
 
-    /// What destroying gets, its retries included.
+    /// How long destroying may take, its retries included.
     package static let destroyBudget: Duration = .seconds(30)
 
     /// Destroys the runner. Cleanup is cut off by nothing but its own budget: what cancelled the build, and so the

@@ -5,7 +5,7 @@ import LianSystem
 /// The answer of a service that an orchestrator need not have.
 package enum Optionally<Value: Equatable & Sendable>: Equatable, Sendable {
     case served(Value)
-    /// It answers 404: worth one warning.
+    /// The orchestrator answers 404: worth one warning.
     case notServed
 }
 

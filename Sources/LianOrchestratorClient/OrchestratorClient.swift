@@ -13,7 +13,7 @@ package struct OrchestratorClient: Sendable {
     let timing: Timing
     let policy: RetryPolicy
 
-    /// One request gets no more than this, a long-poll its wait on top.
+    /// How long one request may take; a long-poll may take its wait on top.
     static let requestTimeout: Duration = .seconds(30)
 
     package init(
@@ -33,7 +33,7 @@ package struct OrchestratorClient: Sendable {
         self.policy = policy
     }
 
-    /// A try that is cut off sooner tells less than the answer before it did, and leaves its fate unknown.
+    /// A try that is cut off sooner tells less than the answer before it, and leaves the request's fate unknown.
     private static let shortestTry: Duration = .milliseconds(250)
 
     struct Call: Sendable {
@@ -51,7 +51,7 @@ package struct OrchestratorClient: Sendable {
     }
 
     struct Attempted: Sendable {
-        /// The last one; a status that is retried stands here only where the deadline came first.
+        /// The last answer; one with a status that is retried stands here only where the deadline came first.
         var answer: Result<APIAnswer, HTTPFailure>
         /// Some try may have reached the server and taken effect, although no answer tells so.
         var isFateUnknown: Bool

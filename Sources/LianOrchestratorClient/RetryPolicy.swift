@@ -7,8 +7,8 @@ import LianSystem
 package struct RetryPolicy: Sendable {
     package var base: Duration = .milliseconds(200)
     package var cap: Duration = .seconds(5)
-    /// How long a server is asked again that cannot be connected to at all, where nothing is at stake yet: enough
-    /// for its restart, and not the whole of a spawn's deadline.
+    /// How long a server that cannot be connected to at all is asked again, where nothing is at stake yet: enough for
+    /// its restart, and not the whole of a spawn's deadline.
     package var patienceWhereUnreachable: Duration = .seconds(10)
 
     /// On this machine a refused connection is no outage of the network: nobody listens. It is tried just once more,

@@ -21,7 +21,7 @@ package enum RemoteFailure: Error, Equatable, Sendable {
     case invalidRequest(String)
 }
 
-/// To us, whatever goes wrong in the transport is a lost connection.
+/// Throws whatever goes wrong in the transport as a lost connection.
 func orConnectionLost<Value>(_ body: () async throws -> Value) async throws -> Value {
     do {
         return try await body()

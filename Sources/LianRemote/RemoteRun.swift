@@ -15,11 +15,11 @@ package actor RemoteRun {
     private let timing: Timing
     private let nonce = Nonce()
     private var channel: WrapperChannel?
-    /// What came before the remote side's first record: the two streams of a channel have no common order.
+    /// Messages that came before the remote side's first record: the two streams of a channel have no common order.
     private var early: [WrapperMessage] = []
-    /// How many bytes of it are held: more than the channel takes before it is read.
+    /// How many bytes of early messages are held: more than the channel takes before it is read.
     private static let earlyLimit = 8 << 20
-    /// How long that first record may take, where something else comes meanwhile.
+    /// How many silence limits the first record may take, where something else comes meanwhile.
     private static let silencesBeforeStart = 3
     private var attempted = false
     /// The remote side has said that the run exists.
@@ -101,7 +101,8 @@ package actor RemoteRun {
             if let end, received >= end.logBytes { return .ended(end) }
             switch try await message() {
             case .stream(let bytes):
-                // A process that left the command's group may still write after the end; that is not of the log.
+                // A process that left the command's group may still write after the end; those bytes are not of the
+                // log.
                 let left = end.map { $0.logBytes - received } ?? bytes.count
                 let piece = bytes.count <= left ? bytes : Array(bytes.prefix(left))
                 received += piece.count
@@ -123,21 +124,21 @@ package actor RemoteRun {
             throw error
         } catch {
             if channel === current { channel = nil }
-            // What is lost may take long to close; the next connection does not wait for that.
+            // A lost channel may take long to close; the next connection does not wait for that.
             Task { await current.close() }
             throw error
         }
     }
 
-    /// Ends the command's whole group at once; its end comes as any other. Where the connection is gone the next one
-    /// passes it on.
+    /// Ends the command's whole group at once; the end is told as any other. Where the connection is gone, the next one
+    /// passes the cancel on.
     package func cancel() async throws {
         cancelRequested = true
         try await channel?.send(Array("cancel\n".utf8))
     }
 
-    /// The file `result` that the command left in its folder; nil where there is none. After the end, which it comes
-    /// behind.
+    /// The file `result` that the command left in its folder; nil where there is none. To be called after the end,
+    /// which the file comes behind.
     package func result() async throws -> [UInt8]? {
         while true {
             if let brought { return brought }
@@ -145,7 +146,7 @@ package actor RemoteRun {
         }
     }
 
-    /// Removes all that the run left on the runner. After the end.
+    /// Removes all that the run left on the runner. To be called after the end.
     package func remove() async throws {
         guard let current = channel else { throw RemoteFailure.connectionLost("nothing is connected") }
         try await current.send(Array("done\n".utf8))
@@ -154,7 +155,7 @@ package actor RemoteRun {
         await current.close()
     }
 
-    /// Leaves the run to itself, and to its grace.
+    /// Closes the connection and leaves the run on the runner to itself, for its grace.
     package func disconnect() async {
         let current = channel
         channel = nil
@@ -181,7 +182,7 @@ extension RemoteRun {
         }
     }
 
-    /// The file `result`, over as many connections as it takes. After the end.
+    /// The file `result`, over as many connections as it takes. To be called after the end.
     package func collect(
         patience: Duration = .seconds(60), reconnect: @escaping @Sendable () async throws -> any RemoteHost
     ) async throws -> [UInt8]? {

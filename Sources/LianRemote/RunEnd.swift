@@ -3,15 +3,15 @@ import LianModel
 /// How a run ended, as the program that waited for it on the runner tells.
 package struct RunEnd: Equatable, Sendable {
     package enum Cause: String, Sendable {
-        /// By itself.
+        /// The command ended by itself.
         case ended
-        /// We asked for it.
+        /// We asked for the end.
         case cancelled
         /// Nobody was attached for the whole grace.
         case detached
     }
 
-    /// The shell's `$?`: over 128 for a signal's end.
+    /// The shell's `$?`: over 128 where a signal ended the command.
     package var exitStatus: Int32
     package var cause: Cause
     /// The whole log's size.

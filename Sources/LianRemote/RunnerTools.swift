@@ -23,7 +23,7 @@ package struct RunnerTools: Equatable, Sendable {
         self.buildctl = buildctl
     }
 
-    /// From a line for each, its name and what it said.
+    /// From an answer with one line for each program: its name, and what it said of its version.
     init(answer: String) {
         for line in answer.split(separator: "\n") {
             let words = line.split(separator: " ", maxSplits: 1).map(String.init)
@@ -35,7 +35,7 @@ package struct RunnerTools: Equatable, Sendable {
         }
     }
 
-    /// Asks the runner.
+    /// Asks the runner for its programs.
     package static func probe(_ host: any RemoteHost, limit: Duration = .seconds(20)) async throws -> RunnerTools {
         let channel = try await WrapperChannel.open(
             on: host, request: WrapperRequest("probe"), silenceLimit: limit)

@@ -5,7 +5,7 @@ struct StreamStart {
     private var noise: [UInt8] = []
     private(set) var hasBegun = false
 
-    /// Of what comes before it, on either of the channel's outputs.
+    /// The most that may come before the nonce, on either of the channel's outputs.
     static let noiseLimit = 1 << 16
     static let endlessNoise = RemoteFailure.connectionLost("the runner's login shell prints without end")
 
@@ -13,7 +13,7 @@ struct StreamStart {
         marker = Array("\(nonce.text)\n".utf8)
     }
 
-    /// What of these bytes is the stream's.
+    /// Drops what comes before the stream, and returns those of the bytes that belong to it.
     mutating func strip(_ bytes: [UInt8]) throws(RemoteFailure) -> [UInt8] {
         if hasBegun { return bytes }
         noise += bytes

@@ -12,7 +12,8 @@ package struct UsagePeaks: Equatable, Sendable {
 
     package init() {}
 
-    /// A line of the wrapper. What is no such line counts for nothing. Returns what it says, as far as it can be told.
+    /// Takes a line of the wrapper, and returns what it says as far as it can be told. A line that is no reading counts
+    /// for nothing.
     @discardableResult
     package mutating func add(line: some StringProtocol) -> UsageSample? {
         guard let reading = UsageReading(words: line.split(separator: " ")) else { return nil }
@@ -26,8 +27,8 @@ package struct UsagePeaks: Equatable, Sendable {
         return sample
     }
 
-    /// The two ends of a run. One that was over within a second has its peak from them alone: the mean of the second
-    /// that it lies in.
+    /// Takes the readings from the two ends of a run. Where the run was over within a second, the peak comes from them
+    /// alone: the mean of the second that the run lies in.
     package mutating func add(from start: UsageReading, to end: UsageReading) {
         _ = count(start)
         _ = count(end)
@@ -39,7 +40,7 @@ package struct UsagePeaks: Equatable, Sendable {
         previous = nil
     }
 
-    /// The reading's megabytes.
+    /// Counts the reading as a sample, and returns its megabytes.
     private mutating func count(_ reading: UsageReading) -> Double {
         samples += 1
         let read = reading.bytes / 1_048_576
@@ -47,7 +48,7 @@ package struct UsagePeaks: Equatable, Sendable {
         return read
     }
 
-    /// The mean between the two.
+    /// Raises the peak to the mean between the two readings, and returns that mean.
     private mutating func raiseCores(
         from start: UsageReading, to end: UsageReading, atLeast shortest: Double
     ) -> Double {

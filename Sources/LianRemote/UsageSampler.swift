@@ -36,7 +36,7 @@ package actor UsageSampler {
         await channel.close()
     }
 
-    /// What was measured at the two ends of a run.
+    /// Adds what was measured at the two ends of a run.
     package func add(_ end: RunEnd) {
         if let begun = end.usageAtStart, let ended = end.usageAtEnd { peaks.add(from: begun, to: ended) }
     }

@@ -1,8 +1,8 @@
 import LianChannel
 import LianSystem
 
-/// A wrapper on the runner that has its script and waits for a request. Started beside something else, it spares who
-/// asks later the opening of a channel and the start of a shell. For one request.
+/// A wrapper on the runner that has its script and waits for one request. It is started beside other work, so that the
+/// request need not wait for a channel to open and a shell to start.
 package struct WaitingWrapper: Sendable {
     let channel: any RemoteChannel
 

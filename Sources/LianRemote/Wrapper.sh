@@ -110,7 +110,7 @@ usage() {
 
 # Makes a folder of ours in memory and sets store to it.
 make_store() {
-  # The runner's own first: it goes with the runner, also where nobody is left to clear it away.
+  # The runner's own folder comes first: it goes with the runner, also where nobody is left to clear it away.
   for base in "${XDG_RUNTIME_DIR-}" /dev/shm "/run/user/$(id -u)" "$PWD"; do
     [ -d "$base" ] && [ -w "$base" ] || continue
     case $(stat -f -c %T "$base") in
@@ -128,7 +128,7 @@ read_secrets() {
   line; files=$line
   [ "$files" -gt 0 ] || return 0
   make_store || fail no_secret_store
-  # What clears it away finds it by the link.
+  # drop_secrets finds the folder by this link.
   ln -s "$store" secrets || { rmdir "$store"; fail folder; }
   while [ "$files" -gt 0 ]; do
     line; file=$line
@@ -142,10 +142,10 @@ read_secrets() {
 
 # Ends the command: its whole group, politely and then not.
 end_command() {
-  # Once begun it is finished, also where a client comes back meanwhile.
+  # Once begun, this is finished, also where a client comes back meanwhile.
   trap '' TERM
   printf '%s\n' "$1" >reason
-  # In its first moment it has no group of its own yet.
+  # In its first moment the command has no group of its own yet.
   kill -TERM "-$command" || kill -TERM "$command"
   tries=0
   while [ $tries -lt 50 ] && kill -0 "$command"; do sleep 0.1; tries=$((tries + 1)); done
@@ -182,7 +182,7 @@ supervise() {
   exec 7<>ended 8>ended 7>&-
   printf '%s\n' "$nonce" >nonce
   find_cgroup; kernel_counts; before=$counts
-  # In a shell of its own: no variable of ours may take the place of one of the command's.
+  # In a shell of its own, so that no variable of ours takes the place of one of the command's.
   begun=$(trap - EXIT; usage) || begun='- - -'
   exec </dev/null >/dev/null 5>&-
   (trap - HUP EXIT; exec setsid "$@") >>log 2>&1 8>&- &
@@ -198,7 +198,7 @@ supervise() {
   reason=ended
   [ ! -e reason ] || read -r reason <reason
   printf '%s\n' "$status $reason $(wc -c <log) $before $counts $begun $ended" >status
-  # The last act ends every helper of this session's, and itself.
+  # The last act ends every process in this session's group: the helpers and this shell.
   kill -KILL "-$$"
 }
 
@@ -211,14 +211,14 @@ leave() {
   kill -TERM 0
   exit 0
 }
-# A client that cannot be written to is gone; and nobody answers any more for a shell that was killed.
+# Ends with a client that cannot be written to, and with the shell itself: nobody answers for one that was killed.
 beat() {
   trap '' PIPE
   while sleep "$interval" && kill -0 $$ && say H; do :; done
   kill -HUP $$
 }
 await_end() {
-  # Held open both ways for a moment: opening for reading alone would wait for a writer.
+  # The FIFO is held open both ways for a moment: opening it for reading alone would wait for a writer.
   exec 9<>ended 6<ended 9>&-
   read -r line <&6
   if read -r line <status; then
@@ -239,7 +239,7 @@ follow() {
   helpers=
   trap leave HUP TERM
   exec 7<>control
-  # One client at a time: the session of a lost connection may not know yet.
+  # One client at a time: the session of a lost connection may not know of the loss yet.
   if [ -e session ] && read -r older begun <session && start_of "$older" && [ "$start" = "$begun" ]; then
     kill -KILL "-$older" || kill -KILL "$older"
   fi
@@ -251,7 +251,7 @@ follow() {
   await_end </dev/null 7>&- &
   awaiting=$!
   helpers="$helpers $awaiting"
-  # GNU's waits for inotify and falls back to looking ten times a second; others look every second.
+  # GNU tail waits for inotify, or else looks ten times a second; other tails look every second.
   quick=
   tail -s 0.1 -n 0 /dev/null && quick='-s 0.1'
   # shellcheck disable=SC2086  # an option, or none
@@ -329,7 +329,7 @@ probe() {
 # Records go to the true standard error; what programs say there is of no use to the client.
 exec 3<&0 5>&2 2>/dev/null
 line; nonce=$line
-# A login shell's rc files may have printed something on either, half a line too.
+# A login shell's rc files may have printed something on either output, perhaps half a line.
 printf '%s\n' "$nonce"
 printf '\n' >&5
 line

@@ -5,7 +5,7 @@ package enum Wrapper {
     package static let commandLine =
         "exec /bin/sh -c 'lian_wrapper=$(dd bs=\(script.utf8.count) count=1 iflag=fullblock 2>/dev/null); eval \"$lian_wrapper\"'"
 
-    /// Wrapper.sh, less its comments: they are for who reads it here.
+    /// Wrapper.sh without its comments, which are for people who read the file here.
     package static let script = String(decoding: PackageResources.Wrapper_sh, as: UTF8.self)
         .split(separator: "\n", omittingEmptySubsequences: false)
         .filter { !$0.drop { $0 == " " }.hasPrefix("#") }

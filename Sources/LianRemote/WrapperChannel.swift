@@ -30,7 +30,7 @@ actor WrapperChannel {
         return try await ask(waiting, request, silenceLimit: silenceLimit)
     }
 
-    /// Sends a wrapper that was started before the request that it waits for.
+    /// Sends the request to a wrapper that was started before and waits for it.
     static func ask(
         _ waiting: WaitingWrapper, _ request: WrapperRequest, silenceLimit: Duration, resultLimit: Int = 0
     ) async throws -> WrapperChannel {
@@ -90,7 +90,7 @@ actor WrapperChannel {
         do {
             outcome = try await withinLimit(left) { try await read.value }
         } catch {
-            // Cancelled: the read goes on for whoever comes next.
+            // Cancelled: the read goes on for the next reader.
             if Task.isCancelled { throw CancellationError() }
             pendingRead = nil
             throw RemoteFailure.connectionLost("\(error)")

@@ -7,7 +7,7 @@ struct WrapperRequest {
     /// For errors: the remote side does not repeat names.
     let folder: String
     let program: String
-    /// What the other side may say without being a wrapper at all: a shell quotes what it cannot run.
+    /// Masks what the other side says where it is no wrapper at all: a shell quotes what it cannot run.
     let mask: SecretMask
 
     init(
@@ -74,7 +74,7 @@ package struct SecretFile: Sendable {
         self.bytes = bytes
     }
 
-    /// What the wrapper takes too: no folders, nothing hidden.
+    /// Whether the wrapper takes the name too: no folders, nothing hidden.
     var hasPlainName: Bool {
         !name.isEmpty && !name.hasPrefix(".")
             && name.utf8.allSatisfy { Identifier.isAlphanumeric($0) || "._-".utf8.contains($0) }
@@ -90,12 +90,12 @@ package struct RunRequest: Sendable {
     /// Added to what the runner's user has anyway.
     package var environment: [String: String]
     package var secrets: [SecretFile]
-    /// Hides them in errors.
+    /// Hides the secrets in errors.
     private let mask: SecretMask
     /// How long the run goes on while nobody is attached.
     package var grace: Duration = .seconds(60)
     package var heartbeat: Duration = .seconds(5)
-    /// This long without a byte, and the connection counts as lost.
+    /// The connection counts as lost after this long without a byte.
     package var silenceLimit: Duration = .seconds(20)
 
     package init(

@@ -46,8 +46,8 @@ struct AgentClient {
         }
     }
 
-    /// Signs a request to authenticate with the algorithm that stands in it, or not at all. The bare signature, without
-    /// the algorithm's name in front.
+    /// Signs a request to authenticate, with the algorithm that the request names or not at all. Returns the bare
+    /// signature, without the algorithm's name in front.
     func sign(_ data: [UInt8], with publicKey: [UInt8]) throws(Failure) -> [UInt8] {
         guard let announced = Self.algorithm(in: data) else {
             throw Failure(reason: "what it should sign names no algorithm")

@@ -11,7 +11,7 @@ final class ChannelState {
         case awaitingPeer(until: ContinuousClock.Instant)
         /// Closed in the middle: our own close is on its way.
         case closing(until: ContinuousClock.Instant)
-        /// The end was told; what is left to do is libssh2's.
+        /// The end was told; only libssh2's clean-up is left.
         case freeing(RemoteEnd)
     }
 
@@ -28,7 +28,7 @@ final class ChannelState {
     var opener: Completion<Void>?
     var inputs: [Input] = []
     var readers: [Completion<RemoteOutput?>] = []
-    /// Read from the session while nobody waited for it.
+    /// Output that was read from the session while nobody waited for it.
     var ready: [RemoteOutput] = []
     var pump: Pump?
     var wasPumped = false
@@ -95,7 +95,7 @@ extension ChannelState.Input {
         }
     }
 
-    /// The same for libssh2, with nobody to tell of it.
+    /// The same input, which libssh2 still has to finish, with nobody to tell of it.
     var withoutWaiter: ChannelState.Input {
         switch self {
         case .bytes(let bytes, let sent, _): .bytes(bytes, sent: sent, nil)

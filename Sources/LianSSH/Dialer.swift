@@ -6,7 +6,7 @@ import Synchronization
 
 /// Why an attempt to connect came to nothing.
 enum AttemptFailure: Error {
-    /// As it is while a machine boots: another attempt may succeed.
+    /// A failure that is usual while a machine boots: another attempt may succeed.
     case notYet(String)
     case final(LianError)
     /// Given up on this side.
@@ -38,7 +38,7 @@ struct Dialer {
     let endpoint: SSHEndpoint
     let waiting: SetupWait
 
-    /// What a peer's silence may last while data of ours is under way, in milliseconds.
+    /// How long, in milliseconds, a peer may be silent while data of ours is under way.
     private static let deadPeerLimit: Int32 = 30_000
     private static let unsentLimit: Int32 = 256 << 10
 
@@ -155,13 +155,13 @@ struct Dialer {
     }
 }
 
-/// As the kernel knows it from the connection's first two packets.
+/// The round trip that the kernel measured on the connection's first two packets.
 func roundTrip(of socket: Int32) -> Duration {
     .microseconds(max(0, lian_round_trip(socket)))
 }
 
-/// The kernel leaves this mode by itself, so it is asked for again after everything that came: an acknowledgement that
-/// waits for company costs 40 ms wherever the other side waits for it before it sends on.
+/// Has the kernel acknowledge at once what came. The kernel leaves this mode by itself, so it is asked again after
+/// everything that came: a delayed acknowledgement costs 40 ms wherever the other side waits for it before it sends on.
 func acknowledgeAtOnce(_ socket: Int32) {
     var yes: Int32 = 1
     setsockopt(socket, Int32(IPPROTO_TCP), TCP_QUICKACK, &yes, socklen_t(MemoryLayout<Int32>.size))

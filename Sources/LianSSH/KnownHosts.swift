@@ -37,7 +37,7 @@ package struct KnownHosts: Sendable {
 
     init(path: String, text: String) {
         self.path = path
-        // A line that cannot be understood trusts nothing: like ssh, it is passed over.
+        // A line that cannot be understood trusts nothing: it is skipped, as ssh does.
         entries = text.split(whereSeparator: \.isNewline).compactMap(Self.entry)
     }
 

@@ -23,7 +23,8 @@ enum SSHLibrary {
     }
 
     /// Whether libssh2 can decode this key with this passphrase: asked of libssh2 itself, on a session that has no
-    /// socket. It decodes the key before it sends the first byte, and that sending fails here in a way of its own.
+    /// socket. libssh2 decodes the key before it sends the first byte, so an error in sending means that it was
+    /// decoded.
     static func accepts(privateKey: [UInt8], passphrase: String?) -> Bool {
         guard let session = LibrarySession() else { return false }
         session.refuseToSend()
@@ -38,7 +39,7 @@ final class LibrarySession {
     private let session: OpaquePointer
     private let watch: PacketWatch
     private var isEnded = false
-    /// For each channel that is opened from now on.
+    /// How far each channel that is opened from now on may send ahead.
     var sendAhead = SendAhead.unlimited
 
     init?() {
@@ -95,7 +96,7 @@ final class LibrarySession {
             Int32, UnsafeMutableRawPointer?, Int, Int32, UnsafeMutablePointer<UnsafeMutableRawPointer?>?
         ) -> Int
 
-    /// Why the kernel would receive no more: libssh2 asks for it, and keeps it to itself.
+    /// Why the kernel would receive no more: libssh2 sees this errno, and keeps it to itself.
     var receiveError: Int32 { watch.receiveError }
 
     /// How much libssh2 has taken off the network, for whichever channel.
@@ -143,7 +144,8 @@ final class LibrarySession {
             session, LIBSSH2_CALLBACK_SEND, unsafeBitCast(refuse, to: UnsafeMutableRawPointer.self))
     }
 
-    /// Only sends our own first line, which the server's answer to it then need not wait for; `handshake` goes on.
+    /// Only sends our own first line, so that the server's answer need not wait for `handshake`, which goes on from
+    /// there.
     func sendBanner(socket: Int32) {
         watch.holdsBackReceiving = true
         _ = libssh2_session_handshake(session, socket)
@@ -186,7 +188,7 @@ final class LibrarySession {
                             let sign = context?.pointee?.assumingMemoryBound(to: (([UInt8]) -> [UInt8]?).self).pointee,
                             let bytes = sign(Array(UnsafeBufferPointer(start: data, count: count)))
                         else { return -1 }
-                        // libssh2 frees it by the session's own function, which is free(3).
+                        // libssh2 frees the copy by the session's own function, which is free(3).
                         guard let copy = malloc(bytes.count) else { return -1 }
                         memcpy(copy, bytes, bytes.count)
                         signature.pointee = copy.assumingMemoryBound(to: UInt8.self)
@@ -215,7 +217,7 @@ final class LibrarySession {
     /// Some of what libssh2 sent waits until the socket takes it: nothing else is to be asked of libssh2 before.
     var hasUnsent: Bool { !watch.unsent.isEmpty }
 
-    /// Sends on; false where the connection is gone.
+    /// Sends more of what is unsent; false where the connection is gone.
     func sendUnsent() -> Bool {
         watch.unsent.flush()
         return watch.unsent.error == 0
@@ -243,9 +245,9 @@ final class LibrarySession {
     }
 }
 
-/// One channel of a session, on the session's thread. It must be freed, or its session, before it is let go.
+/// One channel of a session, on the session's thread. The channel or its session must be freed before this is let go.
 final class LibraryChannel {
-    /// A smaller window costs three to seven times on the way down.
+    /// A smaller window makes receiving three to seven times slower.
     static let window: UInt32 = 2 << 20
     static let packet: UInt32 = 32768
 
@@ -253,9 +255,9 @@ final class LibraryChannel {
     private let number: UInt32?
     private unowned let session: LibrarySession
     private var ahead: SendAhead
-    /// How much the other side takes unread: the most that it was seen to.
+    /// How much the other side takes unread: the largest window that was seen.
     private var wholeWindow = 0
-    /// How much libssh2 was given when it wanted the same call again: it may have settled on that.
+    /// The count of bytes in the call that libssh2 wants again: libssh2 may have settled on that count.
     private var postponed: Int?
 
     enum Stream: Int32 {
@@ -283,7 +285,7 @@ final class LibraryChannel {
         let room = postponed ?? roomAhead()
         guard room > 0 else { return Int(LIBSSH2_ERROR_EAGAIN) }
         let count = min(room, bytes.count)
-        // What is written is another only where the other side closed the channel.
+        // There are fewer bytes than in the postponed call only where the other side closed the channel.
         guard count >= postponed ?? 0 else { return Int(LIBSSH2_ERROR_CHANNEL_CLOSED) }
         let code = libssh2_channel_write_ex(
             channel, 0, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), count)
@@ -303,8 +305,8 @@ final class LibraryChannel {
     /// The other side sends no more and all that it sent was read.
     var isAtEnd: Bool { libssh2_channel_eof(channel) == 1 }
 
-    /// Takes in what the network holds, for every channel, and sends nothing of our own. Zero: this channel is closed
-    /// by the other side and has no more to say.
+    /// Takes in what the network holds, for every channel, and sends nothing of our own. Zero means that the other side
+    /// has closed this channel and has no more to say.
     func takeIn() -> Int32 {
         let result = libssh2_channel_wait_eof(channel)
         return result == 0 ? libssh2_channel_wait_closed(channel) : result

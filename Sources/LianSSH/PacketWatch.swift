@@ -18,7 +18,7 @@ final class PacketWatch {
     var receiveError: Int32 = 0
     /// All that recv(2) has brought.
     var receivedBytes = 0
-    /// libssh2 is told that nothing has come.
+    /// Where true, libssh2 is told that nothing has come.
     var holdsBackReceiving = false
     var unsent = UnsentBytes()
 
@@ -52,7 +52,7 @@ final class PacketWatch {
                 withExitStatus.insert(channel)
             }
         } catch {
-            // Other memory than a packet's, or a request with a longer name.
+            // This memory is not a packet's, or the request has a longer name.
         }
     }
 }

@@ -2,10 +2,10 @@ import Glibc
 import LianChannel
 import LianSystem
 
-/// Joins two local descriptors with a channel on the session's own thread: bytes go from the one buffer into the
-/// other library and nowhere else.
+/// Joins two local descriptors with a channel on the session's own thread. Bytes go through one buffer for each
+/// direction, between the descriptor and libssh2, and nowhere else.
 final class Pump {
-    /// 256 KB at a time; smaller pieces cost, larger gain nothing.
+    /// Bytes moved at a time: smaller pieces are slower, larger ones gain nothing.
     private static let bufferSize = 256 << 10
     private static let errorLimit = 64 << 10
 

@@ -145,7 +145,7 @@ package final class SSHChannel: RemoteChannel {
         let lost = RemoteEnd(isClean: false, exitStatus: nil, signal: nil)
         let told = (try? await link.performShielded { loop, completion in loop.close(id, completion) }) ?? lost
         return end.withLock { end in
-            // Of several that close at once the first knows; to the others the channel may be gone already.
+            // Of several that close at once, the first learns the end; for the others the channel may be gone already.
             if let end { return end }
             end = told
             return told

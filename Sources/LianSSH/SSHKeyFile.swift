@@ -6,7 +6,7 @@ import LianSystem
 /// A user's key file as it lies on the disk: recognised and judged without a passphrase, as far as that goes.
 package struct SSHKeyFile: Sendable {
     package let path: String
-    /// Nil only for an encrypted PEM file, which tells it to nobody without the passphrase.
+    /// Nil only for an encrypted PEM file, which does not show its public key without the passphrase.
     package let publicKey: SSHPublicKey?
     package let content: Content
 

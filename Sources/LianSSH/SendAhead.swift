@@ -7,7 +7,7 @@
 /// And on a slow line, what is on its way stands before everything else that the connection carries, a cancel too. So
 /// it is no more than is read within a second or two.
 struct SendAhead {
-    /// OpenSSH speaks up each 96 KB.
+    /// OpenSSH tells each 96 KB that bytes were read.
     static let least = 160 << 10
     private static let mostWithoutDistance = 512 << 10
     /// In bytes a second: libssh2 enciphers no faster.
@@ -18,7 +18,7 @@ struct SendAhead {
     private let bounds: ClosedRange<Int>
     private(set) var limit: Int
     private var sent = 0
-    /// How far it had come when, until the other side has read so far.
+    /// A position among the bytes sent, and when it was reached; kept until the other side has read that far.
     private var mark: (position: Int, time: ContinuousClock.Instant)?
 
     static let unlimited = SendAhead(.max ... .max)
@@ -30,7 +30,7 @@ struct SendAhead {
 
     init(serverBanner: String?, roundTrip: Duration) {
         guard serverBanner?.hasPrefix("SSH-2.0-OpenSSH_") == true else {
-            // Others may speak up only after half of their window.
+            // Other servers may tell only after half of their window was read.
             self = .unlimited
             return
         }

@@ -24,7 +24,8 @@ final class SessionLink: Sendable {
         aborter = try Waker()
     }
 
-    /// Runs the job on the session's thread. Where the session has ended the job is not run, and why is answered.
+    /// Runs the job on the session's thread. Where the session has ended, the job is not run and the reason is
+    /// returned.
     func post(_ job: @escaping Job) -> LianError? {
         let end = state.withLock { state in
             if state.end == nil { state.jobs.append(job) }
@@ -41,7 +42,7 @@ final class SessionLink: Sendable {
         }
     }
 
-    /// From here on no job is taken; those that came before are handed out for a last time.
+    /// Takes no job from here on, and returns those that came before, so that they are answered too.
     func end(_ error: LianError) -> [Job] {
         state.withLock { state in
             state.end = error
@@ -72,13 +73,13 @@ final class SessionLink: Sendable {
                 if let end { completion.fail(end) }
             }
         } onCancel: {
-            // Before the start's job, the job itself sees the flag; after it, the sweep does.
+            // A cancel that comes before the start's job is seen by that job, a later one by the sweep.
             cancellation.raise()
             _ = post { $0.sweepCancelled() }
         }
     }
 
-    /// The same for what must come to its end in a cancelled task too: closing. The session bounds it in time.
+    /// The same for closing, which must come to its end in a cancelled task too. The session bounds it in time.
     func performShielded<Value: Sendable>(
         _ start: @escaping @Sendable (SessionLoop, Completion<Value>) -> Void
     ) async throws -> Value {

@@ -61,7 +61,7 @@ extension SessionLoop {
     func beginClosing(_ channel: ChannelState) {
         channel.failAll(RemoteChannelClosed())
         guard let library = channel.library else {
-            // Not open yet: it closes as soon as it is.
+            // The channel is not open yet: it closes as soon as it is.
             if case .queued = channel.phase { answerClosers(channel, isClean: false) }
             return
         }

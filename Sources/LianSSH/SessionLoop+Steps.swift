@@ -6,7 +6,7 @@ import LianSystem
 
 /// How every channel is moved on: one step is one call of libssh2 that answers at once.
 extension SessionLoop {
-    /// Until every channel waits for something, or all for the socket.
+    /// Moves the channels on until each waits for something, or all wait for the socket.
     func advanceAll() throws(Lost) {
         var hasProgress = true
         while hasProgress {
@@ -19,8 +19,8 @@ extension SessionLoop {
                     if session.hasUnsent { giveWay(channel) }
                 }
             }
-            // Any call may take in what belongs to a channel, or a stream, that was asked before it: the socket will
-            // not tell of that again.
+            // Any call may have taken in bytes for a channel, or a stream, that was asked before it. The socket will
+            // not tell of those again, so all are asked once more.
             if session.receivedBytes != receivedBefore { hasProgress = true }
         }
         _ = try isAllSent()
@@ -31,13 +31,14 @@ extension SessionLoop {
         return !session.hasUnsent
     }
 
-    /// On a full socket each gets its turn.
+    /// Moves the channel behind the others, so that on a full socket each gets its turn.
     private func giveWay(_ channel: ChannelState) {
         guard let index = channels.firstIndex(where: { $0 === channel }) else { return }
         channels.append(channels.remove(at: index))
     }
 
-    /// Nobody waits for the other side's part of a close for longer than its deadline, whatever the network does.
+    /// Ends each close whose deadline has passed: nobody waits longer for the other side's part, whatever the network
+    /// does.
     func expireClosing() {
         for channel in channels where channel.deadline.map({ $0 <= .now }) == true {
             answerClosers(channel, isClean: false)
@@ -63,7 +64,7 @@ extension SessionLoop {
                 return steps
             }
             if !channel.readers.isEmpty { steps += channel.readsErrorFirst ? [.error, .output] : [.output, .error] }
-            // The last, for it may leave no room for others.
+            // Input comes last, for it may leave no room for the other steps.
             if !channel.inputs.isEmpty { steps.append(.input) }
             return steps
         case .awaitingPeer: return [.takeIn]
@@ -72,7 +73,8 @@ extension SessionLoop {
         }
     }
 
-    /// One read's answer may have been all that was waited for; what else has come is for who asks next, a pump even.
+    /// A read before this one may have answered the only reader. Further output is left for who asks next, maybe a
+    /// pump.
     private func isWanted(_ step: Step, of channel: ChannelState) -> Bool {
         switch step {
         case .output, .error: channel.pump != nil || !channel.readers.isEmpty
@@ -98,7 +100,7 @@ extension SessionLoop {
 
     private static let wantsItAgain = Int(LIBSSH2_ERROR_EAGAIN)
 
-    /// Errors of one channel; every other one has cost the session its place in the stream.
+    /// Errors that concern one channel. After any other error the session has lost its place in the stream.
     private static let channelErrors = [
         LIBSSH2_ERROR_CHANNEL_FAILURE, LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED, LIBSSH2_ERROR_CHANNEL_CLOSED,
         LIBSSH2_ERROR_CHANNEL_EOF_SENT, LIBSSH2_ERROR_CHANNEL_UNKNOWN,
@@ -150,7 +152,7 @@ extension SessionLoop {
             channel.opener = nil
             opener.succeed(())
         } else {
-            // Who asked for it has gone.
+            // Whoever asked for the channel has gone.
             beginClosing(channel)
         }
         return true
@@ -226,7 +228,7 @@ extension SessionLoop {
         return true
     }
 
-    /// A window that is full opens no more once the command has ended: without this the write would wait for ever.
+    /// Once the command has ended, a full window opens no more: without this check a write would wait for ever.
     private func noticeClosedInput(_ channel: ChannelState) throws(Lost) {
         _ = try takeIn(channel)
         guard channel.isClosedByPeer else { return }
@@ -298,7 +300,7 @@ extension SessionLoop {
         return true
     }
 
-    /// What remains of the channel is cleared away without anybody waiting for it.
+    /// Tells everyone who closes the channel how it ended. What remains of it is cleared away without anybody waiting.
     func answerClosers(_ channel: ChannelState, isClean: Bool) {
         let signal = channel.library?.exitSignal
         let end = RemoteEnd(
@@ -313,7 +315,7 @@ extension SessionLoop {
         if let library = channel.library {
             let code = Int(library.free())
             if code == Self.wantsItAgain { return false }
-            // Freed by now, whatever else it answers.
+            // libssh2 has freed the channel by now, whatever else it answers.
             channel.library = nil
             try check(code)
         }

@@ -15,7 +15,7 @@ final class SessionLoop {
     let endpoint: SSHEndpoint
     var channels: [ChannelState] = []
     var isStopping = false
-    /// Set at the very end, for jobs that came too late.
+    /// The error for jobs that come too late; set at the very end.
     var ending: LianError?
     var stopWaiters: [Completion<Void>] = []
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)
@@ -29,9 +29,9 @@ final class SessionLoop {
         let reason: String
     }
 
-    /// From the end of a command's output to the word how it ended.
+    /// How long, after a command's output has ended, the other side may take to tell how the command did.
     static let endPatience: Duration = .seconds(5)
-    /// How long a close in the middle is held up for what the other side may still tell.
+    /// How long a close in the middle waits for what the other side may still tell.
     static let closePatience: Duration = .milliseconds(500)
 
     init(link: SessionLink, session: LibrarySession, socket: consuming FileDescriptor, endpoint: SSHEndpoint) {

@@ -56,7 +56,7 @@ struct SessionSetup: Sendable {
                 return try connectOnce(patience: isLong ? Self.longPatience : Self.shortPatience)
             } catch {
                 guard case .notYet(let reason) = error, retries else { throw error }
-                // What the deadline cut short says less than the attempt before it.
+                // An attempt that the deadline cut short tells less than the one before it.
                 guard .now < deadline else { throw .notYet(lastReason ?? reason) }
                 guard .now + pause < deadline else { throw error }
                 lastReason = reason
@@ -85,7 +85,7 @@ struct SessionSetup: Sendable {
             end: min(deadline, .now + limits.handshake))
         do {
             let lastAnswer = try conversation.exchangeKeys(trusted)
-            // What the kernel knows ends at the first proxy or tunnel.
+            // The kernel knows the round trip only as far as the first proxy or tunnel.
             let distance = max(roundTrip(of: socket.raw), lastAnswer)
             session.sendAhead = SendAhead(serverBanner: session.banner, roundTrip: distance)
             onAnswer(distance)
@@ -111,7 +111,7 @@ private struct BannerCheck {
     let waiting: SetupWait
     let endpoint: SSHEndpoint
 
-    /// A server may say something before it; no real one says much.
+    /// A server may send other lines before that one; no real server sends many.
     private static let lineLimit = 16
     private static let lengthLimit = 1024
 
@@ -293,7 +293,7 @@ private struct Conversation {
                     + key.publicKey.line))
     }
 
-    /// Only to tell about a refusal: a server that does not answer costs two seconds at most.
+    /// Asked only to explain a refusal: a server that does not answer costs two seconds at most.
     private func allowedMethods() -> String? {
         let limit = min(end, .now + .seconds(2))
         while true {

@@ -15,7 +15,7 @@ struct UnsentBytes {
 
     var isEmpty: Bool { sent == bytes.count }
 
-    /// In the place of send(2): all of it is taken, or the connection is gone.
+    /// Takes the place of send(2): takes all of the bytes, unless the connection is gone.
     mutating func send(_ more: UnsafeRawBufferPointer, to socket: Int32) -> Int {
         self.socket = socket
         flush()

@@ -102,10 +102,10 @@ package func writeFile(_ path: String, _ text: String, mode: mode_t = 0o600) thr
     try writeAll(file.raw, Array(text.utf8))
 }
 
-/// Writes a file whole or not at all: whoever reads it sees the old one or the new one, also after the machine has lost
-/// its power, unless it is said that the file means nothing then. The mode is the new one's; of a link, the file that it
-/// points to is replaced. What cannot be replaced (a pipe, a device, a file that is a mount, one in a folder of others)
-/// is written in place.
+/// Writes a file whole or not at all: whoever reads it sees the old one or the new one. With `outlivesPowerLoss` this
+/// holds also after the machine has lost its power. The mode is the new file's. Where the path is a link, the file that
+/// it points to is replaced. What cannot be replaced (a pipe, a device, a file that is a mount, one in a folder of
+/// others) is written in place.
 package func replaceFile(
     _ path: String, _ text: String, mode: mode_t = 0o600, outlivesPowerLoss: Bool = true
 ) throws(SystemError) {
@@ -123,7 +123,7 @@ private func replaceRegularFile(
     _ path: String, _ text: String, mode: mode_t, isSynced: Bool
 ) throws(SystemError) {
     let draft = "\(path).\(getpid()).part"
-    // One that had this number before may have been killed over it.
+    // A process that had our pid before may have been killed and have left its draft.
     unlink(draft)
     let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
     guard descriptor >= 0 else { throw SystemError("open \(draft)") }

@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// How much a child of ours has read, as the kernel counts it: the way to see how far one is that says nothing.
+/// How much a child of ours has read, as the kernel counts it: this shows the progress of a child that says nothing.
 package final class ReadingProcess: Sendable {
     private struct State {
         var pid: pid_t?

@@ -6,14 +6,14 @@ package func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () -> Valu
         do {
             try startThread { continuation.resume(returning: body()) }
         } catch {
-            // No thread to be had: late is better than never.
+            // No thread can be had: to run late is better than never.
             continuation.resume(returning: body())
         }
     }
 }
 
-/// The same for a body that may take longer than a cancelled caller will wait: that one gets CancellationError at once,
-/// and the body, which goes on alone, is told so by what it is handed.
+/// The same for a body that may take longer than a cancelled caller will wait. Such a caller gets CancellationError at
+/// once. The body goes on alone, and learns of it from its argument.
 package func onOwnThread<Value: Sendable>(
     _ body: @escaping @Sendable (_ isGivenUp: @escaping @Sendable () -> Bool) throws -> Value
 ) async throws -> Value {

@@ -8,7 +8,7 @@ package func withinLimit<Value: Sendable>(
         do { first.settle(.success(try await body())) } catch { first.settle(.failure(error)) }
     }
     let timer = Task {
-        // Cancelled where the body was faster: then nobody listens any more.
+        // The sleep is cancelled where the body was faster: then nobody listens any more.
         try? await Task.sleep(for: limit)
         first.settle(.success(nil))
     }

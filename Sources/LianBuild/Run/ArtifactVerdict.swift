@@ -70,7 +70,7 @@ enum ArtifactVerdict: Sendable {
             logTail: tail(failure, message), place: found)
     }
 
-    /// As the engine says, else where the failing step's instruction stands in the Dockerfile.
+    /// The place that the engine names, else where the failing step's instruction stands in the Dockerfile.
     private static func place(
         of failure: BuildFailure, in artifact: ArtifactRequest, _ mask: SecretMask
     ) -> SourcePlace? {

@@ -6,7 +6,7 @@ struct LogFolds: Sendable {
     private enum Kind { case github, gitlab }
 
     private let kind: Kind?
-    /// To which the places of errors are relative.
+    /// The folder to which the places of errors are relative.
     private let workspace: String?
     private var open: String?
     private var count = 0
