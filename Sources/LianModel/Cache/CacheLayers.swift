@@ -1,4 +1,4 @@
-/// Who builds: CI, or one session's actor.
+/// Who builds: CI, or the actor of one session.
 package enum CacheOwner: Equatable, Sendable {
     case ci
     case session(actor: String)
@@ -70,8 +70,8 @@ package struct CacheLayers: Equatable, Sendable {
 
     private var ciFolder: String { "ci/\(workspace)" }
 
-    /// Neither part of the name has two hyphens in a row, so doubling those of the actor keeps every pair of actor
-    /// and workspace apart: `a-b` with `c` is `a--b-c`, `a` with `b-c` is `a-b-c`.
+    /// Neither name has two hyphens in a row, so doubling the hyphens of the actor keeps all pairs of actor and
+    /// workspace apart: `a-b` with `c` is `a--b-c`, `a` with `b-c` is `a-b-c`.
     private func devFolder(_ actor: String) -> String {
         let doubled = actor.split(separator: "-", omittingEmptySubsequences: false).joined(separator: "--")
         return "dev/\(doubled)-\(workspace)"
@@ -85,7 +85,8 @@ package struct CacheLayers: Equatable, Sendable {
         reference.hasPrefix("\(root)/\(folder)/")
     }
 
-    /// Below our own root the first segment is the layer; elsewhere the layout is another's, and any `dev` counts.
+    /// Below our own root the first segment is the layer. Elsewhere others decide about the layout, so any segment
+    /// `dev` counts.
     private func isDevelopment(_ reference: String) -> Bool {
         if reference.hasPrefix(root + "/") {
             let rest = reference.dropFirst(root.count + 1)

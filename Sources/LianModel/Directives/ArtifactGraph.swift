@@ -8,8 +8,8 @@ struct ArtifactGraph {
         dependencies = artifacts.map(\.dependsOn)
     }
 
-    /// Indices, each after those it depends on; among those that are free, the order of the file. What stands in a
-    /// circle is left out.
+    /// Indices of the artifacts, each after those it depends on; where several could come next, in the order of the
+    /// file. Artifacts in a circle, and those that depend on one, are left out.
     var order: [Int] {
         var order: [Int] = []
         var done: Set<String> = []
@@ -36,7 +36,7 @@ struct ArtifactGraph {
         }
     }
 
-    /// The way from one stuck artifact to the next, from where it comes back upon itself: its first name is its last.
+    /// The names along one circle of dependencies; the first name is repeated at the end.
     private var circle: [String]? {
         let free = Set(order)
         let stuck = names.indices.filter { !free.contains($0) }
@@ -45,7 +45,7 @@ struct ArtifactGraph {
         while true {
             if let start = way.firstIndex(of: here) { return (way[start...] + [here]).map { names[$0] } }
             way.append(here)
-            // An artifact is stuck because one that it depends on is.
+            // An artifact is stuck because it depends on another stuck one.
             guard let next = dependencies[here].lazy.compactMap({ name in stuck.first { names[$0] == name } }).first
             else { return nil }
             here = next

@@ -1,5 +1,5 @@
-/// One image to build. An optional field that is nil was not written; lists, records and booleans to which flags only
-/// add are empty or false then.
+/// One image to build. An optional field that is nil was not written. Lists, records and booleans that flags can only
+/// add to are empty or false when they were not written.
 package struct BuildArtifact: Equatable, Sendable {
     package let name: String
     /// Relative to the directives file.

@@ -1,6 +1,5 @@
-/// What a caller wants built, mirrored by schemas/build_directives.ncl. The schema fills no default in, so that a field
-/// is here exactly when it was written, and only then wins over a flag; the defaults are applied by whoever resolves
-/// the request.
+/// What a caller wants built, mirrored by schemas/build_directives.ncl. The schema fills in no defaults, so a field is
+/// here only if it was written, and only then it wins over a flag. Whoever resolves the request applies the defaults.
 package struct BuildDirectives: Equatable, Sendable {
     package let workspace: String
     package let artifacts: [BuildArtifact]
@@ -41,13 +40,13 @@ package struct BuildDirectives: Equatable, Sendable {
     private static let sharedExport =
         "must not write cache.export with several artifacts: each would overwrite the cache of the one before it"
 
-    /// Each artifact after those it depends on; among those that are free, the order of the file.
+    /// Each artifact after those it depends on; where several could come next, in the order of the file.
     package var artifactsInBuildOrder: [BuildArtifact] {
         ArtifactGraph(artifacts).order.map { artifacts[$0] }
     }
 }
 
-/// What is asked of the runner, in the place of what history or the language would give.
+/// What the directives ask of the runner, instead of what history or the language would give.
 package struct RunnerOverride: Equatable, Sendable {
     package let image: String?
     package let cpu: Int?

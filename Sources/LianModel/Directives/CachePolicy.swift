@@ -1,4 +1,5 @@
-/// Whose cache a build reads and writes. nil is not written: the mode's own layers, and to retain.
+/// Whose cache a build reads and writes. A nil field was not written: then the mode's own layers are used, and the
+/// cache is retained.
 package struct CachePolicy: Equatable, Sendable {
     package let mode: BuildMode
     package let importFrom: [ImageReference]?

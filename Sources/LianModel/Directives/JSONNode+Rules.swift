@@ -1,4 +1,4 @@
-/// Fields of text that a rule holds for.
+/// Reads fields whose text has to follow a rule.
 extension JSONNode {
     package func text(_ rule: TextRule) throws(SchemaViolation) -> String {
         let text = try string()
@@ -17,7 +17,7 @@ extension JSONNode {
         var items: [String: Item] = [:]
         for (name, node) in try members() {
             guard rule.holds(name) else {
-                // "NAME=VALUE" as a key is a slip that must not show the value.
+                // A key "NAME=VALUE" is a slip, and its value may be a secret: the error shows the name alone.
                 let shown = String(name.unicodeScalars.prefix { $0 != "=" })
                 throw SchemaViolation(path: childPath(shown), rule: "the name \(rule.sentence)")
             }

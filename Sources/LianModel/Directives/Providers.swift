@@ -8,7 +8,7 @@ package struct ComputeProviderRef: Equatable, Sendable {
     package let provider: Provider
     package let region: String?
     package let orchestratorURL: String?
-    /// The ladder of sizes, smallest first, in the place of the built-in one.
+    /// The ladder of sizes, smallest first; it replaces the built-in one.
     package let tiers: [TierSpec]?
 
     package init(_ node: JSONNode) throws(SchemaViolation) {

@@ -1,11 +1,11 @@
-/// What a text has to be, in one sentence and as a test. schemas/rules.ncl holds the same rules, sentence by sentence.
+/// What a text has to be, as a sentence and as a test. schemas/rules.ncl holds the same rules with the same sentences.
 package struct TextRule: Sendable {
     package let sentence: String
     package let holds: @Sendable (String) -> Bool
 }
 
 extension TextRule {
-    /// A workspace, an artifact or an actor.
+    /// The name of a workspace, an artifact or an actor.
     package static let slug = TextRule(sentence: Identifier.slugRule, holds: Identifier.isSlug)
 
     package static let line = TextRule(sentence: "must be one line of text, 1 to 256 characters") {
@@ -72,7 +72,7 @@ extension TextRule {
             }
     }
 
-    /// What a repository that is not trusted may name.
+    /// What a repository that is not trusted may use as a name.
     package static let plainWord = TextRule(sentence: "must be 1 to 128 letters, digits and '._:/-'") {
         isWord($0, of: alphanumeric(or: "._:/-"))
     }
@@ -98,14 +98,14 @@ extension TextRule {
         text.utf8.count <= 255 && ImageReference.isRepository(text)
     }
 
-    /// What can be pushed to.
+    /// An image reference that can be pushed to.
     package static let taggedReference = TextRule(
         sentence: "must be REGISTRY/NAME:TAG, with no digest; a registry has a dot or a port or is localhost"
     ) { text in
         ImageReference(text).map { $0.tag != nil && $0.digest == nil } ?? false
     }
 
-    /// What can be pulled, with nothing left to guess.
+    /// An image reference that can be pulled, with nothing left to guess.
     package static let pinnedReference = TextRule(
         sentence:
             "must be REGISTRY/NAME with a tag, a digest or both; a registry has a dot or a port or is localhost"
@@ -143,7 +143,7 @@ extension TextRule {
     }
 }
 
-// Everything is compared byte by byte: Swift's strings would take two spellings of one character for the same.
+// Everything is compared byte by byte: Swift's strings treat two spellings of one character as equal.
 
 private func isLowercaseAlphanumeric(_ byte: UInt8) -> Bool {
     Identifier.isLowercase(byte) || Identifier.isDigit(byte)
@@ -181,7 +181,7 @@ private func isAuthority(_ text: Substring.UTF8View) -> Bool {
 }
 
 extension String {
-    /// What follows the first of the prefixes that it has.
+    /// The text behind the first of the prefixes that it starts with.
     fileprivate func dropping(anyOf prefixes: [String]) -> Substring.UTF8View? {
         for prefix in prefixes where utf8.starts(with: prefix.utf8) {
             return utf8.dropFirst(prefix.utf8.count)

@@ -1,8 +1,8 @@
-/// Where a secret is: never the secret itself.
+/// Where a secret is kept; it never holds the secret itself.
 package enum SecretSource: Hashable, Sendable {
-    /// The caller's own variable.
+    /// An environment variable of the caller.
     case environment(String)
-    /// The caller's own file; relative to the directives file.
+    /// A file of the caller, relative to the directives file.
     case file(String)
     case vault(VaultPath)
 }
@@ -35,7 +35,7 @@ package struct VaultCredRef: Equatable, Sendable {
     package let username: String?
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
-        // Whoever writes the secret itself where its place belongs must not find it in a log.
+        // Somebody may write the secret itself where its place should be named. It must not appear in a log then.
         let node = node.secret()
         var record = try node.record()
         source = try SecretSource(at: node, &record)
@@ -44,7 +44,7 @@ package struct VaultCredRef: Equatable, Sendable {
     }
 }
 
-/// One key: the same places, and no user.
+/// A reference to one key: it may be in the same places as a password, and has no user.
 package struct VaultKeyRef: Equatable, Sendable {
     package let source: SecretSource
 

@@ -1,11 +1,11 @@
 /// Why a failed build counts as out of memory.
 package struct OOMVerdict: Equatable, Sendable {
     package enum Reason: String, Sendable {
-        /// A process of the build was killed with SIGKILL, and not by us.
+        /// A process of the build was killed with SIGKILL, but not by us.
         case exit137 = "exit_137"
-        /// The engine says so.
+        /// The engine's own text names it.
         case text
-        /// The kernel counted a kill, and nothing else tells.
+        /// Only the kernel tells: it counted a kill.
         case kernel
     }
 

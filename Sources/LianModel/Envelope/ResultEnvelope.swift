@@ -1,4 +1,4 @@
-/// What `build` prints: one JSON line, whatever happened. A field that was never reached is null, never invented.
+/// What `build` prints: one JSON line, whatever happened. A field that the build never got to is null, never invented.
 package struct ResultEnvelope: Equatable, Sendable {
     package enum Status: String, Sendable, CaseIterable {
         case succeeded, planned, failed, cancelled
@@ -27,7 +27,7 @@ package struct ResultEnvelope: Equatable, Sendable {
         self.status = status
     }
 
-    /// The envelope of a build that ended before it was one.
+    /// The envelope of a request that failed before a build began.
     package static func failure(_ error: LianError) -> ResultEnvelope {
         var envelope = ResultEnvelope(status: .failed)
         envelope.error = error
@@ -69,7 +69,7 @@ package struct StepCount: Equatable, Sendable {
 }
 
 package struct RunnerResult: Equatable, Sendable {
-    /// Nil where there may be one that no answer ever named.
+    /// Nil where a runner may exist although no answer ever named it.
     package var id: String?
     package var provider: String?
     package var tier: String?

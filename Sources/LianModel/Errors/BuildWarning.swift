@@ -1,4 +1,4 @@
-/// Something that did not fail the build and that its owner should know.
+/// Something that the build's owner should know although it did not fail the build.
 package struct BuildWarning: Equatable, Sendable {
     package var code: WarningCode
     package var message: String

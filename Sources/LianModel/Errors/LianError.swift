@@ -1,13 +1,13 @@
-/// The one error of the product: what happened, where in the walk, and what to do next.
+/// The one error type of the product: what happened, in which phase, and what to do next.
 package struct LianError: Error, Equatable, Sendable {
     package let code: ErrorCode
     package let phase: Phase
     package let message: String
-    /// What to do next, as whole sentences; a command to copy may end it without a full stop.
+    /// What to do next, in whole sentences. It may end in a command to copy, without a full stop.
     package let hint: String
-    /// The last lines of the log that explain it.
+    /// The last lines of the log that explain the error.
     package var logTail: [String]
-    /// For people; a result's JSON has the line in its message.
+    /// The line of a file that the error is about, for people; in a result's JSON it is part of the message.
     package var place: SourcePlace?
 
     package init(
@@ -22,7 +22,7 @@ package struct LianError: Error, Equatable, Sendable {
         self.place = place
     }
 
-    /// The hint as it is shown, with the place where all about this error is written down.
+    /// The hint as it is shown, with a reference to the documentation of this error.
     package var advice: String { "\(hint) (docs/errors.md#\(code.rawValue))" }
 
     package static func cancelled(in phase: Phase) -> LianError {
@@ -30,7 +30,7 @@ package struct LianError: Error, Equatable, Sendable {
             .cancelled, phase, "the build was ended by its caller", hint: "Start it again when you like.")
     }
 
-    /// The same error where a stage saw it that knows better in which phase it fell.
+    /// The same error with another phase, for a stage that knows better in which phase it happened.
     package func during(_ phase: Phase) -> LianError {
         LianError(code, phase, message, hint: hint, logTail: logTail, place: place)
     }

@@ -1,4 +1,4 @@
-/// The most bytes of a path that Linux opens: what is longer neither we nor an engine can read.
+/// The most bytes that Linux allows in a path: neither we nor an engine can open a longer one.
 package let longestPath = 4095
 
 extension LianError {
@@ -10,7 +10,7 @@ extension LianError {
             hint: "Exclude it in the ignore file, or shorten the names of its folders.")
     }
 
-    /// Its two ends tell a long path as well as the whole.
+    /// The beginning and the end of a long path are enough to recognize it.
     private static func shortened(_ path: some Collection<UInt8>) -> String {
         let end = 60
         let text = String(decoding: path, as: UTF8.self)

@@ -1,9 +1,9 @@
-/// A line of a file of the caller's, which an error is about.
+/// A line in one of the caller's files that an error is about.
 package struct SourcePlace: Equatable, Sendable {
     /// Absolute.
     package var file: String
     package var line: Int
-    /// What stands there; nil where that is not known.
+    /// The text of the line; nil where it is not known.
     package var text: String?
 
     package init(file: String, line: Int, text: String?) {

@@ -26,7 +26,7 @@ package enum WarningCode: String, CaseIterable, Sendable {
     case cacheNotWritten = "cache_not_written"
     case runnerNotDestroyed = "runner_not_destroyed"
 
-    // What is told of it.
+    // What is reported about the build.
     case metricsNotRecorded = "metrics_not_recorded"
     case metadataNotWritten = "metadata_not_written"
     case reportNotWritten = "report_not_written"

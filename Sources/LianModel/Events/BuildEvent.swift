@@ -1,4 +1,4 @@
-/// The build that events speak of.
+/// The build that an event is about.
 package struct BuildEventOrigin: Equatable, Sendable {
     package let subjectPrefix: String
     package let workspace: String
@@ -16,7 +16,7 @@ package struct BuildEventOrigin: Equatable, Sendable {
     }
 }
 
-/// What is told of a build while it runs: no log text, no build argument and no secret has a place in it.
+/// What events tell of a build while it runs. They have no place for log text, build arguments or secrets.
 package enum BuildEvent: Equatable, Sendable {
     package struct Artifact: Equatable, Sendable {
         package let name: String
@@ -28,9 +28,9 @@ package enum BuildEvent: Equatable, Sendable {
         }
     }
 
-    /// An attempt's spawn is asked: for which runner, to build what, with which caches.
+    /// A runner is requested for an attempt: its size, the artifacts to build and the cache in use.
     case started(sizing: Sizing, artifacts: [String], cache: CacheResult?)
-    /// `sizing` and `timings` as in the envelope, with what is known by then.
+    /// `sizing` and `timings` are as in the envelope, as far as they are known by then.
     case completed(
         artifacts: [Artifact], durationMilliseconds: Int, steps: StepCount?, sizing: Sizing?, timings: Timings?)
     /// `status` as in the envelope: failed, timed_out or cancelled.

@@ -1,6 +1,6 @@
 /// One event as it goes over the wire: CloudEvents 1.0, JSON.
 package struct CloudEvent: Equatable, Sendable {
-    /// The same for the same happening, however often it is sent.
+    /// The same event keeps its id, however often it is sent.
     package let id: String
     package let source: String
     package let type: String

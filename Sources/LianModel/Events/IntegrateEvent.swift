@@ -1,4 +1,4 @@
-/// What is told of a probe: how its checks ended. No secret's name, value or fingerprint is in it.
+/// What an event tells of a probe: how its checks ended. It holds no secret's name, value or fingerprint.
 package struct IntegrateEvent: Equatable, Sendable {
     package let requestID: String
     package let workspace: String
@@ -14,7 +14,7 @@ package struct IntegrateEvent: Equatable, Sendable {
         self.checks = checks
     }
 
-    /// The id is this answer's own: the same request may be asked again and is answered anew.
+    /// Each answer has an id of its own, because the same request may be asked again and is then answered anew.
     package func cloudEvent(subjectPrefix: String, id: String, time: UTCTime) -> CloudEvent {
         CloudEvent(
             id: id, source: "/lian-build/integrate", type: "dev.lian.integrate.completed",

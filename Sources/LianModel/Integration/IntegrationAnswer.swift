@@ -1,4 +1,4 @@
-/// The one line that `integrate` answers.
+/// The one line that `integrate` prints as its answer.
 package struct IntegrationAnswer: Equatable, Sendable {
     package enum CheckStatus: String, Sendable {
         case pass, fail, skip

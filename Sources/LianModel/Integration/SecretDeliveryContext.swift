@@ -1,19 +1,19 @@
-/// What `integrate` is asked: whether this machine could build for the one who asks. The contract is
+/// The request to `integrate`: it asks whether this machine could build for the caller. The contract is
 /// schemas/integration.ncl; fields that it does not know are let through.
 package struct SecretDeliveryContext: Sendable {
     package let requestID: String
     package let workspace: String
     package let secrets: [DeliveredSecret]
-    /// Not yet validated: that is a check of its own. Nil where there are none.
+    /// Not validated yet, since that is one of the checks. Nil where the request has no directives.
     package let directives: JSONNode?
-    /// In the order in which they are answered.
+    /// The checks to make, in the order of the answer.
     package let checks: [IntegrationCheck]
     package let deadline: UTCTime?
 
     package static let schema = "secret-delivery-context/v1"
 
     package init(_ value: JSONValue) throws(SchemaViolation) {
-        // A secret may stand wherever its writer put it by mistake: no error shows what was found.
+        // A secret may be anywhere in the request by mistake, so no error shows the value that it found.
         var record = try JSONNode(value).secret().record()
         let schema = try record.required("schema")
         guard try schema.string() == Self.schema else { throw schema.violation("must be \"\(Self.schema)\"") }

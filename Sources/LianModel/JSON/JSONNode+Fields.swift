@@ -1,4 +1,4 @@
-/// The kinds of field that documents of all sorts are made of.
+/// Reads the kinds of field that all documents share.
 extension JSONNode {
     package func slug() throws(SchemaViolation) -> String {
         let text = try string()
@@ -50,7 +50,7 @@ extension JSONNode {
 }
 
 extension [JSONNode] {
-    /// Refuses the first item whose field has the value of an earlier one's.
+    /// Refuses the first item whose field has the same value as an earlier item's.
     func requireUnique(_ field: String) throws(SchemaViolation) {
         var seen: Set<String> = []
         for item in self {

@@ -1,4 +1,4 @@
-/// Why a text is not JSON, and where. Not a word of the text is in it, which may hold a secret.
+/// Why a text is not JSON, and where. It repeats nothing of the text, which may hold a secret.
 package struct JSONSyntaxError: Error, Equatable, Sendable, CustomStringConvertible {
     package let reason: String
     package let line: Int
@@ -8,11 +8,11 @@ package struct JSONSyntaxError: Error, Equatable, Sendable, CustomStringConverti
 }
 
 extension JSONValue {
-    /// Nesting beyond this is refused: a reader that recurses must end before its stack does.
+    /// Deeper nesting is refused, because a recursive reader must not overflow its stack.
     package static let maximumDepth = 128
 
-    /// Strict RFC 8259: one value, valid UTF-8, and no key twice in a record (which reader would win is nobody's
-    /// guess).
+    /// Strict RFC 8259: one value, valid UTF-8, and no key twice in a record, because readers differ in which of the
+    /// two they take.
     package static func parse(_ bytes: [UInt8]) throws(JSONSyntaxError) -> JSONValue {
         var parser = JSONParser(bytes: bytes)
         return try parser.document()

@@ -29,7 +29,7 @@ package enum JSONValue: Equatable, Sendable {
         return flag
     }
 
-    /// The integer this value is; 4.0 is one.
+    /// This value as an integer; 4.0 counts as one.
     package var intValue: Int? {
         switch self {
         case .integer(let value): value
@@ -83,7 +83,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
     }
 }
 
-/// What has one JSON form.
+/// A type that has exactly one JSON form.
 package protocol JSONEncodable {
     var json: JSONValue { get }
 }

@@ -40,7 +40,7 @@ private struct JSONWriter {
         }
     }
 
-    /// JSON has no infinities: a number that is none becomes null rather than an unreadable line.
+    /// JSON has neither infinities nor NaN: null is written instead, so that the line stays readable.
     private mutating func write(_ number: Double) {
         if !number.isFinite {
             text("null")

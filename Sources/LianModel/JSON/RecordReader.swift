@@ -1,4 +1,4 @@
-/// What is wrong with a value: where, which rule, and what stood there.
+/// What is wrong with a value: where it is, which rule it breaks, and what was found there.
 package struct SchemaViolation: Error, Equatable, Sendable, CustomStringConvertible {
     package let path: String
     package let rule: String
@@ -17,7 +17,7 @@ package struct SchemaViolation: Error, Equatable, Sendable, CustomStringConverti
     }
 }
 
-/// A value together with the path that leads to it, for errors that name their place.
+/// A value together with the path that leads to it, so that errors can name the place.
 package struct JSONNode: Sendable {
     package let value: JSONValue
     package let path: String
@@ -33,7 +33,7 @@ package struct JSONNode: Sendable {
         self.isSecret = isSecret
     }
 
-    /// The same place, whose value and all that is in it no error shows.
+    /// The same node, marked so that no error shows its value or anything inside it.
     package func secret() -> JSONNode {
         JSONNode(value, path: path, isSecret: true)
     }
@@ -44,10 +44,10 @@ package struct JSONNode: Sendable {
 
     private var shownValue: String {
         switch value {
-        // What is in there may be secret further down.
+        // A list or a record may hold secrets further down.
         case .array, .object: return value.kindName
         case .string(let text):
-            // Before the last '@' of an address a user and a password may stand.
+            // An address may have a user and a password before its last '@'.
             let safe = text.unicodeScalars.lastIndex(of: "@").map { "…\(text[$0...])" } ?? text
             let quoted = JSONValue.string(safe).encoded()
             return quoted.count > 80 ? String(quoted.prefix(77)) + "…" : quoted
@@ -86,7 +86,7 @@ package struct JSONNode: Sendable {
         return items.enumerated().map { JSONNode($1, path: "\(path)[\($0)]", isSecret: isSecret) }
     }
 
-    /// The members in the order of their names, so that the same input always fails at the same place.
+    /// The members, sorted by name, so that the same input always fails at the same place.
     package func members() throws(SchemaViolation) -> [(name: String, node: JSONNode)] {
         guard let members = value.objectValue else { throw violation("must be a record") }
         return members.keys.sorted().map {
@@ -99,7 +99,8 @@ package struct JSONNode: Sendable {
         return RecordReader(members: members, path: path, isSecret: isSecret)
     }
 
-    /// A name that is not plain stands in quotes, its control characters escaped: paths are printed.
+    /// The path of a member. A name with unusual characters is quoted and its control characters are escaped, because
+    /// paths are printed.
     func childPath(_ name: String) -> String {
         let isPlain =
             !name.isEmpty && name.utf8.allSatisfy { Identifier.isAlphanumeric($0) || "_-./:".utf8.contains($0) }
@@ -108,7 +109,7 @@ package struct JSONNode: Sendable {
     }
 }
 
-/// Reads a record's fields by name and knows which ones it was asked for: what is left over is unknown.
+/// Reads a record's fields by name and notes which ones were asked for; any other field is unknown.
 package struct RecordReader {
     private let members: [String: JSONValue]
     private let path: String
@@ -128,7 +129,8 @@ package struct RecordReader {
         return node
     }
 
-    /// The field where it is there. Absent is absent: null is refused, but where a contract allows it.
+    /// The field, or nil where it is absent. null does not count as absent: it is refused unless the contract allows
+    /// it.
     package mutating func optional(_ name: String, nullable: Bool = false) throws(SchemaViolation) -> JSONNode? {
         known.append(name)
         guard let value = members[name] else { return nil }
@@ -140,10 +142,10 @@ package struct RecordReader {
         return node
     }
 
-    /// Refuses every field that nobody asked for, with the nearest name there is.
+    /// Refuses a field that nobody asked for, and suggests the known name nearest to it.
     package func close() throws(SchemaViolation) {
         guard let unknown = members.keys.sorted().first(where: { !known.contains($0) }) else { return }
-        // In the order in which the schemas see them, so that both name the same one.
+        // Sorted as in the schemas, so that both suggest the same name.
         let nearest = nearestName(to: unknown, among: known.sorted())
         let hint = nearest.map { "; did you mean '\($0)'?" } ?? ""
         throw SchemaViolation(

@@ -1,5 +1,5 @@
-/// Another system's words, made fit to be shown: one line, no control characters, no escape sequences, not endless,
-/// and without the secrets that it may repeat.
+/// Text from another system, made fit to be shown: on one line, without control characters and escape sequences,
+/// limited in length, and without the secrets that it may repeat.
 package func onOneLine(_ text: String, hiding mask: SecretMask = .none, limit: Int = 300) -> String {
     var shown = ""
     var count = 0
@@ -12,7 +12,7 @@ package func onOneLine(_ text: String, hiding mask: SecretMask = .none, limit: I
 }
 
 private func isControl(_ scalar: Unicode.Scalar) -> Bool {
-    // Most of it is ASCII, and that is quickly told.
+    // Most text is ASCII, which is quick to check.
     if scalar.isASCII { return scalar.value < 0x20 || scalar.value == 0x7F }
     let category = scalar.properties.generalCategory
     return category == .control || category == .format

@@ -1,12 +1,12 @@
-/// Takes secret values out of bytes, wherever they are printed: `***` stands in the place of each stretch that belongs to
-/// one of them or to several. It is the first thing that is done to what others say: a text that was cut, decoded or
-/// quoted before shows pieces that no mask knows.
+/// Takes secret values out of bytes, wherever they are printed: `***` replaces each stretch that belongs to one or more
+/// of them. Text from others is masked before anything else is done to it: once it is cut, decoded or quoted, it may
+/// show pieces of a secret that no mask recognizes.
 package struct SecretMask: Sendable {
     private let values: ValueFinder
 
-    /// Shorter ones stand in every text.
+    /// Shorter values occur in every text, so they are not hidden.
     private static let shortest = 4
-    /// So much of a secret is never shown: where a line ends within one, it was cut there.
+    /// A line may end within a secret because it was cut there. So many bytes of a secret or more are hidden even then.
     private static let shortestCut = 8
     private static let replacement = Array("***".utf8)
 
@@ -20,14 +20,15 @@ package struct SecretMask: Sendable {
         self.init(secrets.map { Array($0.utf8) })
     }
 
-    /// A secret as it may be shown: logs show lines, so each line of it is a value.
+    /// The forms in which a secret may be shown. Logs show lines, so each line of the secret is a value.
     private static func forms(of secret: [UInt8]) -> [[UInt8]] {
         let forms = secret.split(whereSeparator: isLineBreak).flatMap { line in
             if let text = String(validating: line, as: UTF8.self) {
-                // As it stands in JSON, and in a command that an engine quotes.
+                // The line as it is, and as it is written in JSON or in a command that an engine quotes.
                 return [Array(line), JSONValue.string(text).encodedBytes().dropFirst().dropLast()]
             }
-            // Who has decoded it before us has put another character in the place of each byte that is no text.
+            // A program that decoded the secret before us has replaced each byte that is not valid text by another
+            // character.
             let readable = String(decoding: line, as: UTF8.self).unicodeScalars.split(separator: "\u{FFFD}")
             return [Array(line)] + readable.map { Array(String($0).utf8) }.filter { $0.count >= shortestCut }
         }
@@ -36,7 +37,7 @@ package struct SecretMask: Sendable {
 
     private static func isLineBreak(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") }
 
-    /// A whole text.
+    /// Masks a whole text.
     package func masked(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         guard !values.isEmpty else { return bytes }
         return bytes.withUnsafeBufferPointer { buffer in
@@ -52,12 +53,12 @@ package struct SecretMask: Sendable {
         values.isEmpty ? text : String(decoding: masked(Array(text.utf8)[...]), as: UTF8.self)
     }
 
-    /// A text that comes in pieces; several may come side by side.
+    /// Masks a text that comes in pieces. Several streams may be used side by side.
     package func stream() -> Stream { Stream(mask: self) }
 
     package struct Stream: Sendable {
         private let mask: SecretMask
-        /// The end of what came, as long as it may be the beginning of a value.
+        /// The end of the text so far, as long as it may be the beginning of a value.
         private var held: [UInt8] = []
         private var hidden = HiddenStretches()
         private var state = ValueFinder.outside
@@ -66,7 +67,7 @@ package struct SecretMask: Sendable {
             self.mask = mask
         }
 
-        /// What can be shown of these bytes and those that were held back before.
+        /// What can be shown of these bytes and of those that were held back before.
         package mutating func masked(_ bytes: [UInt8]) -> [UInt8] {
             guard !mask.values.isEmpty else { return bytes }
             let start = held.count
@@ -75,7 +76,7 @@ package struct SecretMask: Sendable {
             return release(held.count - mask.values.depth(of: state))
         }
 
-        /// What was held back: nothing more comes.
+        /// Returns what was held back, since nothing more comes.
         package mutating func finish() -> [UInt8] {
             mask.endLine(at: state, held.count, &hidden)
             state = ValueFinder.outside
@@ -102,22 +103,22 @@ package struct SecretMask: Sendable {
         }
     }
 
-    /// A line ends here. No value has a line break in it: what began as one and is that long already was cut.
+    /// A line ends here. No value contains a line break, so a long enough beginning of a value is one that was cut.
     private func endLine(at state: ValueFinder.State, _ end: Int, _ hidden: inout HiddenStretches) {
         let begun = values.depth(of: state)
         if begun >= Self.shortestCut { hidden.add(end - begun..<end) }
     }
 
-    /// Which bytes of a text are not shown, as indices from where the text is not yet shown.
+    /// Which bytes of the text are hidden, as indices into the part that is not shown yet.
     private struct HiddenStretches: Sendable {
         /// In order; they neither overlap nor touch.
         private var stretches: [Range<Int>] = []
-        /// What was shown last is a replacement: a stretch that goes on from there has its own already.
+        /// Whether the text shown so far ends in a replacement. A stretch that continues there needs no second one.
         private var hasReplaced = false
 
         var isEmpty: Bool { stretches.isEmpty }
 
-        /// One that ends no sooner than those before it.
+        /// Adds a stretch that does not end before those added earlier.
         mutating func add(_ stretch: Range<Int>) {
             var start = stretch.lowerBound
             while let last = stretches.last, last.upperBound >= start {
@@ -127,7 +128,7 @@ package struct SecretMask: Sendable {
             stretches.append(start..<stretch.upperBound)
         }
 
-        /// What is shown of the first bytes, after which the text begins behind them.
+        /// Returns what is shown of the first `count` bytes. From then on indices count from behind them.
         mutating func take(_ count: Int, of bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
             var shown: [UInt8] = []
             shown.reserveCapacity(count)

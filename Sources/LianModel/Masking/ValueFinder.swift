@@ -1,26 +1,26 @@
-/// Finds every place at which one of many values stands in bytes that come in pieces: one step for each byte, however
-/// the values begin and overlap (Aho and Corasick's automaton).
+/// Finds every occurrence of many values in bytes that come in pieces. It takes one step for each byte, however the
+/// values begin and overlap (the automaton of Aho and Corasick).
 struct ValueFinder: Sendable {
-    /// A beginning of one value or of several, one byte longer than its parent's.
+    /// A prefix of one or more values, one byte longer than its parent's prefix.
     private struct Node {
         var byte: UInt8 = 0
         var depth: Int32 = 0
         var firstChild: Int32 = 0
         var nextSibling: Int32 = 0
-        /// The longest beginning of a value that ends as this one does; where no child goes on, it may.
+        /// The longest other prefix of a value that this prefix ends in. The search goes on from it if no child fits.
         var fallback: Int32 = 0
-        /// How long the longest value is that ends here; 0 where none does.
+        /// The length of the longest value that ends here; 0 if none does.
         var found: Int32 = 0
     }
 
-    /// How far into a value the bytes so far have led: the index of a node.
+    /// The index of the node that the bytes so far have led to.
     typealias State = Int32
 
-    /// Outside of every value. No node's child or sibling is this one, so 0 also says that there is none.
+    /// The state outside of every value. It is no node's child or sibling, so 0 also means "none" there.
     static let outside: State = 0
 
     private var nodes = [Node()]
-    /// The children of `outside` by their bytes: most bytes of a log begin no value, and are told by this.
+    /// The children of `outside` by their bytes. Most bytes of a log begin no value, which one look here tells.
     private var beginnings = [State](repeating: outside, count: 256)
 
     init(_ values: some Sequence<[UInt8]>) {
@@ -30,8 +30,8 @@ struct ValueFinder: Sendable {
 
     var isEmpty: Bool { nodes.count == 1 }
 
-    /// Goes on over these bytes from an index. `visit` is called behind each byte that leads into a value, or out of one,
-    /// with the states before and after it and the index behind it.
+    /// Searches these bytes from an index on. `visit` is called after each byte that leads into a value or out of one,
+    /// with the states before and after the byte and the index behind it.
     func search(
         _ bytes: UnsafeBufferPointer<UInt8>, from start: Int, at state: inout State,
         visit: (_ before: State, _ after: State, _ end: Int) -> Void
@@ -42,7 +42,7 @@ struct ValueFinder: Sendable {
                 var index = start
                 while index < bytes.count {
                     if current == Self.outside {
-                        // Most of a log.
+                        // Most bytes of a log are skipped here.
                         while index < bytes.count, beginnings[Int(bytes[index])] == Self.outside { index += 1 }
                         guard index < bytes.count else { break }
                     }
@@ -59,7 +59,7 @@ struct ValueFinder: Sendable {
     /// How many of the last bytes may be the beginning of a value.
     func depth(of state: State) -> Int { Int(nodes[Int(state)].depth) }
 
-    /// How long the longest value is that ends here; 0 where none does.
+    /// The length of the longest value that ends here; 0 if none does.
     func found(at state: State) -> Int { Int(nodes[Int(state)].found) }
 
     private static func next(
@@ -103,7 +103,7 @@ struct ValueFinder: Sendable {
         return child
     }
 
-    /// Sets the fallbacks, shorter beginnings first: those of longer ones follow from them.
+    /// Sets the fallbacks of shorter prefixes first, because those of longer ones follow from them.
     private mutating func link() {
         var queue = beginnings.filter { $0 != Self.outside }
         var position = 0

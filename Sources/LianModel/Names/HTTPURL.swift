@@ -1,5 +1,5 @@
-/// The address of an HTTP server: scheme, host, port and the path its API starts at. Neither a query nor
-/// credentials have a place in it.
+/// The address of an HTTP server: scheme, host, port and the path at which its API starts. It can hold neither a query
+/// nor credentials.
 package struct HTTPURL: Equatable, Sendable, CustomStringConvertible {
     package enum Scheme: String, Sendable {
         case http, https
@@ -14,7 +14,7 @@ package struct HTTPURL: Equatable, Sendable, CustomStringConvertible {
     /// Empty, or starting with "/" and not ending with it.
     package let path: String
 
-    /// Throws with the rule that the text breaks. The text itself may hold a password and is in no message.
+    /// Throws the rule that the text breaks. The text may hold a password, so no message shows it.
     package init(_ text: String) throws(InvalidHTTPURL) {
         guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw InvalidHTTPURL(rule: "must hold neither white space nor characters beyond ASCII")
@@ -71,14 +71,14 @@ package struct HTTPURL: Equatable, Sendable, CustomStringConvertible {
         Identifier.isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
     }
 
-    /// Scheme, host and port: what a token is bound to.
+    /// Scheme, host and port: a token is bound to this origin.
     package var origin: String {
         "\(scheme.rawValue)://\(host.contains(":") ? "[\(host)]" : host):\(port)"
     }
 
     package var description: String { origin + path }
 
-    /// This machine, whatever the network says.
+    /// Whether the address always means this machine, however the network is set up.
     package var isLoopback: Bool {
         if host == "localhost" || host.hasSuffix(".localhost") || host == "::1" { return true }
         let octets = host.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
@@ -87,6 +87,6 @@ package struct HTTPURL: Equatable, Sendable, CustomStringConvertible {
 }
 
 package struct InvalidHTTPURL: Error, Equatable, Sendable {
-    /// Reads on from the name of what was given: "must start with http:// or https://".
+    /// The rule, to be put behind the name of the setting: "must start with http:// or https://".
     package let rule: String
 }

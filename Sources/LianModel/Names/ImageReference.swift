@@ -10,11 +10,12 @@ package struct ImageReference: Equatable, Hashable, Sendable {
     package static let maximumNameLength = 255
     package static let maximumTagLength = 128
 
-    /// nil where the text is no reference, or names no registry as Docker tells one: by a dot, a port or localhost.
+    /// nil where the text is no reference or names no registry. As for Docker, a registry has a dot or a port, or is
+    /// localhost.
     package init?(_ text: String) {
         guard let slash = text.unicodeScalars.firstIndex(of: "/") else { return nil }
         host = String(text[..<slash])
-        // By scalars: with the mark that may follow it, a separator would be another character.
+        // By scalars: a separator with a combining mark behind it would be another Character.
         var rest = Substring(text.unicodeScalars[slash...].dropFirst())
         digest = Self.cut(&rest, at: "@")
         tag = Self.cut(&rest, at: ":")
@@ -28,7 +29,7 @@ package struct ImageReference: Equatable, Hashable, Sendable {
     /// Registry and repository, without tag and digest.
     package var name: String { "\(host)/\(repository)" }
 
-    /// Takes off what stands behind the first separator.
+    /// Cuts the text at the first separator and returns what was behind it.
     private static func cut(_ text: inout Substring, at separator: Unicode.Scalar) -> String? {
         guard let position = text.unicodeScalars.firstIndex(of: separator) else { return nil }
         defer { text = text[..<position] }
@@ -45,7 +46,8 @@ extension ImageReference: CustomStringConvertible, JSONEncodable {
 }
 
 extension ImageReference {
-    /// HOST or HOST:PORT; a host without a port has a dot or is localhost: anything else is the first part of a name.
+    /// HOST or HOST:PORT. A host without a port has a dot or is localhost; anything else is the first part of a
+    /// repository.
     package static func isRegistryHost(_ text: String) -> Bool {
         guard let (host, port) = splitPort(text[...]) else { return false }
         if isBracketed(host) { return true }
@@ -74,7 +76,7 @@ extension ImageReference {
             }
     }
 
-    /// The host, and the port where one is named; nil where what should be a port is none.
+    /// The host, and the port if there is one; nil if what should be a port is not one.
     static func splitPort(_ text: Substring) -> (host: Substring, port: Int?)? {
         let closing = text.utf8.lastIndex(of: UInt8(ascii: "]")) ?? text.startIndex
         guard let colon = text.utf8[closing...].firstIndex(of: UInt8(ascii: ":")) else { return (text, nil) }

@@ -1,4 +1,4 @@
-/// The address of a NATS server. It may hold a password, and so it is never printed as it was given.
+/// The address of a NATS server. It may hold a password, so it is never printed as it was given.
 package struct NATSURL: Equatable, Sendable, CustomStringConvertible {
     package let usesTLS: Bool
     package let host: String
@@ -8,7 +8,7 @@ package struct NATSURL: Equatable, Sendable, CustomStringConvertible {
 
     package static let defaultPort = 4222
 
-    /// `nats://` or `tls://`, a user or token and a password if any, host, port.
+    /// Takes `nats://` or `tls://`, then an optional user or token with an optional password, then host and port.
     package init(_ text: String) throws(InvalidNATSURL) {
         guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw InvalidNATSURL(rule: "must hold neither white space nor characters beyond ASCII")
@@ -42,23 +42,23 @@ package struct NATSURL: Equatable, Sendable, CustomStringConvertible {
         }
         guard address.path.isEmpty else { throw InvalidNATSURL(rule: "must end after the port") }
         host = address.host
-        // A web address has a port of its own where none is written.
+        // HTTPURL fills in the default port of the web where none is written; NATS has another one.
         port = authority.last == "]" || !authority.contains(":") ? Self.defaultPort : address.port
     }
 
     /// Without credentials.
     package var description: String { origin }
 
-    /// Who is spoken to, and whether in the open.
+    /// The server and the scheme, which tells whether the connection is encrypted from its start.
     package var origin: String {
         "\(usesTLS ? "tls" : "nats")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
     }
 
-    /// What must not be printed, wherever it may come from.
+    /// The parts of the address that must never be printed, whichever text repeats them.
     package var secrets: [String] { [user, password].compactMap { $0 } }
 }
 
 package struct InvalidNATSURL: Error, Equatable, Sendable {
-    /// Reads on from the name of what was given; holds nothing of it.
+    /// The rule, to be put behind the name of the setting; it repeats nothing of the text.
     package let rule: String
 }

@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-/// A public key of SSH's, of a user or of a host.
+/// A public SSH key of a user or of a host.
 package struct SSHPublicKey: Hashable, Sendable {
     /// As SSH names it: ssh-ed25519, ecdsa-sha2-nistp256, …
     package let algorithm: String
@@ -16,7 +16,7 @@ package struct SSHPublicKey: Hashable, Sendable {
         self.blob = blob
     }
 
-    /// Reads an authorized_keys line without options: algorithm, base64, and a comment that is let go.
+    /// Reads a line of authorized_keys without options: algorithm, base64, and a comment, which is dropped.
     package init?(line: String) {
         let fields = line.split(whereSeparator: \.isWhitespace)
         guard fields.count >= 2, let data = Data(base64Encoded: String(fields[1])),
@@ -25,7 +25,7 @@ package struct SSHPublicKey: Hashable, Sendable {
         self = key
     }
 
-    /// The form of authorized_keys.
+    /// The key as a line of authorized_keys.
     package var line: String { "\(algorithm) \(Data(blob).base64EncodedString())" }
 }
 
@@ -45,7 +45,7 @@ extension SSHPublicKey {
             && !line.utf8.contains { $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n") }
     }
 
-    /// nil where the line has not a key's form, or what it carries is no key of the type that it names.
+    /// nil where the line does not have the form of a key, or its data is not a key of the type that it names.
     package init?(callersLine line: String) {
         guard Self.hasForm(line), let key = SSHPublicKey(line: line), Self.isKey(key.blob, of: key.algorithm) else {
             return nil
@@ -53,7 +53,8 @@ extension SSHPublicKey {
         self = key
     }
 
-    /// RFC 4253, 5656 and 8709: the type's name, then what it needs, each with its length before it, and no more.
+    /// RFC 4253, 5656 and 8709: the type's name and the fields that the type needs, each after its length, and nothing
+    /// else.
     private static func isKey(_ blob: [UInt8], of algorithm: String) -> Bool {
         var reader = SSHWireReader(blob)
         var fields: [[UInt8]] = []

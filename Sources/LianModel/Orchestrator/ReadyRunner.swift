@@ -6,15 +6,15 @@ package struct ReadyRunner: Equatable, Sendable {
     package let host: String
     package let port: Int
     package let user: String
-    /// Empty where the orchestrator gives none.
+    /// Empty where the orchestrator gives no host keys.
     package let hostKeys: [SSHPublicKey]
     package let workDir: String
     package let buildkitAddress: String?
 
-    /// Where an orchestrator names no other.
+    /// The work folder where an orchestrator names no other.
     package static let defaultWorkDir = "/build"
 
-    /// From the data of an answer whose state is ready.
+    /// Reads the runner from an answer whose state is ready.
     package init(_ answer: RunnerAnswer) throws(SchemaViolation) {
         guard let host = answer.host else {
             throw SchemaViolation(path: "data.host", rule: "is required of a runner that is ready")
@@ -35,7 +35,8 @@ package struct ReadyRunner: Equatable, Sendable {
 }
 
 extension RunnerAnswer {
-    /// What a client checks on arrival, before any of it reaches a connection, a path or a command line.
+    /// What a client checks as soon as the answer arrives, before any of it reaches a connection, a path or a command
+    /// line.
     package func checkArrival() throws(SchemaViolation) {
         for (name, text) in [
             ("host", host), ("user", user), ("work_dir", workDir), ("buildkit_addr", buildkitAddress),

@@ -1,4 +1,4 @@
-/// Between what a runner's size may be asked for.
+/// The bounds within which a size may be asked for a runner.
 package enum SizeBounds {
     package static let cpu = 1...256
     package static let memoryGB = 0.5...2048

@@ -10,7 +10,7 @@ package struct SizeWish: Equatable, Sendable {
         self.timeBudgetMinutes = timeBudgetMinutes
     }
 
-    /// This wish, and where it says nothing, the other.
+    /// This wish; any part that it leaves out is taken from the other one.
     package func or(_ other: SizeWish) -> SizeWish {
         SizeWish(
             cpu: cpu ?? other.cpu, memoryGB: memoryGB ?? other.memoryGB,
@@ -23,7 +23,7 @@ package struct Sizing: Equatable, Sendable {
     package enum Source: String, Sendable, CaseIterable {
         case explicit, p95, language
 
-        /// For a person, behind the size.
+        /// Why the build has this size, as words to put behind the size for a person.
         package var reason: String {
             switch self {
             case .explicit: "as asked for"
@@ -46,7 +46,7 @@ package struct Sizing: Equatable, Sendable {
         self.tier = tier
     }
 
-    /// Explicit, else P95 of history, else the language's default; field by field.
+    /// Each field is what was asked for explicitly, else P95 of history, else the language's default.
     package static func resolve(
         explicit: SizeWish, history: UsageHistory?, language: String?, ladder: TierLadder
     ) -> Sizing {
@@ -81,7 +81,7 @@ package struct Sizing: Equatable, Sendable {
             memoryGB: min(max(memoryMB / 1024 * headroom, 4), top.memoryGB))
     }
 
-    /// For a person: "cx32 (4 cores, 8 GB, 60 minutes)".
+    /// The size for a person: "cx32 (4 cores, 8 GB, 60 minutes)".
     package var description: String {
         let memory = JSONValue.number(size.memoryGB).encoded()
         return "\(tier ?? "no tier") (\(size.cpu) cores, \(memory) GB, \(timeBudgetMinutes) minutes)"
@@ -101,5 +101,5 @@ extension Sizing: JSONEncodable {
     }
 }
 
-/// Out of memory is retried this often, one tier up.
+/// How often a build that ran out of memory is retried, each time one tier up.
 package let maximumOOMRetries = 1

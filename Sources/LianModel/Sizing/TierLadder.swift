@@ -13,7 +13,7 @@ package struct TierLadder: Equatable, Sendable {
         TierSpec(name: "cx52", cpu: 16, memoryGB: 32),
     ])
 
-    /// The smallest tier that holds both; nil for a size beyond the ladder.
+    /// The smallest tier with enough cores and enough memory; nil for a size beyond the ladder.
     package func smallest(holding size: RunnerSize) -> TierSpec? {
         tiers.first { $0.cpu >= size.cpu && $0.memoryGB >= size.memoryGB }
     }
@@ -22,7 +22,7 @@ package struct TierLadder: Equatable, Sendable {
         tiers.first { $0.name == name }
     }
 
-    /// One step up, for the retry after out of memory.
+    /// The tier above, for the retry after out of memory.
     package func next(after name: String) -> TierSpec? {
         guard let index = tiers.firstIndex(where: { $0.name == name }) else { return nil }
         return tiers.dropFirst(index + 1).first
@@ -55,7 +55,7 @@ package struct LanguageDefault: Equatable, Sendable {
     ]
     private static let anyOther = LanguageDefault(size: RunnerSize(cpu: 2, memoryGB: 4), timeBudgetMinutes: 30)
 
-    /// Those that have a size of their own.
+    /// The languages that have a default size of their own.
     package static let languages = table.flatMap(\.languages)
 
     package static func of(_ language: String?) -> LanguageDefault {

@@ -21,12 +21,12 @@ package enum Figures {
 
     private static let units = ["kB", "MB", "GB", "TB"]
 
-    /// In the units that runners are sized by, of 2^20 and 2^30 bytes: `512 MB`, `2.8 GB`.
+    /// Memory in the units of runner sizes, 2^20 and 2^30 bytes: `512 MB`, `2.8 GB`.
     package static func memory(megabytes: Double) -> String {
         megabytes < 1024 ? "\(Int(bounded(megabytes).rounded())) MB" : "\(decimal(megabytes / 1024)) GB"
     }
 
-    /// With one decimal where that says anything: `4`, `0.5`.
+    /// With one decimal, unless that would be a zero: `4`, `0.5`.
     package static func decimal(_ number: Double) -> String {
         let tenths = Int((bounded(number) * 10).rounded())
         return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
@@ -38,7 +38,7 @@ package enum Figures {
 
     package static func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
 
-    /// What a runner reports may be anything.
+    /// Limits a number from a runner, which may report anything.
     package static func bounded(_ number: Double) -> Double {
         number.isFinite ? min(max(number, 0), 1e12) : 0
     }

@@ -1,7 +1,8 @@
-/// The name a person most likely meant, or nil where none is near: the one with the fewest slips, else the first that
-/// begins with what was typed or that it begins with, else the first that shares all of its words with it.
+/// The name that a person most likely meant, or nil if none is near: the one with the fewest typing errors; else the
+/// first where one of the two begins with the other; else the first where all words of one of the two occur in the
+/// other.
 package func nearestName(to typed: String, among names: [String]) -> String? {
-    // A long word cannot be a slip of a short name, and comparing it would cost its square.
+    // A long word is no misspelling of a short name, and the cost of a comparison grows with the square of the length.
     guard typed.count <= 64 else { return nil }
     let limit = max(1, min(3, typed.count / 3))
     let ranked = names.map { (name: $0, distance: editDistance(typed, $0)) }
@@ -13,12 +14,12 @@ package func nearestName(to typed: String, among names: [String]) -> String? {
         ?? names.first { isPart(words, joinedWords($0)) || isPart(joinedWords($0), words) }
 }
 
-/// What stands between the letters and digits of a name does not matter: "--memory-gb" and "memory_gb" are alike.
+/// Ignores what separates the words of a name, so that "--memory-gb" and "memory_gb" are alike.
 private func joinedWords(_ name: String) -> String {
     name.split { !$0.isASCII || !$0.isLetter && !$0.isNumber }.joined(separator: "-")
 }
 
-/// One or two letters begin too many names.
+/// Too many names begin with the same one or two letters.
 private func isPrefix(_ part: String, _ whole: String) -> Bool {
     part.count >= 3 && whole.hasPrefix(part)
 }

@@ -1,9 +1,9 @@
-/// Numbers in what others write: a runner, an engine, an orchestrator, a file. Each is in its range or it is none, so
-/// that nothing that is computed from it later has a result that there is no place for.
+/// Reads numbers written by others: a runner, an engine, an orchestrator, a file. A number outside of its range is
+/// refused, so that later calculations with it cannot overflow.
 ///
 /// JSON's numbers are read by JSONNode, under the same rule.
 package enum OutsideNumber {
-    /// More than anything that is counted here. Sums and multiples of it are still numbers.
+    /// Larger than anything that is counted here, yet small enough for sums and multiples of it to fit.
     package static let largest = 1 << 50
 
     /// Digits and nothing else: no sign, no spaces.
@@ -12,7 +12,7 @@ package enum OutsideNumber {
         return number
     }
 
-    /// Digits, and behind a point further ones: no sign, no exponent, nothing that is infinite or not a number.
+    /// Digits, optionally followed by a point and more digits: no sign, no exponent, no infinity, no NaN.
     package static func decimal(_ text: some StringProtocol, in range: ClosedRange<Double>) -> Double? {
         let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.allSatisfy({ isDigits($0.utf8) }), let number = Double(text), range.contains(number) else {
@@ -27,7 +27,7 @@ package enum OutsideNumber {
 }
 
 extension Int {
-    /// The sum, or the largest number there is. For the sizes of files, which are whatever a file system makes up.
+    /// The sum, or the largest number if the sum does not fit. For file sizes, since a file system may report any size.
     package func upToLargest(adding other: Int) -> Int {
         let (sum, isBeyond) = addingReportingOverflow(other)
         return isBeyond ? .max : sum

@@ -1,4 +1,4 @@
-/// A part of a URL as it is meant; nil where an escape is broken, or the whole is no text.
+/// A part of a URL, decoded; nil where an escape is broken or the result is not valid text.
 package func percentDecoded(_ text: some StringProtocol) -> String? {
     var bytes: [UInt8] = []
     var rest = text.utf8[...]

@@ -133,7 +133,7 @@ private struct Scanner {
         return value
     }
 
-    /// One digit or more; what is finer than a millisecond is cut off.
+    /// Reads one digit or more; anything finer than a millisecond is cut off.
     mutating func fractionInMilliseconds() -> Int? {
         var value = 0
         var count = 0

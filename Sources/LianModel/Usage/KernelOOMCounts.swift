@@ -1,12 +1,13 @@
-/// What the kernel had counted at one moment, on the runner.
+/// What the kernel of the runner had counted at one moment.
 package struct KernelOOMCounts: Equatable, Sendable {
-    /// Whose counters these are.
+    /// Whether the counters are those of the runner's cgroup or of the whole machine.
     package enum Scope: String, Sendable {
-        /// The runner's cgroup, version 2: its own count of OOM kills, which includes all below it.
+        /// The runner's cgroup, version 2: it counts its own OOM kills and those of all groups below it.
         case cgroup2 = "v2"
-        /// The runner's cgroup, version 1, which counts no kills: the machine's, and how often the limit was hit.
+        /// The runner's cgroup, version 1, which counts no kills: the kills are the machine's, the limit hits are the
+        /// cgroup's.
         case cgroup1 = "v1"
-        /// A machine that is the runner's alone.
+        /// The whole machine, where the runner has it to itself.
         case machine
     }
 
@@ -26,7 +27,8 @@ package struct KernelOOMCounts: Equatable, Sendable {
             return nil
         }
         guard before.scope == .cgroup1 else { return last - first }
-        // The count is the machine's, which other runners share: ours it is only where our own limit was hit too.
+        // The kills are those of the machine, which other runners share. They count as ours only if our own limit was
+        // hit too.
         guard let firstHits = before.limitHits, let lastHits = after.limitHits, lastHits >= firstHits else {
             return nil
         }

@@ -1,6 +1,6 @@
-/// What a build uses at a moment.
+/// What a build uses at one moment.
 package struct UsageSample: Equatable, Sendable {
-    /// The mean since the sample before; nil for the first one.
+    /// The mean since the previous sample; nil for the first sample.
     package var cores: Double?
     /// Megabytes of 2^20 bytes.
     package var megabytes: Double
