@@ -1,21 +1,22 @@
 import LianModel
 
-/// What the engine's own error lines say about the cause. Fed with errors alone: never with what a step printed.
+/// What the engine's own error lines say about the cause. It is given errors alone, never what a step printed.
 package struct BuildErrorSigns: Equatable, Sendable {
     /// A step ended with `exit code: 137`, a SIGKILL.
     package private(set) var exit137 = false
-    /// The text names it: `cannot allocate memory`, or OOM or Killed as a word.
+    /// The text names a lack of memory: `cannot allocate memory`, or OOM or Killed as a word.
     package private(set) var outOfMemory = false
-    /// The engine was gone in mid-build.
+    /// The engine went away during the build.
     package private(set) var engineLost = false
     package private(set) var pushFailed = false
 
-    /// Before 0.11, BuildKit quoted a step's command as it is, newlines too: how many lines it has gone on for.
+    /// Before 0.11, BuildKit quoted a step's command as it is, with its newlines. Counts the lines of such a command so
+    /// far.
     private var openCommandLines = 0
 
     private static let openCommand = "executor failed running ["
     private static let openCommandLimit = 1000
-    /// An argument of a command has 128 KB at most, and four times that where all of it is escaped.
+    /// An argument of a command has at most 128 KB, and four times that if all of it is escaped.
     private static let lineLimit = 1 << 19
 
     package init() {}
@@ -54,14 +55,14 @@ package struct BuildErrorSigns: Equatable, Sendable {
             outOfMemory = true
         }
         if said.range(ofFirst: "failed to push ") != nil { pushFailed = true }
-        // The Docker client says no more than that when its daemon dies.
+        // The Docker client says no more than this when its daemon dies.
         let isBareEOF = ["EOF", "unexpected EOF", "error: EOF", "error: unexpected EOF"].contains(said)
         if isBareEOF || Self.signsOfALostEngine.contains(where: { said.range(ofFirst: $0) != nil }) {
             engineLost = true
         }
     }
 
-    /// gRPC's words and the Docker client's. A registry that answers 503 or hangs up has others.
+    /// The words of gRPC and of the Docker client. A registry that answers 503 or hangs up uses others.
     private static let signsOfALostEngine = [
         "code = Unavailable", "Unavailable: connection error", "Unavailable: error reading from server",
         "error reading from server: EOF", "Unavailable: closing transport", "transport is closing",
@@ -69,7 +70,7 @@ package struct BuildErrorSigns: Equatable, Sendable {
     ]
 }
 
-/// The text less everything in double quotes, in which a backslash escapes.
+/// The text without everything in double quotes, in which a backslash escapes.
 private func withoutQuotes(_ text: Substring) -> String {
     guard text.utf8.contains(UInt8(ascii: "\"")) else { return String(text) }
     var kept: [UInt8] = []

@@ -1,30 +1,30 @@
 import LianModel
 
-/// Reads BuildKit's log as it comes, rawjson and plain alike, line by line, and keeps what a result needs of it.
-/// Unknown lines are let through; memory is bounded whatever comes. Secrets are taken out of all that it keeps and returns,
-/// as bytes, before anything is cut or decoded; what the engine means is read from its words as they came.
+/// Reads BuildKit's log as it comes, line by line, both rawjson and plain, and keeps what a result needs. Unknown lines
+/// are let through; memory is bounded whatever comes. Secrets are taken out of everything that is kept or returned, as
+/// bytes, before anything is cut or decoded. What the engine means is read from its unmasked words.
 package struct BuildLogReader: Sendable {
-    /// In the order in which they began.
+    /// The steps in the order in which they began.
     package private(set) var steps: [BuildStep] = []
     /// What the engine's own errors say.
     package private(set) var signs = BuildErrorSigns()
-    /// Of the image's manifest, or of their list where there are several: a hint for people. What the result tells is
-    /// read from BuildKit's metadata.
+    /// The digest of the image's manifest, or of the manifest list if there are several. It is a hint for people; the
+    /// result takes its digest from BuildKit's metadata.
     package private(set) var exportedDigest: String?
-    /// Why the cache was not written, where it was not.
+    /// Why the cache was not written; nil if no such failure was reported.
     package private(set) var cacheNotWritten: String?
 
     private let mask: SecretMask
     private var lines = LineSplitter(limit: 4 << 20)
     private var tracks: [String: Track] = [:]
     private var changes = Changes()
-    /// Whose block of plain output we are in.
+    /// The step whose lines plain output is showing.
     private var current: String?
     private var failure = BuildFailure()
     private var region = Region.outside
-    /// Its lines are the engine's last words, less the step's.
+    /// The last line that belongs to no step: the engine's last words.
     private var lastOther: String?
-    /// How many lines steps have printed.
+    /// How many lines all steps together have printed.
     private var printedLines = 0
 
     /// What is kept of one step while it runs.
@@ -32,10 +32,10 @@ package struct BuildLogReader: Sendable {
         var index: Int
         var started: Double?
         var tail: [String] = []
-        /// How many lines had been printed by all steps when this one printed last.
+        /// The value of `printedLines` when this step printed last.
         var printedAt = 0
-        /// In rawjson a piece of log may end within a line, and within a secret: each of the step's two outputs is a
-        /// stream of its own.
+        /// The step's two outputs, each masked as a stream: in rawjson a piece of log may end within a line and within
+        /// a secret.
         var outputs: [SecretMask.Stream]
         var partial: [UInt8] = []
 
@@ -45,7 +45,7 @@ package struct BuildLogReader: Sendable {
         }
     }
 
-    /// Indices of steps, and keys of those that run and print.
+    /// What has changed since it was last asked: the indices of steps, and the keys of running steps that printed.
     private struct Changes: Sendable {
         var steps: Set<Int> = []
         var printing: Set<String> = []
@@ -53,7 +53,7 @@ package struct BuildLogReader: Sendable {
         var isEmpty: Bool { steps.isEmpty && printing.isEmpty }
     }
 
-    /// Where in plain output's trailer we are: what stands there was said before.
+    /// The part of plain output's trailer that is being read. The lines in it are repetitions.
     private enum Region: Equatable, Sendable {
         case outside
         /// Between `------`: the failing step's last lines.
@@ -67,9 +67,10 @@ package struct BuildLogReader: Sendable {
     private static let tailLineBytes = 1000
     private static let partialBytes = 8192
     private static let stepLimit = 10_000
-    /// As the program in the place of buildctl says it.
+    /// The label that the stand-in for buildctl puts before this warning.
     private static let cacheNotWrittenLabel = "warning: the cache was not written: "
-    /// A trailer's block is short; where its end is missing, what follows must not be lost.
+    /// The most lines of one trailer block. Such blocks are short; if the end of one is missing, the log behind it must
+    /// not be lost.
     private static let regionLimit = 100
 
     package init(hiding mask: SecretMask = .none) {
@@ -79,7 +80,7 @@ package struct BuildLogReader: Sendable {
     /// Takes the next piece of the log and returns it for people: plain text as it came, rawjson as plain text.
     package mutating func read(_ bytes: [UInt8]) -> [UInt8] {
         var text: [UInt8] = []
-        // The splitter is taken out so that its lines can change the rest of us.
+        // The splitter is taken out so that handling its lines may change the rest of the reader.
         var splitter = lines
         lines = LineSplitter(limit: 0)
         splitter.feed(bytes) { take($0, into: &text) }
@@ -87,8 +88,8 @@ package struct BuildLogReader: Sendable {
         return text
     }
 
-    /// The end of the log: the last line may lack its newline, and so may what steps printed last whose end was not
-    /// told.
+    /// Ends the log. Its last line may lack its newline, and so may the last output of steps whose end was not
+    /// reported.
     package mutating func finish() -> [UInt8] {
         var text: [UInt8] = []
         var splitter = lines
@@ -99,7 +100,7 @@ package struct BuildLogReader: Sendable {
         return text
     }
 
-    /// What happened since this was asked last.
+    /// What has changed since the last call.
     package mutating func takeChanges() -> StepChanges {
         guard !changes.isEmpty else { return StepChanges() }
         let taken = changes
@@ -119,8 +120,8 @@ package struct BuildLogReader: Sendable {
         var told = failure
         told.message = lastOther.map(withoutLabel) ?? failure.message
         if told.line == nil { told.line = told.message.flatMap(parseErrorLine) }
-        // Where the client died, no step is said to have failed: of those that still run, the one that printed last comes
-        // nearest to a reason.
+        // If the client died, no step is reported as failed. Of the steps that still run, the one that printed last
+        // most likely shows the reason.
         if told.step == nil {
             let running = tracks.values.filter { !$0.tail.isEmpty }
             told.lastLines = running.max { $0.printedAt < $1.printedAt }?.tail ?? []
@@ -142,7 +143,7 @@ package struct BuildLogReader: Sendable {
 // MARK: - Steps
 
 extension BuildLogReader {
-    /// Begins a step, where there is room for one more.
+    /// Begins a step, unless there are too many already.
     private mutating func begin(_ key: String, number: Int, name: String) {
         guard steps.count < Self.stepLimit else { return }
         tracks[key] = Track(index: steps.count, hiding: mask)
@@ -153,19 +154,19 @@ extension BuildLogReader {
     private mutating func end(_ key: String, _ state: BuildStep.State, seconds: Double? = nil) {
         guard let index = tracks[key]?.index else { return }
         changes.steps.insert(index)
-        // An image to start from is there because this build, or its warm-up, fetched it: no cache spared that.
+        // A base image is there because this build or its warm-up fetched it, so the cache saved no work.
         let state = state == .cached && steps[index].isOfImage ? .done : state
-        // What is taken from the cache may be loaded from the registry later; BuildKit calls that done once more.
+        // A cached step may be loaded from the registry later; BuildKit then reports it as done once more.
         if steps[index].state != .cached || state != .done { steps[index].state = state }
         if let seconds { steps[index].seconds = seconds }
         tracks[key]?.tail = []
         tracks[key]?.partial = []
     }
 
-    /// The engine's words as they came, and as they may be shown.
+    /// `message` is what the engine said, `shown` is the same without secrets.
     private mutating func fail(_ key: String, _ message: String, shown: String, seconds: Double? = nil) {
         let track = tracks[key]
-        // A cache that is not there, or cannot be written, is no reason why a build fails.
+        // A cache that is missing or cannot be written does not make a build fail.
         if let track, steps[track.index].isOfCacheImport { return end(key, .failed, seconds: seconds) }
         if let track, steps[track.index].isOfCacheExport {
             cacheNotWritten = shown
@@ -181,7 +182,7 @@ extension BuildLogReader {
         end(key, .failed, seconds: seconds)
     }
 
-    /// A line without secrets.
+    /// `line` holds no secrets any more.
     private mutating func addLog(_ key: String, _ line: ArraySlice<UInt8>) {
         let shown = String(decoding: line.prefix(Self.tailLineBytes), as: UTF8.self)
         tracks[key]?.tail.append(shown)
@@ -194,7 +195,7 @@ extension BuildLogReader {
     private mutating func addStatus(_ status: some StringProtocol) {
         for label in ["exporting manifest list ", "exporting manifest "] where status.hasPrefix(label) {
             let digest = status.dropFirst(label.count).prefix { $0 != " " }
-            // A list comes after its manifests, and stands for all of them.
+            // A manifest list comes after its manifests and stands for all of them.
             if digest.hasPrefix("sha256:"), digest.utf8.count == 71 { exportedDigest = String(digest) }
             return
         }
@@ -242,10 +243,10 @@ extension BuildLogReader {
     }
 
     private mutating func takeStepLine(_ key: String, _ rest: ArraySlice<UInt8>) {
-        // BuildKit 0.11 numbers some of a step's output 0.
+        // BuildKit 0.11 gives some of a step's output the number 0.
         let key = key == "#0" ? current ?? key : key
         current = key
-        // A step's output stands behind the time at which it came: it can imitate none of the engine's words.
+        // A step's output is preceded by a time, so it cannot imitate the engine's words.
         if let space = rest.firstIndex(of: UInt8(ascii: " ")), isTime(rest[..<space]) {
             return addLog(key, mask.masked(rest[(space + 1)...]))
         }
@@ -292,29 +293,29 @@ private func parseErrorLine(_ message: String) -> Int? {
     return lineNumber(message[label.upperBound...].prefix { $0.isNumber })
 }
 
-/// Of a Dockerfile, counted from 1.
+/// The number of a line in a Dockerfile, counted from 1.
 private func lineNumber(_ text: some StringProtocol) -> Int? {
     OutsideNumber.whole(text, in: 1...Int(Int32.max))
 }
 
 // MARK: - rawjson
 
-/// A line of rawjson is a record with one or more of these; a step of ours could print one, but its output comes
-/// inside of them.
+/// A line of rawjson is a record with one or more of these lists. A step could print such a record too, but what steps
+/// print is inside the lists.
 private func isStatus(_ value: JSONValue) -> Bool {
     guard let members = value.objectValue else { return false }
     return members.isEmpty || ["vertexes", "statuses", "logs", "warnings"].contains { members[$0]?.arrayValue != nil }
 }
 
-/// One that was cut, or whose end is missing. What it says is lost, and shows what a step printed in a form in which no
-/// secret is found.
+/// Whether the line is a status that was cut or lost its end. It is dropped: it may show a step's output in a form in
+/// which secrets are not found.
 private func isBrokenStatus(_ line: ArraySlice<UInt8>) -> Bool {
     ["vertexes", "statuses", "logs", "warnings"].contains { line.starts(with: "{\"\($0)\":".utf8) }
 }
 
 extension BuildLogReader {
     private mutating func takeStatus(_ status: JSONValue, into text: inout [UInt8]) {
-        // A record may hold a step's last words and its end: the end comes last.
+        // One record may hold a step's last output and its end, so ends are handled last.
         let vertexes = (status["vertexes"]?.arrayValue ?? []).compactMap(Vertex.init)
         for vertex in vertexes { takeBegin(of: vertex, into: &text) }
         for item in status["statuses"]?.arrayValue ?? [] {
@@ -338,7 +339,7 @@ extension BuildLogReader {
         let isCached: Bool
         let error: String
 
-        /// nil for one that is only announced.
+        /// nil for a step that is only announced.
         init?(_ value: JSONValue) {
             guard let key = value["digest"]?.stringValue, let name = value["name"]?.stringValue else { return nil }
             self.key = key
@@ -408,7 +409,7 @@ extension BuildLogReader {
         }
         bytes = Array(rest)
         if bytes.count > Self.partialBytes {
-            // Too long to wait for its end; shown in pieces, so that all of it is.
+            // The line is too long to wait for its end. It is shown in pieces, so that nothing of it is lost.
             addLog(key, bytes[...])
             show("#\(number) \(tenths(elapsed)) ", bytes[...], in: &text)
             bytes = []

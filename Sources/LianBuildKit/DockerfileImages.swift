@@ -9,18 +9,18 @@ package struct DockerfileImages: Sendable {
     }
 
     package enum Platform: Hashable, Sendable {
-        /// That of the artifact.
+        /// The platform of the artifact.
         case target
-        /// The engine's own.
+        /// The platform of the engine.
         case builder
         case named(String)
     }
 
     private struct Stage {
         var name: String?
-        /// What it starts from; nil where that is nothing, or not known.
+        /// What the stage starts from; nil where that is nothing or not known.
         var base: Source?
-        /// What it copies from, or mounts.
+        /// What the stage copies from or mounts.
         var copied: [Source] = []
 
         var sources: [Source] { [base].compactMap { $0 } + copied }
@@ -56,8 +56,8 @@ package struct DockerfileImages: Sendable {
         }
     }
 
-    /// Whether the target, or else the last stage, takes from stages whose layers are not its own: other than those that
-    /// it starts from.
+    /// Whether the target, or else the last stage, copies from stages other than those that it starts from, so that
+    /// their layers are not part of the image.
     package func copiesFromStages(for target: String?) -> Bool {
         var chain: Set<Int> = []
         var copied: Set<Int> = []
@@ -69,12 +69,12 @@ package struct DockerfileImages: Sendable {
         return !copied.isSubset(of: chain)
     }
 
-    /// Those of all stages.
+    /// The images of all stages.
     package var all: [Image] {
         unique(stages.flatMap(\.sources))
     }
 
-    /// Those of the stages that the target, or else the last one, is made of.
+    /// The images of the stages that the target, or else the last stage, needs.
     package func needed(for target: String?) -> [Image] {
         var found: [Source] = []
         var seen: Set<Int> = []
@@ -88,7 +88,7 @@ package struct DockerfileImages: Sendable {
         return unique(found)
     }
 
-    /// The stage that the target is, or else the last one.
+    /// The stage named by the target, or else the last one.
     private func start(of target: String?) -> Int? {
         target.map { index(of: $0) ?? Int($0) } ?? stages.count - 1
     }
@@ -113,7 +113,7 @@ package struct DockerfileImages: Sendable {
         stages.append(stage)
     }
 
-    /// Nil where it cannot be known.
+    /// Nil where the platform cannot be known.
     private func platform(_ flags: some Sequence<String>) -> Platform? {
         guard let value = flags.lazy.compactMap({ value(of: "--platform=", in: $0) }).first else { return .target }
         switch value {
@@ -136,7 +136,7 @@ package struct DockerfileImages: Sendable {
         return source(name, .target)
     }
 
-    /// A context of that name goes before a stage, a stage before an image.
+    /// A context with that name wins over a stage, a stage over an image.
     private func source(_ name: String, _ platform: Platform) -> Source? {
         switch contexts[name] ?? contexts[name.lowercased()] {
         case .image(let reference): .image(Image(reference: reference.description, platform: platform))
@@ -152,7 +152,7 @@ package struct DockerfileImages: Sendable {
 
 /// The arguments before the first FROM: those alone may stand in a FROM.
 private struct GlobalArguments {
-    /// By name; nil where the value cannot be known.
+    /// Values by name; nil where a value cannot be known.
     private var values: [String: String?] = [:]
     private let given: [String: String]
 
@@ -168,7 +168,8 @@ private struct GlobalArguments {
         }
     }
 
-    /// With `$NAME`, `${NAME}` and `${NAME:-OTHER}` replaced; nil where a value is not known, or more is written there.
+    /// The text with `$NAME`, `${NAME}` and `${NAME:-OTHER}` replaced; nil where a value is not known or another form
+    /// is used.
     func expand(_ text: String) -> String? {
         guard !text.contains(where: { "\\\"'".contains($0) }) else { return nil }
         var expanded = ""

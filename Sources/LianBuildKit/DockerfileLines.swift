@@ -1,12 +1,12 @@
-/// A Dockerfile's instructions and where they stand. What stands in a heredoc is none.
+/// A Dockerfile's instructions and the lines where they begin. The contents of a heredoc are no instructions.
 package struct DockerfileLines: Sendable {
     private let lines: [Substring]
-    /// The instruction on one line, its name in capitals and one space between its words; and the line on which it
+    /// Each instruction on one line, its name in capitals and one space between its words, with the line on which it
     /// begins, counted from 1.
     package private(set) var instructions: [(text: String, line: Int)] = []
 
     package init(_ text: String) {
-        // To Swift the two of "\r\n" are one character.
+        // Swift treats "\r\n" as one character.
         lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
         let escape = directive("escape").flatMap(\.last) ?? "\\"
         var begun: (text: String, line: Int)?
@@ -35,8 +35,8 @@ package struct DockerfileLines: Sendable {
         line > 0 && line <= lines.count ? String(lines[line - 1]) : nil
     }
 
-    /// Of a step named `[stage 2/5] RUN …`, as far as an engine that names no line tells; nil where no instruction, or
-    /// more than one, reads like that.
+    /// The line of the step named `[stage 2/5] RUN …`, for engines that report no line; nil where no instruction, or
+    /// more than one, has that text.
     package func line(ofStep name: String) -> Int? {
         guard name.hasPrefix("["), let close = name.firstIndex(of: "]") else { return nil }
         let wanted = normalized(name[name.index(after: close)...])
@@ -44,7 +44,7 @@ package struct DockerfileLines: Sendable {
         return found.count == 1 ? found[0].line : nil
     }
 
-    /// The value of `# NAME=`, which is a directive only before everything else.
+    /// The value of `# NAME=`, which counts as a directive only before everything else.
     package func directive(_ name: String) -> String? {
         for line in lines {
             guard line.first == "#" else { break }
@@ -55,10 +55,10 @@ package struct DockerfileLines: Sendable {
     }
 }
 
-/// What a word like `<<EOF`, `<<-"EOF"` or `3<<EOF` begins.
+/// The heredoc that a word like `<<EOF`, `<<-"EOF"` or `3<<EOF` begins.
 private struct Heredoc {
     private let name: String
-    /// Tabs before its end do not count.
+    /// Whether tabs before its end are ignored.
     private let dropsTabs: Bool
 
     static func all(in instruction: String) -> [Heredoc] {

@@ -1,5 +1,5 @@
-/// Cuts a stream into lines, however it is cut into pieces. A line keeps its first bytes up to the limit; how many are
-/// over it stands in their place, so memory stays bounded.
+/// Cuts a stream into lines, however the stream is cut into pieces. A line that is longer than the limit keeps its
+/// first bytes and a note of how many were left out, so memory stays bounded.
 package struct LineSplitter: Sendable {
     private var partial: [UInt8] = []
     private var left = 0
@@ -9,7 +9,7 @@ package struct LineSplitter: Sendable {
         self.limit = limit
     }
 
-    /// Calls with each line that ends in these bytes, without its newline.
+    /// Calls `line` with each line that ends in these bytes, without its newline.
     package mutating func feed(_ bytes: [UInt8], line: (ArraySlice<UInt8>) -> Void) {
         var rest = bytes[...]
         while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
@@ -24,7 +24,7 @@ package struct LineSplitter: Sendable {
         hold(rest)
     }
 
-    /// The last line, where no newline ends it.
+    /// Calls `line` with the last line if no newline ends it.
     package mutating func finish(line: (ArraySlice<UInt8>) -> Void) {
         if !partial.isEmpty { giveHeld(line) }
         partial = []

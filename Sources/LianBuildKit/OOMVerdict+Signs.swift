@@ -1,8 +1,7 @@
 import LianModel
 
 extension OOMVerdict {
-    /// Nil for a build that is not out of memory: one that succeeded, one that we ended, and one that failed of
-    /// something else.
+    /// Nil for a build that did not run out of memory: it succeeded, we ended it, or it failed for another reason.
     package init?(exitStatus: Int32, signs: BuildErrorSigns, kernelOOMKills: Int?, endedByUs: Bool) {
         guard exitStatus != 0, !endedByUs else { return nil }
         let reason: Reason

@@ -1,28 +1,28 @@
 import Glibc
 import LianSystem
 
-/// Places spread evenly over a context's bytes. A look at them tells whether it is worth compressing, whatever its
-/// files are called.
+/// Places spread evenly over a context's bytes. The bytes there show whether the context is worth compressing, whatever
+/// its files are called.
 struct ByteSample {
     private struct Spot {
         let path: [UInt8]
         let offset: Int
-        /// Counted over the whole context.
+        /// The offset within all of the context's files together.
         let position: Int128
     }
 
     private var spots: [Spot] = []
-    /// Wider than a file's size: sparse files of the largest size there is may be many.
+    /// Wider than a file's size, because there may be many sparse files of the largest size.
     private var total: Int128 = 0
-    /// Between two spots; doubled, with every other one dropped, whenever there are too many.
+    /// The distance between two spots. Whenever there are too many, it is doubled and every other spot is dropped.
     private var step: Int128 = 1 << 16
 
     private static let mostSpots = 64
     private static let spotSize = 4096
-    /// Below this nothing is to be gained.
+    /// A smaller context gains nothing from compression.
     private static let leastBytes = 256 << 10
-    /// Of the bits of a byte. Noise, and what is compressed already, has nearly eight of them; texts have five, programs
-    /// six.
+    /// The most bits of information in a byte that is worth compressing. Noise and compressed data have nearly eight,
+    /// texts have five, programs six.
     private static let fullness = 7.4
 
     mutating func add(_ entry: ContextEntry) {
@@ -48,7 +48,7 @@ struct ByteSample {
         spots.removeAll { !$0.position.isMultiple(of: step) }
     }
 
-    /// Whether the files below the folder will shrink enough for it to pay.
+    /// Whether the files below the folder will shrink enough for compression to pay.
     func shrinks(below folder: Int32) -> Bool {
         guard total >= Self.leastBytes else { return false }
         let bits = spots.compactMap { Self.bitsPerByte(at: $0, below: folder) }
@@ -66,7 +66,7 @@ struct ByteSample {
         return bytes.isEmpty ? nil : entropy(of: bytes)
     }
 
-    /// What each byte says by itself, the others unseen.
+    /// The bits of information in each byte, judged by how often its value occurs.
     private static func entropy(of bytes: [UInt8]) -> Double {
         var counts = [Int](repeating: 0, count: 256)
         for byte in bytes { counts[Int(byte)] += 1 }

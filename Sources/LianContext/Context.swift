@@ -2,11 +2,12 @@ import Glibc
 import LianModel
 import LianSystem
 
-/// A folder that a build takes its files from, with the rules of what of it travels.
+/// A folder that a build takes its files from, with the rules that say which of them travel.
 package final class Context: Sendable {
     package let root: String
-    /// The file that BuildKit will read, relative to the root; nil for an extra context. BuildKit has to be told the path
-    /// that was asked for: it finds a small-lettered `dockerfile` itself, and the ignore file is named after the other.
+    /// The file that BuildKit will read, relative to the root; nil for an extra context. BuildKit has to be told the
+    /// path that was asked for: it finds a lower-case `dockerfile` itself, but names the ignore file after the path
+    /// asked for.
     package let dockerfile: String?
     /// The ignore file in force, relative to the root.
     package let ignoreFile: String?
@@ -16,10 +17,10 @@ package final class Context: Sendable {
     private let alwaysTravelling: [[UInt8]]
     private let warnings: [BuildWarning]
 
-    /// The rules as rsync's own, where it reads them alike.
+    /// The rules as rsync's own filters; nil where rsync would read them differently.
     private let filters: [String]?
 
-    /// Opens a context. Without a Dockerfile it is an extra one, of which only `.dockerignore` is known.
+    /// Opens a context. Without a Dockerfile it is an extra context, which has no ignore file but `.dockerignore`.
     package init(root: String, dockerfile: String?) throws(LianError) {
         self.root = root
         folder = try Self.openRoot(root)
@@ -46,7 +47,7 @@ package final class Context: Sendable {
         self.warnings = warnings
     }
 
-    /// Walks the context once; CancellationError as soon as that is given up.
+    /// Walks the context once; throws CancellationError as soon as `isGivenUp` says so.
     package func summary(isGivenUp: @escaping () -> Bool = { false }) throws -> ContextSummary {
         var tally = ContextTally()
         var sample = ByteSample()
@@ -59,13 +60,13 @@ package final class Context: Sendable {
         return summary
     }
 
-    /// How rsync is told what travels, once the context was walked.
+    /// How rsync is told what travels, after the context has been walked.
     package func selection(_ summary: ContextSummary) -> TransferSelection {
-        // Of such names the generations think differently, whatever the rules say.
+        // The generations of BuildKit treat names with a newline differently, whatever the rules say.
         TransferSelection(filters: summary.hasNamesOfSeveralLines ? nil : filters)
     }
 
-    /// Hands rsync's list on, piece by piece. Names are all that it asks for: rsync looks at each file itself.
+    /// Hands rsync's list on, piece by piece. It needs only names, because rsync looks at each file itself.
     package func sendTransferList(
         _ selection: TransferSelection, isGivenUp: @escaping () -> Bool = { false }, to emit: ([UInt8]) throws -> Void
     ) throws {
@@ -90,8 +91,8 @@ package final class Context: Sendable {
         return walk.excludedFiles
     }
 
-    /// What one generation of BuildKit takes of the context by its rules alone: without the Dockerfile and the ignore
-    /// file where they are excluded, since it fetches those by themselves.
+    /// What one generation of BuildKit takes of the context by its rules alone. An excluded Dockerfile or ignore file
+    /// is not part of it: BuildKit fetches those separately.
     package func walk(
         asReadBy generation: BuildKitGeneration, _ visit: (ContextEntry) throws -> Void
     ) throws {

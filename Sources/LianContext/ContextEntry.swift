@@ -2,31 +2,32 @@ import Glibc
 import LianModel
 import LianSystem
 
-/// Something of a context that travels, with what the file system says of it. Its pointers hold for the call it is
-/// handed to.
+/// An item of a context that travels, with its details from the file system. Its pointers are valid only during the
+/// call that it is passed to.
 package struct ContextEntry {
     package enum Kind: Equatable, Sendable {
         case folder
         case file(bytes: Int)
-        /// Sent as a link, wherever it points.
+        /// A link; it is sent as a link, wherever it points.
         case link(bytes: Int)
-        /// A FIFO, a socket or a device. BuildKit takes all of them: it makes a device and, in later versions, a FIFO anew,
-        /// and an empty file of a socket. rsync makes each anew too, but a device only where it runs as root.
+        /// A FIFO, a socket or a device. BuildKit takes all of them: it makes a new device and, in later versions, a
+        /// new FIFO, and turns a socket into an empty file. rsync makes each of them anew, but a device only when it
+        /// runs as root.
         case special
     }
 
-    /// Relative to the context, any bytes but NUL.
+    /// Relative to the context; any bytes but NUL.
     package let path: UnsafeBufferPointer<UInt8>
     package let kind: Kind
-    /// Where nobody but the owner may read it.
+    /// Whether only the owner may read it.
     package let isPrivate: Bool
 
-    /// For opening it: the folder that it is in, and its name there.
+    /// For opening it: the folder that contains it and its name there.
     let opening: (folder: Int32, name: UnsafePointer<CChar>)?
 
     private static let isSuperuser = geteuid() == 0
 
-    /// Nil where it has gone since its name was read.
+    /// Nil where the entry has disappeared since its name was read.
     init?(_ name: WalkedName) throws(LianError) {
         path = name.path
         opening = name.opening
@@ -43,7 +44,7 @@ package struct ContextEntry {
             default: .special
             }
         isPrivate = status.st_mode & 0o077 == 0
-        // Who may read it is asked only where not everybody may.
+        // Whether we may read it is checked only where not everybody may.
         let isOpenToAll = status.st_mode & 0o444 == 0o444
         if case .file = kind, !isOpenToAll, !Self.isSuperuser, faccessat(folder, fileName, R_OK, AT_EACCESS) != 0 {
             throw name.unreadable(SystemError("faccessat"))
@@ -56,7 +57,7 @@ package struct ContextEntry {
         return UnsafeBufferPointer(rebasing: path[start...])
     }
 
-    /// What a file begins with; empty where it cannot be read.
+    /// The first bytes of the file; empty where it cannot be read.
     package func firstBytes(_ count: Int) -> [UInt8] {
         guard let (folder, name) = opening else { return [] }
         let opened = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)

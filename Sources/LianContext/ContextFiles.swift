@@ -9,7 +9,7 @@ struct ContextFiles {
     private static let defaultDockerfile = "Dockerfile"
     private static let lowercaseDockerfile = "dockerfile"
     private static let defaultIgnoreFile = ".dockerignore"
-    /// No ignore file that a person wrote comes near it.
+    /// No ignore file written by a person is nearly as large.
     private static let largestIgnoreFile = 1 << 20
 
     struct Dockerfile {
@@ -48,7 +48,7 @@ struct ContextFiles {
         }
     }
 
-    /// `Dockerfile` may be written small: BuildKit then takes that.
+    /// BuildKit also accepts `dockerfile` in lower case in the place of `Dockerfile`.
     private func lowercaseVariant(of path: String) -> String? {
         let components = path.split(separator: "/", omittingEmptySubsequences: false)
         guard components.last.map(String.init) == Self.defaultDockerfile else { return nil }
@@ -111,10 +111,10 @@ struct ContextFiles {
         }
     }
 
-    // Following links, inside the context only.
+    // Following links, but only inside the context.
 
     private struct FoundFile {
-        /// The path without a link in it.
+        /// The path after all links have been followed.
         let resolved: String
         /// The links on the way, and the file itself.
         let visited: [[UInt8]]

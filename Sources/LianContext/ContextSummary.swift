@@ -1,11 +1,11 @@
 import LianModel
 
-/// What of a context travels.
+/// What travels of a context.
 package struct ContextSummary: Equatable, Sendable {
     /// Everything but folders. A file with several names counts once for each, as rsync sends it.
     package var files = 0
     package var folders = 0
-    /// Of files and links.
+    /// The size of files and links.
     package var bytes = 0
     /// Everything but folders that the rules keep back.
     package var excludedFiles = 0
@@ -14,7 +14,7 @@ package struct ContextSummary: Equatable, Sendable {
     /// The longest path in bytes, of files and folders alike.
     package var longestPath: [UInt8] = []
     package var warnings: [BuildWarning] = []
-    /// Whether compressing it on its way is worth the work where the way is slow.
+    /// Whether compressing the context is worth the work where the connection is slow.
     package var shrinks = false
     var hasNamesOfSeveralLines = false
 
@@ -81,7 +81,7 @@ struct ContextTally {
     private mutating func rank(_ entry: ContextEntry, _ bytes: Int) {
         if summary.largest.count == Self.largestShown, let least = summary.largest.last, bytes < least.bytes { return }
         let sized = ContextSummary.SizedPath(path: entry.pathText, bytes: bytes)
-        // The order of a folder's entries is the file system's: names decide between equals.
+        // A folder's entries come in the order of the file system, so names decide between files of equal size.
         let rank = summary.largest.firstIndex { ($0.bytes, sized.path) < (sized.bytes, $0.path) }
         summary.largest.insert(sized, at: rank ?? summary.largest.endIndex)
         if summary.largest.count > Self.largestShown { summary.largest.removeLast() }
@@ -90,7 +90,7 @@ struct ContextTally {
     private mutating func note(_ code: WarningCode, _ entry: ContextEntry) {
         var found = findings[code] ?? Findings()
         found.count += 1
-        // The smallest names, so that the message is the same on every file system.
+        // Keeps the names that sort first, so that the message is the same on every file system.
         found.first = Array((found.first + [entry.pathText]).sorted().prefix(3))
         findings[code] = found
     }

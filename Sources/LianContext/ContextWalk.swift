@@ -2,13 +2,13 @@ import Glibc
 import LianModel
 import LianSystem
 
-/// Walks a context once and hands out what travels, folders before what is in them. Each folder is read to its end
-/// before the next one is opened: one descriptor is enough for any depth.
+/// Walks a context once and hands out what travels, folders before their contents. Each folder is read to its end
+/// before the next one is opened, so one descriptor is enough for any depth.
 struct ContextWalk {
     private let root: Int32
     private let rules: IgnoreRules
     private let matcher: IgnoreMatcher
-    /// What travels whatever the rules say: the Dockerfile, the ignore file, the links on the way to them.
+    /// Paths that travel whatever the rules say: the Dockerfile, the ignore file and the links that lead to them.
     private let alwaysTravelling: [[UInt8]]
     private let asksCurrent: Bool
     private let asksBeforeV010: Bool
@@ -20,8 +20,8 @@ struct ContextWalk {
     private let buffer = PathBuffer()
     private(set) var excludedFiles = 0
 
-    /// What is kept is what any of the generations keeps. What lies in folders that stay behind is read only to be
-    /// counted.
+    /// The walk keeps whatever any of the generations keeps. Folders that stay behind are read only to count their
+    /// files.
     init(
         root: Int32, rules: IgnoreRules, alwaysTravelling: [[UInt8]],
         generations: Set<BuildKitGeneration> = Set(BuildKitGeneration.allCases), countsExcluded: Bool,
@@ -38,12 +38,13 @@ struct ContextWalk {
         self.isGivenUp = isGivenUp
     }
 
-    /// A folder that is read, or waits for it.
+    /// A folder that is being read or waits to be read.
     private final class Folder {
         let path: [UInt8]
         let parent: Folder?
         let access: Access
-        /// Whether it has been handed out. One that only holds something which travels is handed out just before it.
+        /// Whether it has been handed out. An excluded folder is handed out only just before something in it that
+        /// travels.
         var isListed: Bool
 
         init(path: [UInt8], parent: Folder?, access: Access, isListed: Bool) {
@@ -54,12 +55,12 @@ struct ContextWalk {
         }
     }
 
-    /// Who looks into a folder.
+    /// Which generations of BuildKit look into a folder.
     private struct Access {
-        /// What the current BuildKit knows of the folder, nil where it does not look into it.
+        /// The rules that matched the folder for the current BuildKit; nil where it does not look into the folder.
         var current: IgnoreMatcher.FolderMatches?
         var isSeenBeforeV010: Bool
-        /// Whether nothing in it is kept by its own name alone: it may as well be unreadable.
+        /// Whether the folder itself is excluded. Then it does no harm if it cannot be read.
         var isExcluded: Bool
 
         var isRead: Bool { current != nil || isSeenBeforeV010 }
@@ -72,7 +73,7 @@ struct ContextWalk {
         while let folder = waiting.popLast() {
             let before = waiting.count
             try read(folder, waiting: &waiting, visit)
-            // What is only counted ends without a word.
+            // Counting the files that stay behind ends silently when the walk is given up.
             guard !isGivenUp() else { throw CancellationError() }
             guard intoFolders else { return }
             waiting[before...].reverse()
@@ -87,7 +88,7 @@ struct ContextWalk {
         do {
             reader = try FolderReader(root: root, path: buffer.cPath)
         } catch {
-            // Gone since its name was read; or closed to us, and excluded anyway.
+            // The folder has disappeared since its name was read, or we may not read it and it is excluded anyway.
             let isGone = error.code == ENOENT || error.code == ENOTDIR
             if isGone || error.code == EACCES && folder.access.isExcluded { return }
             throw unreadable(error)
@@ -130,8 +131,8 @@ struct ContextWalk {
 
     // What the rules say.
 
-    /// The older generation is asked on its own where it may say otherwise: where a pattern reads otherwise, where
-    /// exceptions decide which folders are looked into, and of names with a newline, which it takes for an end.
+    /// The older generation is asked separately where its answer may differ: where it reads a pattern differently,
+    /// where exceptions decide which folders are looked into, and for names with a newline, which it takes for an end.
     private func asksBoth(_ path: UnsafeBufferPointer<UInt8>) -> Bool {
         asksBeforeV010 && (asksBothAlways || path.contains(UInt8(ascii: "\n")))
     }
@@ -142,7 +143,7 @@ struct ContextWalk {
         return alwaysTravelling.contains { $0.elementsEqual(path) }
     }
 
-    /// Decides about a folder, and returns it where it is to be read.
+    /// Decides about a folder, and returns it if it has to be read.
     private mutating func enter(
         _ parent: Folder, _ reader: borrowing FolderReader, _ visit: (WalkedName) throws -> Void
     ) throws -> Folder? {
@@ -156,7 +157,7 @@ struct ContextWalk {
         var isListed = !access.isExcluded
         if parent.access.isSeenBeforeV010 {
             let isExcluded = asksBoth(path) ? matcher.excludesBeforeV010(path) : access.isExcluded
-            // There, a folder that is looked into is sent, with or without something in it.
+            // BuildKit before v0.10 sends each folder that it looks into, even an empty one.
             access.isSeenBeforeV010 = !isExcluded || matcher.looksIntoBeforeV010(excludedFolder: path)
             access.isExcluded = access.isExcluded && isExcluded
             isListed = isListed || access.isSeenBeforeV010
@@ -175,7 +176,7 @@ struct ContextWalk {
 
     // What is handed out.
 
-    /// Hands out a folder, the ones above it first.
+    /// Hands out a folder, after the folders above it.
     private func list(_ folder: Folder, _ visit: (WalkedName) throws -> Void) throws {
         guard !folder.isListed else { return }
         if let parent = folder.parent { try list(parent, visit) }
@@ -187,7 +188,7 @@ struct ContextWalk {
 
     // What stays behind.
 
-    /// Counts without asking for anything but names. What cannot be read is not counted: nobody wants it.
+    /// Counts files by their names alone. What cannot be read is not counted, since it does not travel anyway.
     private func countFiles(below folder: [UInt8]) -> Int {
         var count = 0
         var waiting = [folder]

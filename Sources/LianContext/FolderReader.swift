@@ -2,8 +2,8 @@ import CLinux
 import Glibc
 import LianSystem
 
-/// Reads the entries of one folder, from the kernel itself: glibc's `fdopendir` asks three things of each folder that
-/// are known here, which is a quarter of all calls of a walk.
+/// Reads the entries of one folder directly from the kernel. glibc's `fdopendir` makes three more calls for each
+/// folder, whose answers are known here: a quarter of all calls of a walk.
 struct FolderReader: ~Copyable {
     let descriptor: Int32
     /// The records that were read last, and which part of them is still to be handed out.
@@ -39,17 +39,17 @@ struct FolderReader: ~Copyable {
             if position == end, try !fill() { return nil }
             let record = (records + position).assumingMemoryBound(to: lian_folder_record.self)
             position += Int(record.pointee.size)
-            // A file without a number is gone: glibc leaves it out as well.
+            // A record without a file number is a file that is gone: glibc skips it as well.
             guard record.pointee.file != 0, let name = lian_name(record), !Self.isDots(name) else { continue }
             let length = strlen(UnsafeRawPointer(name).assumingMemoryBound(to: CChar.self))
             return Entry(name: UnsafeBufferPointer(start: name, count: length), type: record.pointee.type)
         }
     }
 
-    /// Whether there are more records.
+    /// Reads more records; false where there are none.
     private mutating func fill() throws(SystemError) -> Bool {
         let count = lian_read_folder(descriptor, records, UInt(Self.capacity))
-        // A folder that was removed meanwhile has nothing more in it.
+        // A folder that was removed meanwhile has no more entries.
         guard count >= 0 || errno == ENOENT else { throw SystemError("getdents64") }
         position = 0
         end = max(0, count)

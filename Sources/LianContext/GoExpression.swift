@@ -1,30 +1,31 @@
 import CExpression
 
-/// Why an expression is not taken.
+/// Why an expression is refused.
 struct ExpressionError: Error, Equatable {
     let reason: String
-    /// Whether Go could take it, and only more would have to be spent on it than is given here.
+    /// Whether only the memory allowed here is too small: Go could take the expression.
     var isTooLarge = false
 }
 
-/// A regular expression as Go reads it: its syntax is RE2's, and what RE2 does otherwise is made even here.
+/// A regular expression as Go reads it. Its syntax is RE2's; where RE2 behaves differently from Go, this type makes up
+/// for it.
 ///
 /// `@unchecked Sendable`: RE2 lets any number of threads ask one expression.
 final class GoExpression: @unchecked Sendable {
     private let compiled: OpaquePointer
-    /// The instructions that it was compiled to.
+    /// The number of instructions that it was compiled to.
     let size: Int
 
     private static let backslash = UInt32(UInt8(ascii: "\\"))
 
-    /// `memory` is all that it may ever hold, in bytes: its program, and what it learns by being asked.
+    /// `memory` is the most bytes that it may ever hold, for its program and for what it caches while matching.
     init(_ expression: [UInt32], memory: Int) throws(ExpressionError) {
         let escapes = Escapes(in: expression)
         guard !escapes.haveAnyByte else { throw ExpressionError(reason: "invalid escape sequence: \\C") }
         var compiled = try Self.compile(expression, memory)
         if escapes.haveNoBoundary {
-            // RE2 looks for a match at each byte, Go at each character: between the bytes of one there is no word
-            // boundary. Behind a run of characters RE2 cannot begin within one.
+            // RE2 looks for a match at each byte, Go at each character, and Go sees no word boundary between the bytes
+            // of a character. With a run of whole characters in front, RE2 cannot begin within one either.
             lian_expression_free(compiled)
             let quotationEnd = escapes.endQuoted ? "\\E" : ""
             compiled = try Self.compile(Self.text("^(?s:.*)(?:") + expression + Self.text(quotationEnd + ")"), memory)
@@ -50,10 +51,10 @@ final class GoExpression: @unchecked Sendable {
         throw ExpressionError(reason: String(cString: error))
     }
 
-    /// Whether it matches anywhere in the text. The time that takes grows with the text's length times the program's
-    /// at the most.
+    /// Whether it matches anywhere in the text. The time needed grows at most with the text's length times the
+    /// program's size.
     func matches(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-        // To Go a byte that is no part of UTF-8 is the character that stands for such bytes.
+        // Go reads a byte that is not valid UTF-8 as the replacement character U+FFFD.
         if GoText.isUTF8(text) { return matches(UTF8: text) }
         return GoText.bytes(of: GoText.scalars(of: Array(text))).withUnsafeBufferPointer { matches(UTF8: $0) }
     }
@@ -63,13 +64,13 @@ final class GoExpression: @unchecked Sendable {
         return lian_expression_matches(compiled, bytes, text.count)
     }
 
-    /// The escapes that RE2 reads otherwise than Go.
+    /// The escapes that RE2 reads differently from Go.
     private struct Escapes {
         /// `\C`: Go has no such escape.
         var haveAnyByte = false
         /// `\B`.
         var haveNoBoundary = false
-        /// Whether a `\Q` reaches to the end.
+        /// Whether a `\Q` is open at the end of the expression.
         var endQuoted = false
 
         init(in expression: [UInt32]) {
@@ -102,7 +103,7 @@ struct ExpressionBudget {
     private let memoryOfEach: Int
     private var instructionsLeft = 1 << 16
 
-    /// More than anybody writes by hand.
+    /// More patterns than anybody writes by hand.
     static let mostExpressions = 2048
     private static let memory = 128 << 20
     private static let largestMemory = 8 << 20

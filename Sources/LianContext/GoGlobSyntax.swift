@@ -1,5 +1,5 @@
-/// Whether Docker takes a pattern at all: it asks Go's `filepath.Match` about the name ".", which looks at no more of
-/// the pattern than it needs to tell that it does not match.
+/// Whether Docker accepts a pattern. Docker matches it against the name "." with Go's `filepath.Match`, which reads the
+/// pattern only until it knows that the name does not match.
 enum GoGlobSyntax {
     private static let backslash = UInt32(UInt8(ascii: "\\"))
     private static let open = UInt32(UInt8(ascii: "["))
@@ -10,16 +10,16 @@ enum GoGlobSyntax {
     private static let questionMark = UInt32(UInt8(ascii: "?"))
     private static let dot = UInt32(UInt8(ascii: "."))
 
-    /// The first chunk is read to its end. The second one is only where the first matches ".", and then nothing is
-    /// left of the name that a third could match.
+    /// The first chunk is always read to its end. The second one is read only if the first matches ".", and then
+    /// nothing of the name is left that a third could match.
     static func isTaken(_ pattern: [UInt32]) -> Bool {
         var rest = pattern[...]
         guard let first = readChunk(takeChunk(&rest)) else { return false }
         return !first.matchesDot || readChunk(takeChunk(&rest)) != nil
     }
 
-    /// A chunk ends before the next star outside of brackets. A `]` ends brackets here wherever it stands, which is
-    /// not how the chunk itself is read; Go does the same.
+    /// A chunk ends before the next star outside of brackets. Here any `]` closes brackets, although the chunk itself
+    /// is read differently later; Go does the same.
     private static func takeChunk(_ rest: inout ArraySlice<UInt32>) -> ArraySlice<UInt32> {
         rest = rest.drop { $0 == star }
         var index = rest.startIndex

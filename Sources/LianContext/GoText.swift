@@ -1,4 +1,4 @@
-/// What Go's standard library does to the bytes of a pattern: Docker's ignore files mean what Go makes of them.
+/// What Go's standard library does to the bytes of a pattern, because Docker reads ignore files with it.
 enum GoText {
     static let slash = UInt8(ascii: "/")
     static let replacement: UInt32 = 0xFFFD

@@ -4,10 +4,10 @@ package final class IgnoreMatcher {
     private let rules: IgnoreRules
     private let current: [NameTest]
     private let beforeV010: [NameTest]
-    /// Apart from the patterns: they would be copied for each name.
+    /// Kept apart from the patterns, which would otherwise be copied for each name.
     private let isException: [Bool]
 
-    /// Which of the rules matched a folder, one flag for each. What matched a folder matches all that is in it.
+    /// One flag for each rule: whether it matched a folder. A rule that matched a folder matches everything in it.
     package typealias FolderMatches = [Bool]
 
     package init(_ rules: IgnoreRules) {
@@ -19,13 +19,13 @@ package final class IgnoreMatcher {
 
     package var matchesAtRoot: FolderMatches { FolderMatches(repeating: false, count: rules.patterns.count) }
 
-    // Since v0.10: what matched a folder is remembered for all that is in it.
+    // Since v0.10, BuildKit remembers which rules matched a folder, and they match everything in it.
 
     package func excludes(_ path: UnsafeBufferPointer<UInt8>, in folder: FolderMatches) -> Bool {
         var isExcluded = false
         for index in current.indices {
             if !folder[index] {
-                // A pattern that could change nothing is not asked.
+                // A pattern that cannot change the verdict is skipped.
                 if isException[index] != isExcluded { continue }
                 if !current[index].matches(path) { continue }
             }
@@ -34,8 +34,8 @@ package final class IgnoreMatcher {
         return isExcluded
     }
 
-    /// The same for a folder, with what has to be known of it for its entries. A pattern that was not asked counts as
-    /// one that did not match, for its entries too.
+    /// The same for a folder, with the matches that its entries need. A pattern that was skipped counts as one that did
+    /// not match, for the entries too.
     package func excludesFolder(
         _ path: UnsafeBufferPointer<UInt8>, in folder: FolderMatches
     ) -> (isExcluded: Bool, matches: FolderMatches) {
@@ -60,7 +60,7 @@ package final class IgnoreMatcher {
         }
     }
 
-    // Before v0.10: each path is asked for itself and for one folder above it, as deep as the pattern has parts.
+    // Before v0.10, BuildKit tests each path itself and one folder above it: the one at the depth of the pattern.
 
     package func excludesBeforeV010(_ path: UnsafeBufferPointer<UInt8>) -> Bool {
         let slashes = path.indices.filter { path[$0] == GoText.slash }

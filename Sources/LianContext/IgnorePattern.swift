@@ -1,5 +1,5 @@
-/// Which BuildKit reads the ignore file. From v0.10 on all of them read it alike; the ones before, which Docker 20.10
-/// carries, read some patterns otherwise. What the runner has is not known here.
+/// Which BuildKit reads the ignore file. All versions from v0.10 on read it alike; older ones, such as that of Docker
+/// 20.10, read some patterns differently. The runner's version is not known here.
 package enum BuildKitGeneration: CaseIterable, Sendable {
     case current
     case beforeV010
@@ -7,14 +7,14 @@ package enum BuildKitGeneration: CaseIterable, Sendable {
 
 /// One line of an ignore file, ready to be asked.
 struct IgnorePattern: Sendable {
-    /// Whether it takes back what earlier patterns excluded.
+    /// Whether it brings back what earlier patterns excluded.
     let isException: Bool
     let text: [UInt8]
     let componentCount: Int
     let current: NameTest
     /// Nil where that generation cannot read the pattern, and so refuses the whole build.
     let beforeV010: NameTest?
-    /// Whether both tests say the same of every name without a newline in it.
+    /// Whether both tests give the same result for every name without a newline.
     let generationsAgree: Bool
 
     init(_ reading: PatternReading, _ budget: inout ExpressionBudget) throws(ExpressionError) {
@@ -48,7 +48,7 @@ struct PatternReading {
     let current: PatternTranslation
     let older: PatternTranslation
     let generationsAgree: Bool
-    /// To the older generation a pattern is always an expression, in which a newline ends what two stars cover.
+    /// The older generation turns every pattern into an expression, in which a newline ends what two stars cover.
     let needsOlderExpression: Bool
 
     init(isException: Bool, scalars: [UInt32]) {
@@ -59,18 +59,19 @@ struct PatternReading {
         let hasOperators = scalars.contains { PatternTranslation.operators.contains($0) }
         let isPlain = current.kind != .expression && !hasOperators && scalars.first != PatternTranslation.byteOrderMark
         let isSameExpression = current.kind == .expression && current.expression == older.expression
-        // `**foo` is any name that ends so to the current one, and `foo` in any folder to the older one.
+        // `**foo` is any name that ends in `foo` for the current generation, and `foo` in any folder for the
+        // older one.
         let endsNames = current.kind == .suffix && scalars.count > 2 && scalars[2] != UInt32(GoText.slash)
         generationsAgree = isPlain && !endsNames || isSameExpression
         needsOlderExpression = !isSameExpression && !(isPlain && current.kind == .exact)
     }
 
-    /// How many have to be compiled.
+    /// How many expressions have to be compiled.
     var expressions: Int { (current.kind == .expression ? 1 : 0) + (needsOlderExpression ? 1 : 0) }
 }
 
-/// A pattern as an expression, letter for letter as Docker makes one of it. Brackets, and what a backslash stands
-/// before, reach the expression as they are, so their meaning there is their meaning here.
+/// A pattern as an expression, translated letter for letter as Docker does it. Brackets and characters behind a
+/// backslash are passed on unchanged, so they mean what they mean in an expression.
 struct PatternTranslation {
     enum Kind { case exact, prefix, suffix, expression }
 
@@ -81,13 +82,13 @@ struct PatternTranslation {
     /// Braces and the bar are meant to be escaped too, but are not: its table has room for half of ASCII only.
     static let currentEscapes = Set(".+()$".unicodeScalars.map(\.value))
     static let olderEscapes = Set(".$".unicodeScalars.map(\.value))
-    /// What means something to an expression although it is no wildcard.
+    /// Characters that have a meaning in an expression although they are no wildcards.
     static let operators = Set("+(){}|^\u{FFFD}".unicodeScalars.map(\.value))
 
     init(_ pattern: [UInt32], escaping escapes: Set<UInt32>) {
         expression = Self.text("^")
         var rest = pattern[...]
-        // Go's scanner drops it at the start of any text, not of a file only.
+        // Go's scanner drops a byte order mark at the start of any text, not only of a file.
         if rest.first == Self.byteOrderMark { rest.removeFirst() }
         var isFirst = true
         while let scalar = rest.popFirst() {

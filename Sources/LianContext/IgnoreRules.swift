@@ -3,12 +3,12 @@ import LianModel
 /// The rules of an ignore file, in its order: of the patterns that match, the last one decides.
 package struct IgnoreRules: Sendable {
     let patterns: [IgnorePattern]
-    /// Whether a folder can be left unread as soon as no exception begins with its path: no exception has a wildcard,
-    /// but for one that ends it.
+    /// Whether a folder can stay unread unless an exception begins with its path. This is so if no exception has a
+    /// wildcard, except one at its end.
     let exceptionsArePrefixes: Bool
     /// Whether BuildKit before v0.10 can read the rules at all.
     package let readableBeforeV010: Bool
-    /// Whether every BuildKit keeps the same of a context that has no newline in any name.
+    /// Whether every BuildKit keeps the same files of a context without newlines in its names.
     let generationsAgree: Bool
 
     /// The rules of a context without an ignore file.
@@ -77,9 +77,10 @@ package struct IgnoreRules: Sendable {
         return content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     }
 
-    /// Each name is held against all of them, and each folder that waits to be read remembers which of them it matched.
+    /// Each name is tested against all patterns, and each folder that waits to be read remembers which of them it
+    /// matched.
     private static let mostPatterns = 10000
-    /// Docker reads no longer line.
+    /// Docker reads no line that is longer.
     private static let longestLine = 65535
 
     private struct LineError: Error {
@@ -87,14 +88,14 @@ package struct IgnoreRules: Sendable {
         var hint =
             "Docker reads * and ? within a name, ** across folders, [a-z] as a class, \\ before a plain character."
 
-        /// For what Docker may take, and nobody writes by hand.
+        /// The error for a line that Docker might accept but that nobody writes by hand.
         static func tooMuch(_ reason: String) -> LineError {
             LineError(
                 reason: reason, hint: "Write a few patterns that cover many names: each name is held against all.")
         }
     }
 
-    /// What Docker makes of a line: it is cleaned once when the file is read and once more when it is compiled.
+    /// What Docker makes of a line: the line is cleaned once when the file is read and once more when it is compiled.
     private static func reading(ofLine bytes: ArraySlice<UInt8>) throws(LineError) -> PatternReading? {
         guard bytes.count <= longestLine else {
             throw LineError(
@@ -119,7 +120,7 @@ package struct IgnoreRules: Sendable {
 
     private static let exclamationMark = UInt32(UInt8(ascii: "!"))
 
-    /// The line without the space around it, as a path from the context's root; nil where nothing is in it.
+    /// The line without surrounding space, as a path from the context's root; nil where the line is empty.
     private static func normalized(_ line: [UInt32]) -> [UInt32]? {
         var pattern = GoText.trimSpace(line[...])
         guard let first = pattern.first else { return nil }

@@ -1,4 +1,4 @@
-/// What a pattern asks of a name: most patterns need no expression for it.
+/// How a pattern tests a name; most patterns need no expression for it.
 enum NameTest: Sendable {
     case exact([UInt8])
     case prefix([UInt8])

@@ -2,7 +2,7 @@ import LianModel
 
 /// The path of the entry that the walk is at, ended by a NUL: one buffer for the whole walk.
 final class PathBuffer {
-    /// With the NUL.
+    /// Includes the NUL.
     private static let capacity = longestPath + 1
 
     private let start: UnsafeMutablePointer<UInt8>
@@ -22,11 +22,11 @@ final class PathBuffer {
     var path: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: start, count: count) }
     var text: String { count == 0 ? "." : String(decoding: path, as: UTF8.self) }
 
-    /// For calls below the root, which itself is ".".
+    /// The path for calls relative to the root, which is itself ".".
     var cPath: UnsafePointer<CChar> { UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self) }
     var cName: UnsafePointer<CChar> { cPath.advanced(by: nameOffset) }
 
-    /// Sets a path that was in a buffer before.
+    /// Sets a path that was taken from this buffer before.
     func set(_ path: [UInt8]) {
         count = 0
         append(path.isEmpty ? [UInt8(ascii: ".")] : path)

@@ -1,18 +1,18 @@
-/// Ignore rules as rsync's own filter rules: rsync then reads the folders by itself, which it does faster than it takes
-/// a list of names.
+/// Ignore rules as rsync's own filter rules. rsync then reads the folders by itself, which is faster than reading a
+/// list of names.
 enum RsyncFilters {
-    /// rsync asks its rules one by one for each name, as it does with each letter of a list.
+    /// rsync tests each name against its rules one by one, so more rules would cost more than a list does.
     private static let mostRules = 64
-    /// rsync drops a rule that is longer than any path; nobody writes one half as long.
+    /// rsync drops a rule that is longer than any path. This is less, and more than anybody writes.
     private static let longestPattern = 1024
-    /// Docker drops it where a pattern begins with it.
+    /// Docker drops this mark at the beginning of a pattern.
     private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
-    /// What makes a pattern of a name, for either of them.
+    /// The characters that make a name a pattern, for Docker or for rsync.
     private static let wildcards = Set("*?[]\\".utf8)
     private static let star = UInt8(ascii: "*")
 
-    /// Nil where rsync would read a rule otherwise, or where it cannot be told what travels whatever the rules say.
+    /// Nil where rsync would read a rule differently, or cannot be told about a path that always travels.
     static func arguments(for rules: IgnoreRules, alwaysTravelling: [[UInt8]]) -> [String]? {
         guard rules.generationsAgree, rules.patterns.count <= mostRules else { return nil }
         var exceptions: [[UInt8]] = []
@@ -36,8 +36,8 @@ enum RsyncFilters {
         }
     }
 
-    /// Two stars cross folders for Docker: at the start that is rsync's pattern without a slash before it, and at the
-    /// end it is enough to leave out what lies directly there.
+    /// In Docker two stars cross folders. At the start of a pattern, rsync needs a pattern without a leading slash for
+    /// that; at the end, it is enough to exclude what is directly in the folder.
     private static func exclusion(_ pattern: ArraySlice<UInt8>) -> String? {
         guard pattern.count <= longestPattern, !pattern.starts(with: byteOrderMark), isText(pattern) else { return nil }
         var names = pattern.split(separator: GoText.slash, omittingEmptySubsequences: false)
@@ -51,15 +51,15 @@ enum RsyncFilters {
         return argument("-", anchor, names.joined(separator: [GoText.slash]))
     }
 
-    /// One name of a pattern. A star by itself is anything within a name for both.
+    /// Whether both read this part of a pattern alike. A single star matches anything within a name for both.
     private static func isReadAlike(_ name: ArraySlice<UInt8>) -> Bool {
         let isPlain = name.allSatisfy { $0 == star || !wildcards.contains($0) }
         let hasDoubleStar = zip(name, name.dropFirst()).contains { $0 == star && $1 == star }
         return isPlain && !hasDoubleStar && !["", ".", ".."].contains { name.elementsEqual($0.utf8) }
     }
 
-    /// Nothing in it means more than itself to an expression, as what stands for bytes that are no text does; and
-    /// nothing ends an argument.
+    /// Whether the pattern has no operator of an expression, no replacement for invalid bytes and no NUL, which would
+    /// end the argument.
     private static func isText(_ pattern: ArraySlice<UInt8>) -> Bool {
         String(decoding: pattern, as: UTF8.self).unicodeScalars.allSatisfy {
             $0.value != 0 && !PatternTranslation.operators.contains($0.value)

@@ -1,14 +1,14 @@
 import LianModel
 import Glibc
 
-/// What hardly ever belongs into an image, told by names and, for keys, by the first bytes.
+/// Files that hardly ever belong in an image, recognized by their names and, for keys, by their first bytes.
 enum SuspiciousNames {
     static func finding(_ entry: ContextEntry) -> WarningCode? {
         let name = entry.name
         return switch entry.kind {
         case .special: nil
         case .folder: isGit(name) ? .contextGitFolder : nil
-        // In a worktree or a submodule it is a file.
+        // In a worktree or a submodule `.git` is a file.
         case .file, .link:
             if isGit(name) {
                 .contextGitFolder
@@ -22,7 +22,7 @@ enum SuspiciousNames {
         }
     }
 
-    // Asked of every file: endings are kept as bytes, which compare ten times as fast as strings.
+    // These are tested for every file, so they are kept as bytes, which compare ten times as fast as strings.
 
     private static let git = Array(".git".utf8)
     private static let environment = Array(".env".utf8)
@@ -45,11 +45,12 @@ enum SuspiciousNames {
     private static let smallestKey = 64
     private static let largestKey = 1 << 16
 
-    /// Opening every file would cost more than the whole walk: only a name or a mode that keys have makes it look.
+    /// Opening every file would cost more than the whole walk, so a file is opened only if its name or mode is typical
+    /// of keys.
     private static func isPrivateKey(_ entry: ContextEntry, _ name: UnsafeBufferPointer<UInt8>) -> Bool {
         guard case .file(let bytes) = entry.kind, smallestKey...largestKey ~= bytes else { return false }
         guard entry.isPrivate || keys.contains(where: { name.ends(with: $0) }) else { return false }
-        // Some keys have attributes in text before the line, hence the few more bytes.
+        // Some keys have attributes as text before that line, hence the extra bytes.
         let start = String(decoding: entry.firstBytes(512), as: UTF8.self)
         return start.split(separator: "\n").contains { line in
             line.hasPrefix("-----BEGIN ") && line.contains("PRIVATE KEY")

@@ -1,5 +1,5 @@
-/// How rsync is told what travels: by a list of names on its standard input, and by rules where it can be trusted with
-/// them. Its source is the context's root with a slash after it.
+/// How rsync is told what travels: by a list of names on its standard input, and by filter rules if rsync reads them as
+/// Docker does. Its source is the context's root with a trailing slash.
 package struct TransferSelection: Sendable {
     private let filters: [String]?
 
@@ -7,9 +7,9 @@ package struct TransferSelection: Sendable {
         self.filters = filters
     }
 
-    /// rsync reads a list letter by letter, and all of it before it sends the first file. So where it can follow the
-    /// rules it is told what lies in the root alone, and reads the folders itself. The root is no part of either list:
-    /// with it rsync would send the root's own mode and owner.
+    /// rsync reads a list letter by letter, and all of it before it sends the first file. So where rsync can follow the
+    /// rules, the list names only what lies in the root, and rsync reads the folders itself. Neither list includes the
+    /// root, or rsync would send the root's own mode and owner.
     var rsyncReadsFolders: Bool { filters != nil }
 
     package var arguments: [String] {
@@ -17,7 +17,7 @@ package struct TransferSelection: Sendable {
     }
 }
 
-/// The list itself: each path ended by a NUL. Folders stand in it without a slash after them.
+/// The list itself: each path ends in a NUL. Folders have no trailing slash.
 struct TransferList {
     private let emit: ([UInt8]) throws -> Void
     private var chunk: [UInt8] = []
@@ -30,7 +30,7 @@ struct TransferList {
     }
 
     mutating func add(_ path: UnsafeBufferPointer<UInt8>) throws {
-        // rsync would take it for a comment, in a list by NULs too.
+        // rsync would take such a path for a comment, even in a NUL-separated list.
         if let first = path.first, "#;".utf8.contains(first) { chunk.append(GoText.slash) }
         chunk += path
         chunk.append(0)

@@ -2,15 +2,15 @@ import Glibc
 import LianModel
 import LianSystem
 
-/// Something of a context that travels, as the walk comes by: its name alone. Its pointers hold for the call it is
-/// handed to.
+/// An item of a context that travels, known by its name alone. Its pointers are valid only during the call that it is
+/// passed to.
 struct WalkedName {
     /// Relative to the context, any bytes but NUL.
     let path: UnsafeBufferPointer<UInt8>
-    /// For opening it: the folder that it is in, and its name there. Nil for a folder, which the walk opens itself.
+    /// For opening it: the folder that contains it and its name there. Nil for a folder, which the walk opens itself.
     let opening: (folder: Int32, name: UnsafePointer<CChar>)?
 
-    /// Nil for a folder, and where it has gone since its name was read.
+    /// Nil for a folder, and for an entry that has disappeared since its name was read.
     func status() throws(LianError) -> stat? {
         guard let (folder, name) = opening else { return nil }
         var status = stat()
