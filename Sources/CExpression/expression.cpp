@@ -8,7 +8,7 @@ struct lian_expression {
 };
 
 static RE2::Options options(long memory) {
-    // Quiet: what is wrong with an expression is for the caller to say.
+    // RE2 prints nothing: the caller reports what is wrong with an expression.
     RE2::Options options(RE2::Quiet);
     options.set_max_mem(memory);
     return options;

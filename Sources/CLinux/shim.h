@@ -15,7 +15,7 @@ static inline int lian_pipe2(int ends[2], int flags) { return (int)syscall(SYS_p
 
 static inline long lian_allocated_size(void *memory) { return (long)malloc_usable_size(memory); }
 
-// One record of a folder, as the kernel writes them.
+// One record of a folder, as the kernel writes it.
 struct lian_folder_record {
     unsigned long long file, offset;
     unsigned short size;
@@ -49,7 +49,7 @@ static inline int lian_limit_descriptors(int pid, unsigned long soft, unsigned l
     return (int)syscall(SYS_prlimit64, pid, openFiles, limit, 0);
 }
 
-// Microseconds, as the kernel has measured it so far; -1 where it has not.
+// The round trip time of a connection in microseconds, as measured by the kernel; -1 where it has not been measured.
 static inline int lian_round_trip(int socket) {
     struct tcp_info info;
     socklen_t size = sizeof info;
@@ -122,7 +122,7 @@ static inline int lian_receive_descriptors(int socket, int descriptors[2]) {
     return count;
 }
 
-// Room on the disk, from the file's beginning on; the file's size stays as it is.
+// Reserves room on the disk, from the file's beginning on; the file's size stays as it is.
 static inline int lian_reserve_space(int file, long bytes) {
     const int keepSize = 1;  // FALLOC_FL_KEEP_SIZE
     return (int)syscall(SYS_fallocate, file, keepSize, 0L, bytes);

@@ -1,13 +1,13 @@
 import LianModel
 
-/// The flags that were given, by name. A flag beats its environment variable.
+/// The given flags by name. A flag wins over its environment variable.
 package struct ParsedArguments: Equatable, Sendable {
     package enum Origin: Equatable, Sendable {
         case flag
         case environment(String)
     }
 
-    /// What the flags were given to, as it is typed.
+    /// The command that the flags belong to, as it is typed.
     package let invocation: String
     private var values: [String: [String]] = [:]
     private var origins: [String: Origin] = [:]
@@ -17,7 +17,7 @@ package struct ParsedArguments: Equatable, Sendable {
     package func all(_ name: String) -> [String] { values[name] ?? [] }
     package func origin(_ name: String) -> Origin? { origins[name] }
 
-    /// How the user would know the flag: by its name, or by the variable that stood in for it.
+    /// The name under which the user knows the flag: its own, or that of the variable used in its place.
     package func displayName(_ name: String) -> String {
         if case .environment(let variable) = origins[name] { return variable }
         return name
@@ -34,7 +34,8 @@ package struct ParsedArguments: Equatable, Sendable {
 }
 
 package enum ArgumentParser {
-    /// Reads `--flag value`, `--flag=value` and switches. What is unknown, repeated or without its value is refused.
+    /// Reads `--flag value`, `--flag=value` and switches. Unknown flags, repeated ones and those without their value
+    /// are refused.
     package static func parse(
         _ arguments: [String], for syntax: CommandSyntax, environment: [String: String]
     ) throws(LianError) -> ParsedArguments {
@@ -42,7 +43,8 @@ package enum ArgumentParser {
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             guard argument.hasPrefix("-"), argument != "-" else {
-                // A value that lost its flag may be a secret: only what looks like a plain word or path is repeated.
+                // A value that lost its flag may be a secret, so it is repeated only if it looks like a plain word or
+                // path.
                 let isPlain = argument.utf8.allSatisfy { "abcdefghijklmnopqrstuvwxyz./-".utf8.contains($0) }
                 let word = isPlain ? "'\(shown(argument))'" : "argument \(arguments.count - rest.count)"
                 throw problem(syntax, "\(word) is not a flag; \(syntax.name) takes no other arguments")
@@ -64,7 +66,7 @@ package enum ArgumentParser {
             }
             parsed.add(value, to: flag.name, from: .flag)
         }
-        // An empty variable is how CI systems say that there is none.
+        // CI systems leave a variable empty to say that it has no value.
         for flag in syntax.flags where !parsed.has(flag.name) {
             guard let variable = flag.environment, let value = environment[variable], !value.isEmpty else { continue }
             parsed.add(value, to: flag.name, from: .environment(variable))
@@ -77,7 +79,7 @@ package enum ArgumentParser {
         return (String(argument[..<equals]), String(argument[argument.index(after: equals)...]))
     }
 
-    /// The next argument, unless it is plainly the next flag: "--image --ssh-key k" has lost a value.
+    /// The next argument, unless it is clearly the next flag: in "--image --ssh-key k" the first flag lacks its value.
     private static func followingValue(_ rest: inout ArraySlice<String>, _ syntax: CommandSyntax) -> String? {
         guard let next = rest.first else { return nil }
         if next.hasPrefix("-"), next != "-", syntax.flag(named: split(next).name) != nil { return nil }
@@ -96,7 +98,7 @@ package enum ArgumentParser {
             hint: hint ?? "\(syntax.invocation) --help lists every flag.")
     }
 
-    /// A typed word may be long, or a secret in the wrong place: only its start is repeated.
+    /// A typed word may be long, or a misplaced secret, so only its start is repeated.
     private static func shown(_ word: String) -> String {
         word.count > 40 ? String(word.prefix(37)) + "…" : word
     }

@@ -10,7 +10,7 @@ package struct CommandSyntax: Sendable {
         }
     }
 
-    /// A word and what it stands for: an exit status, an environment variable without a flag, a file.
+    /// A word and its meaning: an exit status, an environment variable without a flag, or a file.
     package struct Entry: Sendable {
         package let name: String
         package let meaning: String
@@ -22,7 +22,7 @@ package struct CommandSyntax: Sendable {
     }
 
     package let name: String
-    /// How it is typed in full: the program's name, and the subcommand's.
+    /// How the command is typed in full: the name of the program, and that of the subcommand.
     package let invocation: String
     package let summary: String
     package let usage: [String]
@@ -31,7 +31,7 @@ package struct CommandSyntax: Sendable {
     package let examples: [Example]
     package let notes: [String]
     package let exits: [Entry]
-    /// Environment variables that no flag stands for.
+    /// Environment variables that have no flag.
     package let variables: [Entry]
     package let files: [Entry]
 
@@ -69,7 +69,7 @@ package struct CommandSyntax: Sendable {
 extension CommandSyntax {
     package enum Question: Sendable { case help, version }
 
-    /// Whoever asks for help or the version gets it, whatever else stands there.
+    /// A request for help or for the version is answered whatever else was typed.
     package func question(in arguments: [String]) -> Question? {
         let given = Set(arguments.compactMap { flag(named: $0)?.name })
         if given.contains(Flag.help.name) { return .help }

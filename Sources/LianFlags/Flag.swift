@@ -1,7 +1,7 @@
 /// One flag of a command line. Parsing, help, completions and man pages all read this one description.
 package struct Flag: Sendable {
     package enum Value: Equatable, Sendable {
-        /// A switch: there or not.
+        /// A switch: it takes no value.
         case none
         /// Takes a value, shown under this name in the help.
         case one(String)
@@ -28,7 +28,7 @@ package struct Flag: Sendable {
         self.help = help
     }
 
-    /// There or not.
+    /// A flag that takes no value.
     package static func toggle(_ name: String, short: Character? = nil, _ help: String) -> Flag {
         Flag(name, .none, short: short, help)
     }
@@ -47,13 +47,13 @@ package struct Flag: Sendable {
     }
 }
 
-/// What a shell offers for the value of a flag.
+/// What a shell offers as the value of a flag.
 package struct Completion: Equatable, Sendable {
     package enum Paths: Sendable { case files, folders }
 
     package let words: [String]
     package let paths: Paths?
-    /// The path starts behind the first of these within the value; nil where it is the whole value.
+    /// The path begins behind the first of these markers; nil where the whole value is the path.
     package let marker: String?
 
     private init(words: [String] = [], paths: Paths? = nil, after marker: String? = nil) {
@@ -73,14 +73,14 @@ package struct Completion: Equatable, Sendable {
 
     package static func words(_ words: [String]) -> Completion { Completion(words: words) }
 
-    /// The words that the flag's reader takes.
+    /// Offers the words that the flag's reader accepts.
     package static func choices<Choice: RawRepresentable & CaseIterable>(of: Choice.Type) -> Completion
     where Choice.RawValue == String {
         Completion(words: Choice.allCases.map(\.rawValue))
     }
 }
 
-/// Flags that a person looks for together.
+/// Flags that belong together for a reader of the help.
 package struct FlagGroup: Sendable {
     package let title: String
     package let flags: [Flag]

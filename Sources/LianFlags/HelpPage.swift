@@ -1,4 +1,4 @@
-/// The help pages, made from what can be typed.
+/// The help pages, made from the syntax of the commands.
 package enum HelpPage {
     package static func page(for syntax: CommandSyntax) -> String {
         var lines = [syntax.summary, "", "Usage:"]

@@ -1,13 +1,13 @@
-/// Man pages in the macros of man(7), made from what can be typed.
+/// Man pages in the macros of man(7), made from the syntax of the commands.
 package enum ManPage {
-    /// The section of all pages: programs that anyone may run.
+    /// The section of all pages: section 1 is for programs that anyone may run.
     package static let section = 1
 
     package static func page(for program: CommandSyntax, version: String, seeAlso: [String]) -> String {
         let levels = program.levels
         var lines = [
             ".TH \(text(program.name.uppercased())) \(section) \"\" \"\(text("\(program.name) \(version)"))\" \"User Commands\"",
-            // Words and flags whole, to be found and copied.
+            // Words and flags are not broken across lines, so that they can be found and copied.
             ".nh", ".ad l", ".SH NAME", text("\(program.name) - \(lowercasedStart(program.summary))"),
             ".SH SYNOPSIS", ".nf",
         ]
@@ -30,7 +30,7 @@ package enum ManPage {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// One section with a part for each level that has something to say; no section where none has.
+    /// One section, with a part for each level that has something to say; empty where no level has.
     private static func section(
         _ title: String, _ levels: [CommandSyntax], _ part: (CommandSyntax) -> [String]
     ) -> [String] {
@@ -70,7 +70,7 @@ package enum ManPage {
         return start.hasSuffix(".") ? String(start.dropLast()) : start
     }
 
-    /// Text that roff prints as it stands: nothing in it is a request, an escape or a typographic quote.
+    /// Text that roff prints unchanged: no part of it is read as a request, an escape or a typographic quote.
     private static func text(_ plain: String) -> String {
         let escaped = plain.map { character in
             switch character {

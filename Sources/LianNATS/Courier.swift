@@ -3,8 +3,8 @@ import Glibc
 import LianModel
 import LianSystem
 
-/// The thread that owns the connection. It connects, hands over what waits, has it confirmed, and connects again where
-/// the connection is lost.
+/// The thread that owns the connection. It connects, sends the waiting events, has the server confirm them, and
+/// connects again when the connection is lost.
 ///
 /// libnats's own reconnecting is off: what it would buffer meanwhile could be neither counted nor kept in order with
 /// what is sent again. nats_Close is never called: after TLS it crashes at exit (OpenSSL's state is freed twice).
@@ -24,14 +24,14 @@ struct Courier {
     }
 
     private static let connectTimeout: Duration = .seconds(2)
-    /// How long one wait for the server's confirmation lasts before orders are looked at again.
+    /// How long one wait for the server's confirmation lasts before the outbox is looked at again.
     private static let confirmationSlice: Duration = .milliseconds(200)
 
-    /// One signature in 256 cannot be sent.
+    /// One signature in 256 begins with a zero byte, which libnats cannot send.
     private static let signingTries = 5
 
     func run() {
-        // A thread's own: where processors are few, the build goes first, but never so far that events starve.
+        // The priority is this thread's own: where processors are few, the build goes first, but events do not starve.
         setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
         var created: OpaquePointer?
         guard natsOptions_Create(&created) == NATS_OK, let options = created else {
@@ -39,7 +39,7 @@ struct Courier {
             return outbox.close()
         }
         defer { natsOptions_Destroy(options) }
-        // Once for all tries: it reads all of the system's authorities, which takes longer than a try.
+        // Done once for all tries: it reads all of the system's authorities, which takes longer than a try.
         let status = configure(options)
         guard status == NATS_OK else {
             outbox.connectionFailed(shown(status))
@@ -68,7 +68,7 @@ struct Courier {
         }
     }
 
-    /// True where all is done; false where the connection is lost.
+    /// True when everything is done; false when the connection is lost.
     private func serve(_ connection: OpaquePointer) -> Bool {
         while true {
             switch outbox.next() {
@@ -85,7 +85,8 @@ struct Courier {
                     }
                 }
             case .confirm:
-                // The server answers in order: what was sent before is taken, or its refusal is on the way.
+                // The server answers in order: by now it has accepted what was sent before, or its refusal is on the
+                // way.
                 let status = natsConnection_FlushTimeout(connection, Int64(Self.confirmationSlice.milliseconds))
                 if status == NATS_OK {
                     outbox.allWereConfirmed()
@@ -106,7 +107,7 @@ struct Courier {
         }
         guard created == NATS_OK else { return created }
         defer { natsMsg_Destroy(message) }
-        // JetStream keeps a message of an id that it has seen just once.
+        // JetStream keeps only one message with the same id.
         let marked = natsMsgHeader_Set(message, "Nats-Msg-Id", event.id)
         return marked == NATS_OK ? natsConnection_PublishMsg(connection, message) : marked
     }
@@ -123,9 +124,9 @@ struct Courier {
 
     private struct ConnectFailure: Error {
         let reason: String
-        /// Trying again would not help.
+        /// Whether trying again would not help.
         let isFinal: Bool
-        /// The server's, or that of its machine; no time ran out.
+        /// Whether the server or its machine answered, as opposed to a timeout.
         let isAnswer: Bool
     }
 
@@ -133,7 +134,7 @@ struct Courier {
         var connection: OpaquePointer?
         outbox.connectionBegins()
         var status = natsConnection_Connect(&connection, options)
-        // The server has another text to sign for each try.
+        // The server gives another text to sign for each try.
         for _ in 1..<Self.signingTries where status != NATS_OK && hasUnsendableSignature.value {
             status = natsConnection_Connect(&connection, options)
         }
@@ -150,7 +151,7 @@ struct Courier {
         onOneLine(Self.lastError(or: status), hiding: SecretMask(target.url.secrets))
     }
 
-    /// libnats's words on this thread's last error, without the place in its source.
+    /// libnats's text for this thread's last error, without the position in its source.
     private static func lastError(or status: natsStatus) -> String {
         let general = String(cString: natsStatus_GetText(status))
         guard var detail = nats_GetLastError(nil).map({ Substring(String(cString: $0)) }), !detail.isEmpty else {
@@ -175,7 +176,7 @@ struct Courier {
         if let nkey = target.nkey {
             set(natsOptions_SetNKey(options, nkey.publicKey, signNonce, callbackOwner))
         }
-        // A server may demand TLS of a nats:// URL as well: it is verified by the same rules.
+        // A server may demand TLS for a nats:// URL too; it is verified by the same rules.
         set(natsOptions_SetSecure(options, target.url.usesTLS))
         set(natsOptions_SetExpectedHostname(options, target.url.host))
         if let authorities = target.authorities { set(natsOptions_SetCATrustedCertificates(options, authorities)) }
@@ -224,7 +225,7 @@ private let signNonce: natsSignatureHandler = { _, signature, length, nonce, clo
     guard let owner = CallbackOwner.from(closure), let nonce, let signature, let length,
         let bytes = owner.nkey?.signature(of: Array(String(cString: nonce).utf8))
     else { return NATS_ERR }
-    // libnats 3.4 takes one that begins with a zero for none at all, and the server would refuse us for it.
+    // libnats 3.4 takes a signature that begins with a zero for none at all, and the server would refuse us for it.
     owner.hasUnsendableSignature.set(bytes[0] == 0)
     // libnats frees it.
     guard bytes[0] != 0, let copy = malloc(bytes.count) else { return NATS_ERR }

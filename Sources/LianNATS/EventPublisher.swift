@@ -2,12 +2,12 @@ import LianModel
 import LianSystem
 import Synchronization
 
-/// Sends the events of one build to a NATS server, in order, as soon as a connection is up. It works beside the
-/// build on a thread of its own and costs it neither time nor its result.
+/// Sends the events of one build to a NATS server, in order, as soon as a connection is up. It works on a thread of its
+/// own beside the build, which it neither delays nor fails.
 package final class EventPublisher: Sendable {
     private let outbox: Outbox
 
-    /// Begins to connect. Settings that cannot be used end in the report's warnings.
+    /// Begins to connect. Unusable settings lead to a warning in the report.
     package init(_ settings: EventsSettings) {
         outbox = Self.begin(settings)
     }
@@ -26,14 +26,14 @@ package final class EventPublisher: Sendable {
         }
     }
 
-    /// Takes the event on; it goes out when the connection is up.
+    /// Accepts the event; it is sent when the connection is up.
     package func publish(_ event: CloudEvent) {
         outbox.put(event)
     }
 
-    /// The last flush: waits until the server has confirmed all events, at most until `limit` returns; and where no
-    /// connection was ever up, for what the server answers to a try of it, at most until `firstLimit` returns. To be
-    /// called once, after the last event.
+    /// Waits until the server has confirmed all events, at most until `limit` returns. If no connection was ever up, it
+    /// waits for the outcome of one try to connect, at most until `firstLimit` returns. To be called once, after the
+    /// last event.
     package func finish(
         firstConnectionBy firstLimit: @escaping @Sendable () async -> Void,
         giveUpAfter limit: @escaping @Sendable () async -> Void
@@ -64,11 +64,11 @@ private struct UnusableSettings: Error {
     let warning: BuildWarning
 }
 
-/// The settings, read and found usable.
+/// The settings after they were read and checked.
 struct Target: Sendable {
     let url: NATSURL
     let nkey: NKey?
-    /// As PEM, where others than the system's are trusted.
+    /// Additional trusted authorities as PEM; nil where only the system's are trusted.
     let authorities: String?
 
     private static let authoritiesLimit = 1 << 20
@@ -87,7 +87,7 @@ struct Target: Sendable {
                 warning: BuildWarning(.eventsKeyInvalid, "no event is sent: the nkey seed cannot be used: \(error)"))
         }
         do {
-            // libnats would open whatever is there, and wait for it.
+            // Read here because libnats would open whatever is there, even what it has to wait for.
             authorities = try settings.caFile.map { file throws(FileReadFailure) in
                 try readText(file, limit: Self.authoritiesLimit)
             }

@@ -1,8 +1,8 @@
 import LianModel
 
-/// How it went with the events of one build, in the words of the envelope.
+/// What became of the events of one build, in the words of the envelope.
 package struct EventsReport: Equatable, Sendable {
-    /// Taken by the server, and not refused.
+    /// Events that the server accepted and did not refuse later.
     package var published: Int
     package var failed: Int
     package var warnings: [BuildWarning]
@@ -14,12 +14,12 @@ package struct EventsReport: Equatable, Sendable {
     }
 }
 
-/// Where events go to, as the caller gave it. What is wrong with it becomes a warning, never the end of a build.
+/// Where events are sent, as the caller gave it. Mistakes in it become warnings and never end a build.
 package struct EventsSettings: Sendable {
     package var url: String
     /// The seed itself.
     package var nkeySeed: String?
-    /// Authorities that are trusted besides the system's.
+    /// A file of authorities that are trusted besides the system's.
     package var caFile: String?
 
     package init(url: String, nkeySeed: String? = nil, caFile: String? = nil) {

@@ -2,7 +2,7 @@ import CCrypto
 
 /// A user's nkey: the Ed25519 key that NATS knows a client by.
 package struct NKey: Sendable {
-    /// `U…`, as the server's configuration names the user.
+    /// `U…`, the form in which the server's configuration names the user.
     package let publicKey: String
     private let seed: [UInt8]
 

@@ -2,20 +2,20 @@ import LianModel
 import LianSystem
 import Synchronization
 
-/// What is to be sent, what was sent and what became of it: the one thing that the build's tasks, the courier's thread
-/// and libnats's callbacks share.
+/// The events to be sent, those already sent and their outcome. The build's tasks, the courier's thread and libnats's
+/// callbacks share nothing else.
 final class Outbox: Sendable {
     private struct State {
         var waiting: [CloudEvent] = []
         var unconfirmed: [CloudEvent] = []
         var confirmed = 0
-        /// Taken on, but too many or of no use to the server.
+        /// Events that were accepted but not sent: there were too many, or libnats could not take them.
         var dropped = 0
         var refused: [String] = []
         var lastFailure: String?
         var wasEverUp = false
-        /// Connections by their address. A closed one keeps its own until its last callback is through, so that no
-        /// two of them are mistaken for each other.
+        /// Connections, known by their addresses. A closed connection keeps its address until its last callback has
+        /// ended, so that no two connections are mistaken for each other.
         var connection: UInt?
         var closedConnection: UInt?
         var isConnectionLost = false
@@ -24,7 +24,7 @@ final class Outbox: Sendable {
         var finisher: CheckedContinuation<Void, Never>?
     }
 
-    /// A build sends three or four: this bounds the memory, whatever happens.
+    /// A build sends three or four events; this limit bounds the memory, whatever happens.
     private static let capacity = 100
 
     private let state = Mutex(State())
@@ -38,7 +38,7 @@ final class Outbox: Sendable {
         closedFor = nil
     }
 
-    /// One that no courier comes to: it only counts.
+    /// An outbox without a courier: it only counts events.
     init(closedFor warning: BuildWarning) {
         server = ""
         waker = nil
@@ -62,7 +62,7 @@ final class Outbox: Sendable {
 
     var wasEverUp: Bool { state.withLock(\.wasEverUp) }
 
-    /// No one waits any longer.
+    /// Closes the outbox: nobody waits for confirmations any longer.
     func close() {
         let finisher = state.withLock { state in
             state.isClosed = true
@@ -120,7 +120,7 @@ final class Outbox: Sendable {
         case send([CloudEvent])
         case confirm
         case rest
-        /// The connection is gone; what it left unconfirmed waits again, at the front.
+        /// The connection is gone. Events that it left unconfirmed wait again, at the front.
         case connect
         case end
     }
@@ -143,7 +143,7 @@ final class Outbox: Sendable {
         state.withLock(\.isClosed)
     }
 
-    /// Whoever waits at the end for a first connection waits for one answer, not for the next ones.
+    /// Whether the build has ended and no connection was ever up. Then only one answer is waited for.
     var isFirstConnectionDue: Bool {
         state.withLock { $0.isFinishing && !$0.wasEverUp }
     }
@@ -170,14 +170,14 @@ final class Outbox: Sendable {
 
     var isConnectionLost: Bool { state.withLock(\.isConnectionLost) }
 
-    /// Its last callback was through.
+    /// Whether the connection's last callback has ended.
     var isConnectionClosed: Bool { state.withLock { $0.connection == $0.closedConnection } }
 
     func connectionFailed(_ reason: String) {
         state.withLock { $0.lastFailure = reason }
     }
 
-    /// The first of those that wait is with libnats now, or is of no use to it.
+    /// libnats has accepted the first waiting event, or it cannot send it.
     func firstWasHandedOver(_ isAccepted: Bool) {
         state.withLock { state in
             guard !state.waiting.isEmpty else { return }

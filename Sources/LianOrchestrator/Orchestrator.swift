@@ -42,7 +42,7 @@ package enum Orchestrator {
                     "neither XDG_STATE_HOME nor HOME says where to keep state: name a folder by --state")
             }
             let folder = try StateFolder(path)
-            // One that was killed has left its address there.
+            // An orchestrator that was killed has left its address in this file.
             unlink(OrchestratorState.listenFile(in: folder.path))
             let store = try Store(path: folder.store)
             if let problem = store.missingReserve {
@@ -53,7 +53,7 @@ package enum Orchestrator {
             let roster = try Roster(store, log: log)
             let reconciliation = Reconciliation(
                 roster: roster, remover: remover, clock: clock, log: log, waitsForDeletion: options.action == .sweep)
-            // What may take long is done on threads of its own, so that signals are heard meanwhile.
+            // Slow work runs on a thread of its own, so that signals are noticed meanwhile.
             let isClean = try await onOwnThread { Result { try reconciliation.run() } }.get()
             if options.action == .sweep {
                 if isClean { log.info("swept", "nothing is left of runners that are gone") }
@@ -83,7 +83,7 @@ package enum Orchestrator {
     ) async throws -> Bool {
         let socket = try options.listen.open()
         let address = socket.address
-        // Half of them at least are left for the runners.
+        // At least half of the descriptors are left for the runners.
         let connections = min(Self.connectionLimit, DescriptorLimit.raise() / 2)
         let server = try HTTPServer(
             listening: socket.takeDescriptor(), connectionLimit: connections, gate: routes.answerAtHeaders,
@@ -99,7 +99,7 @@ package enum Orchestrator {
         do {
             try replaceFile(listenFile, "\(address.text)\n", outlivesPowerLoss: false)
         } catch {
-            // On a full disk runners that are there need this orchestrator all the same, and know its address.
+            // On a full disk the runners that exist still need this orchestrator, and know its address, so it goes on.
             unlink(listenFile)
             log.error("no_listen_file", "clients cannot find the address by themselves: \(error)")
         }
@@ -154,8 +154,8 @@ package enum Orchestrator {
     }
 }
 
-/// What a signal does depends on how far the program is. While it serves, the first ends that in order. Before, as in a
-/// sweep, and after, the end is wanted at once: whatever is left is found again by the next start.
+/// What a signal does depends on how far the program is. While it serves, the first signal ends it in an orderly way.
+/// Before and after that, and during a sweep, a signal ends it at once; the next start finds whatever is left.
 private final class EndSignals: Sendable {
     private let watcher = SignalWatcher()
     private let isWaitedFor = Guarded(false)
@@ -175,7 +175,7 @@ private final class EndSignals: Sendable {
         }
     }
 
-    /// From now on the first signal is told by `first`.
+    /// From now on `first` returns the first signal.
     func areWaitedFor() { isWaitedFor.set(true) }
 
     func first() async throws -> EndSignal { try await ordered.value() }

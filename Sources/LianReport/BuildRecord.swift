@@ -17,14 +17,14 @@ package struct BuildRecord: Sendable {
         self.envelope = envelope
     }
 
-    /// How long all of it took.
+    /// How long the whole build took.
     var total: Int {
         let ends = phases.map(\.end) + attempts.map(\.end)
         return max(envelope.timings?.total ?? 0, ends.max() ?? 0)
     }
 }
 
-/// One stage of the walk, from its beginning to the next one's.
+/// One stage of the build, from its beginning to the beginning of the next one.
 package struct PhaseSpan: Equatable, Sendable {
     package var phase: Phase
     /// nil before the first attempt.
@@ -47,11 +47,11 @@ package struct AttemptRecord: Sendable {
     package var number: Int
     package var sizing: Sizing
     package var start: Int
-    /// Of the work; the runner's end comes after it.
+    /// When the work ended; the runner is removed after that.
     package var end: Int
     package var steps: [StepRecord] = []
     package var samples: [UsagePoint] = []
-    /// When memory ran out, where it did.
+    /// When memory ran out; nil where it did not.
     package var outOfMemoryAt: Int?
 
     package init(number: Int, sizing: Sizing, start: Int, end: Int) {
@@ -62,7 +62,7 @@ package struct AttemptRecord: Sendable {
     }
 }
 
-/// A step as the engine told it.
+/// A step as the engine reported it.
 package struct StepRecord: Equatable, Sendable {
     package var artifact: String
     package var name: String
@@ -84,7 +84,7 @@ package struct StepRecord: Equatable, Sendable {
 /// What the build used at one moment.
 package struct UsagePoint: Equatable, Sendable {
     package var at: Int
-    /// Since the sample before; nil for a first one.
+    /// The mean since the previous sample; nil for the first one.
     package var cores: Double?
     package var megabytes: Double
 

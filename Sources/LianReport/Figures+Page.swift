@@ -2,7 +2,7 @@ import LianModel
 
 /// Numbers that only a page shows.
 extension Figures {
-    /// On an axis, whose ticks lie at whole units: `0`, `250 ms`, `2.5 s`, `2 min`.
+    /// A time on an axis, whose ticks are at whole units: `0`, `250 ms`, `2.5 s`, `2 min`.
     static func tick(_ milliseconds: Int) -> String {
         switch milliseconds {
         case 0: "0"
@@ -12,7 +12,7 @@ extension Figures {
         }
     }
 
-    /// Digits in threes, a thin space between them: `12 345`.
+    /// Digits in groups of three, with a thin space between the groups: `12 345`.
     static func grouped(_ number: Int) -> String {
         guard number >= 10_000 else { return String(number) }
         var groups: [String] = []
@@ -33,7 +33,7 @@ extension Figures {
 
     static func share(_ part: Int, of whole: Int) -> String { share(Double(part), of: Double(whole)) }
 
-    /// A place along an axis for a style: percent with two decimals, within the axis.
+    /// A position along an axis, for a style: percent with two decimals, kept within the axis.
     static func percent(_ part: Double, of whole: Double) -> String {
         guard whole > 0 else { return "0" }
         return hundredths(min(max(part / whole, 0), 1) * 100)

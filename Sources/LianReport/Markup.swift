@@ -1,7 +1,7 @@
 import LianModel
 
-/// A piece of HTML. Its literals are markup; whatever is put into them is text and is escaped, so that nothing that a
-/// build says can become markup.
+/// A piece of HTML. Its literals are markup. Values that are put into them are text and get escaped, so nothing that a
+/// build prints can become markup.
 struct Markup: ExpressibleByStringInterpolation, Sendable {
     private(set) var text: String
 
@@ -54,5 +54,5 @@ private func escaped(_ text: String) -> String {
     return escaped
 }
 
-/// Longer words say no more to a reader; the page stays a page.
+/// Longer texts are cut: they would tell a reader no more, and make the page too large.
 private let longestText = 2000

@@ -1,8 +1,8 @@
 import LianBuildKit
 import LianModel
 
-/// A curve with no more points than a page can show. The highest and the lowest of what is left out stay, where they
-/// were: a peak is what one looks for.
+/// A curve with no more points than a page can show. The highest and the lowest of the points left out are kept in
+/// their places, because peaks are what a reader looks for.
 func thinned(_ points: [(at: Int, value: Double)], to most: Int) -> [(at: Int, value: Double)] {
     guard points.count > most, most >= 2 else { return points }
     let buckets = most / 2
@@ -15,8 +15,8 @@ func thinned(_ points: [(at: Int, value: Double)], to most: Int) -> [(at: Int, v
     }
 }
 
-/// The steps that a page has room for: those that failed and those that took longest, in their order; the others
-/// are counted.
+/// The steps that a page has room for: those that failed and those that took longest, in their order. The other steps
+/// are only counted.
 struct ShownSteps {
     let shown: [StepRecord]
     let left: [StepRecord]

@@ -1,6 +1,6 @@
 import LianModel
 
-/// A stretch of time that several drawings share.
+/// A stretch of time that several drawings have in common.
 struct TimeAxis: Sendable {
     let start: Int
     let end: Int
@@ -23,7 +23,7 @@ struct TimeAxis: Sendable {
 
     var length: Int { end - start }
 
-    /// Percent along the axis.
+    /// The moment's position along the axis in percent.
     func place(_ moment: Int) -> String {
         Figures.percent(Double(moment - start), of: Double(length))
     }

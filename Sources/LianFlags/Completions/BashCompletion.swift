@@ -1,4 +1,4 @@
-/// Needs nothing of the package bash-completion.
+/// The script works without the package bash-completion.
 struct BashCompletion {
     let program: CommandSyntax
 
@@ -23,7 +23,7 @@ struct BashCompletion {
         "",
     ]
 
-    /// Which subcommand it is, the flag whose value is typed, and what of it there is.
+    /// Finds out the subcommand, the flag whose value is being typed, and what has been typed of the value.
     private var position: [String] {
         [
             "  local current=${words[-1]} command='' flag='' value='' choices='' paths='' marker=''"

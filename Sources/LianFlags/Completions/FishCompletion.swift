@@ -10,7 +10,7 @@ struct FishCompletion {
 
     private var pathsFunction: String { "__\(program.name)_paths" }
 
-    /// For values in which a path starts behind a marker.
+    /// Completes values in which a path follows a marker.
     private var pathsAfterMarker: [String] {
         guard program.levels.contains(where: { $0.flags.contains { $0.completion.marker != nil } }) else { return [] }
         return [

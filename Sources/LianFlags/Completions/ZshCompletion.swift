@@ -1,4 +1,4 @@
-/// For a folder of `fpath`, and for `source` after `compinit`.
+/// The script works both in a folder of `fpath` and with `source` after `compinit`.
 struct ZshCompletion {
     let program: CommandSyntax
 

@@ -1,13 +1,13 @@
 import Glibc
 import LianSystem
 
-/// The machine's time since boot, which nobody can set, and the boot that it belongs to. Leases are counted on it, so
-/// they go on across a restart of the orchestrator and end with the machine.
+/// The time since boot, which nobody can set, and the boot that it belongs to. Leases are measured with it, so they go
+/// on across a restart of the orchestrator and end with the boot.
 package struct BootClock: Sendable {
     package let bootID: String
     /// Milliseconds since boot.
     package let now: @Sendable () -> Int
-    /// Milliseconds since 1970, which somebody may set: for what is shown, and for what has to outlive a boot.
+    /// Milliseconds since 1970, which somebody may set. It is used for display and for what has to outlive a boot.
     package let wallClock: @Sendable () -> Int
 
     package init(
@@ -31,16 +31,17 @@ package struct BootClock: Sendable {
         String(try readText("/proc/sys/kernel/random/boot_id").prefix { !$0.isWhitespace })
     }
 
-    /// Now, on both clocks.
+    /// The present moment on both clocks.
     package var moment: Moment { Moment(bootID: bootID, sinceBoot: now(), wallClock: wallClock()) }
 
-    /// How long ago that was: in the same boot on the clock that nobody can set.
+    /// How long ago the moment was. Within the same boot this is measured with the clock that nobody can set.
     func milliseconds(since moment: Moment) -> Int {
         moment.bootID == bootID ? now() - moment.sinceBoot : wallClock() - moment.wallClock
     }
 }
 
-/// A moment on both clocks: within its boot the first tells how long ago it was, after that only the second can.
+/// A moment on both clocks. Within its boot the time since boot tells how long ago it was; later only the wall clock
+/// can.
 package struct Moment: Equatable, Sendable {
     package var bootID: String
     package var sinceBoot: Int

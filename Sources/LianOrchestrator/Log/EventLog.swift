@@ -2,7 +2,7 @@ import Glibc
 import LianModel
 import LianSystem
 
-/// What happens, one line an event: a JSON object for programs, a readable line for people.
+/// What happens, one event a line: a JSON object for programs, or a readable line for people.
 package struct EventLog: Sendable {
     package enum Form: String, CaseIterable, Sendable { case json, text }
     private enum Level: String, Sendable { case info, warning, error }
@@ -17,7 +17,7 @@ package struct EventLog: Sendable {
 
     package static func toStandardError(_ form: Form) -> EventLog {
         EventLog(form) { line in
-            // One call a line: lines of several threads do not mix.
+            // Each line is written with one call, so that lines of several threads do not mix.
             var bytes = Array(line.utf8)
             bytes.append(UInt8(ascii: "\n"))
             _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)

@@ -31,34 +31,35 @@ package struct RunnerRecord: Equatable, Sendable {
     package var state: RunnerState
     package var reason: String?
     package var place: RunnerPlace?
-    /// The boot in which it was made: no process outlives that.
+    /// The boot in which the runner was made; none of its processes outlives that boot.
     package var bootID: String
-    /// Milliseconds on the boot's own clock.
+    /// Milliseconds since that boot.
     package var leaseEnds: Int
     package var lifeEnds: Int
-    /// When it was destroyed.
+    /// When the runner was destroyed.
     package var goneAt: Moment?
-    /// Nothing of it is left on the machine.
+    /// Nothing of the runner is left on the machine.
     package var isTornDown: Bool
-    /// Only its files are left, and they are being deleted. Known in memory alone: a restart finds it out anew.
+    /// Only files of the runner are left, and they are being deleted. This is kept in memory only: a restart finds it
+    /// out anew.
     package var isBeingDeleted = false
 
     package var ends: Int { min(leaseEnds, lifeEnds) }
 
-    /// Nothing can become of it any more.
+    /// Whether nothing can happen to the runner any more.
     var isFinished: Bool { state == .gone && isTornDown }
 
-    /// It counts against the capacity.
+    /// Whether the runner counts against the capacity.
     var takesAPlace: Bool { !isTornDown && !isBeingDeleted }
 
-    /// Why its time is up; nil while it is not.
+    /// Why the runner's time is up; nil while it is not.
     func reasonToEnd(at now: Int) -> String? {
         if lifeEnds <= now { return "its lifetime has run out" }
         if leaseEnds <= now { return "its lease has run out" }
         return nil
     }
 
-    /// What the wire says of it.
+    /// The runner as the API describes it.
     package func answer(at clock: BootClock) -> RunnerAnswer {
         var answer = RunnerAnswer(runnerID: id, state: state, workspace: workspace)
         answer.reason = reason

@@ -54,7 +54,7 @@ struct SQLiteConnection {
         sqlite3_busy_timeout(handle, 5000)
     }
 
-    /// Keeps the log of changes when the connection is closed, and with it the room on the disk that it has.
+    /// Keeps the write-ahead log when the connection is closed, together with the disk space reserved for it.
     func keepLog() throws(StoreError) {
         var keeps: Int32 = 1
         let result = sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &keeps)
@@ -75,7 +75,7 @@ struct SQLiteConnection {
         guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else { throw failure(sql) }
     }
 
-    /// Runs one statement; gives what the body made of each row.
+    /// Runs one statement and returns what the body made of each row.
     @discardableResult
     mutating func query<Result>(
         _ sql: String, _ values: [SQLiteValue], _ body: (SQLiteRow) -> Result
@@ -106,7 +106,7 @@ struct SQLiteConnection {
         }
     }
 
-    /// Runs one statement that gives no rows; tells how many it changed.
+    /// Runs one statement that gives no rows and returns how many rows it changed.
     @discardableResult
     mutating func execute(_ sql: String, _ values: [SQLiteValue]) throws(StoreError) -> Int {
         try query(sql, values) { _ in }
@@ -122,7 +122,7 @@ struct SQLiteConnection {
             try execute("COMMIT", [])
             return result
         } catch {
-            // The first error is the one to tell; a rollback that fails too adds nothing to it.
+            // The first error is the one to report; a failure of the rollback adds nothing to it.
             _ = try? execute("ROLLBACK", [])
             throw error
         }

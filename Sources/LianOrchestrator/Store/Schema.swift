@@ -39,8 +39,8 @@ let storeMigrations = [
     ) STRICT;
     CREATE INDEX metrics_of_successes ON metrics (workspace, sequence) WHERE outcome = 'succeeded';
     """,
-    // How long a runner has been gone is counted since boot, where it was in this boot: the other clock can be set.
-    // Metrics are kept for a while, and so many of a workspace.
+    // How long a runner has been gone is measured since boot if it went in this boot, because the wall clock can be
+    // set. Metrics are kept for a limited time, and only a limited number for each workspace.
     """
     ALTER TABLE runners ADD COLUMN gone_boot_id TEXT;
     ALTER TABLE runners ADD COLUMN gone_since_boot INTEGER;

@@ -6,25 +6,25 @@ import Synchronization
 /// returns.
 package final class Store: Sendable {
     private let connection: Mutex<SQLiteConnection>
-    /// Why there is no room in reserve; nil where there is.
+    /// Why no disk space could be reserved; nil where it was.
     package let missingReserve: SystemError?
 
-    /// What the store may grow by on a disk that is full: rows in one, and in the other every change of a row. That one
-    /// is written into the store, and begun anew, whenever it has 256 pages of 4 KiB.
+    /// How far the store can grow on a full disk: the first is for its rows, the second for the log of every change to
+    /// a row. The log is written into the store, and begun anew, whenever it has 256 pages of 4 KiB.
     private static let reserve = 1 << 20
     private static let logReserve = 2 << 20
 
     package init(path: String) throws(StoreError) {
         var problem: SystemError?
         do {
-            // Before SQLite opens the file: closing it here would let go of SQLite's lock.
+            // Done before SQLite opens the file: closing the file here later would release SQLite's lock.
             try reserveSpace(in: path, beyondItsEnd: Self.reserve)
         } catch {
             problem = error
         }
         var connection = try SQLiteConnection(path: path)
-        // One orchestrator at a time, so the log's index can be in memory: beside the store it would be a file that has
-        // to be written before anything can be read.
+        // Only one orchestrator uses the store, so the log's index can be in memory. As a file beside the store it
+        // would have to be written before anything could be read.
         try connection.script(
             """
             PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
@@ -52,7 +52,7 @@ package final class Store: Sendable {
                 description: "the store is of a newer version (\(done)) than this program knows "
                     + "(\(storeMigrations.count))")
         }
-        // Nothing is written where nothing is new: it may be that nothing can be.
+        // Nothing is written without need, because the disk may be full.
         guard done < storeMigrations.count else { return }
         try connection.transaction { (connection) throws(StoreError) in
             for script in storeMigrations.dropFirst(done) { try connection.script(script) }
@@ -70,7 +70,7 @@ extension Store {
         case full
     }
 
-    /// Takes the runner in, or says why not, in one step: of two requests with one key only one is admitted.
+    /// Takes the runner in, or says why not, in one step: of two requests with the same key only one is admitted.
     package func admit(
         _ record: RunnerRecord, key: String, request: String, hasRoom: Bool
     ) throws(StoreError) -> Admission {
@@ -105,14 +105,14 @@ extension Store {
         try read("SELECT \(Self.columns) FROM runners WHERE id = ?", [.text(id)], Self.record).first
     }
 
-    /// Those that something may be left of on the machine, and those that still wait for their lease to end.
+    /// The runners that may have left something on the machine, and those whose lease has not ended.
     package func unfinished() throws(StoreError) -> [RunnerRecord] {
         try read(
             "SELECT \(Self.columns) FROM runners WHERE torn_down = 0 OR state <> 'gone' ORDER BY id", [],
             Self.record)
     }
 
-    /// Writes what can change of a runner.
+    /// Writes those fields of a runner that can change.
     package func save(_ record: RunnerRecord) throws(StoreError) {
         try write(
             """
@@ -128,9 +128,9 @@ extension Store {
             ])
     }
 
-    /// Forgets the runners that have been gone for so many milliseconds, their keys with them. Of those that went in an
-    /// earlier boot only the wall clock can tell how long ago that was. Where it is set forward, their clients still
-    /// have an hour: none goes on with a request for longer.
+    /// Forgets the runners that have been gone for that many milliseconds, and their keys. For runners that went in an
+    /// earlier boot only the wall clock tells how long ago that was, and it may have been set forward. So these are kept
+    /// for the first hour after the boot: no client repeats a request for longer.
     package func forgetRunners(goneFor age: Int, at now: Moment) throws(StoreError) {
         try write(
             """
@@ -161,7 +161,7 @@ extension Store {
 
     private static func goneAt(_ row: SQLiteRow) -> Moment? {
         guard let wallClock = row.optionalInteger(14) else { return nil }
-        // An earlier version did not note the boot: then it was in none that is known.
+        // An earlier version did not record the boot: the runner then counts as gone in an unknown boot.
         return Moment(bootID: row.text(16), sinceBoot: row.integer(15), wallClock: wallClock)
     }
 }
@@ -192,16 +192,16 @@ extension Store {
     /// How many successful builds P95 looks back on.
     package static let historyLength = 50
 
-    /// How many reports are kept of a workspace, of successes and of all others each.
+    /// How many reports are kept for each workspace, of successes and of all others separately.
     static let reportsOfWorkspace = 200
-    /// How many are kept of all workspaces together.
+    /// How many reports are kept for all workspaces together.
     static let reportsOfAll = 100_000
-    /// What is older says nothing of builds of today.
+    /// Older reports say nothing about the builds of today.
     static let reportsAge = 400 * 24 * 3_600_000
-    /// A name that is longer names no runner and no tier.
+    /// A longer name belongs to no runner and no tier.
     private static let longestName = 128
 
-    /// Kept once: the same build and attempt again changes nothing. The workspace's oldest make room.
+    /// Keeps a report once: the same build and attempt again changes nothing. The workspace's oldest reports make room.
     package func keep(
         _ metrics: MetricsReport, of workspace: String, at time: Int = Timing.system.wallClock()
     ) throws(StoreError) {
@@ -231,7 +231,7 @@ extension Store {
         }
     }
 
-    /// Forgets the reports that are too old, and of all workspaces together the oldest that are too many.
+    /// Forgets the reports that are too old, and the oldest ones where all workspaces together have too many.
     package func forgetMetrics(at time: Int) throws(StoreError) {
         try write(
             """
@@ -254,7 +254,7 @@ extension Store {
     }
 }
 
-/// The smallest sample that at least 95 % of them do not exceed; nil where there are none.
+/// The smallest sample that at least 95 % of the samples do not exceed; nil where there are no samples.
 package func nearestRankP95(_ samples: [Double]) -> Double? {
     guard !samples.isEmpty else { return nil }
     return samples.sorted()[(samples.count * 95 + 99) / 100 - 1]

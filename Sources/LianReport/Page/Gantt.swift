@@ -1,14 +1,15 @@
 import LianModel
 
-/// Rows of bars along one time axis: a table, so that it is read out as one and needs no drawing to be understood.
+/// Rows of bars along one time axis. It is an HTML table, so screen readers read it as one and it makes sense without a
+/// drawing.
 struct Gantt {
     struct Row {
         var label: Markup
-        /// What the bar is, which is its colour's name in the style sheet.
+        /// What kind of thing the bar shows; the style sheet's colour has the same name.
         var kind: String
         var start: Int
         var end: Int
-        /// How long, and what else must not be told by colour alone.
+        /// How long it took, and anything else that colour alone must not tell.
         var figure: Markup
     }
 
@@ -17,9 +18,9 @@ struct Gantt {
         var rows: [Row]
     }
 
-    /// What the rows are, as a heading of their column.
+    /// The heading of the column that names the rows.
     let label: String
-    /// For those who do not see it.
+    /// The caption for readers who cannot see the drawing.
     let caption: Markup
     let axis: TimeAxis
     let groups: [Group]
@@ -57,16 +58,16 @@ struct Gantt {
 }
 
 extension TimeAxis {
-    /// Its ticks, in words that stand at their places.
+    /// The axis's ticks, as words at their positions.
     var markup: Markup {
         let marks: [Markup] = ticks.map { tick in
-            // Words at the very end would hang over the edge.
+            // A label at the very end would hang over the edge.
             let words = length - tick < length / 9 ? "" : Figures.tick(tick)
             return "<span style=\"left:\(Figures.percent(Double(tick), of: Double(length)))%\">\(words)</span>"
         }
         return "<div class=\"axis\" aria-hidden=\"true\">\(marks)</div>"
     }
 
-    /// What a drawing along it needs to know: how far its ticks are apart.
+    /// What drawings along the axis need from it: the distance between its ticks.
     var style: Markup { "--tick:\(Figures.percent(Double(step), of: Double(length)))%" }
 }

@@ -1,7 +1,7 @@
 import LianBuildKit
 import LianModel
 
-/// How it ended, of what, and the figures that one asks for first.
+/// How the build ended, what was built, and the figures that a reader looks for first.
 func header(_ record: BuildRecord) -> Markup {
     let envelope = record.envelope
     return """
@@ -28,7 +28,7 @@ private func subject(_ envelope: ResultEnvelope) -> Markup {
     return "<p class=\"subject\"><code>\(first.image)</code></p>\n\(digest)\(tags)"
 }
 
-/// What took the time, in a sentence or two.
+/// Says in a sentence or two what took the time.
 private func lead(_ record: BuildRecord) -> Markup {
     guard let longest = longestPhase(record) else { return .nothing }
     var text: Markup = """

@@ -1,6 +1,6 @@
 import LianModel
 
-/// The report as one HTML file that needs nothing beside it: no script, no font, no picture, no network.
+/// The report as one HTML file that needs nothing else: no script, no font, no picture, no network.
 package func reportPage(_ record: BuildRecord) -> String {
     let envelope = record.envelope
     let subject = envelope.artifacts?.first?.image ?? envelope.workspace ?? "lian-build"
@@ -43,7 +43,7 @@ func section(_ title: Markup, id: String, kind: Markup = .nothing, _ content: Ma
         """
 }
 
-/// Lists on the page end somewhere.
+/// A list on the page, shortened where it has too many items.
 func listed(_ items: [Markup], most: Int = 100) -> Markup {
     guard !items.isEmpty else { return .nothing }
     let rest: Markup = items.count > most ? "<li>and \(items.count - most) more</li>\n" : .nothing
@@ -51,7 +51,7 @@ func listed(_ items: [Markup], most: Int = 100) -> Markup {
 }
 
 private func images(_ envelope: ResultEnvelope) -> Markup {
-    // One image stands in the header.
+    // A single image is already shown in the header.
     guard let artifacts = envelope.artifacts, artifacts.count > 1 else { return .nothing }
     let most = 200
     let rows: [Markup] = artifacts.prefix(most).map { artifact in

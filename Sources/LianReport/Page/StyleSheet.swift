@@ -1,4 +1,4 @@
-/// page.css, less its comments: the page carries what a browser needs.
+/// page.css without its comments, which a browser does not need.
 let styleSheet = Markup(
     stringLiteral: String(decoding: PackageResources.page_css, as: UTF8.self)
         .split(separator: "\n")

@@ -1,7 +1,7 @@
 import LianBuildKit
 import LianModel
 
-/// The stages of the walk, attempt by attempt.
+/// The stages of the build, attempt by attempt.
 func whereTheTimeWent(_ record: BuildRecord) -> Markup {
     var groups: [Gantt.Group] = []
     var attempt: Int?
@@ -25,7 +25,8 @@ func whereTheTimeWent(_ record: BuildRecord) -> Markup {
     return section("Where the time went", id: "time", gantt.markup)
 }
 
-/// An attempt that did not succeed ended in its last phase before the teardown; a build without one, in its last.
+/// An attempt that did not succeed ended in its last phase before the teardown; a build without attempts ended in its
+/// last phase.
 private func kind(ofPhase index: Int, _ record: BuildRecord) -> String {
     let attempt = record.phases[index].attempt
     let last = record.phases.lastIndex { $0.attempt == attempt && $0.phase != .teardown }
@@ -42,9 +43,9 @@ func title(of attempt: AttemptRecord, _ record: BuildRecord) -> Markup {
     return "Attempt \(attempt.number): \(attempt.sizing.name), \(outcome)"
 }
 
-/// The steps of each attempt, and what they used.
+/// The steps of each attempt, and the resources that they used.
 func attempts(_ record: BuildRecord) -> Markup {
-    // A page has room for so many steps; attempts share it.
+    // The page has room for this many steps, shared by all attempts.
     let most = 300 / max(1, record.attempts.count)
     return Markup(
         record.attempts.map { attempt in
@@ -54,7 +55,7 @@ func attempts(_ record: BuildRecord) -> Markup {
         })
 }
 
-/// One attempt: its steps as bars, and under them, along the same axis, what the runner had to do.
+/// One attempt: its steps as bars and, under them along the same axis, the load of the runner.
 private struct AttemptSection {
     let attempt: AttemptRecord
     let record: BuildRecord
@@ -83,7 +84,7 @@ private struct AttemptSection {
         return "<p><b class=\"bad\">Out of memory.</b> \(oom.sentence)</p>\n"
     }
 
-    /// Only of what is there.
+    /// Explains only the colours that occur.
     private var legend: Markup {
         let kinds: [BuildStep.State] = [.done, .cached, .failed, .cancelled, .running]
         let present = kinds.filter { kind in attempt.steps.contains { $0.state == kind } }
@@ -124,7 +125,7 @@ private struct AttemptSection {
             label: label(step.name), kind: step.state.word, start: step.start, end: step.end, figure: figure)
     }
 
-    /// The stage and the count in front of a step stand back behind what it does.
+    /// Shows the stage and the count in front of a step less prominently than what the step does.
     private func label(_ name: String) -> Markup {
         let name = onOneLine(name, limit: 240)
         guard name.hasPrefix("["), let close = name.firstIndex(of: "]") else {

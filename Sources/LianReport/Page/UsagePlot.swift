@@ -1,6 +1,6 @@
 import LianModel
 
-/// One curve of what a build used over time, against what its runner has.
+/// One curve of what a build used over time, compared with what its runner has.
 struct UsagePlot {
     let name: String
     /// The curve's colour in the style sheet.
@@ -9,12 +9,12 @@ struct UsagePlot {
     let limit: Double
     let axis: TimeAxis
     let outOfMemoryAt: Int?
-    /// The line that marks it is named once, under the last of several plots.
+    /// Whether this plot labels the line for the lack of memory. Of several plots only the last one does.
     let namesTheFall: Bool
-    /// A value in its unit.
+    /// Writes a value with its unit.
     let write: (Double) -> String
 
-    /// More would lie closer together than a screen's dots.
+    /// More points would be closer together than the dots of a screen.
     private static let mostPoints = 600
     private static let height = 100.0
     private static let width = 1000.0
@@ -23,7 +23,7 @@ struct UsagePlot {
 
     var markup: Markup {
         guard let peak, points.count > 1 else { return .nothing }
-        // Room above the line of the limit, or above a peak that lies over it.
+        // Leaves room above the line of the limit, or above a peak beyond it.
         let top = max(limit, peak.value) * 1.12
         let story: Markup =
             "\(name): at most \(write(peak.value)) of \(write(limit)), \(Figures.duration(peak.at - axis.start)) after the start"

@@ -1,7 +1,7 @@
 import LianBuildKit
 import LianModel
 
-/// What the values of a record are called on the page.
+/// How the page calls the values of a record.
 
 extension ResultEnvelope.Status {
     /// The beginning of a sentence that ends in a time.
@@ -25,7 +25,7 @@ extension ResultEnvelope.Status {
         }
     }
 
-    /// Its name in the style sheet.
+    /// The name in the style sheet.
     var kind: String {
         switch self {
         case .succeeded, .planned: "good"
@@ -85,7 +85,7 @@ extension ArtifactResult {
 }
 
 extension BuildStep.State {
-    /// Its name in the style sheet, and in the legend.
+    /// The name in the style sheet and in the legend.
     var word: String {
         switch self {
         case .running: "unfinished"
