@@ -16,7 +16,7 @@ fail() {
 
 client() { DOCKER_BUILDKIT=1 "$docker" "$@"; }
 
-# The engine starts beside the runner's sshd: whoever comes early waits for it here.
+# The engine starts at the same time as the runner's sshd, so a build that comes early waits for it here.
 wait_for_engine() {
   [ -e "$engine_is_up" ] && return
   tries=0
@@ -31,7 +31,7 @@ wait_for_engine() {
   : > "$engine_is_up"
 }
 
-# Takes the first field off $csv into $field; a field may stand in quotes and contain commas then.
+# Moves the first field of $csv into $field; a field in quotes may contain commas.
 next_field() {
   case $csv in
     *'""'*) fail "quotes within quotes are not understood: $csv" ;;
@@ -125,7 +125,7 @@ demand_own_engine() {
   [ "$1" = "$host" ] || refuse "another engine than the runner's (--addr $1)"
 }
 
-# Docker speaks plain HTTP with registries on this machine alone, unless its daemon was told otherwise.
+# Docker uses plain HTTP only for registries on this machine, unless its daemon was told otherwise.
 demand_loopback() {
   case $1 in
     127.*/* | localhost/* | localhost:*/*) ;;
@@ -145,7 +145,7 @@ push_name() {
 build() {
   frontend= context= dockerfile_folder= file=Dockerfile target= platform= metadata=
   output= names= push=no insecure=no inline_cache=no exports=
-  # What is left to read stands first, what docker will be told is put behind it.
+  # The flags still to be read come first in "$@"; flags for docker are appended behind them.
   left=$#
   while [ "$left" -gt 0 ]; do
     flag=$1
@@ -219,7 +219,7 @@ build() {
   done
   [ -n "$frontend" ] || refuse "a build without --frontend"
   [ -n "$context" ] || fail "--local context=DIR is missing"
-  # Given twice the last counts with buildctl, and both with some of Docker's clients.
+  # When a flag is given twice, buildctl takes the last value, but some of Docker's clients take both.
   [ -z "$target" ] || set -- "$@" --target "$target"
   [ -z "$platform" ] || set -- "$@" --platform "$platform"
 
@@ -235,7 +235,7 @@ build() {
   client build --progress plain --network host --iidfile "$scratch/image" \
     --file "${dockerfile_folder:-$context}/$file" "$@" "$context" >&2 || {
     status=$?
-    # Docker's client has many words for a daemon that died, and some of them name something else.
+    # Docker's client has many messages for a daemon that died, some of them misleading, so the daemon is asked again.
     client version >/dev/null 2>&1 ||
       fail "rpc error: code = Unavailable desc = the runner's $engine at $host is gone"
     return "$status"
@@ -256,7 +256,7 @@ build() {
   fi
 
   printf '%s' "$exports" | while read -r ignore ref; do
-    # Nothing but the loop may read the list of what is left to push.
+    # Only the loop may read standard input: it is the list of what is left to push.
     if client tag "$image" "$ref" 2>"$scratch/problem" && push_name "$ref"; then continue; fi </dev/null
     [ "$ignore" = yes ] || fail "failed to solve: error writing cache: $(cat "$scratch/problem")"
     printf 'warning: the cache was not written: %s\n' "$(cat "$scratch/problem")" >&2

@@ -1,7 +1,7 @@
 import LianModel
 
-/// The `buildctl` of runners whose engine is Docker's embedded BuildKit: a program of POSIX sh that takes buildctl's
-/// flags and drives that engine with Docker's client. What Docker cannot do it refuses by name: `error:
+/// The `buildctl` of runners whose engine is Docker's embedded BuildKit: a POSIX sh program that takes buildctl's flags
+/// and drives that engine with Docker's client. If Docker cannot do something, it is refused by name: `error:
 /// engine_unsupported: …` and exit status 64.
 enum BuildctlShim {
     static func script(
@@ -20,7 +20,7 @@ enum BuildctlShim {
         """ + String(decoding: PackageResources.Buildctl_sh, as: UTF8.self)
     }
 
-    /// After these lines the client knows this daemon and no other.
+    /// The lines that make the client use this daemon and no other.
     private static func choosing(_ connection: DockerConnection) -> String {
         let known = connection.environment
         let settings = known.keys.sorted().map { "export \($0)=\(shellQuoted(known[$0] ?? ""))" }

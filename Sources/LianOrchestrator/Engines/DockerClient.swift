@@ -1,13 +1,12 @@
 import LianModel
 import LianSystem
 
-/// A docker client that can build: from 23 on one needs the buildx plugin for that, which not every machine has
-/// beside it.
+/// A docker client that can build. From version 23 on this needs the buildx plugin, which not every machine has.
 struct DockerClient: Equatable, Sendable {
     let path: String
     let version: String
 
-    /// The first on the PATH that works.
+    /// The first client on the PATH that works.
     static func find(path: String, environment: [String: String]) -> DockerClient? {
         for folder in path.split(separator: ":") {
             guard let program = findExecutable("\(folder)/docker", path: nil),
@@ -26,7 +25,7 @@ struct DockerClient: Equatable, Sendable {
         Self.succeeds(Command(path, ["version"], environment: environment))
     }
 
-    /// The daemon's address by the context that a client with that environment uses.
+    /// The daemon's address in the Docker context that a client with that environment uses.
     func contextHost(environment: [String: String]) throws(ProviderError) -> String {
         let format = "{{len .TLSMaterial}} {{.Endpoints.docker.Host}}"
         let command = Command(path, ["context", "inspect", "--format", format], environment: environment)

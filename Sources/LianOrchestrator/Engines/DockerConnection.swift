@@ -1,14 +1,14 @@
 import LianModel
 import LianSystem
 
-/// How Docker's client gets to a daemon, as its environment tells it: the same when the daemon is looked for and when
-/// runners use it.
+/// How Docker's client reaches a daemon, as variables of its environment. Looking for the daemon and the runners' use
+/// of it go the same way.
 struct DockerConnection: Equatable, Sendable {
     let host: String
     let environment: [String: String]
 
-    /// What beside the host decides whether a daemon is reached. Runners get these and nothing else of the
-    /// orchestrator's environment: its Docker configuration holds its own logins.
+    /// The variables besides the host that decide whether a daemon is reached. Runners get nothing else of the
+    /// orchestrator's environment: its Docker configuration holds logins of its own.
     static let settings = ["DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION"]
 
     init(host: String) {
@@ -16,15 +16,15 @@ struct DockerConnection: Equatable, Sendable {
         environment = ["DOCKER_HOST": host]
     }
 
-    /// To the daemon that the user's own client speaks to: that of DOCKER_HOST, else that of the context.
+    /// The connection to the daemon of the user's own client: that of DOCKER_HOST, else that of the Docker context.
     init(ofUserWith environment: [String: String], client: DockerClient) throws(ProviderError) {
-        // Set and empty is unset to some clients, and to others not.
+        // Clients differ in whether an empty variable counts as set, so empty ones are dropped.
         let given = environment.filter { !$0.value.isEmpty }
         let host: String
         if let named = given["DOCKER_HOST"] { host = named } else { host = try client.contextHost(environment: given) }
         var own = given.filter { Self.settings.contains($0.key) }
         if own["DOCKER_TLS"] != nil || own["DOCKER_TLS_VERIFY"] != nil, own["DOCKER_CERT_PATH"] == nil {
-            // Where the client looks for the keys by itself, in a home that is not the runner's.
+            // By default the client looks for the keys in the home folder, which is another one on the runner.
             own["DOCKER_CERT_PATH"] = given["DOCKER_CONFIG"] ?? given["HOME"].map { "\($0)/.docker" }
         }
         own["DOCKER_HOST"] = host
@@ -35,7 +35,7 @@ struct DockerConnection: Equatable, Sendable {
         self.environment = own
     }
 
-    /// In quotes in sshd's configuration.
+    /// Whether the byte can stand between quotes in sshd's configuration.
     private static func isTellable(_ byte: UInt8) -> Bool {
         byte >= 0x20 && byte != 0x7f && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
     }

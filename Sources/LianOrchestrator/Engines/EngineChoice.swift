@@ -2,12 +2,12 @@ import Glibc
 import LianModel
 import LianSystem
 
-/// `--engine`: which engine runners get.
+/// The value of `--engine`: which engine runners get.
 package enum EngineChoice: String, CaseIterable, Sendable {
     case auto, buildkit, dockerd, docker
 
-    /// The engine, or everything that stood in the way of each that was asked for. The orchestrator's environment says
-    /// which Docker daemon is meant; what is tried is tried in the environment of a runner.
+    /// The engine, or the reasons why none of those asked for can be used. The orchestrator's environment says which
+    /// Docker daemon is meant; engines are tried in the environment of a runner.
     func find(
         path: String, environment: [String: String], ofRunner runner: [String: String]
     ) throws(ProviderError) -> any BuildEngine {

@@ -1,6 +1,6 @@
 import LianSystem
 
-/// A buildkitd for each runner, spoken to by the machine's own buildctl.
+/// A separate buildkitd for each runner, used through the machine's own buildctl.
 struct PrivateBuildkitd: BuildEngine {
     let buildkitd: String
     let buildctl: String
@@ -42,7 +42,7 @@ struct PrivateBuildkitd: BuildEngine {
 
     private func socket(_ folder: RunnerFolder) -> String { "unix://\(folder.engineSocket)" }
 
-    /// The engine starts beside the runner's sshd: a build that comes early waits for it here.
+    /// The engine starts at the same time as the runner's sshd, so a build that comes early waits for it here.
     private func waitingBuildctl(_ folder: RunnerFolder) -> String {
         """
         #!/bin/sh

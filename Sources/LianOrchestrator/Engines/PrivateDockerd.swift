@@ -1,6 +1,6 @@
 import LianSystem
 
-/// A dockerd for each runner: its embedded BuildKit builds, its client pushes.
+/// A separate dockerd for each runner: its embedded BuildKit builds, and its client pushes.
 struct PrivateDockerd: BuildEngine {
     let dockerd: String
     let runc: String
@@ -9,7 +9,7 @@ struct PrivateDockerd: BuildEngine {
     let name = "dockerd"
 
     func prepare(_ folder: RunnerFolder, cgroup: String?) throws(SystemError) {
-        // A file of its own: the machine's settings for another daemon are not this one's.
+        // The daemon gets a file of its own, so that it does not read the settings of the machine's daemon.
         try writeFile(folder.engineConfiguration, "{}\n")
         try folder.writeStepWrapper(around: runc)
         try writeFile(
@@ -34,7 +34,7 @@ struct PrivateDockerd: BuildEngine {
 
     func environment(in folder: RunnerFolder) -> [String: String] { connection(folder).environment }
 
-    /// That of its containerd.
+    /// The longest path is that of its containerd's socket.
     func longestSocket(in folder: RunnerFolder) -> String? { "\(folder.engineRun)/containerd/containerd-debug.sock" }
 
     func address(in folder: RunnerFolder) -> String? { nil }

@@ -1,10 +1,10 @@
 import LianModel
 import LianSystem
 
-/// All runners of this orchestrator: who may have one, for how long, and what becomes of it. What is true of them
-/// stands in the roster; the fleet only adds who is at work on which runner.
+/// All runners of this orchestrator: who may have one, for how long, and what becomes of it. The roster holds the facts
+/// about them; the fleet only adds who is working on which runner.
 package final class Fleet: Sendable {
-    /// A runner never lives longer than its time budget and this.
+    /// How many minutes beyond its time budget a runner may live at most.
     private static let lifetimeMargin = 15
     /// How long a destroyed runner still answers a repeated destroy with 200.
     private static let goneIsRemembered = 3_600_000
@@ -13,7 +13,7 @@ package final class Fleet: Sendable {
     private static let pauseAfterFailedTeardown = 10_000
     private static let pauseAfterForgetting = 60_000
     private static let pauseAfterComplaint = 10_000
-    /// The most that a request for a runner may take: it is remembered as long as its key.
+    /// The largest request for a runner: it is remembered for as long as its key.
     static let requestLimit = 16 << 10
 
     private let roster: Roster
@@ -21,19 +21,19 @@ package final class Fleet: Sendable {
     private let clock: BootClock
     private let log: EventLog
     private let capacity: Int
-    /// How long anyone waits for a runner to be torn down, or a stop for all of them.
+    /// How long a caller waits for the teardown of a runner, and a stop for the teardown of all.
     private let patience: Duration
     /// The runners that a thread is making right now.
     private let making = Monitor<Set<String>>([])
-    /// The teardowns under way. Whoever wants a runner gone waits for the one that there is.
+    /// The teardowns under way. A caller who wants a runner gone waits for the one that has already begun.
     private let teardowns = Monitor<[String: Teardown]>([:])
-    /// Counts the changes of any runner's state: who waits for one looks again.
+    /// Counts the changes of state of all runners: whoever waits for a change looks again when it grows.
     private let changes = Monitor(0)
     private let phase = Monitor(Phase())
-    /// When what should not be done all the time may be done again.
+    /// When each chore that must not be done too often may be done again.
     private let nextTries = Monitor<[Chore: Int]>([:])
 
-    /// nil until it is over.
+    /// nil until the teardown is over.
     private typealias Teardown = Monitor<Result<Removal, ProviderError>?>
 
     private enum Chore: Hashable { case tearDown(String), complain, forget }
@@ -41,7 +41,7 @@ package final class Fleet: Sendable {
     private struct Phase {
         enum Stage { case serving, stopping, stopped }
         var stage = Stage.serving
-        /// Requests for runners that were let in and are not in the roster yet.
+        /// The number of requests for runners that were let in and are not in the roster yet.
         var admitting = 0
     }
 
@@ -92,7 +92,7 @@ extension Fleet {
             leaseEnds: now + request.leaseSeconds * 1000,
             lifeEnds: now + (request.timeBudgetMinutes + Self.lifetimeMargin) * 60_000, goneAt: nil,
             isTornDown: false)
-        // A stop that begins now waits until the runner is in the roster, and then finds it there.
+        // A stop that begins now waits until this runner is in the roster, and then finds it there.
         let isServing = phase.update { phase in
             guard phase.stage == .serving else { return false }
             phase.admitting += 1
@@ -110,7 +110,7 @@ extension Fleet {
         }
     }
 
-    /// It is being made before anyone can see it, so that nobody unmakes it before it is made.
+    /// The runner counts as being made before anyone can see it, so that nobody removes it before it is made.
     private func admit(_ record: RunnerRecord, key: String, request: String) throws(StoreError) -> Store.Admission {
         _ = making.update { $0.insert(record.id) }
         var isAdmitted = false
@@ -120,7 +120,7 @@ extension Fleet {
         return admission
     }
 
-    /// The runner as it is, or, where it is pending, as it is once it no longer is; nil where there is none.
+    /// The runner as it is. While it is pending, it is waited for up to the limit. nil where there is no such runner.
     package func runner(_ id: String, waitingAtMost limit: Duration = .zero) throws(StoreError) -> RunnerAnswer? {
         let end = ContinuousClock.now + limit
         while true {
@@ -157,11 +157,12 @@ extension Fleet {
     package enum DestroyOutcome: Sendable {
         case gone(RunnerAnswer)
         case unknown
-        /// Nobody will be told that it is gone before it is.
+        /// It could not be removed in time: a runner is reported as gone only once it is.
         case failed(String)
     }
 
-    /// Returns once nothing of the runner is left but files that are being deleted. It needs no store for that.
+    /// Returns once nothing is left of the runner but files that are being deleted. This works even if the store cannot
+    /// be written.
     package func destroy(_ id: String, reason: String) throws(StoreError) -> DestroyOutcome {
         guard let known = try roster.runner(id) else { return .unknown }
         if known.isFinished {
@@ -181,7 +182,7 @@ extension Fleet {
 // MARK: - Making and unmaking
 
 extension Fleet {
-    /// On a thread of its own; `spawn` has noted that the runner is being made.
+    /// Makes the runner, on a thread of its own; `spawn` has noted that the runner is being made.
     private func make(_ order: RunnerOrder) {
         let problem = attempt(order)
         isMade(order.runnerID)
@@ -192,8 +193,8 @@ extension Fleet {
         changes.update { $0 += 1 }
     }
 
-    /// Returns what the runner failed of. Where it was destroyed meanwhile that is no failure: whoever destroyed it
-    /// waits for the end of this, and then removes what there is.
+    /// Returns why the runner failed. It is no failure if the runner was destroyed meanwhile: whoever destroyed it
+    /// waits until this returns, and then removes what there is.
     private func attempt(_ order: RunnerOrder) -> ProviderError? {
         let id = order.runnerID
         let start = ContinuousClock.now
@@ -232,7 +233,7 @@ extension Fleet {
         return tearDown(id)
     }
 
-    /// Has all that is left of the runner removed, by the teardown that is under way or by a new one.
+    /// Has everything that is left of the runner removed, by the teardown that is under way or by a new one.
     @discardableResult
     private func tearDown(_ id: String) -> Teardown {
         let (teardown, isNew) = teardowns.update { running in
@@ -259,7 +260,7 @@ extension Fleet {
     }
 
     private func removeAll(of id: String) throws(ProviderError) -> Removal {
-        // Whoever makes it sees that it is not wanted any more, and lets go.
+        // The thread that makes the runner notices that it is no longer wanted, and stops.
         guard making.wait(atMost: patience, until: { $0.contains(id) ? nil : true }) != nil else {
             throw ProviderError("it is still being made after \(patience)")
         }
@@ -280,12 +281,12 @@ extension Fleet {
         do {
             try startThread(body)
         } catch {
-            // No thread to be had: late is better than never.
+            // No thread can be started: doing it here, late, is better than never.
             body()
         }
     }
 
-    /// True at most once within the pause.
+    /// True at most once in each pause.
     private func isDue(_ chore: Chore, pause: Int) -> Bool {
         let now = clock.now()
         return nextTries.update { times in
@@ -297,7 +298,7 @@ extension Fleet {
 
     private static func newRunnerID() -> String {
         var id = "r-"
-        // Short, because socket paths that contain it may not be long; 50 bits, because folders are named by it.
+        // The id is short because socket paths contain it, and has 50 random bits because folders are named after it.
         for _ in 0..<10 {
             id.append(Character(Unicode.Scalar("abcdefghijkmnpqrstuvwxyz23456789".utf8.randomElement() ?? 0x61)))
         }
@@ -317,8 +318,8 @@ extension RunnerOrder {
 // MARK: - Reaping
 
 extension Fleet {
-    /// Ends what has outlived its lease or its lifetime, what has died by itself, and what an earlier try left; records
-    /// what could not be recorded, and forgets what is old.
+    /// Ends the runners that have outlived their lease or lifetime, those that died by themselves, and what an earlier
+    /// try left of others. It also records what could not be recorded before, and forgets what is old.
     package func reap() {
         roster.catchUp()
         let beingMade = making.current
@@ -344,7 +345,7 @@ extension Fleet {
         tearDown(id)
     }
 
-    /// That nobody can look, as where no descriptor is left to look with, says nothing of the runner.
+    /// A failed look, for example for lack of descriptors, says nothing about the runner: it does not count as dead.
     private func hasDied(_ id: String) -> Bool {
         do {
             return try !provider.isAlive(id)
@@ -368,8 +369,8 @@ extension Fleet {
 // MARK: - Until the end
 
 extension Fleet {
-    /// From now on nothing is spawned. Destroys every runner where asked, and lets nobody wait any longer. False where
-    /// that could not be done in time: a runner is left, or one that is kept is not recorded as it is.
+    /// From now on no runner is made. Destroys every runner if asked to, and ends all waiting. False where that was not
+    /// done in time: a runner is left, or the record of one that is kept is not up to date.
     package func stop(destroying: Bool) -> Bool {
         let end = ContinuousClock.now + patience
         func wait<Value, Sign>(for monitor: Monitor<Value>, until body: (inout Value) -> Sign?) -> Sign? {
@@ -378,7 +379,7 @@ extension Fleet {
         phase.update { $0.stage = .stopping }
         _ = wait(for: phase) { $0.admitting == 0 ? true : nil }
         var isDone = true
-        // What is being made is made to its end, or let go.
+        // Runners that are being made are either finished or given up.
         if destroying {
             let teardowns = roster.unfinished.map {
                 (id: $0.id, teardown: self.end($0.id, reason: "the orchestrator is stopping"))

@@ -1,13 +1,13 @@
 import LianModel
 
-/// Brings the roster and the machine together after a stop of any kind, before anything is served. Runners that were
-/// ready and still answer live on; everything else goes.
+/// Makes the roster and the machine agree after a stop of any kind, before anything is served. Runners that were ready
+/// and still answer live on; everything else is removed.
 package struct Reconciliation: Sendable {
     private let roster: Roster
     private let remover: any RunnerRemover
     private let clock: BootClock
     private let log: EventLog
-    /// Whether to wait for the deletion of very many files too.
+    /// Whether to wait until even very many files are deleted.
     private let waitsForDeletion: Bool
 
     package init(
@@ -20,8 +20,8 @@ package struct Reconciliation: Sendable {
         self.waitsForDeletion = waitsForDeletion
     }
 
-    /// Returns once it is so; false where something could not be removed, or not looked at. What the roster knows of
-    /// that is tried again by the reaper, and all of it by the next start.
+    /// Returns once roster and machine agree; false where something could not be removed or looked at. The reaper tries
+    /// again what the roster knows of, and the next start tries all of it.
     package func run() throws(ProviderError) -> Bool {
         let known = roster.unfinished
         var isClean = true
@@ -60,7 +60,7 @@ package struct Reconciliation: Sendable {
         }
     }
 
-    /// Settles what the runner is now; true where it is to stay.
+    /// Records what the runner is now; true where it stays.
     private func livesOn(_ record: RunnerRecord) throws(ProviderError) -> Bool {
         if record.bootID != clock.bootID {
             roster.becameGone(record.id, reason: "the machine was started anew", at: clock.moment)

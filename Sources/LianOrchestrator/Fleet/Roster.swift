@@ -2,24 +2,25 @@ import LianModel
 import LianSystem
 import Synchronization
 
-/// The runners of which something may be left, held in memory. A change counts from the moment at which it is known.
-/// The store is told at once; where it cannot be written, as on a full disk, the change holds all the same and is
-/// written as soon as that can be.
+/// The runners of which something may be left, held in memory. A change takes effect as soon as it is known, and the
+/// store is told at once. If the store cannot be written, for example on a full disk, the change takes effect all the
+/// same and is written as soon as possible.
 package final class Roster: Sendable {
     private struct Books {
         var runners: [String: RunnerRecord]
-        /// Those whose latest change the store does not have.
+        /// The runners whose latest change is not in the store.
         var unrecorded: Set<String> = []
-        /// The store could not be written when that was last tried.
+        /// Whether the last try to write the store failed.
         var isBehind = false
     }
 
     private let store: Store
     private let log: EventLog
     private let books: Mutex<Books>
-    /// One admission at a time, so that two do not take the same last place.
+    /// Admits one runner at a time, so that two do not take the same last place.
     private let admission = Mutex(())
-    /// One write at a time, of the runner as it is by then: a late write never undoes a newer one.
+    /// Allows one write at a time. Each writes the newest state of its runner, so a late write never undoes a newer
+    /// one.
     private let recording = Mutex(())
 
     package init(_ store: Store, log: EventLog) throws(StoreError) {
@@ -29,7 +30,7 @@ package final class Roster: Sendable {
         books = Mutex(Books(runners: Dictionary(unfinished.map { ($0.id, $0) }) { $1 }))
     }
 
-    /// Those that something may be left of on the machine, and those that still wait for their lease to end.
+    /// The runners that may have left something on the machine, and those whose lease has not ended.
     package var unfinished: [RunnerRecord] {
         books.withLock { $0.runners.values.sorted { $0.id < $1.id } }
     }
@@ -38,13 +39,13 @@ package final class Roster: Sendable {
         books.withLock { $0.runners[id] }
     }
 
-    /// The runner as it is, or as it was when nothing was left of it.
+    /// The runner as it is, or as it was when the last of it was removed.
     package func runner(_ id: String) throws(StoreError) -> RunnerRecord? {
         if let record = unfinished(id) { return record }
         return try store.runner(id)
     }
 
-    /// Takes the runner in, or says why not. Only what the store has taken is ever made.
+    /// Takes the runner in, or says why not. A runner is made only after the store has recorded it.
     package func admit(
         _ record: RunnerRecord, key: String, request: String, capacity: Int
     ) throws(StoreError) -> Store.Admission {
@@ -60,20 +61,20 @@ package final class Roster: Sendable {
         }
     }
 
-    /// Writes what could not be written when it happened. False where that still cannot be done.
+    /// Writes the changes that could not be written when they happened. False where that still fails.
     @discardableResult
     package func catchUp() -> Bool {
         let late = books.withLock { $0.unrecorded.sorted() }
         return late.allSatisfy(record)
     }
 
-    /// Forgets the runners that have been gone for so long, their keys with them, and old metrics.
+    /// Forgets the runners that have been gone for so long, together with their keys, and old metrics.
     package func forget(goneFor age: Int, at now: Moment) throws(StoreError) {
         try store.forgetRunners(goneFor: age, at: now)
         try store.forgetMetrics(at: now.wallClock)
     }
 
-    /// The runner as it is after the change; nil where there is none, or the body does not want to change it.
+    /// Changes the runner and returns it; nil where there is no such runner, or the body declines to change it.
     @discardableResult
     private func change(_ id: String, _ body: (inout RunnerRecord) -> Bool) -> RunnerRecord? {
         let changed = books.withLock { books -> RunnerRecord? in
@@ -101,7 +102,7 @@ package final class Roster: Sendable {
                 return false
             }
             books.withLock { books in
-                // Where it has changed again meanwhile, whoever changed it comes next.
+                // If the runner has changed again meanwhile, whoever changed it writes it next.
                 guard books.runners[id] == record else { return }
                 books.unrecorded.remove(id)
                 if record.isFinished { books.runners[id] = nil }
@@ -122,7 +123,7 @@ package final class Roster: Sendable {
 // MARK: - What becomes of a runner
 
 extension Roster {
-    /// False where it is no longer pending: someone has destroyed it meanwhile.
+    /// False where the runner is no longer pending, because someone has destroyed it meanwhile.
     package func becameReady(_ id: String, at place: RunnerPlace) -> Bool {
         change(id) { record in
             guard record.state == .pending else { return false }
@@ -143,8 +144,8 @@ extension Roster {
         }
     }
 
-    /// The first reason stays. False where it was gone before, or the condition does not hold, which is looked at in the
-    /// same moment: no heartbeat comes in between.
+    /// The first reason is kept. False where the runner was gone before or the condition does not hold. The check and
+    /// the change are one step, so no heartbeat comes in between.
     @discardableResult
     package func becameGone(
         _ id: String, reason: String, at moment: Moment, where condition: (RunnerRecord) -> Bool = { _ in true }
@@ -159,7 +160,7 @@ extension Roster {
         } != nil
     }
 
-    /// Only its files are left, and they are being deleted.
+    /// Only files of the runner are left, and they are being deleted.
     package func isBeingDeleted(_ id: String) {
         books.withLock { $0.runners[id]?.isBeingDeleted = true }
     }
@@ -171,7 +172,7 @@ extension Roster {
         }
     }
 
-    /// nil where the runner is neither pending nor ready, or its time was up before.
+    /// nil where the runner is neither pending nor ready, or its time was already up.
     package func renewLease(_ id: String, at now: Int) -> RunnerRecord? {
         change(id) { record in
             guard record.state == .pending || record.state == .ready, record.ends > now else { return false }

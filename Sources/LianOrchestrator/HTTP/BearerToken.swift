@@ -6,7 +6,7 @@ package struct BearerToken: Sendable {
         expected = Array(token.utf8)
     }
 
-    /// Takes the same time whatever a wrong token has in common with the right one.
+    /// Takes the same time however much of the token a wrong one has right.
     package func admits(authorization header: String?) -> Bool {
         guard let header, !expected.isEmpty else { return false }
         let parts = header.split(separator: " ", maxSplits: 1)
@@ -19,7 +19,7 @@ package struct BearerToken: Sendable {
         return difference == 0
     }
 
-    /// Why a text is no token; nil where it is one.
+    /// Why a text cannot be a token; nil where it can.
     package static func problem(with token: String) -> String? {
         guard !token.isEmpty else { return "it is empty" }
         guard token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The bytes of bodies and answers that all requests together may hold.
+/// Limits the bytes that the bodies and answers of all requests may hold together.
 final class BufferBudget: Sendable {
     private let left: Mutex<Int>
 
@@ -8,7 +8,7 @@ final class BufferBudget: Sendable {
         left = Mutex(bytes)
     }
 
-    /// False where there is no room for them.
+    /// False where there is no room for so many bytes.
     func take(_ bytes: Int) -> Bool {
         left.withLock { left in
             guard bytes <= left else { return false }

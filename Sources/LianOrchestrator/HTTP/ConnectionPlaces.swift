@@ -2,12 +2,12 @@ import Glibc
 import LianSystem
 import Synchronization
 
-/// The places for connections: how long each connection may take over what comes next, and who makes room once all
-/// places are taken. Whoever has not shown the token goes first, the oldest before the others, so that any number of
-/// such connections keeps nobody out who has one.
+/// The places for connections: how long each connection may take for its next step, and which one makes room when all
+/// places are taken. Connections that have not shown the token are ended first, beginning with the oldest. So however
+/// many of them there are, they keep out nobody who has a token.
 final class ConnectionPlaces: Sendable {
-    /// From the connection to the end of the headers with the token in them. Where these do not come, the connection
-    /// has no longer than this for its answer either.
+    /// The time from the connection to the end of the headers with the token. A connection that does not show the token
+    /// gets no more time than this for its answer either.
     static let tokenLimit: Duration = .seconds(10)
     static let bodyLimit: Duration = .seconds(30)
     static let answerLimit: Duration = .seconds(60)
@@ -17,7 +17,7 @@ final class ConnectionPlaces: Sendable {
 
     private struct Place {
         var standing = Standing.withoutToken
-        /// Larger for whoever came to this standing later.
+        /// Grows with each change of standing, so that the oldest one is known.
         var order: Int
         var deadline: ContinuousClock.Instant?
     }
@@ -34,7 +34,7 @@ final class ConnectionPlaces: Sendable {
         self.limit = limit
     }
 
-    /// A new connection. Where all places are taken, another makes room for it; where nobody can, it goes itself.
+    /// A new connection. If all places are taken, another connection is ended for it; if none can be, the new one is.
     func arrived(_ socket: Int32) {
         state.withLock { state in
             if state.places.count >= limit {
@@ -49,7 +49,7 @@ final class ConnectionPlaces: Sendable {
         }
     }
 
-    /// It has shown the token; the request's body follows.
+    /// The connection has shown the token; the body of its request follows.
     func showedToken(_ socket: Int32) { change(socket, .atWork, within: Self.bodyLimit) }
 
     /// Nothing is expected of the client: its request is being worked on.
@@ -58,7 +58,7 @@ final class ConnectionPlaces: Sendable {
     /// The answer is on its way.
     func isAnswered(_ socket: Int32) { change(socket, .atWork, within: Self.answerLimit) }
 
-    /// The client has its answer and may ask again. One without a token gains no time by having been answered.
+    /// The client has its answer and may ask again. A connection without a token gets no more time by that.
     func isIdle(_ socket: Int32) {
         state.withLock { state in
             guard let place = state.places[socket], place.standing != .withoutToken else { return }
@@ -70,8 +70,8 @@ final class ConnectionPlaces: Sendable {
         _ = state.withLock { $0.places.removeValue(forKey: socket) }
     }
 
-    /// Shuts down what is overdue. The library notices, tells that the connection is closed, and only then closes
-    /// the descriptor: under this lock a descriptor in the table is never another's.
+    /// Shuts down the connections that are overdue. The library notices, calls `left`, and closes the descriptor only
+    /// then. So as long as the lock is held, no descriptor in the table belongs to another connection.
     func endOverdue(at now: ContinuousClock.Instant = .now) {
         state.withLock { state in
             for (socket, place) in state.places where place.deadline.map({ $0 <= now }) ?? false {
@@ -84,7 +84,7 @@ final class ConnectionPlaces: Sendable {
         state.withLock { Self.set(socket, standing, within: limit, in: &$0) }
     }
 
-    /// A connection that was ended has no place any more, and gets none by what it had sent before.
+    /// A connection that was ended has lost its place, and does not get it back by what it had sent before.
     private static func set(_ socket: Int32, _ standing: Standing, within limit: Duration?, in state: inout State) {
         guard state.places[socket] != nil else { return }
         state.changes += 1

@@ -2,8 +2,8 @@ import CMicrohttpd
 import LianModel
 import LianSystem
 
-/// One request and its answer. Only its connection's thread touches it while the request arrives and while the answer
-/// leaves, and only whoever answers it in between, while its connection is suspended.
+/// One request and its answer. While the request arrives and while the answer leaves, only the connection's thread
+/// touches it. In between the connection is suspended, and only the thread that answers touches it.
 final class Exchange {
     enum Stage { case head, body, atWork, answered }
 
@@ -12,9 +12,9 @@ final class Exchange {
     var body: [UInt8] = []
     var received = 0
     var problem: IncomingRequest.BodyProblem?
-    /// Among the requests that are not answered yet.
+    /// Whether it counts among the requests that are not answered yet.
     var isCounted = false
-    /// Of the budget for all requests.
+    /// The bytes that it holds of the budget for all requests.
     var held = 0
     var answer: EncodedAnswer?
 
@@ -22,7 +22,7 @@ final class Exchange {
         self.target = target
     }
 
-    /// Takes a piece of the body, or drops it and what came before where it is too much.
+    /// Takes a piece of the body. If the body becomes too large, or there is no room for it, all of it is dropped.
     func collect(_ bytes: UnsafeRawBufferPointer, from buffers: BufferBudget) {
         received += bytes.count
         if received > HTTPServer.bodyLimit {
@@ -39,7 +39,7 @@ final class Exchange {
         giveBack(to: buffers)
     }
 
-    /// Keeps the answer until it is sent, in the body's place.
+    /// Keeps the answer until it is sent; the body is dropped.
     func take(_ response: OutgoingResponse, of server: ServerContext) {
         var answer = EncodedAnswer(response)
         body = []
@@ -60,7 +60,7 @@ final class Exchange {
     }
 }
 
-/// An answer as it is sent.
+/// An answer in the form in which it is sent.
 struct EncodedAnswer {
     var status: Int
     var headers: [String: String]

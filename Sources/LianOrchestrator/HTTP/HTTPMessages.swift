@@ -2,7 +2,7 @@ import LianModel
 
 package struct IncomingRequest: Sendable {
     package var method: String
-    /// The request's target as it was sent: still percent-encoded, its query included.
+    /// The request's target as it was sent: still percent-encoded and with its query.
     package var target: String
     package var authorization: String?
     package var idempotencyKey: String?
@@ -11,9 +11,9 @@ package struct IncomingRequest: Sendable {
     package var bodyProblem: BodyProblem?
 
     package enum BodyProblem: Sendable {
-        /// It is longer than the server takes.
+        /// The body is longer than the server accepts.
         case tooLarge
-        /// The bodies and answers of others need the room.
+        /// There is no room, because the bodies and answers of others take it.
         case noRoom
     }
 
@@ -42,7 +42,7 @@ package struct OutgoingResponse: Sendable {
     }
 }
 
-/// A request's target, taken apart and decoded.
+/// A request's target, split into its parts and decoded.
 struct RequestTarget: Equatable {
     var path: [String]
     var query: [(name: String, value: String)]

@@ -10,31 +10,30 @@ import LianSystem
 /// thread; `stop` is called once, by the owner.
 package final class HTTPServer: @unchecked Sendable {
     package static let bodyLimit = 1 << 20
-    /// Beyond its limit a body is read and dropped up to here, so that its sender can read the refusal.
+    /// A body beyond its limit is read and dropped up to this size, so that its sender can read the refusal.
     static let discardLimit = 16 << 20
-    /// Of all requests together.
+    /// The limit for the bodies and answers of all requests together.
     static let bufferLimit = 64 << 20
-    /// Answers up to here need no room of it: the number of connections bounds them.
+    /// Answers up to this size do not count towards that limit, because the number of connections bounds them.
     static let smallAnswer = 16 << 10
     private static let threads = 4
     private static let stackBytes = 1 << 20
-    /// For connections that were ended and that the library has not closed yet. It limits each thread to an equal share
-    /// of what it is told; all connections may come to be on one.
+    /// Extra places for connections that were ended but that the library has not closed yet. The library gives each
+    /// thread an equal share of the limit that it is told, although all connections may be on one thread.
     private static let spareConnections = 64
-    /// What the last answers get to reach their clients when the server stops.
+    /// How long the last answers may take to reach their clients when the server stops.
     private static let lastAnswersLimit: Duration = .seconds(2)
 
-    /// Sees a request's headers before anything of its body is read. Gives the answer to those who have not shown the
-    /// token, after which the connection ends, and nil to those who have. It runs on the connections' threads and never
-    /// blocks.
+    /// Checks a request's headers before its body is read. Returns an answer for a client that has not shown the token,
+    /// after which the connection ends, and nil for one that has. It runs on the connections' threads and never blocks.
     package typealias Gate = @Sendable (IncomingRequest) -> OutgoingResponse?
-    /// Answers a request that came through the gate. It runs on the connections' threads: what may take long is
-    /// answered later, from another one.
+    /// Answers a request that passed the gate. It runs on the connections' threads, so slow work has to be answered
+    /// later, from another thread.
     package typealias Handler = @Sendable (IncomingRequest) -> Reply
 
     package enum Reply {
         case now(OutgoingResponse)
-        /// Starts the work, and is answered once, from any thread.
+        /// Starts the work, which then has to be answered once, from any thread.
         case later((@escaping @Sendable (OutgoingResponse) -> Void) -> Void)
     }
 
@@ -84,9 +83,9 @@ package final class HTTPServer: @unchecked Sendable {
 final class ServerContext: Sendable {
     struct Load {
         var isStopping = false
-        /// Requests for which no answer is there yet: the library may not be stopped before.
+        /// The number of requests without an answer: the library must not be stopped before it is zero.
         var atWork = 0
-        /// Requests whose answers have not reached their clients yet.
+        /// The number of requests whose answers have not reached their clients yet.
         var unanswered = 0
     }
 
@@ -149,7 +148,7 @@ private func requestArrived(
     }
 }
 
-/// The client has done its part; the answer takes as long as it takes.
+/// The request is complete. From here on the client is not to blame for the time that the answer takes.
 private func start(
     _ request: IncomingRequest, _ exchange: Exchange, on connection: OpaquePointer, of server: ServerContext
 ) -> MHD_Result {
@@ -159,7 +158,7 @@ private func start(
         load.unanswered += 1
         return true
     }
-    // Whoever asks again finds nobody, or the next one.
+    // The server is stopping. A client that asks again finds no server, or the next one.
     guard isTaken else { return .NO }
     exchange.isCounted = true
     exchange.stage = .atWork
@@ -176,7 +175,7 @@ private func start(
     }
 }
 
-/// Nothing yet where the library asks before there is an answer.
+/// Sends nothing yet if the library asks before there is an answer.
 private func sendAnswer(
     of exchange: Exchange, on connection: OpaquePointer, of server: ServerContext
 ) -> MHD_Result {

@@ -17,8 +17,8 @@ package struct Routes: Sendable {
         self.log = log
     }
 
-    /// The answer to those who have not shown the token, by the request's headers alone; nil to those who have. A body
-    /// that nobody would read to its end is refused here as well.
+    /// The answer for a client that has not shown the token, from the request's headers alone; nil for one that has. A
+    /// body that is too long to be read to its end is refused here as well.
     package func answerAtHeaders(of request: IncomingRequest) -> OutgoingResponse? {
         if token.admits(authorization: request.authorization) {
             return request.bodyProblem == nil ? nil : APIProblem.bodyTooLarge.response
@@ -33,8 +33,8 @@ package struct Routes: Sendable {
         }
     }
 
-    /// Answers a request that has shown the token. What may take long is done on other threads, of which each kind has
-    /// its own, so that however many wait for runners to come or to go, a heartbeat waits for none of them.
+    /// Answers a request that has shown the token. Slow work is done on other threads. Each kind of work has threads of
+    /// its own: however many clients wait for runners to come or to go, a heartbeat does not wait behind them.
     package func answer(_ request: IncomingRequest) -> HTTPServer.Reply {
         let answer = { @Sendable (mayWait: Bool) -> OutgoingResponse in
             self.answer(to: request) { try route(request, mayWait: mayWait) }
@@ -45,7 +45,8 @@ package struct Routes: Sendable {
             }
             if query.contains(where: { $0.name == "wait" }) {
                 return .later { respond in
-                    // Where too many wait already, the runner is told as it is: its client asks again after a pause.
+                    // If too many wait already, the runner is reported as it is, and its client asks again after a
+                    // pause.
                     if !waits.addIfFree({ respond(answer(true)) }) { respond(answer(false)) }
                 }
             }
@@ -66,7 +67,7 @@ package struct Routes: Sendable {
     }
 }
 
-/// A refusal, as the API tells it.
+/// A refusal in the form that the API prescribes.
 struct APIProblem: Error {
     let status: Int
     let code: String
@@ -93,13 +94,13 @@ struct APIProblem: Error {
     static let bodyTooLarge = APIProblem(
         413, "payload_too_large", "the body may have \(HTTPServer.bodyLimit) bytes at most")
 
-    /// For a request or an answer that is not small, while others fill the memory there is for them.
+    /// For a request or an answer that is not small, while others use up the memory for them.
     static let noRoom = APIProblem(
         503, "unavailable", "the orchestrator has too much to read and to send at once; try again",
         headers: ["Retry-After": "1"])
 }
 
-/// What a path stands for.
+/// The thing that a path names.
 private enum Resource {
     case health, runners, runner(String), heartbeat(String), p95(String), metrics(String)
 
@@ -126,7 +127,7 @@ private enum Resource {
 }
 
 extension Routes {
-    /// What is asked for, where there is such a thing.
+    /// The thing that is asked for; throws where there is no such thing.
     private func resource(
         of request: IncomingRequest
     ) throws(APIProblem) -> (resource: Resource, query: [(name: String, value: String)]) {
@@ -274,7 +275,7 @@ extension Routes {
         }
     }
 
-    /// nil where it is absent. Given twice it has two meanings, and so none.
+    /// nil where the parameter is absent; throws where it is given twice, since it then has two meanings.
     private func parameter(_ name: String, in query: [(name: String, value: String)]) throws(APIProblem) -> String? {
         let values = query.filter { $0.name == name }.map(\.value)
         guard values.count <= 1 else { throw .invalid("\(name) is given twice") }

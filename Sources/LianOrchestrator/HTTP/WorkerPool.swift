@@ -2,8 +2,8 @@ import Glibc
 import LianSystem
 import Synchronization
 
-/// A bounded number of threads that do one job after the other. A thread is started where a job finds all others at
-/// work, and stays from then on.
+/// A bounded number of threads that do one job after the other. A new thread is started when a job comes while all
+/// others are busy, and it stays from then on.
 ///
 /// `@unchecked Sendable`: the semaphore lives at an address of its own, which C requires, and may be used by any thread.
 package final class WorkerPool: @unchecked Sendable {
@@ -12,7 +12,7 @@ package final class WorkerPool: @unchecked Sendable {
     private struct State {
         var jobs: [Job] = []
         var threads = 0
-        /// Threads without a job.
+        /// The number of threads without a job.
         var idle = 0
     }
 
@@ -26,18 +26,18 @@ package final class WorkerPool: @unchecked Sendable {
         sem_init(jobsThere, 0, 0)
     }
 
-    /// Never called while threads are at work: they hold the pool.
+    /// Never called while threads are working, because they hold a reference to the pool.
     deinit {
         sem_destroy(jobsThere)
         jobsThere.deallocate()
     }
 
-    /// Does it as soon as a thread is free.
+    /// Does the job as soon as a thread is free.
     package func add(_ job: @escaping Job) {
         _ = add(job, where: { _ in true })
     }
 
-    /// Does it now, or gives false where every thread is at work.
+    /// Starts the job now, or returns false where every thread is busy.
     package func addIfFree(_ job: @escaping Job) -> Bool {
         add(job) { $0.idle > $0.jobs.count || $0.threads < limit }
     }
@@ -70,7 +70,7 @@ package final class WorkerPool: @unchecked Sendable {
                 state.idle -= 1
                 return state.threads == 0
             }
-            // No thread to be had at all: late is better than never.
+            // No thread can be started at all: doing it here, late, is better than never.
             if isAlone { doOne() }
         }
     }

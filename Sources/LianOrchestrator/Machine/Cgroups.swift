@@ -2,29 +2,31 @@ import Glibc
 import LianModel
 import LianSystem
 
-/// The machine's control groups, as far as runners are put into them: one group a runner, with the memory and the CPU
-/// of its size, its sshd and its engine in a group `main` below it and the steps of its builds beside that.
+/// The control groups of the machine that runners are put into. Each runner has a group with the memory and the CPU of
+/// its size. Its sshd and its engine are in a group `main` below that group, and the steps of its builds are beside
+/// `main`.
 struct Cgroups: Sendable {
     enum Version: Sendable { case one, two }
 
     struct Hierarchy: Sendable {
         let point: String
         let isUnified: Bool
-        /// Its controllers are among them.
+        /// The mount's options, which include the controllers.
         let options: [Substring]
     }
 
     let version: Version
-    /// Where the runners' groups lie, the same path in every hierarchy: the engines are told one path for all.
+    /// The path of the folder with the runners' groups. It is the same in every hierarchy, because engines are told
+    /// only one path.
     let parent: String
-    /// Every mounted hierarchy: engines make groups in all of them.
+    /// Every mounted hierarchy, because engines make groups in all of them.
     let hierarchies: [Hierarchy]
-    /// The hierarchy of each controller that a runner is put into, memory first.
+    /// The hierarchies whose controllers apply to a runner, that of memory first.
     private let joined: [String]
 
     private static let folderName = "lian-orchestrator"
 
-    /// What this machine has and this user may use; nil with the reason where that is nothing.
+    /// The control groups that this machine has and this user may use, or the reason why there are none.
     static func available() -> Result<Cgroups, ProviderError> {
         let mounts: String
         do {
@@ -59,7 +61,8 @@ struct Cgroups: Sendable {
         }
         if let memory = hierarchy(of: "memory") {
             version = .one
-            // cpuacct and pids only count and fence; memory and cpu are the size. Some are mounted together.
+            // memory and cpu enforce the size; cpuacct and pids only count and confine. Some of them are mounted
+            // together.
             var joined = [memory]
             for found in ["cpu", "cpuacct", "pids"].compactMap(hierarchy(of:)) where !joined.contains(found) {
                 joined.append(found)
@@ -88,7 +91,7 @@ struct Cgroups: Sendable {
         }
     }
 
-    /// The runner's path within each hierarchy.
+    /// The path of the runner's group within each hierarchy.
     func path(of runnerID: String) -> String { "\(parent)/\(runnerID)" }
 
     /// The folder in which the client reads what the runner used.
@@ -104,7 +107,7 @@ struct Cgroups: Sendable {
             do {
                 return try makeOnce(runnerID, size: size)
             } catch {
-                // The folder of all groups goes with the last of them: it went just now, by another's hand.
+                // The folder of all groups is removed with the last group. Somebody else has just done that.
                 guard error.code == ENOENT || error.code == ENODEV else { throw error }
             }
         }
@@ -128,11 +131,12 @@ struct Cgroups: Sendable {
             try Self.writeWhereThere("\(joined[0])\(path)/memory.swap.max", "0")
         } else {
             for hierarchy in joined { try makeFolder(hierarchy + path, mode: 0o755) }
-            // The engine makes its steps' groups in every hierarchy: what is above them must not go meanwhile.
+            // The engine makes groups for its steps in every hierarchy: the folders above them must not be removed
+            // meanwhile.
             for hierarchy in hierarchies { try? makeFolder(hierarchy.point + path, mode: 0o755) }
             try writeFile("\(joined[0])\(path)/memory.limit_in_bytes", bytes)
-            // Memory and swap together: no swapping beyond the size. A little more than it, or the kernel would count a
-            // full runner here and not in memory.failcnt, where the client looks.
+            // Limits memory and swap together, so that nothing beyond the size is swapped. The limit is a little above
+            // the size, or the kernel would count a full runner here and not in memory.failcnt, where the client looks.
             let withSwap = String((size.memoryMB + 1) << 20)
             try Self.writeWhereThere("\(joined[0])\(path)/memory.memsw.limit_in_bytes", withSwap)
             for hierarchy in joined {
@@ -151,26 +155,27 @@ struct Cgroups: Sendable {
 // MARK: - Ending a group
 
 extension Cgroups {
-    /// The hierarchies that are mounted now: a group is removed even where none could be made today.
+    /// The hierarchies that are mounted now. They are needed to remove groups even where no group could be made now.
     static func mounted() throws(FileReadFailure) -> [Hierarchy] { mounted(try mountTable()) }
 
-    /// Kills everything in the group and in the groups below it, in one pass. Where a write fails, who is still there
-    /// afterwards tells of it.
+    /// Kills everything in the group and in the groups below it, in one pass. Failed writes are ignored: the caller
+    /// sees which processes are still there.
     static func kill(_ path: String, in hierarchies: [Hierarchy]) throws {
         for hierarchy in hierarchies {
             let folder = hierarchy.point + path
             guard try fileExists(folder) else { continue }
-            // One write where the kernel has it; else nobody may fork any more while each is killed.
+            // Newer kernels kill all with one write. For others, no process may fork while each one is killed.
             if fileKind("\(folder)/cgroup.kill") != nil { try? writeFile("\(folder)/cgroup.kill", "1") }
             if fileKind("\(folder)/pids.max") != nil { try? writeFile("\(folder)/pids.max", "0") }
             for pid in try members(of: folder) where pid > 1 && pid != getpid() { Glibc.kill(pid, SIGKILL) }
-            // What stands frozen hears no signal. Where the folder of all groups is frozen, all of them are.
+            // Frozen processes get no signal. If the folder of all groups is frozen, so is every group in it.
             thaw(parentFolder(folder))
             try thawAll(folder)
         }
     }
 
-    /// Thaws the group of version 1 in which the process is, wherever that lies: there it does not even hear SIGKILL.
+    /// Thaws the group of version 1 that the process is in, wherever that is: a frozen process does not even get
+    /// SIGKILL.
     static func thaw(_ pid: pid_t, in hierarchies: [Hierarchy]) throws {
         guard let freezer = hierarchies.first(where: { !$0.isUnified && $0.options.contains("freezer") }),
             let groups = try readIfThere("/proc/\(pid)/cgroup")
@@ -212,8 +217,8 @@ extension Cgroups {
             .filter { fileKind("\($0)/cgroup.procs") != nil }
     }
 
-    /// nil where the group is gone, or about to go: then version 2 says that there is no such device. A threaded group
-    /// has no processes of its own; the group above names them.
+    /// nil where the group is gone or just going; version 2 then reports that there is no such device. A threaded group
+    /// has no processes of its own; the group above it lists them.
     static func ifThere<Value>(_ read: () throws -> Value) throws -> Value? {
         do {
             return try read()
@@ -236,7 +241,7 @@ extension Cgroups {
     private static func removeTree(_ folder: String, until end: ContinuousClock.Instant) throws {
         guard try fileExists(folder) else { return }
         for child in try children(of: folder) { try removeTree(child, until: end) }
-        // A member that was just killed still counts until it is out of the kernel.
+        // A member that was just killed counts until the kernel has cleared it away.
         while rmdir(folder) != 0, errno != ENOENT && errno != ENODEV {
             guard errno == EBUSY, ContinuousClock.now < end else { throw SystemError("rmdir \(folder)") }
             usleep(10_000)

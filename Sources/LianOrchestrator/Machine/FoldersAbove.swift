@@ -1,13 +1,13 @@
 import Glibc
 import LianSystem
 
-/// The folders that the state folder's path goes through. Who owns one of them, or may write to it, can put something
-/// else in the place of what is below, however well that is kept.
+/// The folders on the path to the state folder. Whoever owns one of them, or may write to it, can replace what is
+/// below, however well that is protected.
 enum FoldersAbove {
     private static let linkLimit = 40
 
-    /// Throws where another user could change what the path stands for; the error names the folder and the mend. Links
-    /// are followed as the kernel follows them. What is not there yet will be the orchestrator's own.
+    /// Throws where another user could change what the path leads to; the error names the folder and the remedy. Links
+    /// are followed as the kernel follows them. The orchestrator will own the folders that do not exist yet.
     static func check(_ path: String) throws(ProviderError) {
         let absolute = path.hasPrefix("/") ? path : "\(currentFolder())/\(path)"
         var here = "/"
@@ -39,7 +39,7 @@ enum FoldersAbove {
         }
     }
 
-    /// Where a folder is sticky, as /tmp is, others may make things of their own in it, and touch no others.
+    /// In a sticky folder such as /tmp, other users may make files of their own but cannot touch anybody else's.
     private static func checkFolder(_ folder: String, _ path: String) throws(ProviderError) {
         guard let status = try status(of: folder), status.st_mode & 0o022 != 0, status.st_mode & S_ISVTX == 0 else {
             return
@@ -49,7 +49,7 @@ enum FoldersAbove {
                 + "folder there: mend it by `chmod go-w \(folder)`, or choose another by --state")
     }
 
-    /// nil where there is nothing.
+    /// nil where the path does not exist.
     private static func status(of path: String) throws(ProviderError) -> stat? {
         var status = stat()
         if lstat(path, &status) == 0 { return status }

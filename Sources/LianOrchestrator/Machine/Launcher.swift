@@ -2,8 +2,8 @@ import Glibc
 import LianSystem
 
 /// Starts a runner's lasting processes so that none is ever lost: each records itself and enters the runner's cgroup
-/// before it becomes the program that it is to be. Were the orchestrator killed in between, the record is there, or
-/// the folder is gone and the process ends for want of it.
+/// before it executes its program. If the orchestrator is killed in between, either the record exists, or the runner's
+/// folder is gone and the process ends because of that.
 struct Launcher: Sendable {
     let children: ChildProcesses
     let bootID: String
@@ -22,7 +22,7 @@ struct Launcher: Sendable {
         exec "$@"
         """
 
-    /// Returns the pid that the process has from its first moment on.
+    /// Returns the pid, which the process keeps from its first moment on.
     @discardableResult
     func launch(
         _ command: Command, record: String, cgroupEntries: [String], log: String
@@ -42,23 +42,23 @@ struct Launcher: Sendable {
     }
 }
 
-/// What a lasting process wrote of itself: its line of /proc/PID/stat, and behind that the boot in which it was true.
+/// What a lasting process recorded about itself: its line of /proc/PID/stat, followed by the id of the boot.
 struct ProcessRecord {
-    /// nil where the record does not tell.
+    /// nil where the record cannot be read as such.
     let identity: ProcessIdentity?
     let bootID: String?
 
     init(_ text: String) {
         identity = ProcessStatus(statLine: text)?.identity
-        // The kernel's own last field is a number.
+        // The last field that the kernel writes is a number, so it is not taken for a boot.
         bootID = text.split(whereSeparator: \.isWhitespace).last.flatMap { Int($0) == nil ? String($0) : nil }
     }
 
-    /// nil where none has recorded itself there yet.
+    /// nil where no process has recorded itself there yet.
     static func read(_ file: String) throws(FileReadFailure) -> ProcessRecord? {
         try readIfThere(file).map(Self.init)
     }
 
-    /// nil where it tells of no process of that boot. A pid of another boot is another process's by now.
+    /// nil where the record is not from that boot: the pid may belong to another process by now.
     func identity(in boot: String) -> ProcessIdentity? { bootID == boot ? identity : nil }
 }

@@ -1,7 +1,7 @@
 import Glibc
 import LianSystem
 
-/// Where to listen: an address of this machine in digits, and a port, 0 for a free one.
+/// Where to listen: a numeric address of this machine, and a port, where 0 stands for any free one.
 package struct ListenAddress: Equatable, Sendable {
     package var host: String
     package var port: UInt16
@@ -31,7 +31,7 @@ package struct ListenAddress: Equatable, Sendable {
 
     package var text: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
-    /// Opens a listening socket there.
+    /// Opens a socket that listens at this address.
     package func open() throws(SystemError) -> ListeningSocket {
         var hints = addrinfo()
         hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
@@ -57,7 +57,7 @@ package struct ListenAddress: Equatable, Sendable {
 
 package struct ListeningSocket: ~Copyable {
     private let descriptor: FileDescriptor
-    /// With the port that was really taken.
+    /// The address with the port that was really taken.
     package let address: ListenAddress
 
     fileprivate init(descriptor: consuming FileDescriptor, address: ListenAddress) {
@@ -74,7 +74,7 @@ private func boundPort(of descriptor: Int32) -> UInt16 {
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
     return withUnsafeMutablePointer(to: &storage) { pointer in
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = getsockname(descriptor, $0, &length) }
-        // The port stands at the same place in both families.
+        // Both address families have the port in the same place.
         return pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { UInt16(bigEndian: $0.pointee.sin_port) }
     }
 }

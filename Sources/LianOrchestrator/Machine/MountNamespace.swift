@@ -1,13 +1,14 @@
 import Glibc
 import LianSystem
 
-/// The mounts of a runner's processes: each has a mount namespace of its own, which goes with its last process. What is
-/// mounted in there the machine does not see, and what is unmounted there it keeps; what the machine mounts and
-/// unmounts is seen in there too, so that a runner keeps no file system of the machine's busy.
+/// The mounts of a runner's processes: each has a mount namespace of its own, which ends with its last process. Mounts
+/// made in the namespace are not visible on the machine, and what is unmounted there stays mounted on the machine. The
+/// machine's own mounts and unmounts do take effect in the namespace, so no runner keeps a file system of the machine
+/// busy.
 struct MountNamespace: Sendable {
     private let unshare: String
 
-    /// nil with the reason where this process may make none. Then nobody may mount anything here either.
+    /// Fails with the reason where this process may not make namespaces. Then nobody may mount anything here either.
     static func available(path: String) -> Result<MountNamespace, ProviderError> {
         guard let unshare = findExecutable("unshare", path: path) else {
             return .failure(ProviderError("unshare is not on PATH (install util-linux)"))
@@ -25,7 +26,7 @@ struct MountNamespace: Sendable {
         }
     }
 
-    /// The command in a namespace of its own. It keeps its pid.
+    /// The command that runs in a new namespace. It keeps its pid.
     func command(_ command: Command) -> Command {
         var inside = command
         inside.executable = unshare

@@ -2,10 +2,10 @@ import CLinux
 import Glibc
 import LianSystem
 
-/// What is mounted below a folder.
+/// The mounts below a folder.
 enum Mounts {
     struct Mount: Hashable {
-        /// The kernel's number of it.
+        /// The number by which the kernel knows the mount.
         let id: String
         let point: String
     }
@@ -21,17 +21,19 @@ enum Mounts {
         }
     }
 
-    /// However many lie over each other, somebody who goes on mounting is not raced for ever.
+    /// Enough for mounts that lie over each other, but limited: somebody may go on mounting for ever.
     private static let rounds = 4096
 
-    /// Unmounts all of them. Lazily: what still uses one is being ended, and nobody can come in any more.
+    /// Unmounts everything below the folder. It does so lazily: the processes that still use a mount are being ended,
+    /// and no new ones can get in.
     static func detachAll(below folder: String) throws {
         for _ in 0..<rounds {
             let mounts = below(folder, mountinfo: try readText("/proc/self/mountinfo", limit: 64 << 20))
             if mounts.isEmpty { return }
             var problem: SystemError?
             var hasTakenOne = false
-            // A mount takes along what is mounted below it; one that lies under another comes up when that is gone.
+            // Unmounting takes along what is mounted below. A mount that another one covers is reached once that is
+            // gone.
             for mount in mounts {
                 do throws(SystemError) {
                     if try detach(mount) { hasTakenOne = true }
@@ -44,9 +46,9 @@ enum Mounts {
         throw SystemError("umount \(folder)", EBUSY)
     }
 
-    /// False where another mount is found at its path: one that lies over it, or one to which the path leads by now.
-    /// Whoever may write below the folder may rename what the path goes through and put a link there, so the path is
-    /// gone along once, and from then on the descriptor stands for the mount.
+    /// False where the path leads to another mount: one that covers this one, or one that the path was turned to.
+    /// Whoever may write below the folder may rename parts of the path and put a link there. So the path is followed
+    /// only once, and from then on the descriptor stands for the mount.
     static func detach(_ mount: Mount) throws(SystemError) -> Bool {
         let raw = open(mount.point, lian_open_path | O_NOFOLLOW | O_CLOEXEC)
         guard raw >= 0 else {
@@ -56,8 +58,8 @@ enum Mounts {
         let opened = FileDescriptor(owning: raw)
         guard mountID(of: opened.raw) == mount.id else { return false }
         let place = "/proc/self/fd/\(opened.raw)"
-        // A bound mount shares its events with the one that it was made of: were it not made private before, with all
-        // that is below it, the host's own /dev/pts would go with that of a bound /dev.
+        // A bind mount shares its events with its source. It is made private first, with everything below it: otherwise
+        // unmounting a bound /dev would also unmount the host's own /dev/pts.
         guard Glibc.mount(nil, place, nil, UInt(MS_REC | MS_PRIVATE), nil) == 0 else {
             throw SystemError("make private \(mount.point)")
         }

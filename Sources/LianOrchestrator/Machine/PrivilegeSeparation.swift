@@ -1,9 +1,9 @@
 import Glibc
 import LianSystem
 
-/// The empty folder into which root's sshd locks the half of it that speaks with strangers. sshd looks for the folder at
-/// its start and again for each connection, and the path is compiled into it. The folder is not the orchestrator's
-/// alone: Debian's ssh service makes it, and takes it away when it stops. So it is made again as soon as it is missing.
+/// The empty folder in which root's sshd confines its part that talks to strangers. The path is compiled into sshd,
+/// which looks for the folder at its start and again for each connection. The folder is not the orchestrator's alone:
+/// Debian's ssh service makes it, and removes it when it stops. So it is made again as soon as it is missing.
 enum PrivilegeSeparation {
     private static let folder = "/run/sshd"
     private static let lookInterval: useconds_t = 200_000
@@ -14,7 +14,7 @@ enum PrivilegeSeparation {
         if stat(folder, &status) != 0 {
             do {
                 try makeFolder(folder, mode: 0o755)
-                // Whatever the umask took: the folder is other sshds' too.
+                // Sets the mode whatever the umask is, because other sshds use the folder too.
                 guard chmod(folder, 0o755) == 0, stat(folder, &status) == 0 else {
                     throw SystemError("chmod \(folder)")
                 }
@@ -31,7 +31,7 @@ enum PrivilegeSeparation {
         }
     }
 
-    /// Looks after the folder from now on. The log tells where that fails, and when all is well again.
+    /// Watches the folder from now on. The log reports when that fails and when all is well again.
     static func keep(log: EventLog) throws(SystemError) {
         try startThread {
             var told: String?

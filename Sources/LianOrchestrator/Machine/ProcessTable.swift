@@ -1,7 +1,7 @@
 import Glibc
 import LianSystem
 
-/// One process and no other: a pid is given out again, a pid with its start time is not.
+/// Identifies one process: a pid is used again, but not together with the same start time.
 struct ProcessIdentity: Hashable {
     let pid: pid_t
     /// Clock ticks since boot.
@@ -13,7 +13,7 @@ struct ProcessStatus {
     let identity: ProcessIdentity
     let parent: pid_t
     let session: pid_t
-    /// A zombie has ended; only its parent has not looked yet.
+    /// Whether it is a zombie: it has ended, and only its parent has not collected it yet.
     let hasEnded: Bool
 
     init?(statLine line: String) {
@@ -30,7 +30,7 @@ struct ProcessStatus {
         hasEnded = fields[0] == "Z" || fields[0] == "X"
     }
 
-    /// nil where there is no such process; throws where that cannot be told.
+    /// nil where there is no such process; throws where that cannot be found out.
     init?(of pid: pid_t) throws(FileReadFailure) {
         guard let line = try readIfThere("/proc/\(pid)/stat") else { return nil }
         self.init(statLine: line)
@@ -44,7 +44,7 @@ extension ProcessIdentity {
     }
 }
 
-/// The file's text; nil where there is no such file, or no such process any more. All else is no answer, and thrown.
+/// The file's text; nil where the file or its process does not exist any more. Any other failure is thrown.
 func readIfThere(_ file: String, limit: Int = 1 << 20) throws(FileReadFailure) -> String? {
     do {
         return try readText(file, limit: limit)
@@ -62,13 +62,14 @@ extension FileReadFailure {
     }
 }
 
-/// Which processes belong to a runner, found without their cgroup.
+/// Finds the processes of a runner without its cgroup.
 enum ProcessTable {
     /// Carried in the environment of everything that a runner starts.
     static let marker = "LIAN_RUNNER"
 
-    /// The recorded ones, what descends from them or shares their sessions, and what carries the runner's mark. Throws
-    /// where the table cannot be read to its end: who is missing from it may be there.
+    /// The recorded processes, their descendants, those that share a session with them, and those that carry the
+    /// runner's mark. Throws where the table cannot be read completely, because a process that is missing from it may
+    /// still exist.
     static func members(of runnerID: String, recorded: [ProcessIdentity]) throws -> [ProcessIdentity] {
         let mark = Array("\(marker)=\(runnerID)".utf8)
         let all = try living()
@@ -93,7 +94,7 @@ enum ProcessTable {
             do {
                 if let status = try ProcessStatus(of: pid), !status.hasEnded { all.append(status) }
             } catch {
-                // Another user's, where the machine hides those, is not ours to end.
+                // The process is another user's, on a machine that hides those: it is not ours to end.
                 guard error.isOne(of: EACCES, EPERM) else { throw error }
             }
         }
@@ -105,8 +106,8 @@ enum ProcessTable {
         do {
             environment = try readFile("/proc/\(pid)/environ", limit: 16 << 20)
         } catch {
-            // Where it is for want of means of our own, nothing is known. Else it is the process's: it has ended, or it
-            // is another user's, whose environment cannot be read and whose processes are not ours to end.
+            // If this process lacks descriptors or memory, nothing is known. Otherwise the process has ended, or it is
+            // another user's: its environment cannot be read, and it is not ours to end.
             if error.isOne(of: EMFILE, ENFILE, ENOMEM, EAGAIN) { throw error }
             return false
         }

@@ -1,8 +1,8 @@
-/// The names within a runner's folder. Short ones: the paths of sockets may have 104 bytes and no more.
+/// The names within a runner's folder. They are short, because the path of a socket may have at most 104 bytes.
 struct RunnerFolder: Sendable {
     let path: String
     let runnerID: String
-    /// Where the folder goes to be deleted.
+    /// Where the folder is moved in order to be deleted.
     let trash: String
 
     init(state: String, runnerID: String) {
@@ -18,10 +18,10 @@ struct RunnerFolder: Sendable {
 
     var work: String { "\(path)/work" }
     var home: String { "\(path)/home" }
-    /// First on the runner's PATH.
+    /// The first folder on the runner's PATH.
     var programs: String { "\(path)/bin" }
     var temporary: String { "\(path)/tmp" }
-    /// In memory, where it may be: for what must not reach the disk.
+    /// A folder in memory, if mounting is allowed, for what must not reach the disk.
     var memory: String { "\(path)/mem" }
 
     var hostKey: String { "\(path)/host_key" }
@@ -37,17 +37,17 @@ struct RunnerFolder: Sendable {
     var engineConfiguration: String { "\(path)/engine.conf" }
     var engineSocket: String { "\(path)/x.sock" }
     var engineLog: String { "\(path)/engine.log" }
-    /// Placed by the first build that found the engine up.
+    /// Made by the first build that found the engine running.
     var engineIsUp: String { "\(path)/engine.up" }
 
-    /// The path of the runner's cgroup, written before that is made.
+    /// Holds the path of the runner's cgroup; it is written before the cgroup is made.
     var cgroup: String { "\(path)/cgroup" }
 
     enum Process: String, CaseIterable { case sshd, engine }
-    /// Holds that process's line of /proc/PID/stat and the boot, written by itself before it becomes what it is to be.
+    /// Holds the process's line of /proc/PID/stat and the boot. The process writes it before it executes its program.
     func record(of process: Process) -> String { "\(path)/\(process.rawValue).process" }
 
-    /// What each of the runner's programs finds in its environment, and what an engine is tried with at the start.
+    /// The environment of each of the runner's programs; engines are tried in it when the orchestrator starts.
     func environment(path: String) -> [String: String] {
         ["PATH": "\(programs):\(path)", "HOME": home, "TMPDIR": temporary, "LANG": "C.UTF-8"]
     }

@@ -2,14 +2,14 @@ import Glibc
 import LianModel
 import LianSystem
 
-/// The state folder, locked for one orchestrator: it is taken when made and let go when the value ends.
+/// The state folder, locked for one orchestrator from the time the value is made until it ends.
 package struct StateFolder: ~Copyable {
     package let path: String
     private let lock: FileDescriptor
 
     /// Makes the folder where it is missing. Only its owner may see into it: it holds keys and the token.
     package init(_ path: String) throws(ProviderError) {
-        // Before, so that nothing is made in a folder that is refused; and after, when all of it is there.
+        // Checked before, so that nothing is made in a folder that is refused, and again once the whole path exists.
         try FoldersAbove.check(path)
         do {
             try makeFolder(path)
@@ -30,7 +30,7 @@ package struct StateFolder: ~Copyable {
         guard status.st_mode & 0o077 == 0 || chmod(folder, 0o700) == 0 else {
             throw ProviderError("\(SystemError("chmod \(path)"))")
         }
-        // What others have put there would be taken for the orchestrator's own.
+        // The orchestrator would take files that others put there for its own.
         if status.st_mode & 0o022 != 0, (try? folderEntries(folder)) != [] {
             chmod(folder, status.st_mode & 0o7777)
             throw ProviderError(
@@ -61,7 +61,7 @@ package struct StateFolder: ~Copyable {
         }
     }
 
-    /// The token made at an earlier start, or a new one, also in the place of one that was only half written.
+    /// The token made at an earlier start, or a new one if there is none or it was only half written.
     package func ownToken(log: EventLog) throws -> String {
         let file = OrchestratorState.tokenFile(in: path)
         if fileKind(file) != nil {
@@ -79,7 +79,8 @@ package struct StateFolder: ~Copyable {
 
     private static let tokenLength = 64
 
-    /// What a write that was cut short has left of a token of ours. One that somebody wrote there by hand is a token.
+    /// Whether the text is what an interrupted write left of a generated token. A text that somebody wrote by hand is a
+    /// token.
     private static func isCutShort(_ text: String) -> Bool {
         let isBegun = text.utf8.allSatisfy { "0123456789abcdef".utf8.contains($0) }
         return text.trimmingLineEnd().isEmpty || (isBegun && text.utf8.count < tokenLength)

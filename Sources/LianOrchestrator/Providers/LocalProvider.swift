@@ -9,7 +9,7 @@ package struct LocalProvider: RunnerProvider {
 
     private let state: String
     private let user: String
-    /// What runners find programs on, after their own.
+    /// The PATH of runners, behind their own programs.
     private let path: String
     private let buildEngine: any BuildEngine
     private let sshServer: SSHServer
@@ -21,7 +21,7 @@ package struct LocalProvider: RunnerProvider {
     private static let sshdStart: Duration = .seconds(20)
     private static let portTries = 20
 
-    /// Finds what runners are made of; throws with the whole list of what is missing.
+    /// Finds everything that runners need; throws the complete list of what is missing.
     package init(
         state: String, engine choice: EngineChoice, environment: [String: String], remover: LocalRemover, log: EventLog
     ) throws(ProviderError) {
@@ -70,7 +70,8 @@ package struct LocalProvider: RunnerProvider {
         }
     }
 
-    /// sshd executes itself again for each connection, and looks for all that it needs again.
+    /// sshd executes itself anew for each connection and needs its files again each time, so they are checked again
+    /// here.
     package var problem: String? {
         guard access(sshServer.sshd, X_OK) == 0 else {
             return "\(sshServer.sshd) is gone, by which runners are reached: install openssh-server again"
@@ -87,7 +88,7 @@ package struct LocalProvider: RunnerProvider {
     private static func check(
         _ sample: RunnerFolder, in state: String, for engine: any BuildEngine
     ) throws(ProviderError) {
-        // containerd takes three bytes less than the kernel.
+        // containerd allows paths that are three bytes shorter than the kernel does.
         let limit = 104
         if let socket = engine.longestSocket(in: sample), socket.utf8.count > limit {
             let room = limit - (socket.utf8.count - state.utf8.count)
@@ -106,8 +107,8 @@ package struct LocalProvider: RunnerProvider {
         Identifier.isAlphanumeric(byte) || "/._-+=@".utf8.contains(byte)
     }
 
-    /// The orchestrator's own PATH and the folders of system programs; folders with odd names are left out, since the
-    /// whole goes into sshd's configuration.
+    /// The orchestrator's own PATH and the folders of system programs. Folders with unusual names are left out, since
+    /// the whole is written into sshd's configuration.
     private static func searchPath(_ path: String?) -> String {
         var folders: [Substring] = []
         let system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -155,7 +156,7 @@ extension LocalProvider {
         let folder = RunnerFolder(state: state, runnerID: id)
         for path in folder.folders { try makeFolder(path) }
         if let cgroups {
-            // The path first: who removes the runner later learns from it what may be there.
+            // The path is written first: from it, whoever removes the runner later learns which cgroup may exist.
             try replaceFile(folder.cgroup, cgroups.path(of: id), outlivesPowerLoss: false)
             try cgroups.make(id, size: order.request.size)
         }
@@ -170,7 +171,7 @@ extension LocalProvider {
             buildkitAddress: buildEngine.address(in: folder))
     }
 
-    /// Secrets of a build belong in memory. Where nothing may be mounted the session is told of no such place.
+    /// The secrets of a build belong in memory. If mounting is not allowed, the session is not told of such a folder.
     private func mountMemory(_ folder: RunnerFolder) -> Bool {
         guard geteuid() == 0 else { return false }
         let flags = UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC)
@@ -184,14 +185,14 @@ extension LocalProvider {
         var environment = folder.environment(path: path)
         environment[ProcessTable.marker] = folder.runnerID
         if hasMemory { environment["XDG_RUNTIME_DIR"] = folder.memory }
-        // The group counts for the client only where the engine's use is counted in it too.
+        // The client is told of the group only if the engine's usage is counted in it too.
         if let cgroups, engine != "docker" {
             environment["LIAN_CGROUP"] = cgroups.memoryFolder(of: folder.runnerID)
         }
         return environment.merging(buildEngine.environment(in: folder)) { $1 }
     }
 
-    /// Starts sshd, and beside it the engine. Returns the port once sshd has bound it.
+    /// Starts sshd and the engine. Returns the port once sshd has bound it.
     private func startSSHD(
         _ folder: RunnerFolder, environment: [String: String], isWanted: () -> Bool
     ) throws -> UInt16 {
@@ -220,8 +221,8 @@ extension LocalProvider {
         throw ProviderError("no free port was left to sshd in \(Self.portTries) tries")
     }
 
-    /// False where someone else took the port first. sshd writes its pid file once it listens. While nobody can look,
-    /// nothing is known, and the wait goes on.
+    /// False where another program took the port first. sshd writes its pid file once it listens. A failed look tells
+    /// nothing, so the wait goes on.
     private func hasBound(_ folder: RunnerFolder, _ pid: pid_t, isWanted: () -> Bool) throws -> Bool {
         let end = ContinuousClock.now + Self.sshdStart
         var unseen: FileReadFailure?

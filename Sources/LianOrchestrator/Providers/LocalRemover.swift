@@ -2,18 +2,18 @@ import Glibc
 import LianModel
 import LianSystem
 
-/// Removes local runners: it needs nothing but what they left, so that a sweep runs where none could be made.
+/// Removes local runners. It needs only what they left behind, so a sweep works even where no runner could be made.
 package struct LocalRemover: RunnerRemover {
-    /// What this process has started of them.
+    /// The runners' processes that this process has started.
     let children = ChildProcesses()
-    /// What has recorded itself in another boot is none of this one's processes.
+    /// A process that was recorded in another boot no longer exists in this one.
     let bootID: String
     private let state: String
-    /// The deletions under way, and those whose end nobody has heard of yet.
+    /// The deletions under way, and those that have ended without a caller having heard of it yet.
     private let deletions = Monitor<[String: Deletion]>([:])
     private let deletionWait: Duration
 
-    /// nil until it is over.
+    /// nil until the deletion is over.
     private typealias Deletion = Monitor<Result<Void, ProviderError>?>
 
     private static let teardownLimit: Duration = .seconds(20)
@@ -44,14 +44,15 @@ package struct LocalRemover: RunnerRemover {
         }
     }
 
-    /// The path that the runner's own file tells, where it is one of a runner.
+    /// The path in the runner's own file, if it is that of a runner's cgroup.
     private func cgroupPath(of folder: RunnerFolder) throws -> String? {
         guard let path = try readIfThere(folder.cgroup), path.hasPrefix("/"), path.hasSuffix("/\(folder.runnerID)")
         else { return nil }
         return path
     }
 
-    /// By cgroup, and by record, descent, session and mark: what has no cgroup, or has left it, is ended too.
+    /// Ends the runner's processes, found by cgroup and by record, descent, session and mark. So processes without the
+    /// cgroup, or that have left it, are ended too.
     private func endProcesses(_ folder: RunnerFolder, group: String?) throws {
         let hierarchies = try Cgroups.mounted()
         let recorded = try RunnerFolder.Process.allCases.compactMap {
@@ -75,23 +76,23 @@ package struct LocalRemover: RunnerRemover {
         }
     }
 
-    /// Moves the folder aside, which takes no time, and deletes it there. A build may have left files by the hundred
-    /// thousand: a caller waits for their deletion only so long, and comes back to hear of its end.
+    /// Moves the folder aside, which takes no time, and deletes it there. A build may have left hundreds of thousands
+    /// of files, so a caller waits for the deletion only for a while, and calls again to learn how it ended.
     private func removeFolder(_ folder: RunnerFolder) throws -> Removal {
-        // What an earlier try moved there goes first: the folder cannot be put into its place.
+        // What an earlier try moved there is deleted first, because the folder cannot be moved over it.
         let isBeside = try fileExists(folder.path)
         if isBeside, try fileExists(folder.trash), try delete(folder) == .deleting { return .deleting }
         guard !isBeside || rename(folder.path, folder.trash) == 0 else { throw SystemError("rename \(folder.path)") }
         return try delete(folder)
     }
 
-    /// Deletes what is in the trash, by the deletion that is under way or by a new one, and tells how that ended.
+    /// Deletes what is in the trash, by the deletion that is under way or by a new one, and returns how that ended.
     private func delete(_ folder: RunnerFolder) throws -> Removal {
         let deletion = try deletions.update { running -> Deletion? in
             if let deletion = running[folder.runnerID] { return deletion }
             guard try fileExists(folder.trash) else { return nil }
-            // Whoever knew the folder's path may have mounted something there until it was moved. rm would go into what
-            // is bound from the same file system.
+            // Whoever knew the folder's path may have mounted something in it before it was moved. rm would descend
+            // into a bind mount from the same file system.
             try Mounts.detachAll(below: folder.trash)
             let deletion = Deletion(nil)
             try startThread {
@@ -109,11 +110,11 @@ package struct LocalRemover: RunnerRemover {
     }
 
     private static func delete(_ path: String) throws(ProviderError) {
-        // rm follows no link and, told so, enters no other file system. It also knows how to go deeper than a path
-        // may be long, and a build's folders may be that deep.
+        // rm follows no links and, with this option, enters no other file system. It also copes with folders that are
+        // deeper than a path may be long, as those of a build may be.
         let command = Command("/bin/rm", ["-rf", "--one-file-system", "--", path], environment: [:])
         var problem = ""
-        // A child of an orchestrator that was killed may write a last file meanwhile: more than one try.
+        // A child of an orchestrator that was killed may still write a last file, hence more than one try.
         for _ in 0..<5 {
             do {
                 let result = try runBlocking(command, deadline: .seconds(3600))
@@ -147,7 +148,7 @@ package struct LocalRemover: RunnerRemover {
     }
 }
 
-/// What a provider's caller understands, whatever was thrown.
+/// Turns any error that is thrown into one that the provider's caller understands.
 func asProviderError<Value>(_ body: () throws -> Value) throws(ProviderError) -> Value {
     do {
         return try body()

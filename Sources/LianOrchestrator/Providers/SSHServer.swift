@@ -2,12 +2,13 @@ import Glibc
 import LianModel
 import LianSystem
 
-/// A runner's own sshd: what it is told, and how it is started.
+/// A runner's own sshd: its configuration, and how it is started.
 struct SSHServer: Sendable {
     let sshd: String
     let sshKeygen: String
 
-    /// One caller, one key, nothing forwarded. Each session gets the given environment instead of a login's.
+    /// Allows one user and one key, and forwards nothing. Sessions get the given environment instead of that of a
+    /// login.
     static func configuration(
         folder: RunnerFolder, user: String, port: UInt16, environment: [String: String]
     ) -> String {
@@ -73,7 +74,8 @@ struct SSHServer: Sendable {
         Command(sshd, ["-D", "-e", "-f", folder.sshdConfiguration], environment: environment)
     }
 
-    /// A loopback port that is free now. It may be taken before sshd binds it: then sshd ends, and another is tried.
+    /// A loopback port that is free now. If another program takes it before sshd binds it, sshd ends and another port
+    /// is tried.
     static func freePort() throws(SystemError) -> UInt16 {
         try ListenAddress(host: "127.0.0.1", port: 0).open().address.port
     }
