@@ -1,0 +1,16 @@
+/// Holds a step of a real build where it is until the test has done its part, however long that takes. A step reaches it
+/// over this machine's network, which the steps of a runner's engine share.
+package final class StepGate: Sendable {
+    private let listener: ScriptedListener
+
+    package init() throws {
+        listener = try ScriptedListener(saying: "")
+    }
+
+    deinit { open() }
+
+    /// The shell command that waits here. It ends when the gate opens; one that comes later is not held.
+    package var waiting: String { "busybox nc 127.0.0.1 \(listener.port) </dev/null || true" }
+
+    package func open() { listener.stop() }
+}
