@@ -31,6 +31,19 @@ import Testing
         #expect(try await read("skipped", output) == "")
     }
 
+    /// A test that expects an issue passes with it.
+    @Test func nothingIsSaidOfIssuesThatAreExpected() async throws {
+        let output = """
+            ◇ Test planted() started.
+            ━ Test planted() recorded a known issue at A.swift:1:2: Expectation failed: a == b
+            ↳ the comment
+            ━ Test planted() passed after 0.1 seconds with 1 known issue.
+            ━ Test run with 2 tests in 1 suite passed after 0.3 seconds with 1 known issue.
+
+            """
+        #expect(try await read("failures", Self.passed + output) == "")
+    }
+
     @Test func anIssueIsShownWithWhatBelongsToIt() async throws {
         let output = """
             ◇ Test two(of:) started.
