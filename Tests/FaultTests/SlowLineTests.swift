@@ -13,15 +13,13 @@ extension Faults {
                 for isEnded in [false, true] {
                     try scene.makeNoise(in: context)
                     proxy.setLimit(2 << 20)
-                    let running = try scene.start(context: context)
                     let start = proxy.bytesToServer
-                    try #require(
-                        await eventually(within: .seconds(180)) { proxy.bytesToServer > start + 3 << 20 },
-                        "\(running.errorText)")
-                    proxy.setLimit(150_000)
-                    let slowed = proxy.bytesToServer
+                    proxy.setLimit(150_000, afterBytesToServer: 3 << 20)
+                    let running = try scene.start(context: context)
                     // Longer than all that was sent ahead takes to arrive: less is sent ahead from then on.
-                    let goesOn = await eventually(within: .seconds(240)) { proxy.bytesToServer > slowed + 1_200_000 }
+                    let goesOn = await eventually(within: .seconds(240)) {
+                        proxy.bytesToServer > start + 3 << 20 + 1_200_000
+                    }
                     try #require(goesOn, "it stands still: \(running.errorText)")
                     if isEnded { running.signal(SIGINT) } else { proxy.setLimit(2 << 20) }
                     let build = try await scene.finish(running)

@@ -43,7 +43,17 @@ package final class FaultProxy: Sendable {
     package func setLatency(_ latency: Duration) { shared.change { $0.latency = latency } }
 
     /// Bytes per second, for each direction of each connection; nil is as fast as it goes.
-    package func setLimit(_ bytesPerSecond: Int?) { shared.change { $0.bytesPerSecond = bytesPerSecond } }
+    package func setLimit(_ bytesPerSecond: Int?) {
+        shared.change { settings in
+            settings.bytesPerSecond = bytesPerSecond
+            settings.nextLimit = nil
+        }
+    }
+
+    /// The limit as soon as this many bytes, counted from now, went to the server, whenever the test looks.
+    package func setLimit(_ bytesPerSecond: Int, afterBytesToServer count: Int) {
+        shared.change { $0.nextLimit = (bytesToServer + count, bytesPerSecond) }
+    }
 
     /// Resets everything as soon as this many bytes, counted from now, went to the client.
     package func reset(afterBytesToClient count: Int) {
@@ -60,6 +70,7 @@ package final class FaultProxy: Sendable {
         var isStalled = false
         var latency: Duration = .zero
         var bytesPerSecond: Int?
+        var nextLimit: (at: Int, bytesPerSecond: Int)?
         var resetAt: Int?
         var orders: [Order] = []
     }
@@ -115,6 +126,10 @@ private final class ProxyLoop {
     func run() {
         while true {
             let settings = shared.settings.withLock { settings in
+                if let next = settings.nextLimit, shared.toServer.load(ordering: .relaxed) >= next.at {
+                    settings.bytesPerSecond = next.bytesPerSecond
+                    settings.nextLimit = nil
+                }
                 defer { settings.orders = [] }
                 return settings
             }
