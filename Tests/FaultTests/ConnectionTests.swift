@@ -61,7 +61,10 @@ extension Faults {
             try await withTalker { runner, proxy, running in
                 for gate in Self.gates {
                     try await running.says(" line \(gate) of many\n")
+                    let before = proxy.connections
                     proxy.reset()
+                    // The next line comes over the next connection: two resets never meet the same one.
+                    #expect(await eventually { proxy.connections > before })
                     try open([gate], runner)
                 }
             } check: { build, proxy in
