@@ -7,7 +7,7 @@ import Testing
 
 /// The folder /run/sshd, which every sshd of root's wants and which Debian's ssh service takes away when it stops. The
 /// orchestrator has a /run of its own here.
-@Suite(.enabled(if: geteuid() == 0, "only root's sshd needs the folder")) struct PrivilegeSeparationTests {
+@Suite(.needsRoot) struct PrivilegeSeparationTests {
     @Test("row 79: /run/sshd is made again while runners need it, and where it cannot be, health tells")
     func theFolderIsTakenAway() async throws {
         try await withTemporaryFolder { folder in
