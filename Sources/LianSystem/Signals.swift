@@ -25,16 +25,19 @@ package final class SignalWatcher: Sendable {
     // Written once, in init; afterwards only cancelled, which a source allows from any thread.
     private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
 
+    /// Returns once each signal is caught: until then a signal ends the process, from then on none is lost.
     package init() {
         let queue = DispatchQueue(label: "signals")
         let (stream, continuation) = AsyncStream.makeStream(of: EndSignal.self)
         signals = stream
         sources = EndSignal.allCases.map { end in
-            // Their default would end the process before the source sees them.
-            signal(end.rawValue, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: end.rawValue, queue: queue)
+            // A source takes the signal over from its default on a thread of its own, some time after `resume`.
+            let isCaught = DispatchSemaphore(value: 0)
+            source.setRegistrationHandler { isCaught.signal() }
             source.setEventHandler { continuation.yield(end) }
             source.resume()
+            isCaught.wait()
             return source
         }
     }

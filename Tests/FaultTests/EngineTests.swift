@@ -55,7 +55,7 @@ extension Faults {
                 let running = try scene.start(front, step: "echo begun; busybox sleep 600")
                 try await running.says(" begun\n")
                 let runner = try #require(front.runners.first?.id)
-                kill(try #require(scene.orchestrator.process("engine", of: runner)), SIGKILL)
+                try await scene.orchestrator.killProcess("engine", of: runner)
                 let build = try await running.finished()
                 #expect(build.status == 4 && build.errorCode == "engine_lost", "\(build.story)")
                 #expect(build.attempts.map { $0["outcome"] } == ["failed"])

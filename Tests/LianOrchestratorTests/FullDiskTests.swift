@@ -50,7 +50,7 @@ import Testing
             ]
             for (number, runner) in dead.enumerated() {
                 orchestrator.kill()
-                kill(try #require(orchestrator.process("sshd", of: runner.id)), SIGKILL)
+                try await orchestrator.killProcess("sshd", of: runner.id)
                 fill(orchestrator.state)
                 if number == 0 {
                     let swept = try await orchestrator.sweep()

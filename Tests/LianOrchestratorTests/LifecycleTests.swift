@@ -128,8 +128,7 @@ import Testing
                 let kept = try await orchestrator.readyRunner(caller.order(), key: "key-kept-1")
                 let lost = try await orchestrator.readyRunner(caller.order(), key: "key-lost-1")
                 orchestrator.kill()
-                let pid = try String(contentsOfFile: "\(parentFolder(lost.workDir))/sshd.pid", encoding: .utf8)
-                kill(try #require(pid_t(pid.trimmingCharacters(in: .whitespacesAndNewlines))), SIGKILL)
+                try await orchestrator.killProcess("sshd", of: lost.id)
                 let stray = "\(orchestrator.runnersFolder)/r-stray"
                 try FileManager.default.createDirectory(atPath: stray, withIntermediateDirectories: false)
 

@@ -92,7 +92,7 @@ import Testing
                 #expect(await connection.send(part))
                 connections.append(connection)
             }
-            #expect(await eventually { hasReadAll(port: orchestrator.port) })
+            #expect(await eventually { hasReadAll(port: orchestrator.port) && isIdle(pid) })
             #expect(try await orchestrator.request("GET", "/api/v1/runners").status == 200)
             var statuses: [Int: Int] = [:]
             for connection in connections {

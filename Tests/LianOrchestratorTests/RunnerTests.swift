@@ -102,8 +102,7 @@ import Testing
             let caller = try await Caller(in: folder)
             try await withOrchestrator { orchestrator in
                 let runner = try await orchestrator.readyRunner(caller.order())
-                let pid = try String(contentsOfFile: "\(parentFolder(runner.workDir))/sshd.pid", encoding: .utf8)
-                kill(try #require(pid_t(pid.trimmingCharacters(in: .whitespacesAndNewlines))), SIGKILL)
+                try await orchestrator.killProcess("sshd", of: runner.id)
                 let failed = try await eventually {
                     let answer = try await orchestrator.request("GET", "/api/v1/runners/\(runner.id)")
                     return answer.json["data"]?["state"] == "failed"

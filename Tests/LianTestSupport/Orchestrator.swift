@@ -140,6 +140,13 @@ package final class Orchestrator: Sendable {
         return record?.split(separator: " ").first.flatMap { pid_t($0) }
     }
 
+    /// Kills the runner's process, and waits until it has ended: until then it counts as alive.
+    package func killProcess(_ name: String, of runnerID: String) async throws {
+        guard let pid = process(name, of: runnerID) else { throw FixtureError("\(runnerID) has no \(name)") }
+        Glibc.kill(pid, SIGKILL)
+        guard await eventually({ hasEnded(pid) }) else { throw FixtureError("\(name) of \(runnerID) does not end") }
+    }
+
     /// What runners have left on the machine: processes, mounts, folders, groups. Empty where all is gone.
     package func remains() throws -> [String] {
         var found = try FileManager.default.contentsOfDirectory(atPath: runnersFolder).map { "folder \($0)" }

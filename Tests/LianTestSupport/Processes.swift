@@ -55,10 +55,24 @@ package func children(of pid: Int32) -> [Int32] {
     allProcesses().filter { parent(of: $0) == pid }
 }
 
+/// Whether it runs no more: it is gone, or only its parent has not collected it yet.
+package func hasEnded(_ pid: Int32) -> Bool { ["Z", "X", nil].contains(statFields("\(pid)").first) }
+
+/// Whether none of its threads is at work.
+package func isIdle(_ pid: Int32) -> Bool {
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+    return threads.allSatisfy { ["S", nil].contains(statFields("\(pid)/task/\($0)").first) }
+}
+
 private func parent(of pid: Int32) -> Int32? {
-    guard let status = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
-        let end = status.lastIndex(of: ")")
-    else { return nil }
-    let fields = status[end...].split(separator: " ")
-    return fields.count > 2 ? Int32(fields[2]) : nil
+    let fields = statFields("\(pid)")
+    return fields.count > 1 ? Int32(fields[1]) : nil
+}
+
+/// What follows the program's name in the kernel's line of a process or a thread: its state, its parent and more.
+private func statFields(_ task: String) -> [Substring] {
+    guard let line = try? String(contentsOfFile: "/proc/\(task)/stat", encoding: .utf8),
+        let end = line.lastIndex(of: ")")
+    else { return [] }
+    return line[line.index(after: end)...].split(separator: " ")
 }
