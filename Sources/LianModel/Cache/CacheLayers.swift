@@ -38,6 +38,19 @@ package struct CacheLayers: Equatable, Sendable {
         }
     }
 
+    /// The volume's names in the same layers, in the order in which they are looked for, and the one to write; nil where
+    /// a name would be too long for a volume's.
+    package func volumes(named name: String) -> (from: [VolumeName], to: VolumeName)? {
+        let folders: [String] =
+            switch owner {
+            case .ci: [ciFolder]
+            case .session(let actor): [devFolder(actor), ciFolder]
+            }
+        let names = folders.compactMap { VolumeName("\($0)/\(name)") }
+        guard names.count == folders.count, let own = names.first else { return nil }
+        return (names, own)
+    }
+
     /// Checks a reference that somebody wrote by hand.
     package func checkImport(_ reference: String) throws(CacheForbidden) {
         guard isDevelopment(reference) else { return }

@@ -40,6 +40,7 @@ package struct SpawnRequest: Equatable, Sendable {
     package var image: String?
     package var platform: String?
     package var labels: [String: String]
+    package var volume: VolumeRequest?
 
     package static let attemptRange = 1...2
     package static let leaseRange = 10...3600
@@ -48,7 +49,8 @@ package struct SpawnRequest: Equatable, Sendable {
     package init(
         workspace: String, buildID: String, attempt: Int, size: WireSize, timeBudgetMinutes: Int,
         leaseSeconds: Int, sshPublicKey: String, provider: String? = nil, region: String? = nil,
-        image: String? = nil, platform: String? = nil, labels: [String: String] = [:]
+        image: String? = nil, platform: String? = nil, labels: [String: String] = [:],
+        volume: VolumeRequest? = nil
     ) {
         self.workspace = workspace
         self.buildID = buildID
@@ -62,6 +64,7 @@ package struct SpawnRequest: Equatable, Sendable {
         self.image = image
         self.platform = platform
         self.labels = labels
+        self.volume = volume
     }
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
@@ -89,18 +92,22 @@ package struct SpawnRequest: Equatable, Sendable {
         for (name, label) in try record.optional("labels")?.members() ?? [] {
             labels[name] = try label.string()
         }
+        if let node = try record.optional("volume", nullable: true) { volume = try VolumeRequest(node) }
     }
 }
 
 extension SpawnRequest: JSONEncodable {
     package var json: JSONValue {
-        [
+        var members: [String: JSONValue] = [
             "workspace": .string(workspace), "build_id": .string(buildID), "attempt": .integer(attempt),
             "size": size.json, "time_budget_minutes": .integer(timeBudgetMinutes),
             "lease_seconds": .integer(leaseSeconds), "ssh_public_key": .string(sshPublicKey),
             "provider": provider.json, "region": region.json, "image": image.json, "platform": platform.json,
             "labels": labels.json,
         ]
+        // An orchestrator of version 1.0 knows no volumes, and is sent none.
+        if let volume { members["volume"] = volume.json }
+        return .object(members)
     }
 }
 
@@ -122,6 +129,7 @@ package struct RunnerAnswer: Equatable, Sendable {
     package var workDir: String?
     package var buildkitAddress: String?
     package var expiresAt: String?
+    package var volume: RunnerVolume?
 
     package init(runnerID: String, state: RunnerState, workspace: String) {
         self.runnerID = runnerID
@@ -152,6 +160,7 @@ package struct RunnerAnswer: Equatable, Sendable {
         workDir = try record.optional("work_dir", nullable: true)?.string()
         buildkitAddress = try record.optional("buildkit_addr", nullable: true)?.string()
         expiresAt = try record.optional("expires_at", nullable: true)?.string()
+        if let node = try record.optional("volume", nullable: true) { volume = try RunnerVolume(node) }
     }
 }
 
@@ -161,7 +170,7 @@ extension RunnerAnswer: JSONEncodable {
             "runner_id": .string(runnerID), "state": .string(state.rawValue), "reason": reason.json,
             "workspace": .string(workspace), "provider": provider.json, "host": host.json, "port": port.json,
             "user": user.json, "host_keys": hostKeys.json, "work_dir": workDir.json,
-            "buildkit_addr": buildkitAddress.json, "expires_at": expiresAt.json,
+            "buildkit_addr": buildkitAddress.json, "expires_at": expiresAt.json, "volume": volume.json,
         ]
         if let size { members["size"] = size.json }
         return .object(members)

@@ -10,6 +10,8 @@ package struct ReadyRunner: Equatable, Sendable {
     package let hostKeys: [SSHPublicKey]
     package let workDir: String
     package let buildkitAddress: String?
+    /// nil where none was asked for, or the orchestrator offers none.
+    package let volume: RunnerVolume?
 
     /// The work folder where an orchestrator names no other.
     package static let defaultWorkDir = "/build"
@@ -31,6 +33,7 @@ package struct ReadyRunner: Equatable, Sendable {
         hostKeys = try answer.parsedHostKeys()
         workDir = answer.workDir ?? Self.defaultWorkDir
         buildkitAddress = answer.buildkitAddress
+        volume = answer.volume
     }
 }
 
@@ -40,6 +43,7 @@ extension RunnerAnswer {
     package func checkArrival() throws(SchemaViolation) {
         for (name, text) in [
             ("host", host), ("user", user), ("work_dir", workDir), ("buildkit_addr", buildkitAddress),
+            ("volume.path", volume?.path),
         ] {
             guard let text else { continue }
             let node = JSONNode(.string(text), path: "data.\(name)")
@@ -48,10 +52,11 @@ extension RunnerAnswer {
                 throw node.violation("must hold no white space, no quotes and no control characters")
             }
         }
-        if let workDir {
-            let node = JSONNode(.string(workDir), path: "data.work_dir")
-            guard workDir.hasPrefix("/") else { throw node.violation("must be an absolute path") }
-            guard !workDir.split(separator: "/").contains("..") else { throw node.violation("must not hold '..'") }
+        for (name, folder) in [("work_dir", workDir), ("volume.path", volume?.path)] {
+            guard let folder else { continue }
+            let node = JSONNode(.string(folder), path: "data.\(name)")
+            guard folder.hasPrefix("/") else { throw node.violation("must be an absolute path") }
+            guard !folder.split(separator: "/").contains("..") else { throw node.violation("must not hold '..'") }
         }
         _ = try parsedHostKeys()
     }

@@ -4,8 +4,12 @@ package enum Identifier {
 
     /// `[a-z0-9]+(-[a-z0-9]+)*`, 63 at most.
     package static func isSlug(_ text: String) -> Bool {
-        guard (1...63).contains(text.utf8.count) else { return false }
-        return text.split(separator: "-", omittingEmptySubsequences: false).allSatisfy { word in
+        (1...63).contains(text.utf8.count) && isWords(text)
+    }
+
+    /// `[a-z0-9]+(-[a-z0-9]+)*`, however long.
+    static func isWords(_ text: some StringProtocol) -> Bool {
+        text.split(separator: "-", omittingEmptySubsequences: false).allSatisfy { word in
             !word.isEmpty && word.utf8.allSatisfy { isLowercase($0) || isDigit($0) }
         }
     }

@@ -1,0 +1,31 @@
+/// The name of a volume: `ci/WORKSPACE/NAME` or `dev/ACTOR-WORKSPACE/NAME`, as that of a cache layer.
+package struct VolumeName: Hashable, Sendable, CustomStringConvertible {
+    package let description: String
+
+    package static let rule = "must be ci/WORKSPACE/NAME or dev/ACTOR-WORKSPACE/NAME, 200 characters at most"
+    private static let maximumLength = 200
+
+    /// nil where the text is no such name.
+    package init?(_ text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard text.utf8.count <= Self.maximumLength, parts.count == 3, parts[0] == "ci" || parts[0] == "dev",
+            !parts[1].isEmpty, parts[1].utf8.allSatisfy(Self.isOfFolder), Identifier.isWords(parts[2])
+        else { return nil }
+        description = text
+    }
+
+    private static func isOfFolder(_ byte: UInt8) -> Bool {
+        Identifier.isLowercase(byte) || Identifier.isDigit(byte) || byte == UInt8(ascii: "-")
+    }
+}
+
+extension VolumeName: JSONEncodable {
+    package var json: JSONValue { .string(description) }
+}
+
+extension JSONNode {
+    package func volumeName() throws(SchemaViolation) -> VolumeName {
+        guard let name = VolumeName(try string()) else { throw violation(VolumeName.rule) }
+        return name
+    }
+}
