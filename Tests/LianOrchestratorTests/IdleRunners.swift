@@ -12,7 +12,8 @@ func withIdleRunners(
 ) async throws {
     try await withTemporaryFolder { folder in
         let caller = try await Caller(in: folder)
-        for (name, script) in [("buildkitd", "exec sleep 100000"), ("buildctl", "exit 0"), ("runc", "exit 0")] {
+        let engine = "[ \"$1\" != --version ] || exit 0; exec sleep 100000"
+        for (name, script) in [("buildkitd", engine), ("buildctl", "exit 0"), ("runc", "exit 0")] {
             try writeScript(script, to: folder.appending(path: name))
         }
         let path = ProcessInfo.processInfo.environment["PATH"] ?? ""

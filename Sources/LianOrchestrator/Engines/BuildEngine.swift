@@ -4,10 +4,15 @@ import LianSystem
 protocol BuildEngine: Sendable {
     /// The engine's name in /healthz.
     var name: String { get }
+    /// What lays out the data of the runner's own engine; nil where it has none, or its version could not be learnt.
+    var kind: EngineKind? { get }
     /// Writes the engine's settings and the programs on the runner's PATH.
     func prepare(_ folder: RunnerFolder, cgroup: String?) throws(SystemError)
     /// The engine's command; nil where the runner has no engine process of its own.
     func command(in folder: RunnerFolder, cgroup: String?, environment: [String: String]) -> Command?
+    /// Has the engine forget what builds read from their local sources, which it would not read again where only the
+    /// content has changed. It succeeds only if the engine serves and can read its data. nil where `command` is.
+    func sourcesPruned(in folder: RunnerFolder, environment: [String: String]) -> Command?
     /// What a session on the runner needs to find the engine.
     func environment(in folder: RunnerFolder) -> [String: String]
     /// The longest path of a socket that the engine makes; nil where it makes none.

@@ -10,7 +10,7 @@ struct DockerClient: Equatable, Sendable {
     static func find(path: String, environment: [String: String]) -> DockerClient? {
         for folder in path.split(separator: ":") {
             guard let program = findExecutable("\(folder)/docker", path: nil),
-                let version = version(of: program, environment: environment),
+                let version = programVersion(program, environment: environment),
                 let major = Int(version.prefix { $0 != "." })
             else { continue }
             if major < 23 || succeeds(Command(program, ["buildx", "version"], environment: environment)) {
@@ -45,17 +45,6 @@ struct DockerClient: Equatable, Sendable {
                     + "instead")
         }
         return String(words[1])
-    }
-
-    /// `Docker version 20.10.24+dfsg1, build 297e128` → `20.10.24+dfsg1`
-    private static func version(of program: String, environment: [String: String]) -> String? {
-        let command = Command(program, ["--version"], environment: environment)
-        guard let result = try? runBlocking(command, deadline: .seconds(10)), result.termination.isSuccess else {
-            return nil
-        }
-        let words = result.outputText.split(separator: " ")
-        guard words.count > 2 else { return nil }
-        return String(words[2].prefix { $0 != "," })
     }
 
     private static func succeeds(_ command: Command) -> Bool {

@@ -42,7 +42,8 @@ private struct EngineFinder {
         guard let runc = program("buildkit-runc") ?? program("runc") else {
             return .failure(ProviderError("runc is not on PATH (install runc)"))
         }
-        return .success(PrivateBuildkitd(buildkitd: buildkitd, buildctl: buildctl, runc: runc))
+        let kind = kind("buildkit", of: buildkitd, layout: PrivateBuildkitd.layout)
+        return .success(PrivateBuildkitd(buildkitd: buildkitd, buildctl: buildctl, runc: runc, kind: kind))
     }
 
     func dockerd() -> Result<any BuildEngine, ProviderError> {
@@ -51,7 +52,9 @@ private struct EngineFinder {
             return .failure(ProviderError("dockerd and runc are not both on PATH (install docker.io)"))
         }
         switch client() {
-        case .success(let client): return .success(PrivateDockerd(dockerd: dockerd, runc: runc, client: client))
+        case .success(let client):
+            let kind = kind("docker", of: dockerd, layout: PrivateDockerd.layout)
+            return .success(PrivateDockerd(dockerd: dockerd, runc: runc, client: client, kind: kind))
         case .failure(let problem): return .failure(problem)
         }
     }
@@ -73,6 +76,10 @@ private struct EngineFinder {
             ProviderError(
                 "no docker client on PATH can build (install docker.io, or the buildx plugin for all users beside yours: "
                     + "runners have a home of their own)"))
+    }
+
+    private func kind(_ engine: String, of daemon: String, layout: String) -> EngineKind? {
+        programVersion(daemon, environment: runner).flatMap { EngineKind(engine, version: $0, layout: layout) }
     }
 
     private func program(_ name: String) -> String? { findExecutable(name, path: path) }

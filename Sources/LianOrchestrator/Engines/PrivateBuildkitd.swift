@@ -5,8 +5,10 @@ struct PrivateBuildkitd: BuildEngine {
     let buildkitd: String
     let buildctl: String
     let runc: String
+    var kind: EngineKind?
 
     let name = "buildkit"
+    static let layout = "overlayfs"
 
     func prepare(_ folder: RunnerFolder, cgroup: String?) throws(SystemError) {
         var settings = """
@@ -24,6 +26,9 @@ struct PrivateBuildkitd: BuildEngine {
             networkMode = "host"
 
             """
+        // Of itself it would take another way where it finds that overlayfs does not serve, and a copy of the volume would
+        // be of no use to the next engine.
+        if folder.volume != nil { settings += "snapshotter = \"\(Self.layout)\"\n" }
         if let cgroup { settings += "defaultCgroupParent = \"\(cgroup)\"\n" }
         try writeFile(folder.engineConfiguration, settings)
         try folder.writeStepWrapper(around: runc)
@@ -32,6 +37,12 @@ struct PrivateBuildkitd: BuildEngine {
 
     func command(in folder: RunnerFolder, cgroup: String?, environment: [String: String]) -> Command? {
         Command(buildkitd, ["--config", folder.engineConfiguration], environment: environment)
+    }
+
+    func sourcesPruned(in folder: RunnerFolder, environment: [String: String]) -> Command? {
+        Command(
+            buildctl, ["--addr", socket(folder), "prune", "--all", "--filter", "type==source.local"],
+            environment: environment)
     }
 
     func environment(in folder: RunnerFolder) -> [String: String] { ["BUILDKIT_HOST": socket(folder)] }

@@ -5,8 +5,10 @@ struct PrivateDockerd: BuildEngine {
     let dockerd: String
     let runc: String
     let client: DockerClient
+    var kind: EngineKind?
 
     let name = "dockerd"
+    static let layout = "overlay2"
 
     func prepare(_ folder: RunnerFolder, cgroup: String?) throws(SystemError) {
         // The daemon gets a file of its own, so that it does not read the settings of the machine's daemon.
@@ -29,7 +31,15 @@ struct PrivateDockerd: BuildEngine {
             "--userland-proxy=false", "--exec-opt", "native.cgroupdriver=cgroupfs", "--log-level", "warn",
         ]
         if let cgroup { arguments += ["--cgroup-parent", cgroup] }
+        // On btrfs Docker would make a subvolume for each layer, and a copy of the volume would hold none of them.
+        if folder.volume != nil { arguments += ["--storage-driver", Self.layout] }
         return Command(dockerd, arguments, environment: environment)
+    }
+
+    func sourcesPruned(in folder: RunnerFolder, environment: [String: String]) -> Command? {
+        Command(
+            client.path, ["builder", "prune", "--force", "--all", "--filter", "type=source.local"],
+            environment: environment)
     }
 
     func environment(in folder: RunnerFolder) -> [String: String] { connection(folder).environment }

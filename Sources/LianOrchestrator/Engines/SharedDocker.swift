@@ -6,6 +6,7 @@ struct SharedDocker: BuildEngine {
     let connection: DockerConnection
 
     let name = "docker"
+    let kind: EngineKind? = nil
 
     func prepare(_ folder: RunnerFolder, cgroup: String?) throws(SystemError) {
         try writeFile(
@@ -14,6 +15,8 @@ struct SharedDocker: BuildEngine {
     }
 
     func command(in folder: RunnerFolder, cgroup: String?, environment: [String: String]) -> Command? { nil }
+
+    func sourcesPruned(in folder: RunnerFolder, environment: [String: String]) -> Command? { nil }
 
     func environment(in folder: RunnerFolder) -> [String: String] { connection.environment }
 

@@ -7,6 +7,8 @@ import LianSystem
 struct Launcher: Sendable {
     let children: ChildProcesses
     let bootID: String
+    let cgroups: Cgroups?
+    let mountNamespace: MountNamespace?
 
     private static let script = """
         set -eu
@@ -22,23 +24,24 @@ struct Launcher: Sendable {
         exec "$@"
         """
 
-    /// Returns the pid, which the process keeps from its first moment on.
-    @discardableResult
+    /// The process keeps its pid from its first moment on.
     func launch(
-        _ command: Command, record: String, cgroupEntries: [String], log: String
-    ) throws(SystemError) -> pid_t {
+        _ command: Command, as process: RunnerFolder.Process, in folder: RunnerFolder
+    ) throws(SystemError) -> ChildProcess {
+        let log = folder.log(of: process)
         let raw = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard raw >= 0 else { throw SystemError("open \(log)") }
         let output = FileDescriptor(owning: raw)
+        let entries = cgroups?.entries(of: folder.runnerID) ?? []
+        let isolated = mountNamespace?.command(command) ?? command
         let launching = Command(
             "/bin/sh",
-            ["-c", Self.script, "launch", record, bootID, String(cgroupEntries.count)] + cgroupEntries
-                + [command.executable] + command.arguments,
-            environment: command.environment, workingDirectory: command.workingDirectory)
+            ["-c", Self.script, "launch", folder.record(of: process), bootID, String(entries.count)] + entries
+                + [isolated.executable] + isolated.arguments,
+            environment: isolated.environment, workingDirectory: isolated.workingDirectory)
         let pid = try spawnChild(
             launching, streams: StandardStreams(output: output.raw, error: output.raw), newSession: true)
-        children.add(pid)
-        return pid
+        return children.add(pid)
     }
 }
 

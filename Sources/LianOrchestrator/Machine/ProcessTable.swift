@@ -114,22 +114,3 @@ enum ProcessTable {
         return environment.split(separator: 0).contains { $0.elementsEqual(mark) }
     }
 }
-
-/// The processes that this one has started and must collect when they end.
-final class ChildProcesses: Sendable {
-    private let running = Monitor<Set<pid_t>>([])
-
-    func add(_ pid: pid_t) {
-        _ = running.update { $0.insert(pid) }
-    }
-
-    func collectEnded() {
-        running.update { running in
-            for pid in running {
-                var status: Int32 = 0
-                let result = waitpid(pid, &status, WNOHANG)
-                if result == pid || (result < 0 && errno == ECHILD) { running.remove(pid) }
-            }
-        }
-    }
-}

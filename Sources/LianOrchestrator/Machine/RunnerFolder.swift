@@ -4,8 +4,11 @@ struct RunnerFolder: Sendable {
     let runnerID: String
     /// Where the folder is moved in order to be deleted.
     let trash: String
+    /// The folder of the volume that was lent to the runner; nil where it has none.
+    var volume: String?
 
-    init(state: String, runnerID: String) {
+    init(state: String, runnerID: String, volume: String? = nil) {
+        self.volume = volume
         path = "\(Self.all(in: state))/\(runnerID)"
         trash = "\(Self.allTrash(in: state))/\(runnerID)"
         self.runnerID = runnerID
@@ -28,17 +31,19 @@ struct RunnerFolder: Sendable {
     var authorizedKeys: String { "\(path)/authorized_keys" }
     var sshdConfiguration: String { "\(path)/sshd_config" }
     var sshdPID: String { "\(path)/sshd.pid" }
-    var sshdLog: String { "\(path)/sshd.log" }
+    var sshdLog: String { log(of: .sshd) }
 
     /// The engine's data and its own folder for sockets and settings.
-    var engineData: String { "\(path)/e" }
+    var engineData: String { volume.map { "\($0)/engine" } ?? "\(path)/e" }
     var engineRun: String { "\(path)/x" }
     var enginePrograms: String { "\(path)/xbin" }
     var engineConfiguration: String { "\(path)/engine.conf" }
     var engineSocket: String { "\(path)/x.sock" }
-    var engineLog: String { "\(path)/engine.log" }
+    var engineLog: String { log(of: .engine) }
     /// Made by the first build that found the engine running.
     var engineIsUp: String { "\(path)/engine.up" }
+    /// What an engine leaves behind besides its data and its log when it is killed.
+    var engineTraces: [String] { [engineRun, "\(engineRun).pid", engineSocket, engineIsUp, record(of: .engine)] }
 
     /// Holds the path of the runner's cgroup; it is written before the cgroup is made.
     var cgroup: String { "\(path)/cgroup" }
@@ -46,6 +51,7 @@ struct RunnerFolder: Sendable {
     enum Process: String, CaseIterable { case sshd, engine }
     /// Holds the process's line of /proc/PID/stat and the boot. The process writes it before it executes its program.
     func record(of process: Process) -> String { "\(path)/\(process.rawValue).process" }
+    func log(of process: Process) -> String { "\(path)/\(process.rawValue).log" }
 
     /// The environment of each of the runner's programs; engines are tried in it when the orchestrator starts.
     func environment(path: String) -> [String: String] {

@@ -5,16 +5,16 @@ import LianSystem
 /// Runners on this machine: a folder each, with a private sshd, a work folder and an engine.
 package struct LocalProvider: RunnerProvider {
     package let name = "local"
-    package var engine: String { buildEngine.name }
+    package var engine: String { engines.engine.name }
+    package var engineKind: EngineKind? { engines.engine.kind }
 
     private let state: String
     private let user: String
     /// The PATH of runners, behind their own programs.
     private let path: String
-    private let buildEngine: any BuildEngine
+    private let engines: LocalEngines
     private let sshServer: SSHServer
-    private let cgroups: Cgroups?
-    private let mountNamespace: MountNamespace?
+    private let launcher: Launcher
     private let remover: LocalRemover
     private let log: EventLog
 
@@ -33,6 +33,7 @@ package struct LocalProvider: RunnerProvider {
         else { throw ProviderError("sshd and ssh-keygen are not both on PATH: install openssh-server") }
         sshServer = SSHServer(sshd: sshd, sshKeygen: keygen)
         let sample = RunnerFolder(state: state, runnerID: "r-0000000000")
+        let buildEngine: any BuildEngine
         do {
             buildEngine = try choice.find(
                 path: path, environment: environment, ofRunner: sample.environment(path: path))
@@ -54,13 +55,15 @@ package struct LocalProvider: RunnerProvider {
                 throw ProviderError("\(error)")
             }
         }
+        let cgroups: Cgroups?
         switch Cgroups.available() {
-        case .success(let cgroups):
-            self.cgroups = cgroups
+        case .success(let available):
+            cgroups = available
         case .failure(let problem):
             cgroups = nil
             log.warning("no_limits", "runners get no limits of memory and CPU: \(problem)")
         }
+        let mountNamespace: MountNamespace?
         switch MountNamespace.available(path: path) {
         case .success(let namespace):
             mountNamespace = namespace
@@ -68,6 +71,9 @@ package struct LocalProvider: RunnerProvider {
             mountNamespace = nil
             if geteuid() == 0 { log.warning("no_mount_namespace", "runners share this machine's mounts: \(problem)") }
         }
+        launcher = Launcher(
+            children: remover.children, bootID: remover.bootID, cgroups: cgroups, mountNamespace: mountNamespace)
+        engines = LocalEngines(buildEngine, launcher: launcher)
     }
 
     /// sshd executes itself anew for each connection and needs its files again each time, so they are checked again
@@ -153,22 +159,48 @@ extension LocalProvider {
 
     private func make(_ order: RunnerOrder, isWanted: () -> Bool) throws -> RunnerPlace {
         let id = order.runnerID
-        let folder = RunnerFolder(state: state, runnerID: id)
+        let folder = RunnerFolder(state: state, runnerID: id, volume: order.volume?.folder)
         for path in folder.folders { try makeFolder(path) }
-        if let cgroups {
+        if let cgroups = launcher.cgroups {
             // The path is written first: from it, whoever removes the runner later learns which cgroup may exist.
             try replaceFile(folder.cgroup, cgroups.path(of: id), outlivesPowerLoss: false)
             try cgroups.make(id, size: order.request.size)
         }
         let hasMemory = mountMemory(folder)
         try writeFile(folder.authorizedKeys, order.key.line + "\n")
-        try buildEngine.prepare(folder, cgroup: cgroups?.path(of: id))
+        try engines.prepare(folder)
         let hostKey = try sshServer.makeHostKey(in: folder)
         let environment = environment(of: folder, hasMemory: hasMemory)
-        let port = try startSSHD(folder, environment: environment, isWanted: isWanted)
+        if order.volume?.isWarm == true {
+            try startEngineOnWarmVolume(order, folder, environment: environment, isWanted: isWanted)
+        }
+        let port = try startSSHD(folder, environment: environment, isWanted: isWanted) {
+            if order.volume?.isWarm != true { try engines.start(in: folder, environment: environment) }
+        }
         return RunnerPlace(
             host: "127.0.0.1", port: Int(port), user: user, hostKeys: [hostKey], workDir: folder.work,
-            buildkitAddress: buildEngine.address(in: folder))
+            buildkitAddress: engines.engine.address(in: folder))
+    }
+
+    /// Returns once the engine serves. Where it does not come up with what it finds on the volume, it is started again
+    /// on an empty one, and nobody waits for that. The runner's sshd is not there yet, so the engine is all that runs.
+    private func startEngineOnWarmVolume(
+        _ order: RunnerOrder, _ folder: RunnerFolder, environment: [String: String], isWanted: () -> Bool
+    ) throws {
+        try engines.start(in: folder, environment: environment)
+        let problem = try engines.problemAtStart(in: folder, environment: environment, isWanted: isWanted)
+        guard let problem else { return }
+        let log = String((try readIfThere(folder.engineLog) ?? "").suffix(500)).trimmingLineEnd()
+        self.log.warning(
+            "volume_damaged", "the engine of \(order.runnerID) does not come up on its volume: \(problem)",
+            ["runner_id": .string(order.runnerID), "engine_log": .string(log)])
+        try remover.endEngine(folder)
+        try launcher.cgroups?.make(order.runnerID, size: order.request.size)
+        var folder = folder
+        folder.volume = order.replaceDamagedVolume()?.folder
+        try makeFolder(folder.engineRun)
+        try engines.prepare(folder)
+        try engines.start(in: folder, environment: environment)
     }
 
     /// The secrets of a build belong in memory. If mounting is not allowed, the session is not told of such a folder.
@@ -186,37 +218,26 @@ extension LocalProvider {
         environment[ProcessTable.marker] = folder.runnerID
         if hasMemory { environment["XDG_RUNTIME_DIR"] = folder.memory }
         // The client is told of the group only if the engine's usage is counted in it too.
-        if let cgroups, engine != "docker" {
+        if let cgroups = launcher.cgroups, engine != "docker" {
             environment["LIAN_CGROUP"] = cgroups.memoryFolder(of: folder.runnerID)
         }
-        return environment.merging(buildEngine.environment(in: folder)) { $1 }
+        return environment.merging(engines.engine.environment(in: folder)) { $1 }
     }
 
-    /// Starts sshd and the engine. Returns the port once sshd has bound it.
+    /// Starts sshd, and does the rest while it comes up. Returns the port once sshd has bound it.
     private func startSSHD(
-        _ folder: RunnerFolder, environment: [String: String], isWanted: () -> Bool
+        _ folder: RunnerFolder, environment: [String: String], isWanted: () -> Bool, meanwhile: () throws -> Void
     ) throws -> UInt16 {
-        let entries = cgroups?.entries(of: folder.runnerID) ?? []
-        func isolated(_ command: Command) -> Command { mountNamespace?.command(command) ?? command }
         if geteuid() == 0 { try PrivilegeSeparation.prepare() }
         for attempt in 0..<Self.portTries {
             let port = try SSHServer.freePort()
             try writeFile(
                 folder.sshdConfiguration,
                 SSHServer.configuration(folder: folder, user: user, port: port, environment: environment))
-            let launcher = Launcher(children: remover.children, bootID: remover.bootID)
-            let pid = try launcher.launch(
-                isolated(sshServer.command(in: folder, environment: environment)), record: folder.record(of: .sshd),
-                cgroupEntries: entries, log: folder.sshdLog)
-            let cgroup = cgroups?.path(of: folder.runnerID)
-            if attempt == 0,
-                let command = buildEngine.command(in: folder, cgroup: cgroup, environment: environment)
-            {
-                try launcher.launch(
-                    isolated(command), record: folder.record(of: .engine), cgroupEntries: entries,
-                    log: folder.engineLog)
-            }
-            if try hasBound(folder, pid, isWanted: isWanted) { return port }
+            let sshd = try launcher.launch(
+                sshServer.command(in: folder, environment: environment), as: .sshd, in: folder)
+            if attempt == 0 { try meanwhile() }
+            if try hasBound(folder, sshd.pid, isWanted: isWanted) { return port }
         }
         throw ProviderError("no free port was left to sshd in \(Self.portTries) tries")
     }
@@ -255,7 +276,19 @@ extension LocalProvider {
 // MARK: - Unmaking one
 
 extension LocalProvider {
-    package func destroy(_ runnerID: String) throws(ProviderError) -> Removal { try remover.destroy(runnerID) }
+    package func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
+        let folder = RunnerFolder(state: state, runnerID: runnerID)
+        return engines.stop(in: folder, environment: environment(of: folder, hasMemory: false))
+    }
+
+    package func engineEndByItself(_ runnerID: String) -> String? { engines.endByItself(of: runnerID) }
+
+    package func destroy(_ runnerID: String) throws(ProviderError) -> Removal {
+        let removal = try remover.destroy(runnerID)
+        // Until then the engine may be asked for again.
+        if removal == .complete { engines.forget(runnerID) }
+        return removal
+    }
 
     package func isAlive(_ runnerID: String) throws(ProviderError) -> Bool { try remover.isAlive(runnerID) }
 

@@ -44,6 +44,17 @@ package struct LocalRemover: RunnerRemover {
         }
     }
 
+    /// Ends all processes of a runner that is only being made, and removes what its engine has left besides the data.
+    func endEngine(_ folder: RunnerFolder) throws {
+        let group = try cgroupPath(of: folder)
+        try endProcesses(folder, group: group)
+        try Mounts.detachAll(below: folder.engineData)
+        try Mounts.detachAll(below: folder.engineRun)
+        // Nothing can be started in a group that was killed, so it is made anew.
+        if let group { try Cgroups.remove(group, from: Cgroups.mounted()) }
+        try Self.delete(folder.engineTraces)
+    }
+
     /// The path in the runner's own file, if it is that of a runner's cgroup.
     private func cgroupPath(of folder: RunnerFolder) throws -> String? {
         guard let path = try readIfThere(folder.cgroup), path.hasPrefix("/"), path.hasSuffix("/\(folder.runnerID)")
@@ -96,7 +107,7 @@ package struct LocalRemover: RunnerRemover {
             try Mounts.detachAll(below: folder.trash)
             let deletion = Deletion(nil)
             try startThread {
-                let result = Result { () throws(ProviderError) in try Self.delete(folder.trash) }
+                let result = Result { () throws(ProviderError) in try Self.delete([folder.trash]) }
                 deletion.update { $0 = result }
             }
             running[folder.runnerID] = deletion
@@ -109,10 +120,10 @@ package struct LocalRemover: RunnerRemover {
         return .complete
     }
 
-    private static func delete(_ path: String) throws(ProviderError) {
+    private static func delete(_ paths: [String]) throws(ProviderError) {
         // rm follows no links and, with this option, enters no other file system. It also copes with folders that are
         // deeper than a path may be long, as those of a build may be.
-        let command = Command("/bin/rm", ["-rf", "--one-file-system", "--", path], environment: [:])
+        let command = Command("/bin/rm", ["-rf", "--one-file-system", "--"] + paths, environment: [:])
         var problem = ""
         // A child of an orchestrator that was killed may still write a last file, hence more than one try.
         for _ in 0..<5 {

@@ -12,6 +12,8 @@ package protocol RunnerProvider: RunnerRemover {
     var name: String { get }
     /// The build engine that its runners carry.
     var engine: String { get }
+    /// What lays out the data of its runners' engines, so that it can lie on volumes; nil where it cannot.
+    var engineKind: EngineKind? { get }
 
     /// Why runners cannot be reached at present, with the remedy; nil where they can.
     var problem: String? { get }
@@ -19,13 +21,33 @@ package protocol RunnerProvider: RunnerRemover {
     /// Why this request can never be served here; nil where it can.
     func refusal(of request: SpawnRequest) -> String?
 
-    /// Makes the runner and returns once its sshd answers. `isWanted` turns false when someone destroys the runner
+    /// Makes the runner and returns once its sshd answers, and where its volume is warm once its engine does. `isWanted` turns false when someone destroys the runner
     /// meanwhile. If the runner is only half made then, or when this throws, the `destroy` that follows removes it.
     func create(_ order: RunnerOrder, isWanted: () -> Bool) throws(ProviderError) -> RunnerPlace
+
+    /// Stops the engine of a runner that is ready, so that its data can be kept, within about half a minute. The runner
+    /// lives on, but builds no more. Repeated, it returns the same.
+    func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd
+
+    /// How the runner's engine ended without having been stopped; nil where it has not, or nobody knows. Data on which
+    /// an engine ends by itself may be damaged.
+    func engineEndByItself(_ runnerID: String) -> String?
 }
 
 extension RunnerProvider {
     package var problem: String? { nil }
+    package var engineKind: EngineKind? { nil }
+    package func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
+        .unclear("the provider '\(name)' cannot stop an engine by itself")
+    }
+    package func engineEndByItself(_ runnerID: String) -> String? { nil }
+}
+
+/// Whether an engine that was stopped has left its data as it should be.
+package enum EngineEnd: Equatable, Sendable {
+    case clean
+    /// With the reason.
+    case unclear(String)
 }
 
 /// The half of a provider that looks after the runners that exist.
@@ -53,4 +75,20 @@ package struct RunnerOrder: Sendable {
     package let runnerID: String
     package let request: SpawnRequest
     package let key: SSHPublicKey
+    /// The volume that was lent to the runner; nil where it has none.
+    package var volume: OrderedVolume?
+    /// Called where the engine does not come up with what is on the volume, once nothing of it runs any more. Returns an
+    /// empty volume in its place, or nil where there is none: the runner goes on without.
+    package var replaceDamagedVolume: @Sendable () -> OrderedVolume? = { nil }
+}
+
+package struct OrderedVolume: Sendable {
+    package let folder: String
+    /// Whether an engine has already worked on it.
+    package let isWarm: Bool
+
+    package init(folder: String, isWarm: Bool) {
+        self.folder = folder
+        self.isWarm = isWarm
+    }
 }
