@@ -6,8 +6,10 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -127,3 +129,39 @@ static inline int lian_reserve_space(int file, long bytes) {
     const int keepSize = 1;  // FALLOC_FL_KEEP_SIZE
     return (int)syscall(SYS_fallocate, file, keepSize, 0L, bytes);
 }
+
+// <linux/btrfs.h> does not go together with <sys/mount.h>.
+struct lian_btrfs_name { long long descriptor; char name[4088]; };
+struct lian_btrfs_snapshot { long long source; unsigned long long transaction, flags, unused[4]; char name[4040]; };
+
+static inline int lian_btrfs_call(int folder, unsigned long request, const char *name) {
+    struct lian_btrfs_name call = {0};
+    strncpy(call.name, name, sizeof call.name - 1);
+    return ioctl(folder, request, &call);
+}
+
+// Makes an empty subvolume of that name in the folder.
+static inline int lian_btrfs_make(int folder, const char *name) {
+    return lian_btrfs_call(folder, _IOW(0x94, 14, struct lian_btrfs_name), name);  // BTRFS_IOC_SUBVOL_CREATE
+}
+
+// Removes the subvolume of that name in the folder; its space becomes free little by little.
+static inline int lian_btrfs_remove(int folder, const char *name) {
+    return lian_btrfs_call(folder, _IOW(0x94, 15, struct lian_btrfs_name), name);  // BTRFS_IOC_SNAP_DESTROY
+}
+
+// Makes a snapshot of the subvolume `source`, of that name in the folder. It is on the disk when this returns.
+static inline int lian_btrfs_snapshot(int folder, const char *name, int source, int isReadOnly) {
+    struct lian_btrfs_snapshot call = {0};
+    call.source = source;
+    call.flags = isReadOnly ? 2 : 0;  // BTRFS_SUBVOL_RDONLY
+    strncpy(call.name, name, sizeof call.name - 1);
+    return ioctl(folder, _IOW(0x94, 23, struct lian_btrfs_snapshot), &call);  // BTRFS_IOC_SNAP_CREATE_V2
+}
+
+static inline int lian_is_btrfs(const char *path) {
+    struct statfs disk;
+    return statfs(path, &disk) == 0 && disk.f_type == 0x9123683e;
+}
+
+static inline int lian_sync_file_system(int descriptor) { return (int)syscall(SYS_syncfs, descriptor); }

@@ -21,6 +21,19 @@ enum Mounts {
         }
     }
 
+    /// What is mounted at the very path, on top of all that is mounted there; nil where nothing is.
+    static func source(at path: String, mountinfo: String) -> String? {
+        let sources = mountinfo.split(separator: "\n").compactMap { line -> String? in
+            let fields = line.split(separator: " ")
+            // Optional fields end with a hyphen, behind which the type and the source stand.
+            guard fields.count > 4, unescaped(fields[4]) == path, let end = fields.dropFirst(5).firstIndex(of: "-"),
+                fields.count > end + 2
+            else { return nil }
+            return unescaped(fields[end + 2])
+        }
+        return sources.last
+    }
+
     /// Enough for mounts that lie over each other, but limited: somebody may go on mounting for ever.
     private static let rounds = 4096
 

@@ -3,6 +3,7 @@ import LianSystem
 
 package struct StoreError: Error, CustomStringConvertible, Sendable {
     package let description: String
+    var isDiskFull = false
 }
 
 enum SQLiteValue: Sendable {
@@ -139,6 +140,8 @@ struct SQLiteConnection {
     }
 
     private func failure(_ sql: String) -> StoreError {
-        StoreError(description: "\(String(cString: sqlite3_errmsg(handle))), in: \(sql)")
+        StoreError(
+            description: "\(String(cString: sqlite3_errmsg(handle))), in: \(sql)",
+            isDiskFull: sqlite3_errcode(handle) == SQLITE_FULL)
     }
 }

@@ -47,4 +47,36 @@ let storeMigrations = [
     ALTER TABLE metrics ADD COLUMN kept_at INTEGER;
     CREATE INDEX metrics_of_others ON metrics (workspace, sequence) WHERE outcome <> 'succeeded';
     """,
+    // What is kept of volumes, and what runners have of them. A generation is called after the runner that made it.
+    """
+    CREATE TABLE volume_generations (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        workspace TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        engine TEXT NOT NULL,
+        layout TEXT NOT NULL,
+        platform TEXT NOT NULL,
+        provider TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        executed_ms INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        used_at INTEGER NOT NULL,
+        used_boot_id TEXT NOT NULL,
+        used_since_boot INTEGER NOT NULL,
+        state TEXT NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX volume_heads ON volume_generations (name) WHERE state = 'head';
+    CREATE TABLE volume_lendings (
+        runner_id TEXT PRIMARY KEY,
+        workspace TEXT NOT NULL,
+        generation TEXT,
+        volume TEXT,
+        head INTEGER NOT NULL,
+        engine TEXT NOT NULL,
+        layout TEXT NOT NULL,
+        platform TEXT NOT NULL,
+        answer TEXT
+    ) STRICT;
+    """,
 ]

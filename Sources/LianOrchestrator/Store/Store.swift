@@ -261,7 +261,7 @@ package func nearestRankP95(_ samples: [Double]) -> Double? {
 }
 
 extension Store {
-    private func read<Result: Sendable>(
+    func read<Result: Sendable>(
         _ sql: String, _ values: [SQLiteValue], _ body: @Sendable (SQLiteRow) -> Result
     ) throws(StoreError) -> [Result] {
         try connection.withLock { (connection) throws(StoreError) in try connection.query(sql, values, body) }
@@ -270,5 +270,11 @@ extension Store {
     @discardableResult
     private func write(_ sql: String, _ values: [SQLiteValue]) throws(StoreError) -> Int {
         try connection.withLock { (connection) throws(StoreError) in try connection.execute(sql, values) }
+    }
+
+    func transaction<Result: Sendable>(
+        _ body: @Sendable (inout SQLiteConnection) throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        try connection.withLock { (connection) throws(StoreError) in try connection.transaction(body) }
     }
 }

@@ -1,0 +1,125 @@
+import LianModel
+import LianSystem
+
+// MARK: - Tidying
+
+extension Volumes {
+    /// Removes what nobody needs: generations that were replaced, those that nobody used for long, and the longest
+    /// unused ones where all have too many bytes or the disk has little room; never one in use.
+    package func tidy() {
+        chores.withLock {
+            choresAreDue.set(false)
+            evict()
+            purge()
+            do {
+                try storage.emptyTrash()
+            } catch {
+                log.error("volumes_not_removed", "what is left of volumes cannot be deleted: \(error)")
+            }
+        }
+    }
+
+    func tidyIfDue() {
+        if choresAreDue.value { tidy() }
+    }
+
+    private func evict() {
+        let missing = (try? storage.room().missing) ?? 0
+        let evicted = changeAnyway { books -> [(VolumeGeneration, String)] in
+            var evicted: [(VolumeGeneration, String)] = []
+            var total = books.generations.values.filter { $0.state != .damaged }.reduce(0) { $0 + $1.bytes }
+            var freed = books.generations.values.filter { $0.state == .old }.reduce(0) { $0 + $1.bytes }
+            total -= freed
+            let unused = books.generations.values.filter {
+                [.head, .damaged].contains($0.state) && books.users(of: $0.id) == 0
+            }
+            for generation in unused.sorted(by: { age($0) > age($1) }) {
+                let reason: String
+                if isTooOld(generation) {
+                    reason = "nobody used it for \(limits.days) days"
+                } else if generation.state == .damaged {
+                    continue
+                } else if total > limits.all {
+                    reason = "all volumes have more than \(limits.all >> 30) GB"
+                } else if freed < missing {
+                    reason = "the disk has little room left"
+                } else {
+                    break
+                }
+                if generation.state == .head {
+                    total -= generation.bytes
+                    freed += generation.bytes
+                }
+                books.generations[generation.id]?.state = .old
+                evicted.append((generation, reason))
+            }
+            return evicted
+        }
+        for (generation, reason) in evicted {
+            log.info(
+                "volume_evicted", "generation \(generation.number) of \(generation.name) is removed: \(reason)",
+                ["volume": generation.name.json])
+        }
+    }
+
+    /// Removes the files of what is not handed out any more, once nobody uses it, and then what is known of it.
+    private func purge() {
+        let books = books
+        for (id, generation) in books.generations
+        where [.old, .damaged].contains(generation.state) && books.users(of: id) == 0 {
+            do {
+                try storage.remove(generation: id)
+            } catch {
+                log.error("volumes_not_removed", "\(generation.name) cannot be deleted: \(error)")
+                continue
+            }
+            if generation.state == .old { changeAnyway { $0.generations[id] = nil } }
+        }
+    }
+
+    private func age(_ generation: VolumeGeneration) -> Int { clock.milliseconds(since: generation.used) }
+
+    /// Of another boot only the wall clock tells, and that may have been set forward. It is not believed in the first
+    /// hour after the boot, when it may still be set right.
+    private func isTooOld(_ generation: VolumeGeneration) -> Bool {
+        age(generation) > limits.days * 24 * 3_600_000
+            && (generation.used.bootID == clock.bootID || clock.now() >= 3_600_000)
+    }
+}
+
+// MARK: - After a start
+
+extension Volumes {
+    /// Makes books and storage agree, at the start and in a sweep: carries on with what was being kept, and removes what
+    /// nobody knows, or what runners that are not `living` had.
+    package func reconcile(living: Set<String>) throws {
+        var contents = try storage.contents()
+        for generation in books.generations.values where generation.state == .making {
+            do {
+                if !contents.kept.contains(generation.id) {
+                    try storage.keep(lentTo: generation.id, as: generation.id)
+                }
+                _ = try settle(generation.id)
+            } catch {
+                log.warning(
+                    "volume_discarded", "keeping \(generation.name) was cut off and cannot be carried on: \(error)")
+                changeAnyway { $0.generations[generation.id]?.state = .old }
+            }
+        }
+        for runnerID in contents.lent.union(books.lendings.keys).subtracting(living) {
+            try takeBack(from: runnerID)
+        }
+        contents = try storage.contents()
+        let known = books
+        for runnerID in contents.lent where known.lendings[runnerID] == nil {
+            try storage.remove(lentTo: runnerID)
+        }
+        for id in contents.kept where known.generations[id] == nil { try storage.remove(generation: id) }
+        for (id, generation) in known.generations where generation.state == .head && !contents.kept.contains(id) {
+            if storage.support == .exclusive && known.users(of: id) > 0 { continue }
+            changeAnyway { $0.generations[id] = nil }
+            tellLost(generation, "its files are not there")
+        }
+        tidy()
+    }
+}

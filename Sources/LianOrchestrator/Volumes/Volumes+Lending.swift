@@ -1,0 +1,193 @@
+import LianModel
+
+// MARK: - Handing out
+
+extension Volumes {
+    /// A clone of the first generation that fits, else an empty volume if there is one to keep. Trouble makes it cold.
+    package func lend(
+        to runnerID: String, _ request: VolumeRequest, workspace: String, engine: EngineKind, platform: String
+    ) -> Lending {
+        alone(with: runnerID) {
+            let lending = lend(
+                request,
+                VolumeLending(
+                    runnerID: runnerID, workspace: workspace, generation: nil, to: request.to, head: 0, engine: engine,
+                    platform: platform, answer: nil))
+            tell(lending, runnerID)
+            return lending
+        }
+    }
+
+    /// The runner's engine does not start on its clone: that generation is never handed out again, and the runner goes
+    /// on with an empty volume.
+    package func isDamaged(lentTo runnerID: String) -> Lending {
+        alone(with: runnerID) {
+            setAside(lentTo: runnerID, because: "the engine does not start on a clone of it")
+            return empty(for: runnerID, .damaged)
+        }
+    }
+
+    /// The runner's processes are gone, and its mounts. May be repeated.
+    package func takeBack(from runnerID: String) throws(ProviderError) {
+        try alone(with: runnerID) { () throws(ProviderError) in
+            let lending = books.lendings[runnerID]
+            do throws(VolumeStorageError) {
+                try storage.remove(lentTo: runnerID)
+                try forgetWhatWasHandedOver(lending)
+            } catch {
+                throw ProviderError("the runner's volume cannot be removed: \(error)")
+            }
+            guard lending != nil else { return }
+            changeAnyway { $0.lendings[runnerID] = nil }
+            tidySoon()
+        }
+    }
+
+    /// Where the runner had the generation itself, that went with the runner.
+    private func forgetWhatWasHandedOver(_ lending: VolumeLending?) throws(VolumeStorageError) {
+        guard storage.support == .exclusive, let id = lending?.generation, let generation = books.generations[id],
+            try !storage.contents().kept.contains(id)
+        else { return }
+        changeAnyway { $0.generations[id] = nil }
+        if generation.state == .head { tellLost(generation, "the runner that had it went without keeping it") }
+    }
+
+    private enum Choice {
+        case generation(VolumeGeneration)
+        case cold(VolumeColdReason)
+    }
+
+    private func lend(_ request: VolumeRequest, _ new: VolumeLending) -> Lending {
+        let runnerID = new.runnerID
+        guard hasRoom() else { return cold(.noRoom, folder: nil) }
+        let choice: Choice
+        do {
+            choice = try change { books in
+                let choice = choose(request, new, books)
+                var lending = new
+                lending.head = request.to.flatMap { books.head(of: $0)?.number } ?? 0
+                switch choice {
+                case .generation(let generation):
+                    lending.generation = generation.id
+                    books.generations[generation.id]?.used = clock.moment
+                case .cold where request.to == nil: return choice
+                case .cold: break
+                }
+                books.lendings[runnerID] = lending
+                return choice
+            }
+        } catch {
+            tellTrouble("the store cannot be written: \(error)", runnerID)
+            return cold(.noRoom, folder: nil)
+        }
+        switch choice {
+        case .cold(let reason): return empty(for: runnerID, reason)
+        case .generation(let generation): return clone(generation, for: runnerID)
+        }
+    }
+
+    private func choose(_ request: VolumeRequest, _ lending: VolumeLending, _ books: VolumeBooks) -> Choice {
+        var reason = VolumeColdReason.noneYet
+        for name in request.from {
+            guard let head = books.head(of: name) else {
+                let wasDamaged = books.generations.values.contains { $0.name == name && $0.state == .damaged }
+                if wasDamaged && reason == .noneYet { reason = .damaged }
+                continue
+            }
+            // A volume that can only be read by being taken away is for those who may also write it.
+            if storage.support == .exclusive && name != request.to { continue }
+            guard head.engine == lending.engine && head.platform == lending.platform else {
+                reason = .otherEngine
+                continue
+            }
+            let makerHasIt = storage.keepsByMoving && books.lendings[head.id] != nil
+            let isHandedOver = storage.support == .exclusive && books.users(of: head.id) > 0
+            return makerHasIt || isHandedOver ? .cold(.inUse) : .generation(head)
+        }
+        return .cold(reason)
+    }
+
+    private func clone(_ generation: VolumeGeneration, for runnerID: String) -> Lending {
+        do throws(VolumeStorageError) {
+            try storage.clone(generation.id, for: runnerID)
+            if let fault = try storage.fault(lentTo: runnerID) {
+                setAside(lentTo: runnerID, because: fault)
+                return empty(for: runnerID, .damaged)
+            }
+        } catch {
+            tellTrouble("\(generation.name) cannot be cloned: \(error)", runnerID)
+            changeAnyway { $0.lendings[runnerID]?.generation = nil }
+            return empty(for: runnerID, .noRoom)
+        }
+        let folder = storage.folder(lentTo: runnerID)
+        return Lending(
+            found: RunnerVolume(
+                state: .warm, from: generation.name, generation: generation.number, bytes: generation.bytes,
+                path: "\(folder)/contexts"), folder: folder)
+    }
+
+    /// An empty volume in place of what the runner has, where there is one to keep.
+    private func empty(for runnerID: String, _ reason: VolumeColdReason) -> Lending {
+        do throws(VolumeStorageError) {
+            try storage.remove(lentTo: runnerID)
+            if books.lendings[runnerID]?.to != nil {
+                try storage.make(for: runnerID)
+                return cold(reason, folder: storage.folder(lentTo: runnerID))
+            }
+        } catch {
+            tellTrouble("an empty volume cannot be made: \(error)", runnerID)
+            try? storage.remove(lentTo: runnerID)
+        }
+        changeAnyway { $0.lendings[runnerID] = nil }
+        return cold(reason, folder: nil)
+    }
+
+    private func cold(_ reason: VolumeColdReason, folder: String?) -> Lending {
+        Lending(
+            found: RunnerVolume(state: .cold, reason: reason.rawValue, path: folder.map { "\($0)/contexts" }),
+            folder: folder)
+    }
+
+    private func setAside(lentTo runnerID: String, because fault: String) {
+        let generation = changeAnyway { books -> VolumeGeneration? in
+            guard let id = books.lendings[runnerID]?.generation else { return nil }
+            books.lendings[runnerID]?.generation = nil
+            books.generations[id]?.state = .damaged
+            return books.generations[id]
+        }
+        guard let generation else { return }
+        log.error(
+            "volume_damaged", "generation \(generation.number) of \(generation.name) is set aside for good: \(fault)",
+            ["runner_id": .string(runnerID), "volume": generation.name.json])
+    }
+
+    /// Whether there is enough of it for a build; what nobody has used for long makes room.
+    private func hasRoom() -> Bool {
+        do {
+            guard try storage.room().isLow else { return true }
+            tidy()
+            return try !storage.room().isLow
+        } catch {
+            log.error("volumes_unreadable", "the room for volumes cannot be seen: \(error)")
+            return false
+        }
+    }
+
+    private func tell(_ lending: Lending, _ runnerID: String) {
+        let found = lending.found
+        let what =
+            found.from.map { "warm, with generation \(found.generation ?? 0) of \($0)" }
+            ?? "cold (\(found.reason ?? ""))"
+        log.info("volume_lent", "the runner begins \(what)", ["runner_id": .string(runnerID), "volume": found.json])
+    }
+
+    private func tellTrouble(_ problem: String, _ runnerID: String) {
+        log.error("volume_not_lent", "the runner begins cold: \(problem)", ["runner_id": .string(runnerID)])
+    }
+
+    func tellLost(_ generation: VolumeGeneration, _ reason: String) {
+        log.warning(
+            "volume_lost", "generation \(generation.number) of \(generation.name) is lost: \(reason)",
+            ["volume": generation.name.json])
+    }
+}

@@ -1,0 +1,140 @@
+import CLinux
+import Glibc
+import LianModel
+import LianSystem
+
+/// The value of `--volumes`: how volumes are kept.
+package enum VolumesChoice: String, CaseIterable, Sendable {
+    case auto, clone, exclusive, none
+
+    package struct Found: Sendable {
+        package let storage: any VolumeStorage
+        /// Which storage it is, and why.
+        package let reason: String
+    }
+
+    /// The storage, below the state folder; nil where none is wanted. Throws the reasons where clones are demanded and
+    /// cannot be had.
+    package func find(
+        state: String, path: String, fileBytes: Int?, log: EventLog
+    ) throws(ProviderError) -> Found? {
+        let finder = StorageFinder(state: state, path: path, fileBytes: fileBytes, log: log)
+        switch self {
+        case .none:
+            finder.leaveFile(forGood: false)
+            return nil
+        case .exclusive:
+            return try finder.exclusive(because: "as --volumes says")
+        case .auto, .clone:
+            var problems: [String] = []
+            for candidate in [finder.btrfs, finder.reflink, finder.file] {
+                switch candidate() {
+                case .success(let found): return found
+                case .failure(let problem): problems.append(problem.description)
+                }
+            }
+            let reason = problems.joined(separator: "; ")
+            guard self == .auto else {
+                throw ProviderError(
+                    "volumes cannot be cloned: \(reason); mend one of these, or choose --volumes auto")
+            }
+            return try finder.exclusive(because: reason)
+        }
+    }
+}
+
+private struct StorageFinder {
+    let state: String
+    let path: String
+    let fileBytes: Int?
+    let log: EventLog
+
+    typealias Answer = Result<VolumesChoice.Found, ProviderError>
+
+    private var folders: VolumeFolders { VolumeFolders(root: "\(state)/volumes") }
+    private var filePath: String { "\(state)/volumes.btrfs" }
+    private func volumesFile() throws(ProviderError) -> VolumesFile {
+        try VolumesFile(at: filePath, mountPoint: folders.root, programs: path)
+    }
+
+    func btrfs() -> Answer {
+        Result { () throws(ProviderError) in
+            guard try !isFileMounted() else { throw ProviderError("a file with btrfs is mounted already") }
+            try prepare()
+            guard lian_is_btrfs(folders.root) != 0 else { throw ProviderError("\(state) does not lie on btrfs") }
+            return try found(
+                BtrfsVolumes(folders: folders), "btrfs subvolumes below \(folders.root), which lies on btrfs")
+        }
+    }
+
+    func reflink() -> Answer {
+        Result { () throws(ProviderError) in
+            guard try !isFileMounted() else { throw ProviderError("a file with btrfs is mounted already") }
+            try prepare()
+            return try found(
+                ReflinkVolumes(folders: folders), "reflinks below \(folders.root), whose file system has them")
+        }
+    }
+
+    func file() -> Answer {
+        Result { () throws(ProviderError) in
+            let file = try volumesFile()
+            let bytes = try file.mount(bytes: fileBytes, log: log)
+            try prepare()
+            return try found(
+                BtrfsVolumes(folders: folders, file: file),
+                "a btrfs file of \(bytes >> 30) GB, \(file.path), mounted by loop")
+        }
+    }
+
+    func exclusive(because reason: String) throws(ProviderError) -> VolumesChoice.Found {
+        leaveFile(forGood: true)
+        try prepare()
+        return VolumesChoice.Found(
+            storage: ExclusiveVolumes(folders: folders), reason: "exclusive: \(reason)")
+    }
+
+    /// Unmounts the file of an earlier start that chose it; for good, it is removed too.
+    func leaveFile(forGood: Bool) {
+        do {
+            try (try? volumesFile())?.unmount()
+            if forGood, unlink(filePath) == 0 {
+                log.warning("volumes_lost", "\(filePath) is not used any more and was removed, with all volumes in it")
+            }
+        } catch {
+            log.warning("volumes_not_unmounted", "\(folders.root) stays mounted: \(error)")
+        }
+    }
+
+    private func isFileMounted() throws(ProviderError) -> Bool {
+        guard let file = try? volumesFile() else { return false }
+        return try file.isMounted()
+    }
+
+    private func prepare() throws(ProviderError) { try asProviderError { try folders.prepare() } }
+
+    /// Tries the storage from end to end before anything depends on it.
+    private func found(_ storage: some LocalVolumeStorage, _ reason: String) throws(ProviderError)
+        -> VolumesChoice.Found
+    {
+        let probe = "probe"
+        do {
+            try storage.remove(lentTo: probe)
+            try storage.remove(generation: probe)
+            try storage.make(for: probe)
+            try asStorageError { try writeFile("\(storage.folder(lentTo: probe))/engine/file", "content") }
+            try storage.keep(lentTo: probe, as: probe)
+            try storage.remove(lentTo: probe)
+            try storage.clone(probe, for: probe)
+            try storage.remove(lentTo: probe)
+            try storage.remove(generation: probe)
+            try storage.emptyTrash()
+        } catch {
+            try? storage.remove(lentTo: probe)
+            try? storage.remove(generation: probe)
+            try? storage.emptyTrash()
+            throw ProviderError("\(storage.name): \(error)")
+        }
+        return VolumesChoice.Found(storage: storage, reason: "clone: \(reason)")
+    }
+}
