@@ -103,7 +103,10 @@ struct DocumentFuzz {
                 ],
             ],
             "registry": ["provider": "zot", "endpoint": "reg.example", "namespace": "acme", "credential": credential],
-            "cache": ["mode": ["kind": "session", "actor": ["id": "mei", "kind": "human"]], "disposition": "retain"],
+            "cache": [
+                "mode": ["kind": "session", "actor": ["id": "mei", "kind": "human"]], "disposition": "retain",
+                "volume": ["name": "app"],
+            ],
             "runner": ["cpu": 2, "memory_gb": 4, "time_budget_min": 60, "tier": "a"], "language": "go",
             "nats": ["url": "tls://n.example:4222", "nkey": ["via": "file", "path": "/n"]],
         ]

@@ -5,15 +5,17 @@ package struct CachePolicy: Equatable, Sendable {
     package let importFrom: [ImageReference]?
     package let exportTo: [ImageReference]?
     package let disposition: SessionCacheDisposition?
+    package let volume: VolumeChoice?
 
     package init(
         mode: BuildMode, importFrom: [ImageReference]? = nil, exportTo: [ImageReference]? = nil,
-        disposition: SessionCacheDisposition? = nil
+        disposition: SessionCacheDisposition? = nil, volume: VolumeChoice? = nil
     ) {
         self.mode = mode
         self.importFrom = importFrom
         self.exportTo = exportTo
         self.disposition = disposition
+        self.volume = volume
     }
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
@@ -26,6 +28,7 @@ package struct CachePolicy: Equatable, Sendable {
             try item.taggedReference()
         }
         disposition = try record.optional("disposition")?.choice(of: SessionCacheDisposition.self)
+        volume = try record.optional("volume").map { (node) throws(SchemaViolation) in try VolumeChoice(node) }
         try record.close()
         if disposition == .discard, exportTo != nil {
             throw SchemaViolation(
