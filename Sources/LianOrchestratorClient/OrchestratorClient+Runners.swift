@@ -86,7 +86,9 @@ extension OrchestratorClient {
             throw SchemaViolation(path: "data.runner_id", rule: "must be \(id), which was asked for")
         }
         try runner.checkArrival()
-        return runner
+        var told = runner
+        told.volume?.reason = runner.volume?.reason.map(shown)
+        return told
     }
 
     /// Waits by long-poll until the runner is ready. A runner that fails, is gone or is late is an error.
@@ -183,7 +185,7 @@ extension OrchestratorClient {
         }
     }
 
-    private func said(_ answer: APIAnswer) -> String {
+    func said(_ answer: APIAnswer) -> String {
         error(answer, refusal: .orchestratorAnswerInvalid, .teardown).message
     }
 

@@ -9,21 +9,6 @@ package enum Optionally<Value: Equatable & Sendable>: Equatable, Sendable {
     case notServed
 }
 
-package struct OrchestratorHealth: Equatable, Sendable {
-    package let version: String
-    package let provider: String?
-    package let engine: String?
-    /// Why its runners cannot be reached just now; nil where they can.
-    package let problem: String?
-
-    package init(version: String, provider: String?, engine: String?, problem: String? = nil) {
-        self.version = version
-        self.provider = provider
-        self.engine = engine
-        self.problem = problem
-    }
-}
-
 extension OrchestratorClient {
     package func health(within budget: Duration) async throws(LianError) -> OrchestratorHealth {
         // Who asks wants to know how it is now.
@@ -31,20 +16,7 @@ extension OrchestratorClient {
         let answer = try await answer(to: call, within: budget, .arguments)
         guard answer.status == 200 else { throw error(answer, refusal: .orchestratorUnreachable, .arguments) }
         return try read(answer, .arguments) { (answer) throws(SchemaViolation) in
-            var record = try answer.data().record()
-            let status = try record.required("status")
-            let problem: String?
-            switch try status.string() {
-            case "ok": problem = nil
-            case "degraded":
-                problem = try record.optional("reason", nullable: true)?.string() ?? "it does not say why"
-            default: throw status.violation("must be \"ok\" or \"degraded\"")
-            }
-            return OrchestratorHealth(
-                version: try record.required("version").string(),
-                provider: try record.optional("provider", nullable: true)?.string(),
-                engine: try record.optional("engine", nullable: true)?.string(),
-                problem: problem)
+            try OrchestratorHealth(answer.data())
         }
     }
 
