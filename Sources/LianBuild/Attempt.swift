@@ -13,6 +13,8 @@ struct AttemptPlan: Sendable {
     let buildID: String
     let resolution: Resolution
     let client: OrchestratorClient
+    /// nil where none is asked for.
+    let volume: VolumeRequest?
     let key: SSHKey
     let knownHosts: KnownHosts?
     let secrets: BuildSecrets
@@ -50,7 +52,7 @@ final class Attempt: Sendable {
                 timeBudgetMinutes: sizing.timeBudgetMinutes, leaseSeconds: RunnerLease.leaseSeconds,
                 sshPublicKey: plan.key.publicKeyLine, provider: request.compute.provider,
                 region: request.compute.region, image: plan.resolution.runnerImage,
-                platform: artifacts.first?.platforms.first),
+                platform: artifacts.first?.platforms.first, volume: plan.volume),
             client: plan.client, journal: plan.journal)
     }
 
@@ -128,13 +130,45 @@ final class Attempt: Sendable {
         until deadline: ContinuousClock.Instant, _ onAnswer: @escaping @Sendable (Duration) -> Void
     ) async throws -> RunnerApproach.Reached {
         let runner = try await lease.waitUntilReady(until: deadline)
-        // The runner's work folder may have a longer path than was reckoned with.
-        try plan.resolution.checkPaths(below: runner.workDir, .sync)
+        // The runner's folders may have longer paths than was reckoned with.
+        try plan.resolution.checkPaths(below: runner.contextsFolder, .sync)
         journal.report(.finished(.spawn, "the runner \(runner.id) is up"))
+        tellVolume(of: runner)
+        tellCache(of: runner)
         enter(.connect, "connecting to \(runner.id) at \(runner.host):\(runner.port)")
         let connection = try await RunnerConnection.open(
             to: runner, key: plan.key, knownHosts: plan.knownHosts, deadline: deadline, onAnswer: onAnswer)
         return RunnerApproach.Reached(runner: runner, connection: connection, at: timing.now())
+    }
+
+    private func tellVolume(of runner: ReadyRunner) {
+        guard let asked = plan.volume else { return }
+        facts.withLock { $0.hasVolume = runner.volume != nil }
+        let found = VolumeResult(asked, found: runner.volume)
+        journal.write { $0.envelope.volume = found }
+        journal.report(.volume(found))
+        switch found.reason.flatMap(VolumeColdReason.init(rawValue:)) {
+        case .inUse?, .otherEngine?, .damaged?, .noRoom?:
+            journal.warn(.volumeCold, "the runner starts cold: \(VolumeResult.coldness(found.reason))")
+        // Before a volume was kept for the first time there is nothing to miss.
+        case .noneYet?, nil: break
+        }
+    }
+
+    /// The envelope names the caches that are really written.
+    private func tellCache(of runner: ReadyRunner) {
+        let request = plan.resolution.request
+        let caches = plan.resolution.caches(of: request.artifacts).to
+        guard request.cacheExport == .cold, !caches.isEmpty else { return }
+        let isWritten = request.writesCache(from: runner)
+        journal.write { $0.envelope.cache?.to = isWritten ? caches : [] }
+        if !isWritten { journal.report(.note("the cache is not written: the runner is warm (--cache-export cold)")) }
+    }
+
+    /// How the runner's volume is to be kept; nil where there is none, or its state is not worth it.
+    func keepRequest(after outcome: AttemptFacts) -> KeepRequest? {
+        guard outcome.hasVolume, plan.volume?.to != nil else { return nil }
+        return outcome.keepRequest(for: plan.resolution.request.owner)
     }
 
     private func build(_ contexts: TravellingContexts, along approach: RunnerApproach) async throws {
@@ -174,12 +208,14 @@ final class Attempt: Sendable {
         }
     }
 
-    private func probe(_ connection: RunnerConnection) async throws -> RunnerEngine {
-        let engine = RunnerEngine(try await RunnerTools.probe(await connection.host))
+    private func probe(_ reached: RunnerApproach.Reached) async throws -> RunnerEngine {
+        let engine = RunnerEngine(try await RunnerTools.probe(await reached.connection.host))
+        let writesCache = plan.resolution.request.writesCache(from: reached.runner)
         let losesStages =
             !engine.cachesAllStages
             && artifacts.contains { artifact in
-                !artifact.cacheTo.isEmpty && artifact.dockerfileImages?.copiesFromStages(for: artifact.target) == true
+                writesCache && !artifact.cacheTo.isEmpty
+                    && artifact.dockerfileImages?.copiesFromStages(for: artifact.target) == true
             }
         if losesStages {
             journal.warn(.cacheLastStageOnly, "the runner's engine keeps the cache of the last stage alone")
@@ -195,7 +231,7 @@ final class Attempt: Sendable {
         let reached = try await approach.reached()
         let host = await reached.connection.host
         do {
-            async let engine = probe(reached.connection)
+            async let engine = probe(reached)
             let waiting = try await WaitingWrapper.start(on: host)
             warmUp.begin(on: host, of: reached.runner, besides: contexts.count)
             return ArtifactBench(

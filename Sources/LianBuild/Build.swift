@@ -21,6 +21,7 @@ package final class Build: Sendable {
         var signal: EndSignal?
         var walk: Task<Void, Never>?
         var lease: RunnerLease?
+        var keeping: Task<Void, Never>?
         var isAbandoned = false
     }
 
@@ -54,7 +55,9 @@ package final class Build: Sendable {
         }
         if isFirst { journal.report(.note("\(signal.name): ending the build and its runner")) }
         walk?.cancel()
-        if isSecond { Task { await abandon() } }
+        guard isSecond else { return }
+        control.withLock(\.keeping)?.cancel()
+        Task { await abandon() }
     }
 
     package func run() async -> ResultEnvelope {
@@ -107,6 +110,7 @@ package final class Build: Sendable {
         async let secrets = BuildSecrets.read(request, environment: environment, http: http)
         async let resolved = Resolver(options: options, surroundings: surroundings).resolve(
             request, history: HistorySource(client: client))
+        async let volume = VolumeOffer.ask(for: options.dryRun ? .off : request.volume, client)
         let access = try RunnerAccess(request, environment: environment)
         let resolution = try await resolved
         journal.write { entries in
@@ -114,6 +118,11 @@ package final class Build: Sendable {
             entries.findings.largest = resolution.largest
         }
         for warning in resolution.warnings { journal.warn(warning) }
+        let offer = await volume
+        if let known = offer.known {
+            journal.write { $0.envelope.volume = known }
+            if known.state == .cold { journal.report(.volume(known)) }
+        }
         let read = try await secrets
         let events = await EventTarget.read(request, environment: environment, http: http)
         for warning in read.warnings + events.warnings { journal.warn(warning) }
@@ -132,7 +141,7 @@ package final class Build: Sendable {
             return nil
         }
         return AttemptPlan(
-            buildID: buildID, resolution: resolution, client: client, key: key, knownHosts: access.knownHosts,
+            buildID: buildID, resolution: resolution, client: client, volume: offer.request, key: key, knownHosts: access.knownHosts,
             secrets: read, events: events.settings, sync: sync, journal: journal, surroundings: surroundings)
     }
 
@@ -180,21 +189,31 @@ package final class Build: Sendable {
         finish()
     }
 
-    /// Destroys the runner, ends the connection, records metrics and flushes the events, all side by side.
+    /// Has the runner's volume kept and then destroys the runner, ends the connection, records metrics and flushes the
+    /// events, all side by side. Only the metrics wait for the volume, because they tell whether it was kept: their time
+    /// ends a while after the runner's, so waiting costs them none of it.
     private func tearDown(
         _ attempt: Attempt, _ outcome: AttemptFacts, _ duration: Int, _ plan: AttemptPlan,
         finishing events: BuildEvents?
     ) async {
         let begun = surroundings.timing.now()
-        journal.report(
-            .started(.teardown, "destroying \(attempt.lease.runner?.runnerID ?? "the runner")"))
-        let destroying = Task { await attempt.lease.destroy() }
+        let destroys = "destroying \(attempt.lease.runner?.runnerID ?? "the runner")"
+        let keeping = keep(attempt, outcome, plan)
+        if keeping == nil { journal.report(.started(.teardown, destroys)) }
+        let destroying = Task { [journal] in
+            if let keeping {
+                await keeping.value
+                journal.report(.waiting(.teardown, destroys))
+            }
+            return await attempt.lease.destroy()
+        }
         async let closed: Void = attempt.close()
         let isLast = events != nil
         async let metrics: Void = cancelling(after: { [timing = surroundings.timing] in
             _ = await destroying.value
             try? await timing.sleep(Self.metricsBeyondDestroy)
         }) { [self] in
+            await keeping?.value
             await record(attempt, outcome, duration: duration, plan, isLast: isLast)
         }
         async let published = events?.finish(beside: destroying)
@@ -215,6 +234,27 @@ package final class Build: Sendable {
         }
     }
 
+    /// Begins to have the runner's volume kept; nil where nothing is to be kept. It ends by itself after a bounded time,
+    /// and at once when the build is ended for the second time. Whatever comes of it, the build is what it was.
+    private func keep(
+        _ attempt: Attempt, _ outcome: AttemptFacts, _ plan: AttemptPlan
+    ) -> Task<Void, Never>? {
+        guard let request = attempt.keepRequest(after: outcome), let runner = attempt.lease.runner?.runnerID else {
+            return nil
+        }
+        journal.report(.started(.teardown, "keeping the volume of \(runner)"))
+        let keeping = Task { [journal] in
+            let outcome = await plan.client.keep(runner, request)
+            if !Task.isCancelled { journal.take(outcome) }
+        }
+        let isAbandoned = control.withLock { control in
+            control.keeping = keeping
+            return control.isAbandoned
+        }
+        if isAbandoned { keeping.cancel() }
+        return keeping
+    }
+
     private func record(
         _ attempt: Attempt, _ outcome: AttemptFacts, duration: Int, _ plan: AttemptPlan, isLast: Bool
     ) async {
@@ -230,10 +270,11 @@ package final class Build: Sendable {
     private func recordMetrics(
         _ attempt: Attempt, _ outcome: AttemptFacts, _ runner: RunnerAnswer, duration: Int, _ plan: AttemptPlan
     ) async {
+        let volume = plan.volume.flatMap { _ in journal.envelope.volume }
         let metrics = MetricsReport(
             buildID: plan.buildID, attempt: attempt.number, runnerID: runner.runnerID, tier: attempt.sizing.tier,
             outcome: outcome.attemptOutcome, cpuPeak: outcome.peaks.cores, memoryMBPeak: outcome.peaks.megabytes,
-            durationSeconds: Double(duration) / 1000)
+            durationSeconds: Double(duration) / 1000, volumeState: volume?.state.rawValue, kept: volume?.kept)
         let problem: String
         do {
             let answer = try await plan.client.record(

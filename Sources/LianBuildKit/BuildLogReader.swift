@@ -114,6 +114,13 @@ package struct BuildLogReader: Sendable {
 
     package var stepCount: Int { steps.count { $0.isOfDockerfile } }
     package var cachedCount: Int { steps.count { $0.isOfDockerfile && $0.state == .cached } }
+    /// The time of the Dockerfile's steps that ran, that is, were not cached. Of steps side by side each counts.
+    package var executedMilliseconds: Int {
+        steps.reduce(0) { sum, step in
+            guard step.isOfDockerfile, step.state != .cached else { return sum }
+            return sum.upToLargest(adding: step.milliseconds ?? 0)
+        }
+    }
 
     /// What went wrong, as far as the log tells. Ask only about a build that failed.
     package var buildFailure: BuildFailure {

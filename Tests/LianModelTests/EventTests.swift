@@ -38,7 +38,8 @@ import Testing
         timings.build = 7000
         let event = BuildEvent.completed(
             artifacts: [.init(name: "app", digest: "sha256:0a"), .init(name: "web", digest: nil)],
-            durationMilliseconds: 8123, steps: StepCount(total: 9, cached: 4), sizing: sizing, timings: timings)
+            durationMilliseconds: 8123, steps: StepCount(total: 9, cached: 4), sizing: sizing, timings: timings,
+            volume: VolumeResult(name: VolumeName("ci/acme/app"), state: .cold, reason: "none_yet"))
         #expect(
             json(event, attempt: 2)
                 == envelope(
@@ -47,7 +48,8 @@ import Testing
                         + #""attempt":2,"build_id":"b-01J","duration_ms":8123,"mode":"session","#
                         + #"\#(sizingText),"steps":{"cached":4,"total":9},"timings_ms":{"build":7000,"ready":null,"#
                         + #""resolve":null,"spawn":null,"sync":null,"teardown":null,"total":null},"#
-                        + #""workspace":"acme"}"#))
+                        + #""volume":{"bytes":null,"from":null,"generation":null,"kept":null,"name":"ci/acme/app","#
+                        + #""reason":"none_yet","state":"cold"},"workspace":"acme"}"#))
     }
 
     @Test func failed() {

@@ -22,7 +22,7 @@ private let started = event(start)
 private let completed = event(
     .completed(
         artifacts: [.init(name: "app", digest: "sha256:00")], durationMilliseconds: 5,
-        steps: StepCount(total: 3, cached: 1), sizing: sizing, timings: Timings()))
+        steps: StepCount(total: 3, cached: 1), sizing: sizing, timings: Timings(), volume: nil))
 private let failed = event(.failed(code: .buildFailed, phase: .build, status: "failed"))
 
 @Suite(.needsNATSServer) struct EventPublisherTests {

@@ -99,7 +99,8 @@ package final class OrchestratorFront: Sendable {
         return switch route {
         case .spawn: request.json?["workspace"]?.stringValue ?? ""
         case .p95, .metrics: part
-        case .poll, .destroy, .heartbeat: runners.first { $0.id == part }?.workspace ?? ""
+        case .health: ""
+        case .poll, .destroy, .heartbeat, .keep: runners.first { $0.id == part }?.workspace ?? ""
         }
     }
 

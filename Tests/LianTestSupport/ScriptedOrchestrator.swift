@@ -53,6 +53,8 @@ package final class ScriptedOrchestrator: Sendable {
         var runners: [Runner] = []
         var state = "ready"
         var reason: String?
+        var volume: JSONValue = .null
+        var kept: JSONValue = .null
     }
 
     package let token: String
@@ -93,6 +95,14 @@ package final class ScriptedOrchestrator: Sendable {
         state.withLock { state in
             state.state = name
             state.reason = reason
+        }
+    }
+
+    /// Offers volumes from now on: what each runner finds on its own, and what is answered when it is to be kept.
+    package func offerVolumes(_ found: JSONValue, kept: JSONValue) {
+        state.withLock { state in
+            state.volume = found
+            state.kept = kept
         }
     }
 
@@ -182,6 +192,15 @@ package final class ScriptedOrchestrator: Sendable {
             return Outcome(status: 200, data: record(runner))
         case .p95: return Outcome(status: 200, data: ["workspace": .string(id), "samples": 0])
         case .metrics: return Outcome(status: 202)
+        case .keep:
+            guard let runner = runner(id) else { return unknown(id) }
+            guard runner.isAlive else { return Outcome(status: 410, complaint: ("gone", "the runner is gone")) }
+            return Outcome(status: 200, data: state.withLock(\.kept))
+        case .health:
+            var data: [String: JSONValue] = ["status": "ok", "version": "1.0"]
+            // One of version 1.0 has no word of volumes.
+            if state.withLock({ $0.volume != .null }) { data["volumes"] = "clone" }
+            return Outcome(status: 200, data: .object(data))
         }
     }
 
@@ -215,8 +234,8 @@ package final class ScriptedOrchestrator: Sendable {
     }
 
     private func record(_ runner: Runner) -> JSONValue {
-        let (name, reason) = state.withLock { ($0.state, $0.reason) }
-        return [
+        let (name, reason, volume) = state.withLock { ($0.state, $0.reason, $0.volume) }
+        var record: [String: JSONValue] = [
             "runner_id": .string(runner.id), "state": .string(runner.isAlive ? name : "gone"),
             "reason": reason.map { .string($0) } ?? .null, "workspace": runner.order["workspace"] ?? .null,
             "provider": "scripted", "size": runner.order["size"] ?? .null, "host": .string(machine.host),
@@ -224,5 +243,7 @@ package final class ScriptedOrchestrator: Sendable {
             "host_keys": .array(machine.hostKeys.map { .string($0) }), "work_dir": .string(machine.workDir),
             "buildkit_addr": .null, "expires_at": .null,
         ]
+        if runner.order["volume"] != nil { record["volume"] = volume }
+        return .object(record)
     }
 }

@@ -1,5 +1,6 @@
 import LianModel
 import LianNATS
+import LianOrchestratorClient
 import LianRemote
 
 /// What each stage adds to the envelope, in the order in which they run.
@@ -102,7 +103,19 @@ extension ResultEnvelope {
             artifacts: (artifacts ?? []).map { .init(name: $0.name, digest: $0.digest) },
             durationMilliseconds: duration,
             steps: StepCount(total: steps.reduce(0) { $0 + $1.total }, cached: steps.reduce(0) { $0 + $1.cached }),
-            sizing: sizing, timings: timings)
+            sizing: sizing, timings: timings, volume: volume)
+    }
+
+    mutating func take(_ outcome: KeepOutcome) {
+        switch outcome {
+        case .answered(let answer):
+            volume?.kept = answer.kept
+            if !answer.kept { volume?.reason = answer.reason }
+        case .refused(let trouble, _):
+            volume?.kept = false
+            volume?.reason = trouble.rawValue
+        case .unknown: volume?.reason = VolumeTrouble.noAnswer.rawValue
+        }
     }
 
     mutating func take(_ report: EventsReport) {

@@ -39,6 +39,8 @@ package struct BuildOptions: Sendable {
     package var cacheFrom: [String] = []
     package var cacheTo: [String] = []
     package var actor: Given?
+    package var volume: Given?
+    package var cacheExport = CacheExport.always
 
     package var cpu: Int?
     package var memoryGB: Double?
@@ -79,6 +81,13 @@ package struct KeyValue: Equatable, Sendable {
 
 package enum Compression: String, CaseIterable, Sendable {
     case gzip, zstd, estargz
+}
+
+/// When the registry's cache is written.
+package enum CacheExport: String, CaseIterable, Sendable {
+    case always
+    /// Only where the runner did not start from a volume.
+    case cold
 }
 
 /// Where events go, as the flags say it.

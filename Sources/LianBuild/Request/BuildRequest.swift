@@ -14,6 +14,8 @@ package struct BuildRequest: Sendable {
     package let sshKey: String
     package let knownHosts: String?
     package let compression: Compression?
+    package let volume: VolumeWish
+    package let cacheExport: CacheExport
     /// Where the context's build spec is looked for: that of the first artifact in the file.
     package let specFolder: String
     package let metadataFile: String?
@@ -29,9 +31,27 @@ package struct BuildRequest: Sendable {
         }
     }
 
+    /// Whether builds on this runner write the registry's cache.
+    package func writesCache(from runner: ReadyRunner) -> Bool {
+        cacheExport == .always || runner.volume?.state != .warm
+    }
+
     package var actor: String? {
         guard case .session(let actor) = owner else { return nil }
         return actor
+    }
+}
+
+/// The volume that a build wants its runner to start from.
+package enum VolumeWish: Sendable, Equatable {
+    case off
+    case wanted(VolumeRequest)
+    /// No volume can have this name, or not below this workspace and actor.
+    case unnameable(String)
+
+    package var request: VolumeRequest? {
+        guard case .wanted(let request) = self else { return nil }
+        return request
     }
 }
 

@@ -33,12 +33,16 @@ extension RequestBuilder {
                 to: try exports(directives.cache))
             artifacts.append(try self.artifact(artifact, paths, caches))
         }
+        let volume = volume(
+            try chosenVolume(directives.cache?.volume), layers, artifact: directives.artifacts[0].name,
+            isKept: directives.cache?.disposition != .discard)
         warnOnce()
         return Parts(
             workspace: directives.workspace, owner: owner, artifacts: artifacts, registry: registry,
             compute: try compute(directives), orchestratorURL: try trustedOrchestrator(directives.compute),
             events: try events(directives.nats, paths),
-            specFolder: try paths.context(directives.artifacts[0].context, at: "artifacts[0].context"))
+            specFolder: try paths.context(directives.artifacts[0].context, at: "artifacts[0].context"),
+            volume: volume)
     }
 
     private mutating func artifact(
@@ -142,6 +146,13 @@ extension RequestBuilder {
         let given = try cacheFlag(flags, name)
         guard let written = written?.map(\.description) else { return given }
         if let given, given != written { warnOverridden(name, field) }
+        return written
+    }
+
+    private mutating func chosenVolume(_ written: VolumeChoice?) throws -> VolumeChoice? {
+        let given = try volumeFlag()
+        guard let written else { return given }
+        if let given, given != written { warnOverridden("--volume", "cache.volume") }
         return written
     }
 

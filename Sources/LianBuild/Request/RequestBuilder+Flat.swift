@@ -30,7 +30,8 @@ extension RequestBuilder {
             compute: ComputeRequest(
                 ladder: .standard, size: flagSize, language: try line(options.language),
                 runnerImage: try line(options.runnerImage), provider: nil, region: nil),
-            orchestratorURL: try orchestratorURL(), events: try flatEvents(), specFolder: context)
+            orchestratorURL: try orchestratorURL(), events: try flatEvents(), specFolder: context,
+            volume: volume(try volumeFlag(), layers, artifact: name))
     }
 
     var flagSize: SizeWish {

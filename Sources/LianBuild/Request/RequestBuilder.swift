@@ -26,6 +26,7 @@ struct RequestBuilder {
         var orchestratorURL: HTTPURL
         var events: EventRequest?
         var specFolder: String
+        var volume: VolumeWish
     }
 
     mutating func build(directives: LoadedDirectives?) throws -> BuildRequest {
@@ -40,8 +41,8 @@ struct RequestBuilder {
             compute: parts.compute, orchestrator: try orchestrator(parts.orchestratorURL), events: parts.events,
             sshKey: sshKey == BuildRequest.ephemeralKey ? sshKey : path(sshKey),
             knownHosts: options.knownHosts.map(path),
-            compression: options.compression, specFolder: parts.specFolder,
-            metadataFile: options.metadataFile.map(path), warnings: warnings)
+            compression: options.compression, volume: parts.volume, cacheExport: options.cacheExport,
+            specFolder: parts.specFolder, metadataFile: options.metadataFile.map(path), warnings: warnings)
     }
 
     func path(_ path: String) -> String {
@@ -229,6 +230,30 @@ extension RequestBuilder {
                 hint: "Leave the reference out to use the layers of this workspace, or name one that is allowed.")
         }
         return (imports, exports)
+    }
+
+    func volumeFlag() throws -> VolumeChoice? {
+        guard let given = options.volume else { return nil }
+        guard let choice = VolumeChoice(flag: given.value) else {
+            throw refusal(
+                "\(given.name) is a name or 'off'; a name \(Identifier.slugRule), not '\(onOneLine(given.value, limit: 80))'",
+                hint: "An example is --volume app-nightly. Its layer and its workspace are put before it.")
+        }
+        return choice
+    }
+
+    /// The names of the volume in the owner's layers. What is only read is not kept.
+    func volume(
+        _ choice: VolumeChoice?, _ layers: CacheLayers, artifact: String, isKept: Bool = true
+    ) -> VolumeWish {
+        let name: String
+        switch choice {
+        case .off?: return .off
+        case .named(let given)?: name = given
+        case .on?, nil: name = artifact
+        }
+        guard let names = layers.volumes(named: name) else { return .unnameable(name) }
+        return .wanted(VolumeRequest(from: names.from, to: isKept ? names.to : nil))
     }
 
     func cacheFlag(_ references: [String], _ name: String) throws -> [String]? {

@@ -18,6 +18,7 @@ struct ArtifactBuild: Sendable {
     func run() async throws -> ArtifactOutcome {
         let start = timing.now()
         var tried = 0
+        var executed = 0
         while true {
             let finished: ArtifactRun.Finished
             do {
@@ -26,6 +27,7 @@ struct ArtifactBuild: Sendable {
                 throw failure.lianError(.build)
             }
             tried += 1
+            executed = executed.upToLargest(adding: finished.log.executedMilliseconds)
             await bench.take(finished)
             let verdict = ArtifactVerdict(finished, artifact: artifact, mask: secrets.mask)
             if case .pushFailed(let error) = verdict, tried < Self.tries {
@@ -34,7 +36,8 @@ struct ArtifactBuild: Sendable {
                 continue
             }
             let duration = (timing.now() - start).milliseconds
-            let outcome = outcome(of: finished, verdict, duration: duration)
+            var outcome = outcome(of: finished, verdict, duration: duration)
+            outcome.executedMS = executed
             journal.report(.artifactEnded(artifact.name, outcome.status, digest: outcome.digest))
             return outcome
         }
@@ -65,9 +68,12 @@ struct ArtifactBuild: Sendable {
     }
 
     private func artifactRun(_ tried: Int) -> ArtifactRun {
-        var folders = resolution.folders(of: artifact, workFolder: bench.runner.workDir)
+        var folders = resolution.folders(
+            of: artifact, contextsFolder: bench.runner.contextsFolder, workFolder: bench.runner.workDir)
         if tried > 0 { folders.run += "-\(tried + 1)" }
         let request = resolution.request
+        var artifact = artifact
+        if !request.writesCache(from: bench.runner) { artifact.cacheTo = [] }
         return ArtifactRun(
             artifact: artifact,
             command: BuildctlCommand(

@@ -6,6 +6,8 @@ struct ArtifactOutcome: Sendable {
     var digest: String?
     var steps: StepCount?
     var durationMS: Int?
+    /// The time of the steps that ran, over all tries.
+    var executedMS = 0
     var metadata: JSONValue?
     var error: LianError?
     var oom: OOMVerdict?

@@ -11,11 +11,25 @@ struct AttemptFacts: Sendable {
     var peaks = UsagePeaks()
     var timings = Timings()
     var phase: Phase = .spawn
+    /// Whether the runner has a volume that was asked for.
+    var hasVolume = false
 
     /// The exit code is that of the first artifact that failed.
     mutating func take(_ outcome: ArtifactOutcome) {
         exitCode = exitCode.map { $0 == 0 ? outcome.exitCode ?? 0 : $0 } ?? outcome.exitCode
         oom = oom ?? outcome.oom
+    }
+
+    /// How the runner's volume is to be kept; nil where it is not. What a failed step left is worth having in a session,
+    /// where the next build is the same one, mended. After any other failure nobody knows in which state the engine is.
+    func keepRequest(for owner: CacheOwner) -> KeepRequest? {
+        let errors = results.values.map(\.error) + [error]
+        let failures = Set(errors.compactMap { $0?.code })
+        guard oom == nil, failures.isSubset(of: [.buildFailed, .pushFailed]) else { return nil }
+        if !failures.isEmpty, owner == .ci { return nil }
+        return KeepRequest(
+            outcome: failures.isEmpty ? .succeeded : .failed,
+            executedMS: results.values.reduce(0) { $0.upToLargest(adding: $1.executedMS) })
     }
 
     var attemptOutcome: AttemptOutcome {

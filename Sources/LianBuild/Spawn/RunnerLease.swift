@@ -62,7 +62,20 @@ final class RunnerLease: Sendable {
             throw LianError(
                 .internalError, .spawn, "a runner was waited for that was never spawned", hint: "Please report this.")
         }
-        return try await client.waitUntilReady(runner, until: deadline)
+        let ready = try await client.waitUntilReady(runner, until: deadline)
+        try checkVolume(of: ready)
+        return ready
+    }
+
+    /// A runner that starts from a volume that nobody asked for may hold another's layers, those of a session in CI.
+    private func checkVolume(of runner: ReadyRunner) throws(LianError) {
+        guard let volume = runner.volume, volume.state == .warm else { return }
+        if let from = volume.from, let request = request.volume, request.from.contains(from) { return }
+        throw LianError(
+            .orchestratorAnswerInvalid, .spawn,
+            "the runner \(runner.id) starts from the volume \(volume.from?.description ?? "of no name"), which was not "
+                + "asked for",
+            hint: "Build with --volume off, and tell those who run the orchestrator.")
     }
 
     private func keepAlive() {

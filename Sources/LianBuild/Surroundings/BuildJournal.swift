@@ -1,4 +1,5 @@
 import LianModel
+import LianOrchestratorClient
 import Synchronization
 
 /// What a build says of itself: to its watcher as it happens, and in the envelope at its end.
@@ -30,6 +31,26 @@ final class BuildJournal: BuildReporter {
             return true
         }
         if isNew { report(.warning(warning)) }
+    }
+
+    /// Takes whether the volume was kept, and says so.
+    func take(_ outcome: KeepOutcome) {
+        let volume = write { entries in
+            entries.envelope.take(outcome)
+            return entries.envelope.volume
+        }
+        guard let volume else { return }
+        report(.volume(volume))
+        let name = volume.name?.description ?? "the volume"
+        switch outcome {
+        case .answered(let answer):
+            let isNews = ![.superseded, .notAsked].contains(answer.reason.flatMap(VolumeDiscardReason.init(rawValue:)))
+            if !answer.kept, isNews {
+                warn(.volumeNotKept, "\(name) is not kept: \(VolumeResult.discarding(answer.reason))")
+            }
+        case .refused(_, let said): warn(.volumeNotKept, "\(name) is not kept: \(said)")
+        case .unknown(let said): warn(.volumeNotKept, "whether \(name) is kept is not known: \(said)")
+        }
     }
 
     func write<Result>(_ body: (inout Entries) -> sending Result) -> sending Result {

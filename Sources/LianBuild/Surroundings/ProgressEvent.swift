@@ -35,6 +35,9 @@ package enum ProgressEvent: Sendable {
     /// What the build uses of its runner, about once a second while it runs.
     case usage(UsageSample)
 
+    /// What the runner found on its volume; once more when it is known whether the volume is kept.
+    case volume(VolumeResult)
+
     case note(String)
     case warning(BuildWarning)
 

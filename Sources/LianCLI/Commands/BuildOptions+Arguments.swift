@@ -26,6 +26,8 @@ extension BuildOptions {
         cacheFrom = arguments.all("--cache-from")
         cacheTo = arguments.all("--cache-to")
         actor = reader.given("--actor")
+        volume = reader.given("--volume")
+        cacheExport = try reader.choice("--cache-export") ?? cacheExport
         cpu = try reader.integer("--cpu", in: SizeBounds.cpu)
         memoryGB = try reader.number("--memory-gb", in: SizeBounds.memoryGB)
         timeBudgetMinutes = try reader.integer("--time-budget", in: SizeBounds.timeBudgetMinutes)

@@ -66,6 +66,12 @@ extension CommandSyntax {
                     Flag(
                         "--actor", .one("ID"), environment: "BUILDKIT_ACTOR",
                         "Session mode: read your own dev/ cache and ci/, write only your own dev/."),
+                    Flag(
+                        "--volume", .one("NAME|off"), completion: .words(["off"]),
+                        "What earlier runners left for this one. Default: named after the first artifact."),
+                    Flag(
+                        "--cache-export", .one("WHEN"), completion: .choices(of: CacheExport.self),
+                        "always, or cold: only where the runner found no volume. Default: always."),
                 ]),
             FlagGroup(
                 "Size of the runner",

@@ -95,6 +95,7 @@ struct BuildScreen: Sendable {
         case .log: break
         case .artifactEnded(let name, let status, _): endArtifact(name, status, now)
         case .usage(let sample): usage = sample
+        case .volume(let volume): note("volume \(volume.latest)", .plain)
         case .note(let text): note(text, .plain)
         case .warning(let warning): note("\(warning.code.rawValue): \(warning.message)", .warning)
         case .ended(let envelope): end(envelope, now)

@@ -14,6 +14,7 @@ struct BuildSummary {
         addImages(envelope.artifacts ?? [])
         addSize(envelope)
         addSteps(envelope.artifacts ?? [], slowest)
+        if let volume = envelope.volume, volume.state != .none { add("volume", volume.summary) }
         addTimes(envelope.timings)
         if let runner = envelope.runner {
             let name = runner.id ?? "of unknown name"

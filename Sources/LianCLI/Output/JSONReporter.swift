@@ -53,6 +53,7 @@ struct JSONReporter: BuildReporter {
             ]
         case .usage(let sample):
             ["event": "usage", "cores": sample.cores.json, "memory_mb": .number(sample.megabytes)]
+        case .volume(let volume): (volume.json.objectValue ?? [:]).merging(["event": "volume"]) { $1 }
         case .note(let text): ["event": "note", "message": .string(text)]
         case .warning(let warning):
             ["event": "warning", "code": .string(warning.code.rawValue), "message": .string(warning.message)]

@@ -50,6 +50,7 @@ final class PlainReporter: BuildReporter {
             case .step(_, let step): state.slowest.add(step)
             case .artifactEnded(let name, let status, let digest):
                 tell("build: \(name): \(digest ?? status.rawValue)", &state)
+            case .volume(let volume): tell("volume: \(volume.latest)", &state)
             case .note(let text): tell(text, &state)
             case .warning(let warning): tell("warning[\(warning.code.rawValue)]: \(warning.message)", &state)
             case .log(let artifact, let bytes):

@@ -13,6 +13,10 @@ package func planSummary(_ envelope: ResultEnvelope) -> [String] {
         lines.append("cache from: \(list(cache.from))")
         lines.append("cache to: \(list(cache.to))")
     }
+    if let volume = envelope.plan?.volume {
+        lines.append("volume from: \(list(volume.from.map(\.description)))")
+        lines.append("volume to: \(list([volume.to?.description].compactMap { $0 }))")
+    }
     if let context = envelope.context {
         let kept = context.excludedFiles > 0 ? "; \(Figures.count(context.excludedFiles, "file")) kept back" : ""
         lines.append(

@@ -6,7 +6,7 @@ extension ResultEnvelope: JSONEncodable {
             "schema": .string(Self.schema), "version": .string(lianBuildVersion), "build_id": buildID.json,
             "status": .string(status.rawValue), "workspace": workspace.json, "mode": mode.json,
             "actor": actor.json, "artifacts": artifacts.json, "sizing": sizing.json, "runner": runner.json,
-            "attempts": attempts.json, "cache": cache.json, "context": context.json, "usage": usage.json,
+            "attempts": attempts.json, "cache": cache.json, "volume": volume.json, "context": context.json, "usage": usage.json,
             "timings_ms": timings.json, "events": events.json, "plan": plan.json, "warnings": warnings.json,
             "error": error.json,
         ]
@@ -79,6 +79,7 @@ extension Plan: JSONEncodable {
         [
             "artifacts": .array(artifacts.map { ["name": .string($0.name), "buildctl": $0.buildctl.json] }),
             "context": ["largest": .array(largest.map { ["path": .string($0.path), "bytes": .integer($0.bytes)] })],
+            "volume": volume.json,
         ]
     }
 }

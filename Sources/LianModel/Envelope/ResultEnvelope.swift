@@ -15,6 +15,8 @@ package struct ResultEnvelope: Equatable, Sendable {
     package var runner: RunnerResult?
     package var attempts: [AttemptResult] = []
     package var cache: CacheResult?
+    /// nil where none was wanted, or no runner was reached.
+    package var volume: VolumeResult?
     package var context: ContextResult?
     package var usage: UsageResult?
     package var timings: Timings?
@@ -185,9 +187,12 @@ package struct Plan: Equatable, Sendable {
 
     package var artifacts: [Artifact]
     package var largest: [LargePath]
+    /// What would be asked for where the orchestrator offers volumes; nil for none.
+    package var volume: VolumeRequest?
 
-    package init(artifacts: [Artifact], largest: [LargePath]) {
+    package init(artifacts: [Artifact], largest: [LargePath], volume: VolumeRequest?) {
         self.artifacts = artifacts
         self.largest = largest
+        self.volume = volume
     }
 }

@@ -24,6 +24,8 @@ package enum WarningCode: String, CaseIterable, Sendable {
     case usageNotMeasured = "usage_not_measured"
     case cacheLastStageOnly = "cache_last_stage_only"
     case cacheNotWritten = "cache_not_written"
+    case volumeCold = "volume_cold"
+    case volumeNotKept = "volume_not_kept"
     case runnerNotDestroyed = "runner_not_destroyed"
 
     // What is reported about the build.

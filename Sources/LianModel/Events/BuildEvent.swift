@@ -30,9 +30,11 @@ package enum BuildEvent: Equatable, Sendable {
 
     /// A runner is requested for an attempt: its size, the artifacts to build and the cache in use.
     case started(sizing: Sizing, artifacts: [String], cache: CacheResult?)
-    /// `sizing` and `timings` are as in the envelope, as far as they are known by then.
+    /// `sizing`, `timings` and `volume` are as in the envelope, as far as they are known by then: whether the volume is
+    /// kept is not.
     case completed(
-        artifacts: [Artifact], durationMilliseconds: Int, steps: StepCount?, sizing: Sizing?, timings: Timings?)
+        artifacts: [Artifact], durationMilliseconds: Int, steps: StepCount?, sizing: Sizing?, timings: Timings?,
+        volume: VolumeResult?)
     /// `status` as in the envelope: failed, timed_out or cancelled.
     case failed(code: ErrorCode, phase: Phase, status: String)
 
@@ -48,10 +50,10 @@ package enum BuildEvent: Equatable, Sendable {
         switch self {
         case .started(let sizing, let artifacts, let cache):
             ["tier": sizing.tier.json, "artifacts": artifacts.json, "sizing": sizing.json, "cache": cache.json]
-        case .completed(let artifacts, let duration, let steps, let sizing, let timings):
+        case .completed(let artifacts, let duration, let steps, let sizing, let timings, let volume):
             [
                 "artifacts": artifacts.json, "duration_ms": .integer(duration), "steps": steps.json,
-                "sizing": sizing.json, "timings_ms": timings.json,
+                "sizing": sizing.json, "timings_ms": timings.json, "volume": volume.json,
             ]
         case .failed(let code, let phase, let status):
             ["code": .string(code.rawValue), "phase": .string(phase.rawValue), "status": .string(status)]

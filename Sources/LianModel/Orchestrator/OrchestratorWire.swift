@@ -193,10 +193,15 @@ package struct MetricsReport: Equatable, Sendable {
     package var cpuPeak: Double?
     package var memoryMBPeak: Double?
     package var durationSeconds: Double
+    /// What the runner found on its volume, "warm", "cold" or "none"; nil where none was asked for.
+    package var volumeState: String?
+    /// Whether its volume was kept; nil where that is not known.
+    package var kept: Bool?
 
     package init(
         buildID: String, attempt: Int, runnerID: String?, tier: String?, outcome: AttemptOutcome,
-        cpuPeak: Double?, memoryMBPeak: Double?, durationSeconds: Double
+        cpuPeak: Double?, memoryMBPeak: Double?, durationSeconds: Double, volumeState: String? = nil,
+        kept: Bool? = nil
     ) {
         self.buildID = buildID
         self.attempt = attempt
@@ -206,6 +211,8 @@ package struct MetricsReport: Equatable, Sendable {
         self.cpuPeak = cpuPeak
         self.memoryMBPeak = memoryMBPeak
         self.durationSeconds = durationSeconds
+        self.volumeState = volumeState
+        self.kept = kept
     }
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
@@ -227,16 +234,24 @@ package struct MetricsReport: Equatable, Sendable {
         cpuPeak = try record.optional("cpu_peak", nullable: true)?.number(in: unbounded)
         memoryMBPeak = try record.optional("memory_mb_peak", nullable: true)?.number(in: unbounded)
         durationSeconds = try record.required("duration_seconds").number(in: unbounded)
+        volumeState = try record.optional("volume_state", nullable: true)?.string()
+        kept = try record.optional("kept", nullable: true)?.bool()
     }
 }
 
 extension MetricsReport: JSONEncodable {
     package var json: JSONValue {
-        [
+        var members: [String: JSONValue] = [
             "build_id": .string(buildID), "attempt": .integer(attempt), "runner_id": runnerID.json,
             "tier": tier.json, "outcome": .string(outcome.rawValue), "cpu_peak": cpuPeak.json,
             "memory_mb_peak": memoryMBPeak.json, "duration_seconds": .number(durationSeconds),
         ]
+        // An orchestrator of version 1.0 knows no volumes, and is told of none.
+        if let volumeState {
+            members["volume_state"] = .string(volumeState)
+            members["kept"] = kept.json
+        }
+        return .object(members)
     }
 }
 

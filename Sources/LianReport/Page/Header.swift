@@ -87,6 +87,9 @@ private func facts(_ record: BuildRecord) -> Markup {
             "Steps", "\(steps.reduce(0) { $0 + $1.total })",
             "\(cached) from the cache")
     }
+    if let volume = envelope.volume, volume.state != .none {
+        add("Volume", "\(volume.state.rawValue)", "\(volume.summary)")
+    }
     if let context = envelope.context {
         add("Context", "\(Figures.bytes(context.bytes))", "\(counted(context.files, "file"))")
     }
