@@ -34,6 +34,28 @@ extension CommandSyntax {
                         "destroy or keep them when this stops. Default: destroy."),
                 ]),
             FlagGroup(
+                "Volumes",
+                [
+                    Flag(
+                        "--volumes", .one("HOW"), completion: .choices(of: VolumesChoice.self),
+                        "What engines learned is kept for the next runner: clone gives each a copy of its own, exclusive "
+                            + "hands it to one at a time; auto is the first of them that is possible here. Default: auto."),
+                    Flag(
+                        "--volume-gb", .one("N"),
+                        "The largest that is kept. Default: \(Options().volumeGB)."),
+                    Flag(
+                        "--volumes-gb", .one("N"),
+                        "What all may hold; the longest unused goes first. Default: 200, or "
+                            + "half of the disk if that is less."),
+                    Flag(
+                        "--volume-days", .one("N"),
+                        "How long one is kept that nobody uses. Default: \(Options().volumeDays)."),
+                    Flag(
+                        "--volumes-file-gb", .one("N"),
+                        "The size of the file that holds them where the disk itself cannot clone. Default: half of what is "
+                            + "free, 100 at most."),
+                ]),
+            FlagGroup(
                 "State",
                 [
                     Flag(

@@ -13,7 +13,16 @@ package struct Options: Equatable, Sendable {
     package var engine = EngineChoice.auto
     package var capacity = 16
     package var onStop = OnStop.destroy
+    package var volumes = VolumesChoice.auto
+    package var volumeGB = 50
+    /// nil: 200, or half of the disk if that is less.
+    package var volumesGB: Int?
+    package var volumeDays = 10
+    /// nil: half of what is free, 100 at most.
+    package var volumesFileGB: Int?
     package var log: EventLog.Form?
+
+    private static let gigabytes = 1...1_000_000
 
     package init() {}
 
@@ -42,6 +51,11 @@ package struct Options: Equatable, Sendable {
         capacity = try reader.integer("--capacity", in: 1...10_000) ?? capacity
         engine = try reader.choice("--engine") ?? engine
         onStop = try reader.choice("--on-stop") ?? onStop
+        volumes = try reader.choice("--volumes") ?? volumes
+        volumeGB = try reader.integer("--volume-gb", in: Self.gigabytes) ?? volumeGB
+        volumesGB = try reader.integer("--volumes-gb", in: Self.gigabytes)
+        volumeDays = try reader.integer("--volume-days", in: 1...3650) ?? volumeDays
+        volumesFileGB = try reader.integer("--volumes-file-gb", in: Self.gigabytes)
         log = try reader.choice("--log")
     }
 }

@@ -55,26 +55,66 @@ package enum Orchestrator {
                 roster: roster, remover: remover, clock: clock, log: log, waitsForDeletion: options.action == .sweep)
             // Slow work runs on a thread of its own, so that signals are noticed meanwhile.
             let isClean = try await onOwnThread { Result { try reconciliation.run() } }.get()
+            let statePath = folder.path
+            let living = Set(roster.unfinished.filter { $0.state == .ready }.map(\.id))
+            let findVolumes = { @Sendable in
+                try openVolumes(options, environment, statePath, store, clock, log, living: living)
+            }
             if options.action == .sweep {
+                if fileKind("\(statePath)/volumes") != nil {
+                    try await onOwnThread { Result { try findVolumes()?.close() } }.get()
+                }
                 if isClean { log.info("swept", "nothing is left of runners that are gone") }
                 return isClean ? 0 : 1
             }
-            let statePath = folder.path
             let provider = try await onOwnThread {
                 Result {
                     try LocalProvider(
                         state: statePath, engine: options.engine, environment: environment, remover: remover, log: log)
                 }
             }.get()
-            let fleet = Fleet(roster: roster, provider: provider, clock: clock, log: log, capacity: options.capacity)
+            var volumes: Volumes?
+            if provider.engineKind != nil {
+                volumes = try await onOwnThread { Result { try findVolumes() } }.get()
+            } else {
+                log.info("volumes", "none: the engine '\(provider.engine)' keeps no data for single runners")
+            }
+            let fleet = Fleet(
+                roster: roster, provider: provider, volumes: volumes, clock: clock, log: log,
+                capacity: options.capacity)
             let token = try token(options, environment, folder, log)
             let isDone = try await serve(
-                options, fleet, Routes(fleet: fleet, store: store, token: token, log: log), folder, log, signals)
+                options, fleet, Routes(fleet: fleet, volumes: volumes, store: store, token: token, log: log), folder,
+                log, signals)
+            volumes?.close()
             return isDone ? 0 : 1
         } catch {
             log.error("cannot_start", "\(error)")
             return 1
         }
+    }
+
+    /// The volumes of the state folder, in order again after whatever the last run left; nil where none are wanted.
+    private static func openVolumes(
+        _ options: Options, _ environment: [String: String], _ state: String, _ store: Store, _ clock: BootClock,
+        _ log: EventLog, living: Set<String>
+    ) throws -> Volumes? {
+        let path = LocalProvider.searchPath(environment["PATH"])
+        let fileBytes = options.volumesFileGB.map { $0 << 30 }
+        guard let found = try options.volumes.find(state: state, path: path, fileBytes: fileBytes, log: log) else {
+            log.info("volumes", "none, as --volumes says")
+            return nil
+        }
+        log.info("volumes", found.reason, ["volumes": .string(found.storage.support.rawValue)])
+        let all: Int
+        if let asked = options.volumesGB { all = asked << 30 } else {
+            all = min(200 << 30, try found.storage.room().size / 2)
+        }
+        let limits = Volumes.Limits(each: options.volumeGB << 30, all: all, days: options.volumeDays)
+        let volumes = try Volumes(
+            store: store, storage: found.storage, limits: limits, provider: LocalProvider.name, clock: clock, log: log)
+        try volumes.reconcile(living: living)
+        return volumes
     }
 
     private static func serve(
@@ -108,7 +148,7 @@ package enum Orchestrator {
             [
                 "url": .string("http://\(address.text)"), "port": .integer(Int(address.port)),
                 "provider": .string(fleet.providerName), "engine": .string(fleet.engineName),
-                "capacity": .integer(options.capacity), "version": .string(lianBuildVersion),
+                "volumes": .string(fleet.volumeSupport.rawValue), "capacity": .integer(options.capacity), "version": .string(lianBuildVersion),
                 "state": .string(folder.path),
             ])
 

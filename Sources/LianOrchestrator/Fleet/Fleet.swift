@@ -18,6 +18,8 @@ package final class Fleet: Sendable {
 
     private let roster: Roster
     private let provider: any RunnerProvider
+    /// nil where this orchestrator keeps no volumes.
+    private let volumes: Volumes?
     private let clock: BootClock
     private let log: EventLog
     private let capacity: Int
@@ -27,6 +29,8 @@ package final class Fleet: Sendable {
     private let making = Monitor<Set<String>>([])
     /// The teardowns under way. A caller who wants a runner gone waits for the one that has already begun.
     private let teardowns = Monitor<[String: Teardown]>([:])
+    /// The keeps under way. Whoever asks again waits for the one that has already begun.
+    private let keeps = Monitor<[String: Keep]>([:])
     /// Counts the changes of state of all runners: whoever waits for a change looks again when it grows.
     private let changes = Monitor(0)
     private let phase = Monitor(Phase())
@@ -35,6 +39,9 @@ package final class Fleet: Sendable {
 
     /// nil until the teardown is over.
     private typealias Teardown = Monitor<Result<Removal, ProviderError>?>
+
+    /// nil until it is known whether the volume was kept.
+    private typealias Keep = Monitor<KeepOutcome?>
 
     private enum Chore: Hashable { case tearDown(String), complain, forget }
 
@@ -46,11 +53,12 @@ package final class Fleet: Sendable {
     }
 
     package init(
-        roster: Roster, provider: any RunnerProvider, clock: BootClock, log: EventLog, capacity: Int,
-        patience: Duration = .seconds(40)
+        roster: Roster, provider: any RunnerProvider, volumes: Volumes?, clock: BootClock, log: EventLog,
+        capacity: Int, patience: Duration = .seconds(40)
     ) {
         self.roster = roster
         self.provider = provider
+        self.volumes = volumes
         self.clock = clock
         self.log = log
         self.capacity = capacity
@@ -59,6 +67,7 @@ package final class Fleet: Sendable {
 
     package var providerName: String { provider.name }
     package var engineName: String { provider.engine }
+    package var volumeSupport: VolumeSupport { volumes?.support ?? .none }
     package var problem: String? { provider.problem }
 }
 
@@ -200,7 +209,15 @@ extension Fleet {
         let start = ContinuousClock.now
         guard isPending(id) else { return nil }
         do {
-            let place = try provider.create(order) { isPending(id) }
+            var order = order
+            let lent = Guarded(lend(to: order))
+            order.volume = lent.value?.ordered
+            order.replaceDamagedVolume = {
+                lent.set(self.volumes?.isDamaged(lentTo: id))
+                return lent.value?.ordered
+            }
+            var place = try provider.create(order) { isPending(id) }
+            place.volume = lent.value?.found
             if roster.becameReady(id, at: place) {
                 let took = (ContinuousClock.now - start).milliseconds
                 log.info(
@@ -264,8 +281,12 @@ extension Fleet {
         guard making.wait(atMost: patience, until: { $0.contains(id) ? nil : true }) != nil else {
             throw ProviderError("it is still being made after \(patience)")
         }
+        guard keeps.wait(atMost: patience, until: { $0[id] == nil ? true : nil }) != nil else {
+            throw ProviderError("its volume is still being kept after \(patience)")
+        }
         guard let record = roster.unfinished(id), !record.isTornDown else { return .complete }
         let removal = try provider.destroy(id)
+        try volumes?.takeBack(from: id)
         switch removal {
         case .deleting:
             roster.isBeingDeleted(id)
@@ -315,6 +336,68 @@ extension RunnerOrder {
     }
 }
 
+// MARK: - Volumes
+
+extension Fleet {
+    package enum KeepOutcome: Sendable {
+        case answered(KeptVolume)
+        case notReady
+        case gone(String)
+        case unknown
+    }
+
+    /// Stops the runner's engine and keeps its volume. The lease is held meanwhile.
+    package func keep(_ id: String, _ request: KeepRequest) throws(StoreError) -> KeepOutcome {
+        guard try roster.runner(id) != nil else { return .unknown }
+        let (keep, isNew) = keeps.update { running in
+            if let keep = running[id] { return (keep, false) }
+            let keep = Keep(nil)
+            running[id] = keep
+            return (keep, true)
+        }
+        if !isNew, let outcome = keep.wait(atMost: nil, until: { $0 }) { return outcome }
+        let outcome = stopAndKeep(id, request)
+        keep.update { $0 = outcome }
+        keeps.update { $0[id] = nil }
+        return outcome
+    }
+
+    /// A teardown that begins from now on waits until this returns.
+    private func stopAndKeep(_ id: String, _ request: KeepRequest) -> KeepOutcome {
+        guard let record = roster.unfinished(id) else { return .gone("it is destroyed") }
+        switch record.state {
+        case .pending, .failed: return .notReady
+        case .gone: return .gone(record.reason ?? "it is being destroyed")
+        case .ready: break
+        }
+        guard let volumes else { return .answered(.discarded(.notAsked)) }
+        if let answer = volumes.answer(toKeepOf: id) { return .answered(answer) }
+        // The lease begins anew in the end, as if it had been renewed all the time.
+        defer { _ = roster.renewLease(id, at: clock.now()) }
+        do {
+            switch try provider.stopEngine(id) {
+            case .clean: return .answered(volumes.keep(lentTo: id, executedMS: request.executedMS))
+            case .unclear(let reason): return .answered(volumes.discard(lentTo: id, because: reason))
+            }
+        } catch {
+            return .answered(volumes.discard(lentTo: id, because: error.description))
+        }
+    }
+
+    private func lend(to order: RunnerOrder) -> Lending? {
+        guard let volumes, let wanted = order.request.volume, let engine = provider.engineKind else { return nil }
+        return volumes.lend(
+            to: order.runnerID, wanted, workspace: order.request.workspace, engine: engine,
+            platform: provider.platform)
+    }
+}
+
+extension Lending {
+    fileprivate var ordered: OrderedVolume? {
+        folder.map { OrderedVolume(folder: $0, isWarm: found.state == .warm) }
+    }
+}
+
 // MARK: - Reaping
 
 extension Fleet {
@@ -324,10 +407,13 @@ extension Fleet {
         roster.catchUp()
         let beingMade = making.current
         let beingTornDown = teardowns.current
+        let beingKept = keeps.current
         for record in roster.unfinished where beingTornDown[record.id] == nil {
             let id = record.id
             if !record.isTornDown, record.state == .gone || record.state == .failed {
                 if isDue(.tearDown(id), pause: Self.pauseAfterFailedTeardown) { tearDown(id) }
+            } else if beingKept[id] != nil {
+                continue
             } else if let reason = record.reasonToEnd(at: clock.now()) {
                 expire(id, reason: reason)
             } else if record.state == .ready, !beingMade.contains(id), hasDied(id) {
@@ -335,7 +421,10 @@ extension Fleet {
                 fail(id, reason: "its sshd has ended")
             }
         }
-        if isDue(.forget, pause: Self.pauseAfterForgetting) { forget() }
+        if isDue(.forget, pause: Self.pauseAfterForgetting) {
+            forget()
+            volumes?.tidy()
+        }
     }
 
     private func expire(_ id: String, reason: String) {

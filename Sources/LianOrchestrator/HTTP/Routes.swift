@@ -3,15 +3,18 @@ import LianModel
 /// The API of schemas/orchestrator.openapi.yaml: a request in, an answer out.
 package struct Routes: Sendable {
     private let fleet: Fleet
+    private let volumes: Volumes?
     private let store: Store
     private let token: BearerToken
     private let log: EventLog
     private let bodyReaders = WorkerPool(limit: 4)
     private let waits = WorkerPool(limit: 64)
     private let deletions = WorkerPool(limit: 32)
+    private let keeps = WorkerPool(limit: 32)
 
-    package init(fleet: Fleet, store: Store, token: BearerToken, log: EventLog) {
+    package init(fleet: Fleet, volumes: Volumes?, store: Store, token: BearerToken, log: EventLog) {
         self.fleet = fleet
+        self.volumes = volumes
         self.store = store
         self.token = token
         self.log = log
@@ -39,17 +42,17 @@ package struct Routes: Sendable {
         let answer = { @Sendable (mayWait: Bool) -> OutgoingResponse in
             self.answer(to: request) { try route(request, mayWait: mayWait) }
         }
-        if let (resource, query) = try? resource(of: request), case .runner = resource {
-            if request.method == "DELETE" {
-                return .later { respond in deletions.add { respond(answer(false)) } }
+        switch try? resource(of: request) {
+        case (.runner, _)? where request.method == "DELETE", (.volume, _)?:
+            return .later { respond in deletions.add { respond(answer(false)) } }
+        case (.runner, let query)? where query.contains { $0.name == "wait" }:
+            return .later { respond in
+                // If too many wait already, the runner is reported as it is, and its client asks again after a pause.
+                if !waits.addIfFree({ respond(answer(true)) }) { respond(answer(false)) }
             }
-            if query.contains(where: { $0.name == "wait" }) {
-                return .later { respond in
-                    // If too many wait already, the runner is reported as it is, and its client asks again after a
-                    // pause.
-                    if !waits.addIfFree({ respond(answer(true)) }) { respond(answer(false)) }
-                }
-            }
+        case (.keep, _)?:
+            return .later { respond in keeps.add { respond(answer(false)) } }
+        default: break
         }
         if request.body.isEmpty { return .now(answer(false)) }
         return .later { respond in bodyReaders.add { respond(answer(false)) } }
@@ -91,6 +94,10 @@ struct APIProblem: Error {
         APIProblem(404, "not_found", "there is no runner '\(id)'; it may have been destroyed")
     }
 
+    static func gone(_ id: String, _ reason: String) -> APIProblem {
+        APIProblem(410, "gone", "runner '\(id)' is gone: \(reason)")
+    }
+
     static let bodyTooLarge = APIProblem(
         413, "payload_too_large", "the body may have \(HTTPServer.bodyLimit) bytes at most")
 
@@ -102,7 +109,8 @@ struct APIProblem: Error {
 
 /// The thing that a path names.
 private enum Resource {
-    case health, runners, runner(String), heartbeat(String), p95(String), metrics(String)
+    case health, runners, runner(String), heartbeat(String), keep(String), volumes, volume(String)
+    case p95(String), metrics(String)
 
     init?(_ path: [String]) {
         switch path.count {
@@ -110,6 +118,9 @@ private enum Resource {
         case 3 where path == ["api", "v1", "runners"]: self = .runners
         case 4 where path[..<3] == ["api", "v1", "runners"]: self = .runner(path[3])
         case 5 where path[..<3] == ["api", "v1", "runners"] && path[4] == "heartbeat": self = .heartbeat(path[3])
+        case 5 where path[..<3] == ["api", "v1", "runners"] && path[4] == "keep": self = .keep(path[3])
+        case 3 where path == ["api", "v1", "volumes"]: self = .volumes
+        case 4 where path[..<3] == ["api", "v1", "volumes"]: self = .volume(path[3])
         case 5 where path[..<3] == ["api", "v1", "workspaces"] && path[4] == "p95": self = .p95(path[3])
         case 5 where path[..<3] == ["api", "v1", "workspaces"] && path[4] == "metrics": self = .metrics(path[3])
         default: return nil
@@ -118,10 +129,11 @@ private enum Resource {
 
     var methods: [String] {
         switch self {
-        case .health, .p95: ["GET"]
+        case .health, .p95, .volumes: ["GET"]
         case .runners: ["GET", "POST"]
         case .runner: ["DELETE", "GET"]
-        case .heartbeat, .metrics: ["POST"]
+        case .volume: ["DELETE"]
+        case .heartbeat, .keep, .metrics: ["POST"]
         }
     }
 }
@@ -154,6 +166,9 @@ extension Routes {
         case .runner(let id) where request.method == "DELETE": return try destroy(Self.runnerID(id))
         case .runner(let id): return try show(Self.runnerID(id), query, mayWait: mayWait)
         case .heartbeat(let id): return try heartbeat(Self.runnerID(id))
+        case .keep(let id): return try keep(request, Self.runnerID(id))
+        case .volumes: return try listVolumes(query)
+        case .volume(let name): return try deleteVolume(name)
         case .p95(let workspace): return try p95(Self.workspace(workspace))
         case .metrics(let workspace): return try record(request, Self.workspace(workspace))
         }
@@ -162,7 +177,7 @@ extension Routes {
     private func health() -> OutgoingResponse {
         var health: [String: JSONValue] = [
             "status": "ok", "version": .string(lianBuildVersion), "provider": .string(fleet.providerName),
-            "engine": .string(fleet.engineName),
+            "engine": .string(fleet.engineName), "volumes": .string(fleet.volumeSupport.rawValue),
         ]
         if let problem = fleet.problem {
             health["status"] = "degraded"
@@ -233,8 +248,31 @@ extension Routes {
         switch try fleet.heartbeat(id) {
         case .renewed(let runner): return success(runner.json)
         case .unknown: throw APIProblem.noRunner(id)
-        case .gone(let reason): throw APIProblem(410, "gone", "runner '\(id)' is gone: \(reason)")
+        case .gone(let reason): throw APIProblem.gone(id, reason)
         }
+    }
+
+    private func keep(_ request: IncomingRequest, _ id: String) throws -> OutgoingResponse {
+        let order = try body(of: request, as: KeepRequest.init)
+        switch try fleet.keep(id, order) {
+        case .answered(let kept): return success(kept.json)
+        case .notReady: throw APIProblem(409, "not_ready", "runner '\(id)' is not ready: it has nothing to keep")
+        case .unknown: throw APIProblem.noRunner(id)
+        case .gone(let reason): throw APIProblem.gone(id, reason)
+        }
+    }
+
+    private func listVolumes(_ query: [(name: String, value: String)]) throws -> OutgoingResponse {
+        let workspace = try parameter("workspace", in: query).map(Self.workspace)
+        return success((volumes?.list(workspace: workspace) ?? []).json)
+    }
+
+    private func deleteVolume(_ text: String) throws -> OutgoingResponse {
+        guard let name = VolumeName(text) else { throw APIProblem.invalid("a volume's name \(VolumeName.rule)") }
+        guard volumes?.delete(name) == true else {
+            throw APIProblem(404, "not_found", "there is no volume '\(name)'")
+        }
+        return success(nil)
     }
 
     private func p95(_ workspace: String) throws -> OutgoingResponse {

@@ -4,7 +4,8 @@ import LianSystem
 
 /// Runners on this machine: a folder each, with a private sshd, a work folder and an engine.
 package struct LocalProvider: RunnerProvider {
-    package let name = "local"
+    static let name = "local"
+    package var name: String { Self.name }
     package var engine: String { engines.engine.name }
     package var engineKind: EngineKind? { engines.engine.kind }
 
@@ -115,7 +116,7 @@ package struct LocalProvider: RunnerProvider {
 
     /// The orchestrator's own PATH and the folders of system programs. Folders with unusual names are left out, since
     /// the whole is written into sshd's configuration.
-    private static func searchPath(_ path: String?) -> String {
+    static func searchPath(_ path: String?) -> String {
         var folders: [Substring] = []
         let system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         for folder in "\(path ?? ""):\(system)".split(separator: ":")
@@ -137,16 +138,16 @@ extension LocalProvider {
         if let image = request.image {
             return "runner image '\(image)' is not served here: runners are this machine as it is"
         }
-        if let platform = request.platform, platform != Self.platform {
-            return "platform '\(platform)' is not served here: this machine is \(Self.platform)"
+        if let platform = request.platform, platform != self.platform {
+            return "platform '\(platform)' is not served here: this machine is \(self.platform)"
         }
         return nil
     }
 
     #if arch(arm64)
-        private static let platform = "linux/arm64"
+        package var platform: String { "linux/arm64" }
     #else
-        private static let platform = "linux/amd64"
+        package var platform: String { "linux/amd64" }
     #endif
 }
 

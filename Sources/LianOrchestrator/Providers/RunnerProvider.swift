@@ -12,6 +12,8 @@ package protocol RunnerProvider: RunnerRemover {
     var name: String { get }
     /// The build engine that its runners carry.
     var engine: String { get }
+    /// What its runners build for without being asked: "linux/amd64".
+    var platform: String { get }
     /// What lays out the data of its runners' engines, so that it can lie on volumes; nil where it cannot.
     var engineKind: EngineKind? { get }
 
@@ -21,8 +23,9 @@ package protocol RunnerProvider: RunnerRemover {
     /// Why this request can never be served here; nil where it can.
     func refusal(of request: SpawnRequest) -> String?
 
-    /// Makes the runner and returns once its sshd answers, and where its volume is warm once its engine does. `isWanted` turns false when someone destroys the runner
-    /// meanwhile. If the runner is only half made then, or when this throws, the `destroy` that follows removes it.
+    /// Makes the runner and returns once its sshd answers, and where its volume is warm once its engine does. `isWanted`
+    /// turns false when someone destroys the runner meanwhile. If the runner is only half made then, or when this throws,
+    /// the `destroy` that follows removes it.
     func create(_ order: RunnerOrder, isWanted: () -> Bool) throws(ProviderError) -> RunnerPlace
 
     /// Stops the engine of a runner that is ready, so that its data can be kept, within about half a minute. The runner

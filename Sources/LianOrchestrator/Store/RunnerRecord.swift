@@ -8,6 +8,8 @@ package struct RunnerPlace: Equatable, Sendable {
     package var hostKeys: [String]
     package var workDir: String
     package var buildkitAddress: String?
+    /// nil where it was not asked for one, or there are none.
+    package var volume: RunnerVolume?
 
     package init(
         host: String, port: Int, user: String, hostKeys: [String], workDir: String, buildkitAddress: String?
@@ -72,6 +74,7 @@ package struct RunnerRecord: Equatable, Sendable {
             answer.hostKeys = place.hostKeys
             answer.workDir = place.workDir
             answer.buildkitAddress = place.buildkitAddress
+            answer.volume = place.volume
         }
         if state == .pending || state == .ready {
             answer.expiresAt = UTCTime(milliseconds: clock.wallClock() + max(0, ends - clock.now())).rfc3339

@@ -170,7 +170,7 @@ extension RunnerPlace: JSONEncodable {
     package var json: JSONValue {
         [
             "host": .string(host), "port": .integer(port), "user": .string(user), "host_keys": hostKeys.json,
-            "work_dir": .string(workDir), "buildkit_addr": buildkitAddress.json,
+            "work_dir": .string(workDir), "buildkit_addr": buildkitAddress.json, "volume": volume.json,
         ]
     }
 
@@ -183,6 +183,7 @@ extension RunnerPlace: JSONEncodable {
         self.init(
             host: host, port: port, user: user, hostKeys: keys.compactMap(\.stringValue), workDir: workDir,
             buildkitAddress: json["buildkit_addr"]?.stringValue)
+        volume = json["volume"].flatMap { try? RunnerVolume(JSONNode($0)) }
     }
 }
 

@@ -1,18 +1,5 @@
 import LianModel
 
-/// The engine that wrote a volume, as far as another one has to be the same in order to read it.
-package struct EngineKind: Equatable, Sendable {
-    /// Its kind and minor version, as the API shows it: `buildkit 0.32`.
-    package let name: String
-    /// How it lays out its data: `overlayfs`, `overlay2`.
-    package let layout: String
-
-    package init(name: String, layout: String) {
-        self.name = name
-        self.layout = layout
-    }
-}
-
 /// One generation of a volume.
 struct VolumeGeneration: Equatable, Sendable {
     enum State: String, Sendable {

@@ -22,6 +22,23 @@ extension Volumes {
         }
     }
 
+    /// How keeping the runner's volume ended; nil where that was not tried yet.
+    package func answer(toKeepOf runnerID: String) -> KeptVolume? {
+        guard let lending = books.lendings[runnerID], lending.to != nil else { return .discarded(.notAsked) }
+        return lending.answer
+    }
+
+    /// Its engine did not end as it should: what it has left cannot be trusted.
+    package func discard(lentTo runnerID: String, because problem: String) -> KeptVolume {
+        alone(with: runnerID) {
+            guard let lending = books.lendings[runnerID], let name = lending.to else { return .discarded(.notAsked) }
+            let answer = KeptVolume.discarded(.engineNotStopped)
+            tell(answer, lending, name, problem: problem)
+            changeAnyway { $0.lendings[runnerID]?.answer = answer }
+            return answer
+        }
+    }
+
     private func keep(
         _ lending: VolumeLending, as name: VolumeName, _ executedMS: Int
     ) throws(VolumeStorageError) -> KeptVolume {
