@@ -108,9 +108,10 @@ final class Attempt: Sendable {
         if let id = lease.runner?.runnerID { journal.report(.waiting(.spawn, "the runner \(id) is starting")) }
         let spawned = timing.now()
         let contexts = TravellingContexts(
-            plan.resolution.transfers(of: artifacts), sync: plan.sync, reporter: journal, timing: timing)
-        let approach = RunnerApproach { [self] onAnswer in
-            let reached = try await reachRunner(until: deadline, onAnswer)
+            of: artifacts, in: plan.resolution, mayHaveVolume: plan.volume != nil, sync: plan.sync, reporter: journal,
+            timing: timing)
+        let approach = RunnerApproach { [self] onReady, onAnswer in
+            let reached = try await reachRunner(until: deadline, onReady, onAnswer)
             facts.withLock { $0.timings.ready = since(spawned) }
             journal.report(.finished(.connect, "the runner answers after \(since(start)) ms"))
             enter(.sync, "sending \(contexts.files) files")
@@ -127,11 +128,13 @@ final class Attempt: Sendable {
     }
 
     private func reachRunner(
-        until deadline: ContinuousClock.Instant, _ onAnswer: @escaping @Sendable (Duration) -> Void
+        until deadline: ContinuousClock.Instant, _ onReady: (ReadyRunner) -> Void,
+        _ onAnswer: @escaping @Sendable (Duration) -> Void
     ) async throws -> RunnerApproach.Reached {
         let runner = try await lease.waitUntilReady(until: deadline)
-        // The runner's folders may have longer paths than was reckoned with.
-        try plan.resolution.checkPaths(below: runner.contextsFolder, .sync)
+        // The runner's work folder may have a longer path than was reckoned with.
+        try plan.resolution.checkPaths(below: runner.workDir, .sync)
+        onReady(runner)
         journal.report(.finished(.spawn, "the runner \(runner.id) is up"))
         tellVolume(of: runner)
         tellCache(of: runner)

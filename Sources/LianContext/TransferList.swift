@@ -12,6 +12,12 @@ package struct TransferSelection: Sendable {
     /// root, or rsync would send the root's own mode and owner.
     var rsyncReadsFolders: Bool { filters != nil }
 
+    /// For a folder that may hold something already: it is deleted unless it travels, so rsync has to read the root too,
+    /// and gets no list. Nil where rsync cannot follow the rules: it deletes nothing that a list leaves out.
+    package var deletingArguments: [String]? {
+        filters.map { ["--archive", "--delete", "--delete-excluded"] + $0 }
+    }
+
     package var arguments: [String] {
         ["--archive", filters == nil ? "--no-recursive" : "--recursive", "--from0", "--files-from=-"] + (filters ?? [])
     }

@@ -95,7 +95,8 @@ struct RecordParser {
     }
 
     private func refusal(_ reason: String) -> RemoteFailure {
-        switch reason {
+        if reason.hasPrefix("volume ") { return .volumeUnusable(String(reason.dropFirst("volume ".count))) }
+        return switch reason {
         case "gone": .runGone
         case "taken": .folderTaken(folder)
         case "folder": .folderUnusable(folder)

@@ -10,6 +10,8 @@ package enum RemoteFailure: Error, Equatable, Sendable {
     case supervisorLost
     case folderTaken(String)
     case folderUnusable(String)
+    /// The runner's volume cannot take a context; why, in the runner's words.
+    case volumeUnusable(String)
     case commandMissing(String)
     case rsyncMissing
     case setsidMissing
@@ -51,6 +53,8 @@ extension RemoteFailure {
             return error(.remoteFailed, "on the runner '\(folder)' exists already", folderHint)
         case .folderUnusable(let folder):
             return error(.remoteFailed, "on the runner '\(folder)' cannot be made", folderHint)
+        case .volumeUnusable(let reason):
+            return error(.remoteFailed, "the runner's volume cannot take the context: \(onOneLine(reason))", folderHint)
         case .commandMissing(let name):
             return error(
                 .buildctlMissing, "the runner has no '\(name)' on its PATH",

@@ -49,14 +49,44 @@ package struct RsyncServerOptions: Equatable, Sendable {
     }
 }
 
-/// Starts the receiving rsync in a folder of the runner, made where it is not there. Afterwards the channel's input
-/// and output are rsync's stream; on its standard error rsync speaks for itself.
+/// A context's folder on a runner's volume.
+package struct VolumeFolder: Equatable, Sendable {
+    /// The folder on the volume that the user may write in.
+    package let volume: String
+    package let name: String
+    /// The names of all contexts of the build: those of earlier builds are removed.
+    package let names: [String]
+
+    package init(volume: String, name: String, names: [String]) {
+        self.volume = volume
+        self.name = name
+        self.names = names
+    }
+
+    package var path: String { "\(volume)/lian-build/\(name)" }
+
+    /// Whether what lies in the folder stays, to be compared, or the folder begins empty.
+    package enum Content: String, Sendable {
+        case kept, none
+    }
+}
+
+/// Starts the receiving rsync in a folder of the runner, made where it is not there; with a volume the context lies
+/// there, and the folder is a link to it. Afterwards the channel's input and output are rsync's stream; on its standard
+/// error rsync speaks for itself.
 package func startRsyncReceiver(
-    on host: any RemoteHost, folder: String, options: RsyncServerOptions, limit: Duration = .seconds(20)
+    on host: any RemoteHost, folder: String, volume: (folder: VolumeFolder, content: VolumeFolder.Content)? = nil,
+    options: RsyncServerOptions, limit: Duration = .seconds(20)
 ) async throws -> any RemoteChannel {
     guard folder.hasPrefix("/") else { throw RemoteFailure.invalidRequest("the context's folder is not absolute") }
     var request = WrapperRequest("receive", folder: folder)
     try request.value(folder)
+    try request.value(volume?.folder.volume ?? "")
+    if let (folder, content) = volume {
+        request.line(folder.name)
+        request.line(content.rawValue)
+        request.line("/\(folder.names.joined(separator: "/"))/")
+    }
     try request.values(options.options)
     let started: RsyncChannel? = try await withinLimit(limit) { [request] in
         let channel = try await WaitingWrapper.start(on: host, limit: limit).channel

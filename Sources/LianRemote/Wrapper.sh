@@ -295,8 +295,45 @@ attach() {
   follow "$offset"
 }
 
+# Goes into a folder of ours, made where there is none. Anything else of that name is removed: of a link the link, not
+# what it leads to. Sets reason where it cannot be made.
+enter() {
+  { [ -d "$1" ] && [ ! -h "$1" ]; } || rm -rf -- "$1"
+  [ -d "$1" ] || reason=$(mkdir "$1" 2>&1) || return 1
+  parent=${PWD%/}
+  cd -P "$1" && [ "$PWD" = "$parent/$1" ]
+}
+# Goes into a context's folder on the volume. What lies there may have been put there by anybody, so no link is followed.
+# Nobody else may look into `lian-build`: rsync gives the context's folder the mode that it has at the client.
+enter_volume() {
+  reason="$volume is not a folder of its own"
+  [ -d "$volume" ] && [ ! -h "$volume" ] && cd -P "$volume" || return 1
+  reason="$PWD/lian-build cannot be used"
+  enter lian-build && chmod 700 . || return 1
+  contexts=$PWD
+  # rsync would write a file's new content and mode to all of its names, wherever they are.
+  [ "$content" != kept ] || {
+    enter "$name" && find . -type f -links +1 -exec rm -f {} + && return 0
+    cd -P "$contexts" || return 1
+  }
+  [ ! -e "$name" ] && [ ! -h "$name" ] || reason=$(mv "$name" "old-$nonce" 2>&1) || return 1
+  enter "$name"
+}
+# Removes what no context of this build left on the volume, when rsync, which this shell became, has ended.
+sweep_volume() {
+  cd -P "$contexts" || exit 1
+  while kill -0 $$; do sleep 1; done
+  for item in * .[!.]* ..?*; do
+    case $names in *"/$item/"*) ;; *) nice -n 19 rm -rf -- "$item" ;; esac
+  done
+}
+# Receives a context into a folder. With a volume it lies there, and the folder is a link to it.
 receive() {
   value; folder=$value
+  value; volume=$value
+  # The context's name on the volume, whether what lies there under it is kept to be compared, and the names of all of
+  # the build's contexts, between slashes.
+  [ -z "$volume" ] || { line; name=$line; line; content=$line; line; names=$line; }
   line; left=$line
   set --
   while [ "$left" -gt 0 ]; do
@@ -306,8 +343,15 @@ receive() {
     left=$((left - 1))
   done
   command -v rsync >/dev/null || fail rsync_missing
-  mkdir -p "$folder" && [ -w "$folder" ] || fail folder
-  exec rsync --server "$@" . "$folder/" 2>&5 3<&- 5>&-
+  if [ -n "$volume" ]; then
+    enter_volume || fail "volume $reason"
+    mkdir -p "${folder%/*}" && rm -rf -- "$folder" && ln -s "$PWD" "$folder" || fail folder
+    (sweep_volume) </dev/null >/dev/null 3<&- 5>&- &
+  else
+    [ ! -h "$folder" ] || rm -f "$folder"
+    mkdir -p "$folder" && [ -w "$folder" ] && cd -P "$folder" || fail folder
+  fi
+  exec rsync --server "$@" . ./ 2>&5 3<&- 5>&-
 }
 
 # One line a second.

@@ -10,23 +10,34 @@ final class RunnerApproach: Sendable {
         let at: ContinuousClock.Instant
     }
 
+    private let ready = FirstResult<ReadyRunner>()
     private let answer = FirstResult<Duration>()
     private let end = FirstResult<Reached>()
     private let task: Task<Void, Never>
 
-    /// The approach says how long a round trip takes as soon as the runner's SSH server is known.
+    /// The approach says which runner it is as soon as that is ready, and how long a round trip takes as soon as its SSH
+    /// server is known.
     init(
-        _ approach: @escaping @Sendable (_ onAnswer: @escaping @Sendable (Duration) -> Void) async throws -> Reached
+        _ approach:
+            @escaping @Sendable (
+                _ onReady: @escaping @Sendable (ReadyRunner) -> Void, _ onAnswer: @escaping @Sendable (Duration) -> Void
+            ) async throws -> Reached
     ) {
-        task = Task { [answer, end] in
+        task = Task { [ready, answer, end] in
             do {
-                end.settle(.success(try await approach { answer.settle(.success($0)) }))
+                end.settle(
+                    .success(
+                        try await approach({ ready.settle(.success($0)) }, { answer.settle(.success($0)) })))
             } catch {
+                ready.settle(.failure(error))
                 answer.settle(.failure(error))
                 end.settle(.failure(error))
             }
         }
     }
+
+    /// Known before it is reached.
+    func runner() async throws -> ReadyRunner { try await ready.value() }
 
     /// Known before the runner is reached.
     func roundTrip() async throws -> Duration { try await answer.value() }

@@ -21,6 +21,9 @@ package struct Resolution: Sendable {
         package let summary: ContextSummary
 
         var selection: TransferSelection { context.selection(summary) }
+
+        /// The longest path that its files have when it lies in this folder.
+        func longestPath(in folder: String) -> [UInt8] { Array("\(folder)/".utf8) + summary.longestPath }
     }
 
     package func transfer(context: String, dockerfile: String?) -> Transfer? {
@@ -37,12 +40,10 @@ package struct Resolution: Sendable {
         }
     }
 
-    /// The folders of one artifact on a runner where contexts and runs go below these.
-    package func folders(
-        of artifact: ArtifactRequest, contextsFolder: String, workFolder: String
-    ) -> BuildctlCommand.Folders {
+    /// The folders of one artifact on a runner with this work folder.
+    package func folders(of artifact: ArtifactRequest, workFolder: String) -> BuildctlCommand.Folders {
         func remote(_ context: String, _ dockerfile: String?) -> String {
-            "\(contextsFolder)/\(transfer(context: context, dockerfile: dockerfile)?.remoteName ?? "")"
+            "\(workFolder)/\(transfer(context: context, dockerfile: dockerfile)?.remoteName ?? "")"
         }
         var extra: [String: String] = [:]
         for (name, source) in artifact.extraContexts {
@@ -89,18 +90,17 @@ package struct Resolution: Sendable {
         let artifacts = request.artifacts.map { artifact in
             let command = BuildctlCommand(
                 artifact: artifact, registry: request.registry, compression: request.compression,
-                folders: folders(
-                    of: artifact, contextsFolder: ReadyRunner.defaultWorkDir, workFolder: ReadyRunner.defaultWorkDir),
+                folders: folders(of: artifact, workFolder: ReadyRunner.defaultWorkDir),
                 address: nil, progress: .rawjson, exportsAllStages: true)
             return Plan.Artifact(name: artifact.name, buildctl: command.redactedArguments)
         }
         return Plan(artifacts: artifacts, largest: largest, volume: request.volume.request)
     }
 
-    /// Refuses a path that nobody could open where contexts go below this folder of a runner.
-    package func checkPaths(below contextsFolder: String, _ phase: Phase) throws(LianError) {
+    /// Refuses a path that nobody could open below this work folder of a runner.
+    package func checkPaths(below workFolder: String, _ phase: Phase) throws(LianError) {
         for transfer in transfers {
-            let path = Array("\(contextsFolder)/\(transfer.remoteName)/".utf8) + transfer.summary.longestPath
+            let path = transfer.longestPath(in: "\(workFolder)/\(transfer.remoteName)")
             if path.count > longestPath { throw .pathTooLong(path, phase, on: "the runner") }
         }
     }

@@ -68,8 +68,7 @@ struct ArtifactBuild: Sendable {
     }
 
     private func artifactRun(_ tried: Int) -> ArtifactRun {
-        var folders = resolution.folders(
-            of: artifact, contextsFolder: bench.runner.contextsFolder, workFolder: bench.runner.workDir)
+        var folders = resolution.folders(of: artifact, workFolder: bench.runner.workDir)
         if tried > 0 { folders.run += "-\(tried + 1)" }
         let request = resolution.request
         var artifact = artifact

@@ -47,6 +47,22 @@ struct ContextSync: Sendable {
         let folder: String
     }
 
+    /// Where on the runner a context lies.
+    enum Place: Equatable, Sendable {
+        /// In a folder of the work folder's, which is new.
+        case workFolder
+        /// On the runner's volume, which the folder in the work folder then leads to.
+        case volume(VolumeFolder, VolumeFolder.Content)
+
+        var isKept: Bool {
+            if case .volume(_, .kept) = self { true } else { false }
+        }
+
+        var emptied: Place {
+            if case .volume(let folder, _) = self { .volume(folder, .none) } else { self }
+        }
+    }
+
     enum Compression: Equatable, Sendable {
         case none
         /// At level 1; with no threads of its own, rsync does it itself.
@@ -76,10 +92,16 @@ struct ContextSync: Sendable {
         }
     }
 
-    func arguments(_ transfer: Resolution.Transfer, _ dialect: Dialect) -> [String] {
-        var arguments = transfer.selection.arguments + ["--whole-file", "--inplace"]
+    /// How rsync is called; with `deleting`, its arguments for a folder that may hold anything.
+    private func arguments(
+        _ transfer: Resolution.Transfer, _ dialect: Dialect, deleting: [String]?
+    ) -> [String] {
+        var arguments = (deleting ?? transfer.selection.arguments) + ["--whole-file", "--inplace"]
         if case .current(let compression) = dialect {
-            arguments.append("--checksum-choice=none")
+            // Files are compared by what is in them, and their times to the nanosecond.
+            arguments +=
+                deleting == nil
+                ? ["--checksum-choice=none"] : ["--checksum", "--checksum-choice=none,xxh128", "--modify-window=-1"]
             if case .zstd(let threads) = compression {
                 arguments += ["--compress", "--compress-choice=zstd", "--compress-level=1"]
                 if threads > 0 { arguments.append("--compress-threads=\(threads)") }
@@ -96,32 +118,44 @@ struct ContextSync: Sendable {
     }
 
     /// Starts the local rsync at once, and the runner's as soon as the destination is known. `onStart` is called when
-    /// the runner's rsync runs.
+    /// the runner's rsync runs. Throws `volumeUnusable` where the context may still find room beside the volume.
     func send(
-        _ transfer: Resolution.Transfer, _ compression: Compression, meter: ContextMeter,
+        _ transfer: Resolution.Transfer, _ compression: Compression, at place: Place = .workFolder, meter: ContextMeter,
         to destination: @escaping @Sendable () async throws -> Destination, onStart: @escaping @Sendable () -> Void
     ) async throws -> Sent {
         var dialect = Dialect.current(compression)
+        var place = place
         while true {
+            // Where rsync could not delete what does not belong there, the folder begins empty.
+            if dialect == .plain || transfer.selection.deletingArguments == nil { place = place.emptied }
             do {
-                return try await send(transfer, dialect, meter, to: destination, onStart)
+                return try await send(transfer, dialect, place, meter, to: destination, onStart)
             } catch let exit as RsyncExit {
-                guard exit.isRefusal, let older = dialect.older(refusedHere: exit.isOurs) else { throw exit.lianError }
-                dialect = older
+                if exit.isRefusal, let older = dialect.older(refusedHere: exit.isOurs) {
+                    dialect = older
+                } else if exit.isPartial, place.isKept {
+                    // Of what lies there already, something can be neither changed nor removed.
+                    place = place.emptied
+                } else if exit.couldNotWrite, place != .workFolder {
+                    throw RemoteFailure.volumeUnusable(exit.lastWords)
+                } else {
+                    throw exit.lianError
+                }
             }
         }
     }
 
     private func send(
-        _ transfer: Resolution.Transfer, _ dialect: Dialect, _ meter: ContextMeter,
+        _ transfer: Resolution.Transfer, _ dialect: Dialect, _ place: Place, _ meter: ContextMeter,
         to destination: @escaping @Sendable () async throws -> Destination, _ onStart: @escaping @Sendable () -> Void
     ) async throws -> Sent {
+        let deleting = place.isKept ? transfer.selection.deletingArguments : nil
         let socketFolder = try TemporaryFolder(environment: environment)
         defer { socketFolder.remove() }
         let receiver = try DescriptorReceiver(folder: socketFolder.path)
         defer { receiver.remove() }
         let command = Command(
-            rsync, arguments(transfer, dialect),
+            rsync, arguments(transfer, dialect, deleting: deleting),
             environment: [
                 "PATH": environment["PATH"] ?? "", "HOME": environment["HOME"] ?? "/", "LC_ALL": "C",
                 "LIAN_RSH_SOCKET": receiver.path,
@@ -130,8 +164,9 @@ struct ContextSync: Sendable {
         let reading = ReadingProcess()
         let carrying = Task<Void, Never> {
             do {
-                try await carry(receiver, to: destination, way) { sentBytes in
-                    meter.add(dialect.isCompressed ? reading.countFromHere() : sentBytes)
+                try await carry(receiver, to: destination, place, way) { sentBytes in
+                    // An rsync that compares sends next to nothing, but reads all files.
+                    meter.add(dialect.isCompressed || place.isKept ? reading.countFromHere() : sentBytes)
                     onStart()
                 }
                 way.end.settle(.success(()))
@@ -140,7 +175,7 @@ struct ContextSync: Sendable {
             }
         }
         do {
-            try await follow(command, transfer, reading, way)
+            try await follow(command, deleting == nil ? transfer : nil, reading, way)
         } catch {
             carrying.cancel()
             await carrying.value
@@ -166,7 +201,7 @@ struct ContextSync: Sendable {
     /// Runs the local rsync to its end. It reports success only after the runner's rsync has said goodbye, which comes
     /// after all else. How the runner's rsync then exits, up to 20 ms later, says no more.
     private func follow(
-        _ command: Command, _ transfer: Resolution.Transfer, _ reading: ReadingProcess, _ way: Way
+        _ command: Command, _ listed: Resolution.Transfer?, _ reading: ReadingProcess, _ way: Way
     ) async throws {
         let walk = WalkOutcome()
         try await withThrowingTaskGroup(of: Finished.self) { group in
@@ -175,7 +210,7 @@ struct ContextSync: Sendable {
                 try await way.end.value()
                 return .way
             }
-            group.addTask { .rsync(try await feed(command, walk, transfer, reading)) }
+            group.addTask { .rsync(try await feed(command, walk, listed, reading)) }
             var isCarried = false
             var complaint: RsyncExit?
             while let finished = try await group.next() {
@@ -198,9 +233,9 @@ struct ContextSync: Sendable {
         }
     }
 
-    /// Runs the local rsync, and beside it the walk that writes its list of files.
+    /// Runs the local rsync, and beside it the walk that writes its list of files, where it takes one.
     private func feed(
-        _ command: Command, _ walk: WalkOutcome, _ transfer: Resolution.Transfer, _ reading: ReadingProcess
+        _ command: Command, _ walk: WalkOutcome, _ listed: Resolution.Transfer?, _ reading: ReadingProcess
     ) async throws -> SubprocessResult {
         defer {
             reading.end()
@@ -208,8 +243,8 @@ struct ContextSync: Sendable {
         }
         do throws(SubprocessFailure) {
             return try await run(
-                command, input: .writer { descriptor in walk.run(transfer, into: descriptor) }, deadline: nil,
-                outputLimit: 1 << 20, onSpawn: reading.begin)
+                command, input: listed.map { listed in .writer { walk.run(listed, into: $0) } } ?? .bytes([]),
+                deadline: nil, outputLimit: 1 << 20, onSpawn: reading.begin)
         } catch {
             throw Self.failure(error)
         }
@@ -218,7 +253,8 @@ struct ContextSync: Sendable {
     /// Joins rsync's two descriptors with the receiver on the runner, as soon as there is one. `onStart` gets the count
     /// of what goes over the wire.
     private func carry(
-        _ receiver: DescriptorReceiver, to destination: @Sendable () async throws -> Destination, _ way: Way,
+        _ receiver: DescriptorReceiver, to destination: @Sendable () async throws -> Destination, _ place: Place,
+        _ way: Way,
         onStart: (@escaping @Sendable () -> Int) -> Void
     ) async throws {
         // rsync starts its remote shell at once; where it ends before that, its own exit tells why.
@@ -230,8 +266,11 @@ struct ContextSync: Sendable {
         // rsync looks only every 20 ms whether its remote shell has ended, so the shell ends now. How the runner's
         // rsync did is known from the channel.
         handed.dismiss(exitStatus: 0)
-        let place = try await destination()
-        let channel = try await startRsyncReceiver(on: place.host, folder: place.folder, options: options)
+        let there = try await destination()
+        let volume: (VolumeFolder, VolumeFolder.Content)? =
+            if case .volume(let folder, let content) = place { (folder, content) } else { nil }
+        let channel = try await startRsyncReceiver(
+            on: there.host, folder: there.folder, volume: volume, options: options)
         let before = channel.sentBytes
         way.sentBytes.set { channel.sentBytes - before }
         onStart(way.sentBytes.value)
@@ -334,6 +373,14 @@ private struct RsyncExit: Error {
     var isRefusal: Bool { [1, 4].contains { end == .status($0) } }
 
     var isOurs: Bool { side == .ours }
+
+    /// Some of the files could not be transferred, or not be deleted.
+    var isPartial: Bool { end == .status(23) }
+
+    /// The runner's rsync could not write a file: its disk is full, or fails.
+    var couldNotWrite: Bool { end == .status(11) && !isOurs }
+
+    var lastWords: String { words.split(separator: "\n").last.map(String.init) ?? "rsync exited with 11" }
 
     /// rsync's statuses for this: its stream broke off, the other side could not write, or the remote shell failed.
     var otherSideIsGone: Bool { [10, 11, 12, 255].contains { end == .status($0) } }

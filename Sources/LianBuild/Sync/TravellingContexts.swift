@@ -7,13 +7,22 @@ import LianSystem
 /// The contexts of an attempt, on their way to its runner side by side.
 struct TravellingContexts: Sendable {
     private let transfers: [Resolution.Transfer]
+    /// The names of all contexts of the build, also of those that this attempt has no need of.
+    private let names: [String]
+    /// Whether the runner was asked for with a volume. Otherwise rsync does not wait to hear of one.
+    private let mayHaveVolume: Bool
     private let sync: ContextSync
     private let reporter: any BuildReporter
     private let timing: Timing
     private let begun: [FirstResult<Void>]
 
-    init(_ transfers: [Resolution.Transfer], sync: ContextSync, reporter: any BuildReporter, timing: Timing) {
-        self.transfers = transfers
+    init(
+        of artifacts: [ArtifactRequest], in resolution: Resolution, mayHaveVolume: Bool, sync: ContextSync,
+        reporter: any BuildReporter, timing: Timing
+    ) {
+        transfers = resolution.transfers(of: artifacts)
+        names = resolution.transfers.map(\.remoteName)
+        self.mayHaveVolume = mayHaveVolume
         self.sync = sync
         self.reporter = reporter
         self.timing = timing
@@ -79,13 +88,32 @@ struct TravellingContexts: Sendable {
         _ transfer: Resolution.Transfer, along approach: RunnerApproach, _ meter: ContextMeter,
         _ begun: FirstResult<Void>
     ) async throws -> ContextSync.Sent {
-        try await sync.send(transfer, try await compression(of: transfer, along: approach), meter: meter) {
-            let reached = try await approach.reached()
-            return ContextSync.Destination(
-                host: await reached.connection.host, folder: "\(reached.runner.workDir)/\(transfer.remoteName)")
-        } onStart: {
-            begun.settle(.success(()))
+        let compression = try await compression(of: transfer, along: approach)
+        func send(at place: ContextSync.Place) async throws -> ContextSync.Sent {
+            try await sync.send(transfer, compression, at: place, meter: meter) {
+                let reached = try await approach.reached()
+                return ContextSync.Destination(
+                    host: await reached.connection.host, folder: "\(reached.runner.workDir)/\(transfer.remoteName)")
+            } onStart: {
+                begun.settle(.success(()))
+            }
         }
+        do {
+            let volume = mayHaveVolume ? try await approach.runner().volume : nil
+            return try await send(at: place(of: transfer, on: volume))
+        } catch RemoteFailure.volumeUnusable(let reason) {
+            reporter.report(
+                .note("the runner's volume cannot take the context, which goes beside it: \(onOneLine(reason))"))
+            return try await send(at: .workFolder)
+        }
+    }
+
+    private func place(of transfer: Resolution.Transfer, on volume: RunnerVolume?) -> ContextSync.Place {
+        guard let volume, let path = volume.path else { return .workFolder }
+        let folder = VolumeFolder(volume: path, name: transfer.remoteName, names: names)
+        // Nobody could open a longer path there.
+        guard transfer.longestPath(in: folder.path).count <= longestPath else { return .workFolder }
+        return .volume(folder, volume.state == .warm ? .kept : .none)
     }
 
     private func compression(

@@ -13,9 +13,6 @@ package struct ReadyRunner: Equatable, Sendable {
     /// nil where none was asked for, or the orchestrator offers none.
     package let volume: RunnerVolume?
 
-    /// Each context has a folder of its own below this one.
-    package var contextsFolder: String { workDir }
-
     /// The work folder where an orchestrator names no other.
     package static let defaultWorkDir = "/build"
 
