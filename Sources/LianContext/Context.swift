@@ -51,11 +51,12 @@ package final class Context: Sendable {
     package func summary(isGivenUp: @escaping () -> Bool = { false }) throws -> ContextSummary {
         var tally = ContextTally()
         var sample = ByteSample()
-        let excluded = try walk(isGivenUp: isGivenUp) { entry in
+        let walk = try walked(isGivenUp: isGivenUp) { entry in
             tally.add(entry)
             sample.add(entry)
         }
-        var summary = tally.finish(excludedFiles: excluded, warnings: warnings)
+        var summary = tally.finish(excludedFiles: walk.excludedFiles, warnings: warnings)
+        summary.exclusions = walk.exclusions
         summary.shrinks = sample.shrinks(below: folder.raw)
         return summary
     }
@@ -63,7 +64,8 @@ package final class Context: Sendable {
     /// How rsync is told what travels, after the context has been walked.
     package func selection(_ summary: ContextSummary) -> TransferSelection {
         // The generations of BuildKit treat names with a newline differently, whatever the rules say.
-        TransferSelection(filters: summary.hasNamesOfSeveralLines ? nil : filters)
+        TransferSelection(
+            filters: summary.hasNamesOfSeveralLines ? nil : filters, exclusions: summary.exclusions)
     }
 
     /// Hands rsync's list on, piece by piece. It needs only names, because rsync looks at each file itself.
@@ -84,11 +86,17 @@ package final class Context: Sendable {
     package func walk(
         isGivenUp: @escaping () -> Bool = { false }, _ visit: (ContextEntry) throws -> Void
     ) throws -> Int {
+        try walked(isGivenUp: isGivenUp, visit).excludedFiles
+    }
+
+    private func walked(
+        isGivenUp: @escaping () -> Bool, _ visit: (ContextEntry) throws -> Void
+    ) throws -> ContextWalk {
         var walk = ContextWalk(
             root: folder.raw, rules: rules, alwaysTravelling: alwaysTravelling, countsExcluded: true,
             isGivenUp: isGivenUp)
         try walk.run { if let entry = try ContextEntry($0) { try visit(entry) } }
-        return walk.excludedFiles
+        return walk
     }
 
     /// What one generation of BuildKit takes of the context by its rules alone. An excluded Dockerfile or ignore file

@@ -17,6 +17,8 @@ package struct ContextSummary: Equatable, Sendable {
     /// Whether compressing the context is worth the work where the connection is slow.
     package var shrinks = false
     var hasNamesOfSeveralLines = false
+    /// What stays behind, where that can be told one by one.
+    var exclusions: [[UInt8]]?
 
     package struct SizedPath: Equatable, Sendable {
         package let path: String

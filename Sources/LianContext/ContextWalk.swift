@@ -19,6 +19,12 @@ struct ContextWalk {
 
     private let buffer = PathBuffer()
     private(set) var excludedFiles = 0
+    /// What stays behind, without what lies below it; nil where that is too much to be told one by one. Known where
+    /// files that stay behind are counted.
+    private(set) var exclusions: [[UInt8]]? = []
+    private var unlisted: [Folder] = []
+
+    private static let mostExclusions = 200
 
     /// The walk keeps whatever any of the generations keeps. Folders that stay behind are read only to count their
     /// files.
@@ -78,6 +84,7 @@ struct ContextWalk {
             guard intoFolders else { return }
             waiting[before...].reverse()
         }
+        for folder in unlisted where !folder.isListed { exclude(folder.path) }
     }
 
     private mutating func read(
@@ -103,6 +110,7 @@ struct ContextWalk {
                 try visit(name(in: reader))
             } else {
                 excludedFiles += 1
+                exclude(buffer.path)
             }
         }
     }
@@ -167,10 +175,11 @@ struct ContextWalk {
         }
         guard access.isRead || holdsWhatTravels else {
             if countsExcluded { excludedFiles += countFiles(below: Array(path)) }
+            exclude(path)
             return nil
         }
         let folder = Folder(path: Array(path), parent: parent, access: access, isListed: false)
-        if isListed { try list(folder, visit) }
+        if isListed { try list(folder, visit) } else if exclusions != nil { unlisted.append(folder) }
         return folder
     }
 
@@ -187,6 +196,11 @@ struct ContextWalk {
     }
 
     // What stays behind.
+
+    private mutating func exclude(_ path: some Collection<UInt8>) {
+        guard countsExcluded, let known = exclusions else { return }
+        exclusions = known.count < Self.mostExclusions ? known + [Array(path)] : nil
+    }
 
     /// Counts files by their names alone. What cannot be read is not counted, since it does not travel anyway.
     private func countFiles(below folder: [UInt8]) -> Int {

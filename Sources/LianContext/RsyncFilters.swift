@@ -4,9 +4,15 @@ enum RsyncFilters {
     /// rsync tests each name against its rules one by one, so more rules would cost more than a list does.
     private static let mostRules = 64
     /// rsync drops a rule that is longer than any path. This is less, and more than anybody writes.
-    private static let longestPattern = 1024
+    static let longestPattern = 1024
     /// Docker drops this mark at the beginning of a pattern.
     private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+    /// A line of an exclude file for exactly this path. A backslash is one unless there are wildcards.
+    static func rule(excluding path: [UInt8]) -> [UInt8] {
+        guard path.contains(where: "*?[".utf8.contains) else { return [GoText.slash] + path }
+        return [GoText.slash] + path.flatMap { "*?[\\".utf8.contains($0) ? [UInt8(ascii: "\\"), $0] : [$0] }
+    }
 
     /// The characters that make a name a pattern, for Docker or for rsync.
     private static let wildcards = Set("*?[]\\".utf8)

@@ -2,9 +2,11 @@
 /// Docker does. Its source is the context's root with a trailing slash.
 package struct TransferSelection: Sendable {
     private let filters: [String]?
+    private let exclusions: [[UInt8]]?
 
-    init(filters: [String]?) {
+    init(filters: [String]?, exclusions: [[UInt8]]?) {
         self.filters = filters
+        self.exclusions = exclusions
     }
 
     /// rsync reads a list letter by letter, and all of it before it sends the first file. So where rsync can follow the
@@ -12,10 +14,21 @@ package struct TransferSelection: Sendable {
     /// root, or rsync would send the root's own mode and owner.
     var rsyncReadsFolders: Bool { filters != nil }
 
-    /// For a folder that may hold something already: it is deleted unless it travels, so rsync has to read the root too,
-    /// and gets no list. Nil where rsync cannot follow the rules: it deletes nothing that a list leaves out.
-    package var deletingArguments: [String]? {
-        filters.map { ["--archive", "--delete", "--delete-excluded"] + $0 }
+    /// How rsync is called to also delete what lies at the other end and does not travel.
+    package struct Deleting: Sendable {
+        package let arguments: [String]
+        package let input: [UInt8]
+    }
+
+    /// rsync deletes nothing that a list leaves out. So it reads the root by itself, and is told what stays behind: by
+    /// the rules, or name by name. Nil where it can be told neither.
+    package var deleting: Deleting? {
+        let arguments = ["--archive", "--delete", "--delete-excluded"]
+        if let filters { return Deleting(arguments: arguments + filters, input: []) }
+        let rules = exclusions?.map(RsyncFilters.rule)
+        guard let rules, rules.allSatisfy({ $0.count <= RsyncFilters.longestPattern }) else { return nil }
+        return Deleting(
+            arguments: arguments + ["--from0", "--exclude-from=-"], input: rules.flatMap { $0 + [0] })
     }
 
     package var arguments: [String] {

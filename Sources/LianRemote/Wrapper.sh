@@ -324,7 +324,11 @@ sweep_volume() {
   cd -P "$contexts" || exit 1
   while kill -0 $$; do sleep 1; done
   for item in * .[!.]* ..?*; do
-    case $names in *"/$item/"*) ;; *) nice -n 19 rm -rf -- "$item" ;; esac
+    case $names in *"/$item/"*) continue ;; esac
+    nice -n 19 rm -rf -- "$item" && continue
+    # In a folder that may not be written to, nothing can be removed.
+    find "./$item" -type d -exec chmod u+rwx {} \;
+    rm -rf -- "$item"
   done
 }
 # Receives a context into a folder. With a volume it lies there, and the folder is a link to it.

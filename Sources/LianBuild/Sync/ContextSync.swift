@@ -94,9 +94,9 @@ struct ContextSync: Sendable {
 
     /// How rsync is called; with `deleting`, its arguments for a folder that may hold anything.
     private func arguments(
-        _ transfer: Resolution.Transfer, _ dialect: Dialect, deleting: [String]?
+        _ transfer: Resolution.Transfer, _ dialect: Dialect, deleting: TransferSelection.Deleting?
     ) -> [String] {
-        var arguments = (deleting ?? transfer.selection.arguments) + ["--whole-file", "--inplace"]
+        var arguments = (deleting?.arguments ?? transfer.selection.arguments) + ["--whole-file", "--inplace"]
         if case .current(let compression) = dialect {
             // Files are compared by what is in them, and their times to the nanosecond.
             arguments +=
@@ -127,7 +127,7 @@ struct ContextSync: Sendable {
         var place = place
         while true {
             // Where rsync could not delete what does not belong there, the folder begins empty.
-            if dialect == .plain || transfer.selection.deletingArguments == nil { place = place.emptied }
+            if dialect == .plain || transfer.selection.deleting == nil { place = place.emptied }
             do {
                 return try await send(transfer, dialect, place, meter, to: destination, onStart)
             } catch let exit as RsyncExit {
@@ -149,7 +149,7 @@ struct ContextSync: Sendable {
         _ transfer: Resolution.Transfer, _ dialect: Dialect, _ place: Place, _ meter: ContextMeter,
         to destination: @escaping @Sendable () async throws -> Destination, _ onStart: @escaping @Sendable () -> Void
     ) async throws -> Sent {
-        let deleting = place.isKept ? transfer.selection.deletingArguments : nil
+        let deleting = place.isKept ? transfer.selection.deleting : nil
         let socketFolder = try TemporaryFolder(environment: environment)
         defer { socketFolder.remove() }
         let receiver = try DescriptorReceiver(folder: socketFolder.path)
@@ -175,7 +175,10 @@ struct ContextSync: Sendable {
             }
         }
         do {
-            try await follow(command, deleting == nil ? transfer : nil, reading, way)
+            let input: @Sendable (WalkOutcome) -> SubprocessInput = { walk in
+                deleting.map { .bytes($0.input) } ?? .writer { walk.run(transfer, into: $0) }
+            }
+            try await follow(command, input, reading, way)
         } catch {
             carrying.cancel()
             await carrying.value
@@ -201,7 +204,8 @@ struct ContextSync: Sendable {
     /// Runs the local rsync to its end. It reports success only after the runner's rsync has said goodbye, which comes
     /// after all else. How the runner's rsync then exits, up to 20 ms later, says no more.
     private func follow(
-        _ command: Command, _ listed: Resolution.Transfer?, _ reading: ReadingProcess, _ way: Way
+        _ command: Command, _ input: @escaping @Sendable (WalkOutcome) -> SubprocessInput, _ reading: ReadingProcess,
+        _ way: Way
     ) async throws {
         let walk = WalkOutcome()
         try await withThrowingTaskGroup(of: Finished.self) { group in
@@ -210,7 +214,7 @@ struct ContextSync: Sendable {
                 try await way.end.value()
                 return .way
             }
-            group.addTask { .rsync(try await feed(command, walk, listed, reading)) }
+            group.addTask { .rsync(try await feed(command, walk, input(walk), reading)) }
             var isCarried = false
             var complaint: RsyncExit?
             while let finished = try await group.next() {
@@ -235,7 +239,7 @@ struct ContextSync: Sendable {
 
     /// Runs the local rsync, and beside it the walk that writes its list of files, where it takes one.
     private func feed(
-        _ command: Command, _ walk: WalkOutcome, _ listed: Resolution.Transfer?, _ reading: ReadingProcess
+        _ command: Command, _ walk: WalkOutcome, _ input: SubprocessInput, _ reading: ReadingProcess
     ) async throws -> SubprocessResult {
         defer {
             reading.end()
@@ -243,8 +247,7 @@ struct ContextSync: Sendable {
         }
         do throws(SubprocessFailure) {
             return try await run(
-                command, input: listed.map { listed in .writer { walk.run(listed, into: $0) } } ?? .bytes([]),
-                deadline: nil, outputLimit: 1 << 20, onSpawn: reading.begin)
+                command, input: input, deadline: nil, outputLimit: 1 << 20, onSpawn: reading.begin)
         } catch {
             throw Self.failure(error)
         }
@@ -323,9 +326,7 @@ struct ContextSync: Sendable {
             LianError(
                 .contextSyncFailed, .sync, "rsync could not be started: \(error)",
                 hint: "rsync --version should work by itself.")
-        case .tooMuchOutput:
-            LianError(
-                .contextSyncFailed, .sync, "rsync complained without end", hint: "Is the context's disk all right?")
+        case .tooMuchOutput: RsyncExit.endlessComplaints
         }
     }
 }
@@ -339,11 +340,21 @@ private struct RsyncExit: Error {
     private enum End: Equatable {
         case status(Int32)
         case signal(String)
+        case ofOurs
     }
 
     private let side: Side
     private let end: End
     private let words: String
+
+    /// It complained about more than anybody reads, and was ended.
+    static let endlessComplaints = RsyncExit(side: .ours, end: .ofOurs, words: "")
+
+    private init(side: Side, end: End, words: String) {
+        self.side = side
+        self.end = end
+        self.words = words
+    }
 
     /// Nil where all went well.
     init?(ours result: SubprocessResult) {
@@ -375,7 +386,7 @@ private struct RsyncExit: Error {
     var isOurs: Bool { side == .ours }
 
     /// Some of the files could not be transferred, or not be deleted.
-    var isPartial: Bool { end == .status(23) }
+    var isPartial: Bool { end == .status(23) || end == .ofOurs }
 
     /// The runner's rsync could not write a file: its disk is full, or fails.
     var couldNotWrite: Bool { end == .status(11) && !isOurs }
@@ -392,6 +403,7 @@ private struct RsyncExit: Error {
             case (.status(24), .ours): "found that files of the context vanished while they were sent (rsync exit 24)"
             case (.status(let status), _): "exited with \(status)"
             case (.signal(let signal), _): "was ended by signal \(signal)"
+            case (.ofOurs, _): "complained without end"
             }
         let logTail = words.split(separator: "\n").suffix(20).map { onOneLine(String($0)) }
         switch side {
