@@ -31,7 +31,7 @@ extension EndToEnd {
         @Test func aCacheThatCannotBeWrittenIsAWarning() async throws {
             try await withScene { scene in
                 let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n")
-                let nowhere = "127.0.0.1:\(try freePort())/acme/ci/\(scene.workspace)/app:cache"
+                let nowhere = "127.0.0.1:\(try refusingPort())/acme/ci/\(scene.workspace)/app:cache"
                 let build = try await scene.build(context: context, ["--cache-to", nowhere])
                 #expect(build.status == 0 && build.warningCodes.contains("cache_not_written"), "\(build.story)")
                 #expect(build.digest == (try await scene.registry.digest(of: "\(scene.workspace)/app", tag: "1")))

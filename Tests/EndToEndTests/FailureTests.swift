@@ -33,7 +33,7 @@ extension EndToEnd {
         @Test func aPushThatFailsIsTriedAgainAndTold() async throws {
             try await withScene { scene in
                 let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n")
-                let nowhere = "127.0.0.1:\(try freePort())"
+                let nowhere = "127.0.0.1:\(try refusingPort())"
                 let build = try await scene.build([
                     "--workspace", scene.workspace, "--context", context, "--image", "\(nowhere)/acme/app:1",
                 ])

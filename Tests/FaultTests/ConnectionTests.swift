@@ -115,6 +115,12 @@ extension Faults {
             #expect(build.attempts.map { $0["exit_code"] } == [.null])
         }
 
+        /// The silence of 20 s, the minute of coming back, and the last try of that, which may take ten.
+        private func expectGivenUpInTime(_ build: FinishedBuild, _ scene: FaultScene) {
+            let bound = .seconds(90) + scene.allowing(.seconds(30))
+            #expect(.milliseconds(build.milliseconds(of: "build")) < bound, "\(build.story)")
+        }
+
         @Test("row 18: reset and gone for good: connection_lost after 60 s, and the remote group is dead")
         func goneForGood() async throws {
             try await withVictim { _, proxy in
@@ -131,10 +137,10 @@ extension Faults {
         func stoppedServer() async throws {
             try await withVictim(endsWithItsMachine: true) { runner, _ in
                 for pid in [runner.server.pid] + runner.server.sessionPIDs() { kill(pid, SIGSTOP) }
-            } _: { _, runner, build in
+            } _: { scene, runner, build in
                 kill(runner.server.pid, SIGCONT)
                 expectLost(build)
-                #expect(build.milliseconds(of: "build") < 120_000, "\(build.story)")
+                expectGivenUpInTime(build, scene)
             }
         }
 
@@ -142,9 +148,9 @@ extension Faults {
         func blackHole() async throws {
             try await withVictim(endsWithItsMachine: true) { _, proxy in
                 proxy.stall()
-            } _: { _, _, build in
+            } _: { scene, _, build in
                 expectLost(build)
-                #expect(build.milliseconds(of: "build") < 120_000, "\(build.story)")
+                expectGivenUpInTime(build, scene)
             }
         }
 

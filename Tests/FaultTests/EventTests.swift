@@ -20,7 +20,7 @@ extension Faults {
                 switch broker {
                 case .down:
                     try await expectWarning(
-                        broker.warning, scene, runner, ["NATS_URL": "nats://127.0.0.1:\(try freePort())"])
+                        broker.warning, scene, runner, ["NATS_URL": "nats://127.0.0.1:\(try refusingPort())"])
                 case .silent:
                     let listener = try ScriptedListener(saying: "")
                     defer { listener.stop() }

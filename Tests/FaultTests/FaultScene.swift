@@ -15,6 +15,7 @@ final class FaultScene: Sendable {
     let orchestrator: ScriptedOrchestrator
     private let stage: Stage
     private let runner: ScriptedRunner?
+    private let begun = ContinuousClock.now
     private let state = Mutex(State())
 
     /// What a case may change of what is looked at after it.
@@ -135,6 +136,9 @@ final class FaultScene: Sendable {
         return build
     }
 
+    /// What takes no longer than that on a calm machine takes no longer than this here.
+    func allowing(_ time: Duration) -> Duration { stage.allowing(time, since: begun) }
+
     /// What was published of this workspace's builds, in order.
     func published() async throws -> [NATSSubscriber.Message] {
         try await stage.events.settle()
@@ -160,10 +164,10 @@ final class FaultScene: Sendable {
         }
     }
 
-    /// Waits until the process list was looked through once more from its beginning.
-    func isLookedThrough() async -> Bool {
+    /// Waits until the process list was looked through once more from its beginning. For threads that may block.
+    func waitForLook() {
         let before = state.withLock(\.looks)
-        return await eventually { state.withLock(\.looks) > before + 1 }
+        while state.withLock({ $0.looks <= before + 1 && !$0.isOver }) { usleep(1000) }
     }
 
     fileprivate func endWatch() { state.withLock { $0.isOver = true } }
@@ -230,7 +234,7 @@ func withScene(
 ) async throws {
     try await takingTurns(waiting) { stage in
         let machine = ScriptedOrchestrator.Machine(
-            port: try port ?? freePort(), user: "root", hostKeys: [someHostKey], workDir: "/nonexistent")
+            port: try port ?? refusingPort(), user: "root", hostKeys: [someHostKey], workDir: "/nonexistent")
         try await perform(stage, machine: machine, runner: nil, body)
     }
 }

@@ -14,6 +14,7 @@ struct Stage: Sendable {
     let events: NATSSubscriber
     /// Cases that work, and do not only wait, would slow each other down.
     let turnstile = Turnstile(width: 2 * ProcessInfo.processInfo.activeProcessorCount)
+    private let slowness: Slowness
 
     @TaskLocal static var current: Stage?
 
@@ -32,8 +33,14 @@ struct Stage: Sendable {
         try await withNATSServer(configuration) { nats in
             let events = try await NATSSubscriber(port: nats.port, login: "\"user\":\"looker\",\"pass\":\"on\"")
             defer { events.stop() }
-            try await $current.withValue(Stage(nats: nats, events: events), operation: body)
+            let stage = Stage(nats: nats, events: events, slowness: try Slowness())
+            try await $current.withValue(stage, operation: body)
         }
+    }
+
+    /// What takes no longer than that on a calm machine takes no longer than this here, with what ran since then.
+    func allowing(_ time: Duration, since start: ContinuousClock.Instant) -> Duration {
+        time * slowness.factor(since: start)
     }
 }
 

@@ -23,7 +23,7 @@ extension Faults {
                     "while [ ! -e \(runner.workDir)/go ]; do sleep 0.05; done\n\(ScriptedRunner.success)")
                 let running = try scene.start(["--label", "told=\(scene.secrets.buildSecret)"])
                 try await running.says("build: app")
-                #expect(await scene.isLookedThrough())
+                await onOwnThread { scene.waitForLook() }
                 try writeFile("\(runner.workDir)/go", "")
                 _ = try await scene.finish(running)
             }
@@ -57,6 +57,24 @@ extension Faults {
                     """)
                 _ = try await scene.build()
             }
+        }
+
+        /// A proxy that refuses is still the only one that may come back to its port.
+        @Test func aPortThatRefuses() async throws {
+            let proxy = try FaultProxy(to: try refusingPort())
+            proxy.refuse()
+            #expect(await eventually { (try? PlainHTTPConnection(port: proxy.port)) == nil })
+            let other = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            defer { close(other) }
+            var address = loopbackAddress(port: proxy.port)
+            let result = withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(other, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            #expect(result != 0 && errno == EADDRINUSE)
+            proxy.accept()
+            #expect(await eventually { (try? PlainHTTPConnection(port: proxy.port)) != nil })
         }
 
         @Test func aFileInTheTemporaryFolder() async throws {

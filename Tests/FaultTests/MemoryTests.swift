@@ -113,8 +113,8 @@ extension Faults {
 
             var answer: ScriptedOrchestrator.Answer {
                 switch self {
-                case .full: .fault(.failure(429, code: "no_capacity", message: "no machine is free"))
-                case .busy: .fault(.failure(503, code: "busy", message: "not now"))
+                case .full: .fault(.failure(429, code: "no_capacity", message: "no machine is free", headers: later))
+                case .busy: .fault(.failure(503, code: "busy", message: "not now", headers: later))
                 case .refused: .fault(.failure(422, code: "unprocessable", message: "no such size"))
                 case .fails:
                     .changed { runner in
@@ -123,6 +123,9 @@ extension Faults {
                     }
                 }
             }
+
+            /// Beyond the time for a spawn, so that it is the last answer.
+            private var later: [String: String] { ["Retry-After": "3600"] }
 
             var code: String {
                 switch self {
@@ -139,7 +142,7 @@ extension Faults {
             try await withRunner(countsItsOwnKills) { scene, runner, _ in
                 try runner.setEngine(engine(failing: Words.executor.log))
                 scene.orchestrator.script(.spawn, [.honest, second.answer])
-                let build = try await scene.build(["--spawn-timeout", "5"])
+                let build = try await scene.build()
                 #expect(build.status == 3 && build.errorCode == second.code, "\(build.story)")
                 #expect(build.message.contains("the first attempt had run out of memory"))
                 #expect(build.attempts.map { $0["outcome"] } == ["oom", "failed"])

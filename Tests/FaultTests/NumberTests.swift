@@ -98,7 +98,7 @@ extension Faults {
                     let terminal = try PseudoTerminal(columns: 100, height: 24)
                     defer { terminal.close() }
                     let running = try scene.start(environment: ["TERM": "xterm-256color"], on: terminal)
-                    let sampled = await eventually(within: .seconds(60)) {
+                    let sampled = await eventually {
                         ((try? Data(contentsOf: slept))?.count ?? 0) >= 4 || !running.isRunning
                     }
                     try #require(sampled)

@@ -8,11 +8,13 @@ extension Faults {
     @Suite(.realEngine) struct OrchestratorTests {
         @Test("row 37: killed in mid-build, the build goes on") func midBuild() async throws {
             try await withRealScene { scene, front in
-                let running = try scene.start(front, step: "echo begun; busybox sleep 3; echo over")
+                let gate = try StepGate()
+                let running = try scene.start(front, step: "echo begun; \(gate.waiting); echo over")
                 try await running.says(" begun\n")
                 scene.orchestrator.kill()
                 try await scene.orchestrator.start()
                 #expect(try await scene.orchestrator.runners() == front.runners.map(\.id))
+                gate.open()
                 let build = try await running.finished()
                 #expect(build.status == 0, "\(build.story)")
                 #expect(build.digest != nil)
@@ -24,11 +26,13 @@ extension Faults {
         /// It comes back only when the build is through: the destroy waits for it.
         @Test("row 37: killed before the destroy, and back within its time") func beforeDestroy() async throws {
             try await withRealScene { scene, front in
-                let running = try scene.start(front, step: "echo begun; busybox sleep 1; echo over")
+                let gate = try StepGate()
+                let running = try scene.start(front, step: "echo begun; \(gate.waiting); echo over")
                 try await running.says(" begun\n")
                 scene.orchestrator.kill()
-                try await running.says("sha256:")
-                try await Task.sleep(for: .seconds(2))
+                gate.open()
+                // The first one was answered by nobody.
+                #expect(await eventually { front.requests(.destroy).count > 1 })
                 try await scene.orchestrator.start()
                 let build = try await running.finished()
                 #expect(build.status == 0 && build.isRunnerDestroyed == true, "\(build.story)")
@@ -45,7 +49,7 @@ extension Faults {
                 running.kill()
                 #expect(!processes(holding: marker).isEmpty)
                 try await scene.orchestrator.start()
-                #expect(try await eventually(within: .seconds(60)) { try scene.orchestrator.remains().isEmpty })
+                #expect(try await eventually { try scene.orchestrator.remains().isEmpty })
                 #expect(try await scene.orchestrator.runners() == [])
                 #expect(processes(holding: marker) == [])
                 try scene.clearAwayAfterKill()

@@ -83,7 +83,7 @@ extension Faults {
                 try await running.says(" begun\n")
                 running.kill()
                 #expect(running.output.isEmpty)
-                #expect(try await eventually(within: .seconds(60)) { try scene.orchestrator.remains().isEmpty })
+                #expect(try await eventually { try scene.orchestrator.remains().isEmpty })
                 #expect(try await scene.orchestrator.runners() == [])
                 #expect(processes(holding: marker) == [])
                 try scene.clearAwayAfterKill()
@@ -102,7 +102,7 @@ extension Faults {
                 try await running.says(" begun\n")
                 #expect(!runner.remains().isEmpty)
                 running.kill()
-                #expect(await eventually(within: .seconds(120)) { runner.remains().isEmpty })
+                #expect(await eventually { runner.remains().isEmpty })
             }
         }
     }

@@ -7,7 +7,7 @@ extension Faults {
     @Suite struct UnreachableTests {
         @Test("row 01: the orchestrator refuses connections") func refusal() async throws {
             try await withScene { scene in
-                let nowhere = "http://127.0.0.1:\(try freePort())"
+                let nowhere = "http://127.0.0.1:\(try refusingPort())"
                 let build = try await scene.build(environment: ["ORCHESTRATOR_URL": nowhere])
                 expectNothingCame(of: build)
                 #expect(build.hint.contains("lian-orchestrator"))

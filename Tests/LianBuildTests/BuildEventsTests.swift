@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test func aBrokerThatRefusesIsNotWaitedFor() async throws {
-        let url = "nats://127.0.0.1:\(try freePort())"
+        let url = "nats://127.0.0.1:\(try refusingPort())"
         try await withRequestFixture { fixture in
             let events = try events(at: url, fixture, timing: .endless)
             events.send(failed, attempt: 1)

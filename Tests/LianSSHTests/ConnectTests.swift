@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test func aPortThatStaysShutIsGivenUpAtTheDeadline() async throws {
-        let port = try freePort()
+        let port = try refusingPort()
         try await expectUnreachable(saying: "Connection refused", from: .milliseconds(400)) { limit in
             let start = ContinuousClock.now
             defer { #expect(ContinuousClock.now - start >= limit - .milliseconds(100)) }
@@ -65,14 +65,14 @@ import Testing
     }
 
     @Test func withoutRetriesOneRefusalIsTheEnd() async throws {
-        let port = try freePort()
+        let port = try refusingPort()
         let start = ContinuousClock.now
         _ = await lianError(.sshUnreachable) { try await connect(port: port, within: .seconds(600), retries: false) }
         #expect(ContinuousClock.now - start < .seconds(300))
     }
 
     @Test func cancellingStopsTheWaitAtOnce() async throws {
-        let port = try freePort()
+        let port = try refusingPort()
         let connecting = Task { try await connect(port: port, within: .seconds(600)) }
         try await Task.sleep(for: .milliseconds(50))
         let start = ContinuousClock.now

@@ -63,7 +63,7 @@ import Testing
         let pins = HostKeys.choose(pinned: [], knownHosts: nil)
         let error = await lianError(.hostKeyUnknown) {
             _ = try await SSHConnection.connect(
-                to: SSHEndpoint(host: "127.0.0.1", port: try freePort(), user: "root"), key: SSHKey.ephemeral(),
+                to: SSHEndpoint(host: "127.0.0.1", port: try refusingPort(), user: "root"), key: SSHKey.ephemeral(),
                 hostKeys: pins, deadline: .now + .seconds(20))
         }
         #expect(error?.hint.contains("--known-hosts") == true)

@@ -15,12 +15,13 @@ package func eventually(
 /// For what depends on a time that a busy machine may need more of: the body is given `first`, and four times as much
 /// as before until that was enough, or is ample anywhere. What it gave last.
 package func withEnoughTime<Value>(
-    from first: Duration, _ body: (Duration) async throws -> Value, wasEnough: (Value) -> Bool
+    from first: Duration, ample: Duration = .seconds(30), _ body: (Duration) async throws -> Value,
+    wasEnough: (Value) -> Bool
 ) async rethrows -> Value {
     var time = first
     while true {
         let value = try await body(time)
-        if wasEnough(value) || time >= .seconds(30) { return value }
+        if wasEnough(value) || time >= ample { return value }
         time *= 4
     }
 }

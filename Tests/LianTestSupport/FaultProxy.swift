@@ -12,12 +12,13 @@ package final class FaultProxy: Sendable {
     /// Forwards to a port of 127.0.0.1. Of what it has not forwarded yet it holds up to `queue` bytes in each direction;
     /// with a small one the kernel holds little more before it, so that who sends faster finds a full socket.
     package init(to target: Int, queue: Int = wideQueue) throws {
-        let listener = try ListeningSocket(port: 0)
-        port = listener.port
+        let held = try HeldPort()
+        let listener = try ListeningSocket(port: held.number)
+        port = held.number
         if queue < Self.wideQueue { listener.keepBuffersSmall() }
         let shared = try Shared(queue: queue)
         self.shared = shared
-        let forwarder = Handover(ProxyLoop(listener: listener, target: target, shared: shared))
+        let forwarder = Handover(ProxyLoop(listener: listener, at: held, target: target, shared: shared))
         try startThread { forwarder.value.run() }
     }
 
@@ -111,14 +112,15 @@ private struct Handover<Value>: @unchecked Sendable {
 
 private final class ProxyLoop {
     private var listener: ListeningSocket?
-    private let port: Int
+    /// Nobody else gets it while connections are refused here.
+    private let port: HeldPort
     private let target: Int
     private let shared: FaultProxy.Shared
     private var pairs: [Pair] = []
 
-    init(listener: ListeningSocket, target: Int, shared: FaultProxy.Shared) {
+    init(listener: ListeningSocket, at port: HeldPort, target: Int, shared: FaultProxy.Shared) {
         self.listener = listener
-        port = listener.port
+        self.port = port
         self.target = target
         self.shared = shared
     }
@@ -138,7 +140,7 @@ private final class ProxyLoop {
                 case .cut: endAll(abruptly: false)
                 case .reset: endAll(abruptly: true)
                 case .refuse: listener = nil
-                case .accept: if listener == nil { listener = try? ListeningSocket(port: port) }
+                case .accept: if listener == nil { listener = try? ListeningSocket(port: port.number) }
                 case .stop: return endAll(abruptly: false)
                 }
             }

@@ -1,32 +1,44 @@
 import Glibc
 import LianSystem
+import Synchronization
+
+/// A port of loopback that is this test's for as long as the object lives, whoever listens there meanwhile: whoever asks
+/// for any free port, and be it for his own end of a connection, is given another. Without a listener it refuses.
+package final class HeldPort: Sendable {
+    package let number: Int
+    private let descriptor: Int32
+
+    package init() throws {
+        (descriptor, number) = try boundSocket(port: 0)
+    }
+
+    deinit {
+        close(descriptor)
+    }
+}
+
+/// A port of loopback that refuses connections for as long as these tests run.
+package func refusingPort() throws -> Int {
+    let port = try HeldPort()
+    refusingPorts.withLock { $0.append(port) }
+    return port.number
+}
+
+private let refusingPorts = Mutex<[HeldPort]>([])
 
 /// A listening TCP socket of loopback.
 package final class ListeningSocket: Sendable {
     package let port: Int
     package let descriptor: Int32
 
+    /// At any free port, or at one that is held.
     package init(port wanted: Int) throws {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard listener >= 0 else { throw SystemError("socket") }
-        var yes: Int32 = 1
-        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-        var address = loopbackAddress(port: wanted)
-        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(listener, $0, size) }
-        }
-        guard bound == 0, listen(listener, 128) == 0 else {
-            let error = SystemError("bind 127.0.0.1:\(wanted)")
-            close(listener)
+        (descriptor, port) = try boundSocket(port: wanted)
+        guard listen(descriptor, 128) == 0 else {
+            let error = SystemError("listen at 127.0.0.1:\(port)")
+            close(descriptor)
             throw error
         }
-        var actual = size
-        _ = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(listener, $0, &actual) }
-        }
-        descriptor = listener
-        port = Int(UInt16(bigEndian: address.sin_port))
     }
 
     deinit {
@@ -42,6 +54,29 @@ package final class ListeningSocket: Sendable {
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_MAXSEG, &segment, size)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &buffer, size)
     }
+}
+
+/// Any number of one user's sockets may have a port that was named, but for port 0 each is given one that nobody has.
+private func boundSocket(port wanted: Int) throws -> (descriptor: Int32, port: Int) {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { throw SystemError("socket") }
+    var yes: Int32 = 1
+    for option in [SO_REUSEADDR, SO_REUSEPORT] {
+        setsockopt(descriptor, SOL_SOCKET, option, &yes, socklen_t(MemoryLayout<Int32>.size))
+    }
+    var address = loopbackAddress(port: wanted)
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+            bind(descriptor, address, size) == 0 && getsockname(descriptor, address, &size) == 0
+        }
+    }
+    guard isBound else {
+        let error = SystemError("bind 127.0.0.1:\(wanted)")
+        close(descriptor)
+        throw error
+    }
+    return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
 }
 
 package func loopbackAddress(port: Int) -> sockaddr_in {

@@ -10,8 +10,8 @@ package final class ScriptedOrchestrator: Sendable {
     /// What becomes of one request.
     package enum Answer: Sendable {
         case honest
-        /// Honest, after that time.
-        case late(Duration)
+        /// Honest, as soon as that returns.
+        case after(@Sendable () -> Void)
         /// Nothing is done, and this is said.
         case fault(ScriptedHTTPServer.Reply)
         /// What was asked for is done, and this is said in the place of it.
@@ -135,7 +135,9 @@ package final class ScriptedOrchestrator: Sendable {
         }
         switch answer {
         case .honest: return honest(route, request).reply()
-        case .late(let delay): return honest(route, request).reply(after: delay)
+        case .after(let wait):
+            wait()
+            return honest(route, request).reply()
         case .fault(let reply): return reply
         case .lost(let reply):
             _ = honest(route, request)
@@ -156,9 +158,9 @@ package final class ScriptedOrchestrator: Sendable {
         var complaint: (code: String, message: String)?
         var delay: Duration = .zero
 
-        func reply(after extra: Duration = .zero) -> ScriptedHTTPServer.Reply {
+        func reply() -> ScriptedHTTPServer.Reply {
             if let complaint { return .failure(status, code: complaint.code, message: complaint.message) }
-            return .success(status, data, after: delay + extra)
+            return .success(status, data, after: delay)
         }
     }
 
