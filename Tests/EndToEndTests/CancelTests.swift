@@ -99,7 +99,7 @@ import Testing
             isThere = { _ in runner.isDestroyed }
         }
         let running = try runner.start(flags)
-        let isHeld = await eventually(within: .seconds(60)) { isThere(running) }
+        let isHeld = await eventually { isThere(running) }
         try #require(isHeld, "\(running.errorText)")
         return running
     }

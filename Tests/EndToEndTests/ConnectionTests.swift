@@ -10,12 +10,13 @@ extension EndToEnd {
             try await withScene { scene in
                 let front = try OrchestratorFront(of: scene.orchestrator)
                 defer { front.stop() }
-                // It goes on talking while nobody listens.
+                // It talks as far as the second gate while nobody listens.
                 let lines = 90
+                let (first, second) = (try StepGate(), try StepGate())
                 let context = try scene.context(
                     """
                     \(Scene.shell)RUN i=0; while [ $i -lt \(lines) ]; do i=$((i + 1)); echo "line $i of many"; \
-                    busybox sleep 0.1; done
+                    case $i in 9) \(first.waiting) ;; 80) \(second.waiting) ;; esac; done
                     """)
                 let running = try scene.start(scene.flags(context), environment: ["ORCHESTRATOR_URL": front.url])
                 try await running.says(" line 9 of many\n")
@@ -23,9 +24,11 @@ extension EndToEnd {
                 proxy.refuse()
                 proxy.cut()
                 try await running.says("coming back to it")
-                try await Task.sleep(for: .seconds(5))
-                #expect(!running.errorText.contains(" line 50 of many\n"))
+                first.open()
+                try #require(await eventually { second.isReached }, "\(running.errorText)")
+                #expect(!running.errorText.contains(" line 10 of many\n"))
                 proxy.accept()
+                second.open()
                 let build = try await running.finished()
                 try #require(build.status == 0, "\(build.story)")
                 #expect(proxy.connections > 1)

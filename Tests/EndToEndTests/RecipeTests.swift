@@ -251,9 +251,9 @@ extension EndToEnd {
                         workingDirectory: checkout.path),
                     outputFile: scene.folder.appending(path: "job.log"))
                 defer { job.stop() }
-                #expect(await eventually(within: .seconds(60)) { !processes(holding: "sleep\0\(seconds)").isEmpty })
+                #expect(await eventually { !processes(holding: "sleep\0\(seconds)").isEmpty })
                 kill(job.pid, SIGTERM)
-                #expect(await job.ended(within: .seconds(60)) == .exited(143), "\(job.output)")
+                #expect(await job.ended() == .exited(143), "\(job.output)")
                 #expect(processes(holding: repository).isEmpty)
                 #expect(try await scene.orchestrator.runners().isEmpty)
                 guard recipe != "shell/dev-image" else { return }
@@ -278,7 +278,7 @@ extension EndToEnd {
                 let asked = scene.folder.appending(path: "asked").path
                 #expect(await eventually { FileManager.default.fileExists(atPath: asked) })
                 kill(probe.pid, SIGTERM)
-                #expect(await probe.ended(within: .seconds(30)) == .exited(143), "\(probe.output)")
+                #expect(await probe.ended() == .exited(143), "\(probe.output)")
                 #expect(processes(holding: "\(scene.folder.path)/lian-build").isEmpty)
             }
         }

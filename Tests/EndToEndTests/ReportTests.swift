@@ -23,22 +23,33 @@ extension EndToEnd {
             #expect(page.hasPrefix("<!DOCTYPE html>") && page.hasSuffix("</html>\n"))
         }
 
+        /// Until a curve can be drawn of what the step used: three samples that came while it ran.
+        private func untilMeasured(_ running: RunningBuild, during gate: StepGate) async throws {
+            func samples() -> Int { running.errorText.components(separatedBy: "\"event\":\"usage\"").count - 1 }
+            #expect(await eventually { gate.isReached || !running.isRunning }, "\(running.errorText)")
+            let before = samples()
+            #expect(await eventually { samples() >= before + 3 || !running.isRunning }, "\(running.errorText)")
+        }
+
         @Test func ofABuildThatSucceeds() async throws {
             try await withScene { scene in
                 let file = try file(scene)
                 try "an older one".write(to: file, atomically: true, encoding: .utf8)
+                let gate = try StepGate()
                 let context = try scene.context(
                     """
                     \(Scene.shell)RUN --mount=type=secret,id=npm echo "<b>$(busybox cat /run/secrets/npm)</b>" && \
-                    busybox sleep 3 && echo "<script>" > /made
+                    { \(gate.waiting); } && echo "<script>" > /made
                     """, files: ["large.bin": String(repeating: "x", count: 200_000)])
-                let build = try await scene.build(
-                    context: context,
-                    [
+                let running = try scene.start(
+                    scene.flags(context) + [
                         "--secret", "id=npm,env=NPM_TOKEN", "--build-arg", "A=value-of-an-argument", "--report",
-                        file.path,
+                        file.path, "--progress", "json",
                     ],
                     environment: ["NPM_TOKEN": Self.secret])
+                try await untilMeasured(running, during: gate)
+                gate.open()
+                let build = try await running.finished()
                 try #require(build.status == 0, "\(build.story)")
                 let page = try page(file)
                 expect(
@@ -86,10 +97,15 @@ extension EndToEnd {
         @Test func ofARetryAfterOutOfMemory() async throws {
             try await withScene { scene in
                 let file = try file(scene)
+                let gate = try StepGate()
                 _ = try scene.context(
-                    Scene.shell + "RUN busybox sleep 2; busybox dd if=/dev/zero of=/dev/null bs=800M count=1\n")
+                    Scene.shell + "RUN \(gate.waiting); busybox dd if=/dev/zero of=/dev/null bs=800M count=1\n")
                 let directives = try scene.directives(tiers: [("small", 0.5), ("large", 1.5)])
-                let build = try await scene.build(["--directives", directives, "--report", file.path])
+                let running = try scene.start(
+                    ["--directives", directives, "--report", file.path, "--progress", "json"])
+                try await untilMeasured(running, during: gate)
+                gate.open()
+                let build = try await running.finished()
                 try #require(build.status == 0, "\(build.story)")
                 expect(
                     try page(file),
@@ -128,10 +144,12 @@ extension EndToEnd {
         @Test func thatCannotBeWritten() async throws {
             try await withScene { scene in
                 let file = try file(scene)
-                let context = try scene.context(Scene.shell + "RUN echo begun; busybox sleep 2; echo made > /made\n")
+                let gate = try StepGate()
+                let context = try scene.context(Scene.shell + "RUN echo begun; \(gate.waiting); echo made > /made\n")
                 let running = try scene.start(scene.flags(context) + ["--report", file.path])
                 try await running.says(" begun\n")
                 try FileManager.default.removeItem(at: file.deletingLastPathComponent())
+                gate.open()
                 let build = try await running.finished()
                 #expect(build.status == 0 && build["status"] == "succeeded", "\(build.story)")
                 #expect(build.warningCodes.contains("report_not_written"))

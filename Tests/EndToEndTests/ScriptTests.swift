@@ -27,9 +27,10 @@ import Testing
             let process = try script(
                 #"""
                 root_by=()
-                sh -c 'trap "[ -d /proc/\$(cat started) ] || touch in-order; exit" TERM; while :; do sleep 0.02; done' &
+                sh -c 'trap "[ -d /proc/\$(cat started) ] || touch in-order; exit" TERM; : >ready; while :; do sleep 0.02; done' &
                 daemons+=($!)
                 at_exit touch last
+                while [ ! -e ready ]; do sleep 0.02; done
                 sh -c 'echo $$ >begun; mv begun started; sleep 1000000; :'
                 touch went-on
                 """#, in: folder)
@@ -37,7 +38,7 @@ import Testing
             #expect(await eventually { exists("started", in: folder) })
             // A terminal tells all that it has started, others tell the script.
             kill(signal == SIGINT ? -process.pid : process.pid, signal)
-            let end = await process.ended(within: .seconds(30))
+            let end = await process.ended()
             #expect(end == .signalled(signal), "\(process.output)")
             #expect(exists("in-order", in: folder) && exists("last", in: folder) && !exists("went-on", in: folder))
             #expect(processes(workingIn: folder.path).isEmpty)
@@ -59,7 +60,7 @@ import Testing
             kill(process.pid, SIGTERM)
             // It goes on while apt-get does, and so does the policy.
             try Data().write(to: folder.appending(path: "go"))
-            #expect(await process.ended(within: .seconds(30)) == .signalled(SIGTERM), "\(process.output)")
+            #expect(await process.ended() == .signalled(SIGTERM), "\(process.output)")
             #expect(exists("installed", in: folder) && !exists("policy", in: folder))
             #expect(processes(workingIn: folder.path).isEmpty)
         }
@@ -77,7 +78,7 @@ import Testing
                 install_debian_packages no-such-package-of-debian
                 """, in: folder)
             defer { process.stop() }
-            #expect(await process.ended(within: .seconds(30)) == .exited(0), "\(process.output)")
+            #expect(await process.ended() == .exited(0), "\(process.output)")
             #expect(exists("policy", in: folder) != ofAScript)
         }
     }

@@ -11,10 +11,11 @@ extension EndToEnd {
 
         @Test func buildSecretsStayInMemory() async throws {
             try await withScene { scene in
+                let gate = try StepGate()
                 let context = try scene.context(
                     """
                     \(Scene.shell)RUN --mount=type=secret,id=npm --mount=type=secret,id=key \
-                    busybox sha256sum /run/secrets/npm /run/secrets/key; echo held; busybox sleep 1; echo made > /made
+                    busybox sha256sum /run/secrets/npm /run/secrets/key; echo held; \(gate.waiting); echo made > /made
                     """)
                 let file = scene.folder.appending(path: "key")
                 try Self.values[1].write(to: file, atomically: true, encoding: .utf8)
@@ -26,6 +27,7 @@ extension EndToEnd {
                 try await running.says(" held\n")
                 let held = try await onDisk(scene.orchestrator.runnersFolder, scene)
                 #expect(held == "")
+                gate.open()
                 let build = try await running.finished()
                 watch.cancel()
                 let shown = await watch.value

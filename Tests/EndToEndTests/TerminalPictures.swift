@@ -68,7 +68,7 @@ extension EndToEnd {
             defer { terminal.close() }
             let running = try scene.start(arguments, environment: Self.environment, on: terminal)
             var picture: TerminalScreen?
-            _ = await eventually(within: .seconds(90)) {
+            _ = await eventually {
                 let screen = terminal.screen
                 if when(screen) { picture = screen }
                 return picture != nil

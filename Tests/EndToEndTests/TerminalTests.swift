@@ -13,7 +13,7 @@ extension EndToEnd {
         private func screen(
             of terminal: PseudoTerminal, when holds: (TerminalScreen) -> Bool
         ) async throws -> TerminalScreen {
-            let came = await eventually(within: .seconds(60)) { holds(terminal.screen) }
+            let came = await eventually { holds(terminal.screen) }
             try #require(came, "\(terminal.screen.text)")
             return terminal.screen
         }
@@ -25,9 +25,12 @@ extension EndToEnd {
 
         @Test func aRunningStepWithItsLastLinesAndTheEnd() async throws {
             try await withScene { scene in
+                let gate = try StepGate()
                 let context = try scene.context(
-                    Scene.shell + "RUN echo quick\nRUN echo one; echo '漢字 \u{1B}[31mtwo'; busybox sleep 4; echo three\n"
-                )
+                    """
+                    \(Scene.shell)RUN echo quick
+                    RUN echo one; echo '漢字 \u{1B}[31mtwo'; \(gate.waiting); echo three
+                    """)
                 let terminal = try PseudoTerminal(columns: 100, height: 30)
                 defer { terminal.close() }
                 let running = try scene.start(scene.flags(context), environment: Self.terminal, on: terminal)
@@ -43,6 +46,7 @@ extension EndToEnd {
                 #expect(lines.contains { $0.contains("RUN echo one") } && lines.contains("    │ one"))
                 #expect(lines.contains { $0.contains(" mem ") && $0.contains(" time ") })
 
+                gate.open()
                 let build = try await running.finished()
                 #expect(build.status == 0, "\(build.story)")
                 let end = try await screen(of: terminal) { $0.text.contains("  runner   ") }

@@ -76,7 +76,7 @@ struct WarmUpCases {
         let context = try scene.context(base.dockerfile(port: port), files: ["note": "n"])
         let running = try scene.start(
             scene.flags(context), environment: gate.environment.merging(environment) { $1 })
-        let isFetched = try await eventually(within: .seconds(60)) {
+        let isFetched = try await eventually {
             try zip(base.counts(), before).allSatisfy { $0 == $1 + 1 } || !running.isRunning
         }
         try #require(isFetched && running.isRunning, "\(running.errorText)")
@@ -97,7 +97,7 @@ struct WarmUpCases {
     ) async throws -> FinishedBuild {
         let gate = try Gate(scene)
         let running = try scene.start(flags, environment: gate.environment)
-        let hasBegun = try await eventually(within: .seconds(60)) { try isSeen() || !running.isRunning }
+        let hasBegun = try await eventually { try isSeen() || !running.isRunning }
         try #require(hasBegun && running.isRunning, "\(running.errorText)")
         try gate.open()
         return try await running.finished()
@@ -131,7 +131,7 @@ struct WarmUpCases {
             let gate = try Gate(scene)
             let context = try scene.context(base.dockerfile(), files: ["note": "n"])
             let running = try scene.start(scene.flags(context), environment: gate.environment)
-            let isFetched = try await eventually(within: .seconds(60)) { try !base.counts().contains(0) }
+            let isFetched = try await eventually { try !base.counts().contains(0) }
             try #require(isFetched, "\(running.errorText)")
             let other = try scene.context("FROM scratch\nCOPY busybox /only\n", named: "other")
             let moved = try await scene.build(context: other, image: "base")
@@ -198,7 +198,7 @@ struct WarmUpCases {
             let gate = try Gate(scene)
             let context = try scene.context("FROM 127.0.0.1:\(proxy.port)/a/b:1\nCOPY busybox /\n")
             let running = try scene.start(scene.flags(context), environment: gate.environment)
-            try #require(await eventually(within: .seconds(60)) { proxy.connections > 0 }, "\(running.errorText)")
+            try #require(await eventually { proxy.connections > 0 }, "\(running.errorText)")
             running.signal(SIGINT)
             let build = try await running.finished()
             #expect(build.status == 130 && build.errorCode == "cancelled" && build.phase == "sync", "\(build.story)")
@@ -219,7 +219,7 @@ struct WarmUpCases {
             func asked() throws -> Int {
                 try scene.registry.requests().count { $0 == "HEAD /v2/\(cache)/manifests/c" }
             }
-            let isRead = try await eventually(within: .seconds(60)) { try asked() > 0 || !running.isRunning }
+            let isRead = try await eventually { try asked() > 0 || !running.isRunning }
             try #require(isRead && running.isRunning, "\(running.errorText)")
             let (connections, before) = (proxy.connections, try asked())
             try gate.open()

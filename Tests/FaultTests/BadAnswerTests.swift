@@ -36,7 +36,7 @@ extension Faults {
             let reply = try await flood.reply()
             try await withScene { scene in
                 // The request that finds out what was spawned takes until its memory was seen.
-                scene.orchestrator.script(.spawn, [.lost(reply), .after(scene.waitForLook)])
+                scene.orchestrator.script(.spawn, [.lost(reply), .after(scene.watch.waitForLook)])
                 let build = try await scene.build()
                 #expect(build.status == 3 && build.errorCode == "orchestrator_answer_invalid", "\(build.story)")
                 #expect(build.runnerID == "r-1" && build.isRunnerDestroyed == true)
@@ -50,7 +50,7 @@ extension Faults {
             try await withScene { scene in
                 scene.orchestrator.setState("pending")
                 scene.orchestrator.script(.poll, [.fault(reply)])
-                scene.orchestrator.script(.destroy, [.after(scene.waitForLook)])
+                scene.orchestrator.script(.destroy, [.after(scene.watch.waitForLook)])
                 let build = try await scene.build()
                 #expect(build.status == 3 && build.errorCode == "orchestrator_answer_invalid", "\(build.story)")
                 #expect(build.isRunnerDestroyed == true)
@@ -61,7 +61,7 @@ extension Faults {
         @Test("row 08: the history is endless: a warning, and the build goes on") func floodedHistory() async throws {
             try await withRunner { scene, _, _ in
                 scene.orchestrator.script(.p95, [.fault(.endless(200))])
-                scene.orchestrator.script(.destroy, [.after(scene.waitForLook)])
+                scene.orchestrator.script(.destroy, [.after(scene.watch.waitForLook)])
                 let build = try await scene.build()
                 #expect(build.status == 0 && !build.warningCodes.isEmpty, "\(build.story)")
                 #expect(scene.peakMemory > 0 && scene.peakMemory < Self.memoryLimit, "\(scene.peakMemory)")

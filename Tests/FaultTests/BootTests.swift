@@ -11,19 +11,20 @@ extension Faults {
         @Test("row 11: SIGTERM in the middle of the spawn: the key is replayed, the runner destroyed")
         func signalDuringTheSpawn() async throws {
             try await withScene { scene in
-                scene.orchestrator.script(.spawn, [.lost(.hang), .honest])
+                scene.orchestrator.script(.spawn, [.lost(.hang)])
                 let running = try scene.start()
                 // An event that is due before a connection was ever up is waited for no longer than a second.
                 #expect(
                     try await eventually {
                         let events = try await scene.published()
-                        return scene.orchestrator.requests(.spawn).count == 1 && !events.isEmpty
+                        return !scene.orchestrator.requests(.spawn).isEmpty && !events.isEmpty
                     })
+                scene.orchestrator.script(.spawn, [.honest])
                 running.signal(SIGTERM)
                 let build = try await scene.finish(running)
                 #expect(build.status == 143 && build["status"] == "cancelled", "\(build.story)")
                 #expect(build.errorCode == "cancelled" && build.phase == "spawn")
-                #expect(scene.orchestrator.spawnKeys.count == 2 && Set(scene.orchestrator.spawnKeys).count == 1)
+                #expect(scene.orchestrator.spawnKeys.count > 1 && Set(scene.orchestrator.spawnKeys).count == 1)
                 #expect(scene.orchestrator.runners.count == 1)
                 #expect(build.runnerID == "r-1" && build.isRunnerDestroyed == true)
                 #expect(try await scene.published().last?.json?["data"]?["status"] == "cancelled")

@@ -83,7 +83,9 @@ extension Faults {
                         return isInStep || !running.isRunning
                     }
                     return (minutes, isInStep, try await running.finished(within: time * 2))
-                } wasEnough: { $0.1 }
+                } wasEnough: {
+                    $0.1
+                }
                 #expect(isInStep && build.errorText.contains(" begun\n"), "\(build.story)")
                 #expect(build.status == 6 && build["status"] == "timed_out", "\(build.story)")
                 #expect(build.attempts.map { $0["outcome"] } == ["timed_out"])

@@ -15,6 +15,7 @@ final class FaultScene: Sendable {
     let orchestrator: ScriptedOrchestrator
     private let stage: Stage
     private let runner: ScriptedRunner?
+    private let watched: ProcessWatch.Subject
     private let begun = ContinuousClock.now
     private let state = Mutex(State())
 
@@ -37,11 +38,6 @@ final class FaultScene: Sendable {
         var allowance = Allowance()
         var builds: [RunningBuild] = []
         var finished: [FinishedBuild] = []
-        var shown: Set<String> = []
-        var peakMemory = 0
-        /// How often the process list was looked through.
-        var looks = 0
-        var isOver = false
     }
 
     fileprivate init(
@@ -53,6 +49,7 @@ final class FaultScene: Sendable {
         self.secrets = secrets
         self.orchestrator = orchestrator
         self.runner = runner
+        watched = stage.watch.add(secrets)
         for name in ["home", "tmp", "docker"] {
             try FileManager.default.createDirectory(at: folder.appending(path: name), withIntermediateDirectories: true)
         }
@@ -62,6 +59,7 @@ final class FaultScene: Sendable {
     }
 
     var events: NATSSubscriber { stage.events }
+    var watch: ProcessWatch { stage.watch }
     var natsURL: String { stage.nats.url }
     var keyFile: String { folder.appending(path: "key").path }
     var image: String { "127.0.0.1:1/\(workspace)/app:1" }
@@ -119,6 +117,7 @@ final class FaultScene: Sendable {
     func start(_ command: Command, on terminal: PseudoTerminal? = nil) throws -> RunningBuild {
         let build = try RunningBuild(command, folder: folder, terminal: terminal) { _ in }
         state.withLock { $0.builds.append(build) }
+        watched.add(build: build.pid)
         return build
     }
 
@@ -146,31 +145,17 @@ final class FaultScene: Sendable {
     }
 
     /// The most memory that a build was seen to hold, in bytes.
-    var peakMemory: Int { state.withLock(\.peakMemory) }
+    var peakMemory: Int { watched.peakMemory }
 
-    /// Looks at the process list until the case is over, on a thread of its own.
-    fileprivate func startWatch() throws {
-        try startThread { [self] in
-            while !state.withLock({ $0.isOver }) {
-                let shown = secrets.shownByProcesses()
-                let memory = state.withLock(\.builds).map { LianTestSupport.peakMemory(of: $0.pid) }.max() ?? 0
-                state.withLock { state in
-                    state.looks += 1
-                    state.shown.formUnion(shown)
-                    state.peakMemory = max(state.peakMemory, memory)
-                }
-                usleep(50_000)
-            }
+    /// The first build, as soon as it is started. For threads that may block.
+    func awaitBuild() -> RunningBuild {
+        while true {
+            if let build = state.withLock({ $0.builds.first }) { return build }
+            usleep(1000)
         }
     }
 
-    /// Waits until the process list was looked through once more from its beginning. For threads that may block.
-    func waitForLook() {
-        let before = state.withLock(\.looks)
-        while state.withLock({ $0.looks <= before + 1 && !$0.isOver }) { usleep(1000) }
-    }
-
-    fileprivate func endWatch() { state.withLock { $0.isOver = true } }
+    fileprivate func endWatch() { stage.watch.remove(watched) }
 
     /// Ends what a failed case has left running.
     fileprivate func endBuilds() {
@@ -178,7 +163,7 @@ final class FaultScene: Sendable {
     }
 
     fileprivate func checkThatAllIsInOrder() async throws {
-        let (allowance, builds, finished, shown) = state.withLock { ($0.allowance, $0.builds, $0.finished, $0.shown) }
+        let (allowance, builds, finished) = state.withLock { ($0.allowance, $0.builds, $0.finished) }
         #expect(builds.allSatisfy { !$0.isRunning }, "a build still runs")
         #expect(finished.count == builds.count || allowance.callerIsKilled, "a build's end was not looked at")
 
@@ -195,7 +180,7 @@ final class FaultScene: Sendable {
         let home = try FileManager.default.contentsOfDirectory(atPath: folder.appending(path: "home").path)
         #expect(home == [])
 
-        #expect(shown.isEmpty)
+        #expect(watched.shown.isEmpty)
         // The outputs of the builds are files of this folder too.
         #expect(secrets.found(below: folder.path, besides: ["docker/config.json"]).isEmpty)
         if let runner { #expect(secrets.found(below: runner.workDir).isEmpty) }
@@ -295,7 +280,6 @@ private func perform(
         let start = ContinuousClock.now
         let scene = try FaultScene(
             stage, folder: folder, secrets: secrets, orchestrator: orchestrator, runner: runner)
-        try scene.startWatch()
         defer { scene.endWatch() }
         do {
             try await body(scene)

@@ -14,6 +14,7 @@ struct Stage: Sendable {
     let events: NATSSubscriber
     /// Cases that work, and do not only wait, would slow each other down.
     let turnstile = Turnstile(width: 2 * ProcessInfo.processInfo.activeProcessorCount)
+    let watch: ProcessWatch
     private let slowness: Slowness
 
     @TaskLocal static var current: Stage?
@@ -33,7 +34,9 @@ struct Stage: Sendable {
         try await withNATSServer(configuration) { nats in
             let events = try await NATSSubscriber(port: nats.port, login: "\"user\":\"looker\",\"pass\":\"on\"")
             defer { events.stop() }
-            let stage = Stage(nats: nats, events: events, slowness: try Slowness())
+            let watch = try ProcessWatch()
+            defer { watch.stop() }
+            let stage = Stage(nats: nats, events: events, watch: watch, slowness: try Slowness())
             try await $current.withValue(stage, operation: body)
         }
     }

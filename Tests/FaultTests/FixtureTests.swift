@@ -23,7 +23,7 @@ extension Faults {
                     "while [ ! -e \(runner.workDir)/go ]; do sleep 0.05; done\n\(ScriptedRunner.success)")
                 let running = try scene.start(["--label", "told=\(scene.secrets.buildSecret)"])
                 try await running.says("build: app")
-                await onOwnThread { scene.waitForLook() }
+                await onOwnThread { scene.watch.waitForLook() }
                 try writeFile("\(runner.workDir)/go", "")
                 _ = try await scene.finish(running)
             }

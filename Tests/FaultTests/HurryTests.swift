@@ -28,9 +28,10 @@ extension Faults {
             try await withRunner(waiting: true) { scene, _, _ in
                 scene.allow { $0.wallTime = .seconds(180) }
                 // The runner is there, and nobody was told of it.
-                scene.orchestrator.script(.spawn, [.lost(.hang), .honest])
+                scene.orchestrator.script(.spawn, [.lost(.hang)])
                 let running = try scene.start()
                 try await expectSoon(running) { scene.orchestrator.liveRunners.count == 1 }
+                scene.orchestrator.script(.spawn, [.honest])
                 endTwice(running)
                 let build = try await scene.finish(running)
                 expectEnded(build)
@@ -64,16 +65,15 @@ extension Faults {
         @Test(
             "row 72: ended twice while the runner is destroyed, at the end or before another attempt",
             arguments: ["succeed", "echo 'exit code: 137' >&2; exit 1"])
-        func inTheTeardown(end: String) async throws {
+        func inTheTeardown(last: String) async throws {
             try await withRunner(countsItsOwnKills, waiting: true) { scene, runner, _ in
                 scene.allow { $0.wallTime = .seconds(180) }
-                try runner.setEngine(end)
-                scene.orchestrator.script(.destroy, [.lost(.hang), .honest])
-                let running = try scene.start()
-                try await expectSoon(running) { !scene.orchestrator.requests(.destroy).isEmpty }
-                endTwice(running)
-                let build = try await scene.finish(running)
-                if end == "succeed" {
+                try runner.setEngine(last)
+                // At once: it is waited for no longer than half a minute.
+                let end: @Sendable () -> Void = { [weak scene] in (scene?.awaitBuild()).map(endTwice) }
+                scene.orchestrator.script(.destroy, [.after(end, .lost(.hang)), .honest])
+                let build = try await scene.build()
+                if last == "succeed" {
                     #expect(build.status == 0 && build.digest == ScriptedRunner.digest, "\(build.story)")
                 } else {
                     expectEnded(build)

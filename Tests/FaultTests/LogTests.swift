@@ -34,7 +34,7 @@ extension Faults {
                 // Without optimisation a gigabyte takes its time.
                 if areLong { scene.allow { $0.wallTime = .seconds(3600) } }
                 try runner.setEngine("\(script); echo\n\(ScriptedRunner.success)")
-                scene.orchestrator.script(.destroy, [.after(scene.waitForLook)])
+                scene.orchestrator.script(.destroy, [.after(scene.watch.waitForLook)])
                 let build = try await scene.build()
                 #expect(build.status == 0, "\(build.story.suffix(2000))")
                 #expect(build.errorText.utf8.count > (shape == .manyLines ? bytes : 4 << 20))

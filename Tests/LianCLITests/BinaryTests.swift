@@ -174,7 +174,7 @@ import Testing
             let started = folder.url.appending(path: "started").path
             #expect(await eventually { FileManager.default.fileExists(atPath: started) })
             program.signal(SIGINT)
-            #expect(await program.ended(within: .seconds(120)) == .exited(130))
+            #expect(await program.ended() == .exited(130))
             let output = try String(contentsOf: folder.url.appending(path: "out"), encoding: .utf8)
             #expect(processes(workingIn: folder.url.path).isEmpty)
             return try #require(ProgramRun(status: 130, output: output, errors: "").envelope)

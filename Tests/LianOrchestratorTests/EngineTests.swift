@@ -104,14 +104,14 @@ import Testing
 
     @Test func anEngineThatDiesIsNotTheStepsFault() async throws {
         try await withRunner { caller, runner in
-            try await prepare(caller, runner, "RUN echo begun; sleep 60")
+            try await prepare(caller, runner, "RUN echo begun; sleep 600")
             let result = try await caller.ssh(
                 runner,
                 """
                 cd \(runner.workDir) && { buildctl build --frontend dockerfile.v0 --local context=c \
                 --local dockerfile=c --opt force-network-mode=host --allow network.host --progress plain >log 2>&1 & }
                 build=$!
-                for try in $(seq 300); do grep -q ' begun$' log && break; sleep 0.1; done
+                while kill -0 $build && ! grep -q ' begun$' log; do sleep 0.1; done
                 kill -9 "$(cut -d ' ' -f 1 ../engine.process)"
                 wait $build
                 cat log

@@ -203,9 +203,7 @@ import Testing
 
             // buildctl waits for the engine's socket, and then is the machine's own; its version needs no engine.
             let program = "\(folder.programs)/buildctl"
-            let start = ContinuousClock.now
             #expect(try await output(of: program, ["-v"]) == "-v\n")
-            #expect(ContinuousClock.now - start < .seconds(15))
             let early = Task { try await output(of: program, ["build", "a b"]) }
             _ = try listenOnUnixSocket(path: folder.engineSocket)
             #expect(try await early.value == "build a b\n")

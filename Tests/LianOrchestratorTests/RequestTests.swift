@@ -68,6 +68,7 @@ import Testing
     @Test func slowClientsAreCutOff() throws {
         try withSocketPairs(4) { pairs in
             let places = ConnectionPlaces(limit: 10)
+            let before = ContinuousClock.now
             for pair in pairs { places.arrived(pair.ours) }
             places.showedToken(pairs[1].ours)
             places.isWaiting(pairs[2].ours)
@@ -75,13 +76,14 @@ import Testing
             places.isIdle(pairs[3].ours)
             // Its answer gains one without a token no time.
             places.isIdle(pairs[0].ours)
-            places.endOverdue(at: .now + ConnectionPlaces.tokenLimit - .seconds(5))
+            let after = ContinuousClock.now
+            places.endOverdue(at: before + ConnectionPlaces.tokenLimit - .seconds(1))
             #expect(pairs.map(isClosed) == [false, false, false, false])
-            places.endOverdue(at: .now + ConnectionPlaces.tokenLimit + .seconds(5))
+            places.endOverdue(at: after + ConnectionPlaces.tokenLimit + .seconds(1))
             #expect(pairs.map(isClosed) == [true, false, false, false])
-            places.endOverdue(at: .now + ConnectionPlaces.bodyLimit + .seconds(5))
+            places.endOverdue(at: after + ConnectionPlaces.bodyLimit + .seconds(1))
             #expect(pairs.map(isClosed) == [true, true, false, false])
-            places.endOverdue(at: .now + .seconds(3600))
+            places.endOverdue(at: after + .seconds(3600))
             #expect(pairs.map(isClosed) == [true, true, false, true])
         }
     }

@@ -1,13 +1,16 @@
 /// Looks until the condition holds; false where it does not in time. The limit only ends a test that fails: it is no
-/// claim of how fast anything is.
+/// claim of how fast anything is. Where a look takes long, it is taken less often, so that what it looks for has its time.
 package func eventually(
     within limit: Duration = .seconds(120), _ condition: () async throws -> Bool
 ) async rethrows -> Bool {
     let end = ContinuousClock.now + limit
-    while ContinuousClock.now < end {
+    var start = ContinuousClock.now
+    while start < end {
         if try await condition() { return true }
         // Cancelled, it looks once more and is done.
-        do { try await Task.sleep(for: .milliseconds(5)) } catch { break }
+        let pause = max(.milliseconds(5), ContinuousClock.now - start)
+        do { try await Task.sleep(for: pause) } catch { break }
+        start = .now
     }
     return try await condition()
 }

@@ -250,6 +250,7 @@ private final class Flow {
 
     private let queue: Int
     private static let piece = 64 << 10
+    private static let lateness: Duration = .milliseconds(200)
 
     init(from source: Int32, to sink: Int32, queue: Int) {
         self.source = source
@@ -287,7 +288,8 @@ private final class Flow {
             counter.wrappingAdd(sent, ordering: .relaxed)
             held -= sent
             if let limit = settings.bytesPerSecond {
-                nextSend = max(nextSend, now) + .seconds(Double(sent) / Double(limit))
+                // Where this thread comes late, it sends what would have gone meanwhile.
+                nextSend = max(nextSend, first.due, now - Self.lateness) + .seconds(Double(sent) / Double(limit))
             }
             if first.sent + sent == first.bytes.count {
                 pieces.removeFirst()

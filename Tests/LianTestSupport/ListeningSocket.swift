@@ -91,16 +91,26 @@ package func loopbackAddress(port: Int) -> sockaddr_in {
 package final class ScriptedListener: Sendable {
     package let port: Int
 
+    /// How many connections were taken.
+    package var accepted: Int { taken.count.load(ordering: .relaxed) }
+
+    private final class Taken: Sendable {
+        let count = Atomic(0)
+    }
+
+    private let taken = Taken()
+
     /// Keeps each connection open after the words, or closes it.
     package init(saying words: String, closes: Bool = false) throws {
         let listener = try ListeningSocket(port: 0)
         port = listener.port
         self.listener = listener
-        try startThread {
+        try startThread { [taken] in
             var open: [Int32] = []
             while true {
                 let connection = accept(listener.descriptor, nil, nil)
                 guard connection >= 0 else { break }
+                taken.count.add(1, ordering: .relaxed)
                 let bytes = Array(words.utf8)
                 if !bytes.isEmpty { send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
                 if closes { close(connection) } else { open.append(connection) }

@@ -93,7 +93,7 @@ package final class Orchestrator: Sendable {
     package func stop() async -> Termination? {
         guard let process = running.withLock({ $0?.process }) else { return nil }
         process.signal(SIGTERM)
-        let end = await process.ended(within: .seconds(60))
+        let end = await process.ended()
         kill()
         return end
     }

@@ -10,11 +10,11 @@ package struct PlantedSecrets: Sendable {
     package static let registryUser = "builder"
 
     package init() {
-        func value(_ name: String) -> String { "\(name)-\(UUID().uuidString.lowercased())" }
-        buildSecret = value("planted-build-secret")
-        registryPassword = value("planted-registry-password")
-        orchestratorToken = value("planted-token")
-        passphrase = value("planted-passphrase")
+        func value(_ name: String) -> String { "planted-\(name)-\(UUID().uuidString.lowercased())" }
+        buildSecret = value("build-secret")
+        registryPassword = value("registry-password")
+        orchestratorToken = value("token")
+        passphrase = value("passphrase")
     }
 
     /// What must be found nowhere: each value, and the login in the form in which Docker's config holds it.
@@ -45,19 +45,24 @@ package struct PlantedSecrets: Sendable {
         return found
     }
 
-    /// Which of them a process shows at this moment: in its arguments, or in its environment, where only lian-build
-    /// itself holds what its caller gave it.
-    package func shownByProcesses() -> [String] {
-        var shown: [String] = []
+    /// What every value begins with, and what every login does: most bytes hold neither, and need no further look.
+    private static let beginnings = ["planted-", "YnVpbGRlcjpwbGFudGVk", NATSServer.userSeed].map { Data($0.utf8) }
+
+    /// Which of these secrets a process shows at this moment, for each of them: in its arguments, or in its environment,
+    /// where only lian-build itself holds what its caller gave it.
+    package static func shownByProcesses(_ all: [PlantedSecrets]) -> [[String]] {
+        var shown: [[String]] = all.map { _ in [] }
         for pid in allProcesses() {
             for file in ["cmdline", "environ"] {
-                guard let bytes = FileManager.default.contents(atPath: "/proc/\(pid)/\(file)") else { continue }
-                let found = found(in: bytes)
-                guard !found.isEmpty else { continue }
+                guard let bytes = FileManager.default.contents(atPath: "/proc/\(pid)/\(file)"),
+                    beginnings.contains(where: { bytes.range(of: $0) != nil })
+                else { continue }
                 let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/exe")
                 // One that ended meanwhile was nobody else either.
                 if file == "environ", program?.hasSuffix("/lian-build") ?? true { continue }
-                shown += found.map { "\($0) in \(file) of \(pid) \(program ?? "")" }
+                for index in all.indices {
+                    shown[index] += all[index].found(in: bytes).map { "\($0) in \(file) of \(pid) \(program ?? "")" }
+                }
             }
         }
         return shown

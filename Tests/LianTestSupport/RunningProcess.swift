@@ -69,8 +69,8 @@ package final class RunningProcess: Sendable {
 
     package var isRunning: Bool { collect(WNOHANG) == nil }
 
-    /// How it ended by itself; nil where it did not in time.
-    package func ended(within limit: Duration) async -> Termination? {
+    /// How it ended by itself; nil where it did not in time. The limit only ends a test that fails.
+    package func ended(within limit: Duration = .seconds(120)) async -> Termination? {
         _ = await eventually(within: limit) { !isRunning }
         return collect(WNOHANG)
     }

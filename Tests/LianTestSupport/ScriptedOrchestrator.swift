@@ -10,8 +10,8 @@ package final class ScriptedOrchestrator: Sendable {
     /// What becomes of one request.
     package enum Answer: Sendable {
         case honest
-        /// Honest, as soon as that returns.
-        case after(@Sendable () -> Void)
+        /// The other one, as soon as that returns.
+        indirect case after(@Sendable () -> Void, _ next: Answer = .honest)
         /// Nothing is done, and this is said.
         case fault(ScriptedHTTPServer.Reply)
         /// What was asked for is done, and this is said in the place of it.
@@ -133,11 +133,17 @@ package final class ScriptedOrchestrator: Sendable {
             state.counts[route] = count + 1
             return script.isEmpty ? .honest : script[min(count, script.count - 1)]
         }
+        return reply(route, request, as: answer)
+    }
+
+    private func reply(
+        _ route: OrchestratorRoute, _ request: ScriptedHTTPServer.Request, as answer: Answer
+    ) -> ScriptedHTTPServer.Reply {
         switch answer {
         case .honest: return honest(route, request).reply()
-        case .after(let wait):
+        case .after(let wait, let next):
             wait()
-            return honest(route, request).reply()
+            return reply(route, request, as: next)
         case .fault(let reply): return reply
         case .lost(let reply):
             _ = honest(route, request)

@@ -12,5 +12,8 @@ package final class StepGate: Sendable {
     /// The shell command that waits here. It ends when the gate opens; one that comes later is not held.
     package var waiting: String { "busybox nc 127.0.0.1 \(listener.port) </dev/null || true" }
 
+    /// A step has come here.
+    package var isReached: Bool { listener.accepted > 0 }
+
     package func open() { listener.stop() }
 }

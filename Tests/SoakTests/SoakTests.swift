@@ -142,7 +142,7 @@ struct SoakTests {
         // A lease, and what a teardown may take on a busy machine.
         _ = try await eventually(within: .seconds(150)) { try await orchestrator.runners().isEmpty }
         var found: [String] = []
-        _ = try await eventually(within: .seconds(60)) {
+        _ = try await eventually {
             found = try orchestrator.remains()
             return found.isEmpty
         }
