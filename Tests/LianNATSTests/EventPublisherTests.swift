@@ -218,9 +218,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
 
     /// Refused, it is tried once more at the end, however much time there would be.
     @Test func anAbsentServerCostsNoTime() async throws {
-        let listener = try LoopbackListener { _, _ in }
-        listener.stop()
-        let publisher = EventPublisher(EventsSettings(url: "nats://127.0.0.1:\(listener.port)"))
+        let publisher = EventPublisher(EventsSettings(url: "nats://127.0.0.1:\(try refusingPort())"))
         publisher.publish(started)
         let report = await publisher.finish(within: .seconds(3600))
         #expect(report.published == 0)
@@ -353,9 +351,7 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
     }
 
     @Test func aFloodOfEventsIsBounded() async throws {
-        let listener = try LoopbackListener { _, _ in }
-        listener.stop()
-        let publisher = EventPublisher(EventsSettings(url: "nats://127.0.0.1:\(listener.port)"))
+        let publisher = EventPublisher(EventsSettings(url: "nats://127.0.0.1:\(try refusingPort())"))
         for _ in 0..<1000 { publisher.publish(started) }
         let report = await publisher.finish(within: .seconds(30))
         #expect(report.failed == 1000)

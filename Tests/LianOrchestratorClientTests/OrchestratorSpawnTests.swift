@@ -211,8 +211,13 @@ private typealias Reply = ScriptedHTTPServer.Reply
         try await withOrchestratorInRealTime { server, client in
             server.on("POST", route, [.hang])
             let start = ContinuousClock.now
-            let failure = await #expect(throws: SpawnFailure.self) {
-                try await client.spawn(spawnRequest, key: spawnKey, until: start + .milliseconds(300))
+            // A busy machine may not come to ask in the shortest time.
+            let failure = await withEnoughTime(from: .milliseconds(300)) { time in
+                await #expect(throws: SpawnFailure.self) {
+                    try await client.spawn(spawnRequest, key: spawnKey, until: .now + time)
+                }
+            } wasEnough: {
+                $0?.mayHaveSpawned == true
             }
             #expect(failure?.error.code == .orchestratorUnreachable)
             #expect(failure?.mayHaveSpawned == true)
@@ -223,9 +228,7 @@ private typealias Reply = ScriptedHTTPServer.Reply
     /// Who waits without a word, for an orchestrator that was not started, would wait long.
     @Test(arguments: ["127.0.0.1", "localhost"])
     func anOrchestratorThatIsNotThereIsTriedTwiceOnThisMachine(host: String) async throws {
-        let listener = try LoopbackListener { _, _ in }
-        listener.stop()
-        let (failure, reasons, time) = try await spawnFailure(at: "http://\(host):\(listener.port)")
+        let (failure, reasons, time) = try await spawnFailure(at: "http://\(host):\(try refusingPort())")
         #expect(failure.error.code == .orchestratorUnreachable)
         #expect(failure.error.hint.contains("lian-orchestrator"))
         #expect(!failure.mayHaveSpawned)

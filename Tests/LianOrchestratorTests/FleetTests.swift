@@ -17,6 +17,7 @@ private final class BookkeepingProvider: RunnerProvider {
         /// Deletions that go on when a teardown returns, and how they end.
         var deletions: [Result<Removal, ProviderError>] = []
         var isBlind = false
+        var looks = 0
         var teardowns = 0
     }
 
@@ -56,7 +57,10 @@ private final class BookkeepingProvider: RunnerProvider {
     }
 
     func isAlive(_ runnerID: String) throws(ProviderError) -> Bool {
-        let (isBlind, isDead) = books.withLock { ($0.isBlind, $0.dead.contains(runnerID)) }
+        let (isBlind, isDead) = books.withLock { books in
+            books.looks += 1
+            return (books.isBlind, books.dead.contains(runnerID))
+        }
         if isBlind { throw ProviderError("no descriptor is left") }
         return !isDead
     }
@@ -315,8 +319,12 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
         try await withFleet { fixture in
             let id = try fixture.ready("key-1")
             _ = fixture.provider.books.withLock { $0.dead.insert(id) }
-            fixture.fleet.reap()
-            #expect(await eventually { fixture.provider.books.withLock { $0.destroyed == [id] } })
+            // It is not looked at before the thread that made it is through.
+            let isDestroyed = await eventually {
+                fixture.fleet.reap()
+                return fixture.provider.books.withLock { $0.destroyed == [id] }
+            }
+            #expect(isDestroyed)
             #expect(try fixture.fleet.runner(id)?.state == .failed)
         }
     }
@@ -489,7 +497,11 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
             let first = try Fixture(folder)
             let id = try first.ready("key-1")
             first.provider.books.withLock { $0.isBlind = true }
-            first.fleet.reap()
+            let isLookedAt = await eventually {
+                first.fleet.reap()
+                return first.provider.books.withLock { $0.looks > 0 }
+            }
+            #expect(isLookedAt)
             #expect(try first.fleet.runner(id)?.state == .ready)
             let second = try first.killedAndStarted()
             #expect(try !second.reconcile())
