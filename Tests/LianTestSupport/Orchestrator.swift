@@ -55,7 +55,7 @@ package final class Orchestrator: Sendable {
             command(["--listen", "127.0.0.1:0", "--engine", engine] + flags),
             outputFile: folder.appending(path: "log"))
         var found: Int?
-        _ = await eventually(within: .seconds(30)) {
+        _ = await eventually {
             found = announcedPort(listenFile, log: log.dropFirst(told))
             return found != nil || !process.isRunning
         }
@@ -111,13 +111,16 @@ package final class Orchestrator: Sendable {
         try await self.request("POST", "/api/v1/runners", headers: ["Idempotency-Key": key], body: request.json)
     }
 
-    /// Spawns a runner and waits until it is ready.
+    /// Spawns a runner and waits until it is ready; how long that may take, the orchestrator itself knows.
     package func readyRunner(_ order: SpawnRequest, key: String = UUID().uuidString) async throws -> ReadyRunner {
         let spawned = try await spawn(order, key: key)
         guard spawned.status == 201 else { throw FixtureError("spawn: \(spawned.json.encoded())") }
         let id = spawned.json["data"]?["runner_id"]?.stringValue ?? ""
-        let ready = try await request("GET", "/api/v1/runners/\(id)?wait=30")
-        return try ReadyRunner(RunnerAnswer(JSONNode(ready.json["data"] ?? .null)))
+        while true {
+            let answer = try await request("GET", "/api/v1/runners/\(id)?wait=30")
+            let runner = try RunnerAnswer(JSONNode(answer.json["data"] ?? .null))
+            if runner.state != .pending { return try ReadyRunner(runner) }
+        }
     }
 
     /// The ids of the runners that are not gone.
