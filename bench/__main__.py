@@ -16,7 +16,9 @@ from typing import Any
 from bench import ground, tables
 from bench.machine import machine
 from bench.processes import BenchFailure
-from bench.rows import base_image, connect, events, jobs, memory, orchestrator, overhead, startup
+from bench.rows import (
+    base_image, connect, events, jobs, memory, orchestrator, overhead, second, startup, volumes,
+)
 from bench.run import Run, Selection, say
 from bench.targets import NOT_MEASURED
 
@@ -24,8 +26,10 @@ from bench.targets import NOT_MEASURED
 ROWS = {
     "startup, dry-run": startup.startup, "connect": connect.connect, "overhead": overhead.overhead,
     "events": events.events, "whole": jobs.whole_jobs, "ready": jobs.whole_jobs_on_ready_runners,
-    "base": base_image.far_base_image, "context": jobs.contexts, "memory": memory.memory, "growth": memory.growth, "log": memory.log,
-    "orchestrator": orchestrator.orchestrator,
+    "base": base_image.far_base_image, "context": jobs.contexts,
+    "memory": memory.memory, "growth": memory.growth, "log": memory.log,
+    "orchestrator": orchestrator.orchestrator, "second": second.second_builds, "cold": volumes.cold_builds,
+    "size": volumes.volumes_by_size, "count": volumes.volumes_by_count, "rebuilds": volumes.rebuilds,
 }
 NEEDS_NO_RUNNER = (startup.startup,)
 
@@ -49,10 +53,9 @@ def main() -> int:
                 signal.signal(number, signal.SIG_IGN)
             say("interrupted: undoing what was made")
             return 130
-        engine = next((stage.engine for stage in run.stages.values()), None)
         results = {
             "form": "quick: contexts of a tenth, few rounds; for trying it out" if options.quick else "full",
-            "machine": {**machine(engine), **before},
+            "machine": {**machine(run.engine), **before},
             "settings": {name: setting.description for name, setting in run.settings.items()},
             "notes": run.notes, "measures": run.measures,
         }
@@ -69,7 +72,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", default=[], metavar="ROW/CONTEXT/SETTING",
         help="rows: whole, ready, base, context, connect, overhead, memory, growth, log, events, startup, dry-run, "
-             "orchestrator; parts may be empty or left out; repeatable")
+             "orchestrator, again, changed, again-context, changed-context, volume, cold, rebuilds; parts may be empty "
+             "or left out; repeatable")
     parser.add_argument(
         "--folder", type=existing_folder, default=ground.memory_with_room(),
         help="below which all folders are made; default: in memory where there is room, else TMPDIR")
@@ -103,7 +107,7 @@ def measure(run: Run) -> None:
 
 
 def show(results: dict[str, Any], is_whole: bool) -> None:
-    for name in ("run", "comparisons", "growth", "orchestrator", "targets"):
+    for name in ("run", "comparisons", "growth", "orchestrator", "second", "rebuilds", "targets"):
         rows = [row for row in tables.TABLES[name](results) if is_whole or NOT_MEASURED not in row]
         if len(rows) > 1:
             print(f"\n{tables.as_text(rows)}")

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
+from bench.c_project import write_project
+
 SEED = 20240607
 MB = 1_000_000
 # What the ignore rules of context c keep out, with how many files it holds of 8 KB each.
 IGNORED = {"node_modules": 40_000, ".git": 5_000}
 # For the measurements of the transfer alone: an image of one small file, out of the same context.
 SMALL_DOCKERFILE = "Small.dockerfile"
+COPY_ALL = "FROM scratch\nCOPY . /\n"
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,13 @@ class Contexts:
         if name not in self.made:
             folder = self.folder / f"context-{name}"
             folder.mkdir()
-            (folder / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+            (folder / "Dockerfile").write_text(COPY_ALL)
             (folder / SMALL_DOCKERFILE).write_text(f"FROM scratch\nCOPY {SMALL_DOCKERFILE} /\n")
             kind, _, count = name.partition("-")
             # Apart for each context: what else a run makes does not change it.
             maker = Maker(folder, random.Random(f"{SEED} {name}"), self.quick)
             description = maker.make(kind, int(count or 0))
-            self.made[name] = Context(name, folder, description, tuple(IGNORED) if name == "c" else ())
+            self.made[name] = Context(name, folder, description, tuple(IGNORED) if kind in "ch" else ())
         return self.made[name]
 
     def drop(self, name: str) -> None:
@@ -50,6 +53,16 @@ class Contexts:
         context = self.made.pop(name, None)
         if context:
             shutil.rmtree(context.folder)
+
+
+def busybox_context(parent: Path, name: str, description: str, steps: str) -> Context:
+    """For steps of a shell."""
+    folder = parent / f"context-{name}"
+    folder.mkdir()
+    shutil.copy("/bin/busybox", folder)
+    (folder / "Dockerfile").write_text(
+        'FROM scratch\nCOPY busybox /bin/busybox\nSHELL ["/bin/busybox", "sh", "-c"]\nENV PATH=/bin\n' + steps)
+    return Context(name, folder, description)
 
 
 @dataclass
@@ -64,7 +77,10 @@ class Maker:
         if kind == "files":
             write_sources(self.folder, self.numbers, count, count * 2000)
             return f"{count:,} files of 2 KB"
-        return {"a": self.tiny, "b": self.sources, "c": self.mostly_ignored, "d": self.noise, "e": self.text}[kind]()
+        return {
+            "a": self.tiny, "b": self.sources, "c": self.mostly_ignored, "d": self.noise, "e": self.text,
+            "f": self.project, "g": self.project, "h": self.mostly_ignored,
+        }[kind]()
 
     @property
     def scale(self) -> int:
@@ -91,6 +107,11 @@ class Maker:
             write_sources(self.folder / name, self.numbers, count // self.scale, count // self.scale * 8000)
         files = kept + sum(IGNORED.values()) // self.scale
         return f"{files:,} files, {files * 8000 // MB} MB, a tenth of which the ignore rules keep"
+
+    def project(self) -> str:
+        files, kept_files, kept_mb = 300 // self.scale, 4_000 // self.scale, 120 // self.scale
+        write_project(self.folder, self.numbers, files, kept_files, kept_mb * MB)
+        return f"C project of {files} files, on a layer of {kept_files:,} files and {kept_mb} MB"
 
     def noise(self) -> str:
         size = 1000 // self.large_scale

@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import subprocess
 from typing import Any
+from urllib.parse import quote
 
 from bench.processes import BenchFailure
 from bench.stage import TOKEN
@@ -22,12 +24,14 @@ class Client:
         response = self.connection.getresponse()
         return response.status, json.loads(response.read())
 
-    def spawn(self, name: str, public_key: str) -> dict[str, Any]:
-        """A runner that is ready."""
-        return self.wait_until_ready(self.ask_for_runner(name, public_key, 2, 4096)["runner_id"])
+    def spawn(self, name: str, public_key: str, **more: Any) -> dict[str, Any]:
+        """A runner that is ready. More is said in the request as it is given here."""
+        return self.wait_until_ready(self.ask_for_runner(name, public_key, 2, 4096, **more)["runner_id"])
 
-    def ask_for_runner(self, name: str, public_key: str, cpu: int, memory_mb: int) -> dict[str, Any]:
-        body = spawn_request(name, public_key, cpu, memory_mb)
+    def ask_for_runner(
+        self, name: str, public_key: str, cpu: int, memory_mb: int, **more: Any,
+    ) -> dict[str, Any]:
+        body = {**spawn_request(name, public_key, cpu, memory_mb), **more}
         status, answer = self.call("POST", "/api/v1/runners", body, f"spawn-{name}")
         if status not in (200, 201):
             raise BenchFailure(f"a spawn was answered {status}: {answer['error']}")
@@ -44,6 +48,27 @@ class Client:
 
     def destroy(self, runner: str) -> None:
         self.call("DELETE", f"/api/v1/runners/{runner}")
+
+    def keep(self, runner: str) -> None:
+        """Keeps the runner's volume as after a successful build."""
+        body = {"outcome": "succeeded", "executed_ms": 0}
+        status, answer = self.call("POST", f"/api/v1/runners/{runner}/keep", body)
+        if status != 200 or not answer["data"]["kept"]:
+            raise BenchFailure(f"a volume was not kept: {status}: {answer['data'] or answer['error']}")
+
+    def volumes(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.call("GET", "/api/v1/volumes")[1]["data"]
+        return found
+
+    def delete_volume(self, name: str) -> None:
+        self.call("DELETE", f"/api/v1/volumes/{quote(name, safe='')}")
+
+
+def wait_for_engine(runner: dict[str, Any], state: str) -> None:
+    """Runs on the runner's machine; `state` is the orchestrator's folder. The runner's own buildctl waits."""
+    address = ["--addr", runner["buildkit_addr"]] if runner.get("buildkit_addr") else []
+    buildctl = f"{state}/runners/{runner['runner_id']}/bin/buildctl"
+    subprocess.run([buildctl, *address, "debug", "workers"], check=True, capture_output=True)
 
 
 def spawn_request(name: str, public_key: str, cpu: int, memory_mb: int) -> dict[str, Any]:

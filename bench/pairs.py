@@ -5,7 +5,7 @@ Single times mean little on a shared machine. What counts is the ratio of two to
 
 import os
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -85,9 +85,12 @@ def differences(base: Series, other: Series) -> dict[str, Any] | None:
     return summary(found) if found else None
 
 
-def comparison(series: dict[str, Series], ours: str, plain: str | None) -> dict[str, Any]:
+def comparison(
+    series: dict[str, Series], ours: str, plain: str | None, no_peers: Container[str] = (),
+) -> dict[str, Any]:
     """All of it as a record: the best peer is the one with the lowest median, the plain script among them."""
     tools = {name: tool_summary(one) for name, one in series.items()}
     against = {name: found for name, one in series.items() if name != ours and (found := ratios(series[ours], one))}
-    best = min(against, key=lambda name: tools[name]["median"], default=None)
+    peers = [name for name in against if name not in no_peers]
+    best = min(peers, key=lambda name: tools[name]["median"], default=None)
     return {"unit": "ms", "tools": tools, "ratios": against, "plain": plain if plain in against else None, "best": best}

@@ -9,10 +9,13 @@
 #   KEY, PUBLIC_KEY            the SSH key's file, and its public half
 #   CONTEXT, DOCKERFILE        the folder, and the Dockerfile in it
 #   IGNORED                    folders at the top of it that are not to be sent, a word each
-#   WORKSPACE, IMAGE, CACHE    names that no other job has
+#   BUILD                      a name that no other job has
+#   WORKSPACE, IMAGE, CACHE    names that no other tool has; a second build has those of the first one
 #   CACHE_OPTIONS              of the export, as lian-build gives them
 #   SCRATCH                    an empty folder
 #   STOP                       "context": go straight on to the deletion once the context is there
+#   KEPT                       a folder that the next build of the same peer finds as this one leaves it
+#   BUILDER                    the orchestrator's answer with a runner that stays up between builds, or null
 set -euo pipefail
 
 stamp() { printf '%s %s\n' "$1" "$EPOCHREALTIME"; }
@@ -23,20 +26,33 @@ call() { curl -sS --fail-with-body -H "Authorization: Bearer $TOKEN" "$@"; }
 
 body() {
   printf '{"workspace":"%s","build_id":"%s","attempt":1,"size":{"tier":"cx22","cpu":2,"memory_mb":4096},' \
-    "$WORKSPACE" "$WORKSPACE"
+    "$WORKSPACE" "$BUILD"
   printf '"time_budget_minutes":30,"lease_seconds":600,"ssh_public_key":"%s"}' "$PUBLIC_KEY"
 }
 
 # spawn READ: a runner that is ready; READ takes its facts out of the orchestrator's answer.
 spawn() {
   local answer
-  answer=$(call -H 'Content-Type: application/json' -H "Idempotency-Key: $WORKSPACE-1" --data "$(body)" \
+  answer=$(call -H 'Content-Type: application/json' -H "Idempotency-Key: $BUILD-1" --data "$(body)" \
     "$ORCHESTRATOR/api/v1/runners")
   "$1" "$answer"
   stamp spawned
   while [ "$state" = pending ]; do "$1" "$(call "$ORCHESTRATOR/api/v1/runners/$runner?wait=30")"; done
   [ "$state" = ready ] || { echo "the runner is $state" >&2; exit 1; }
-  printf '[%s]:%s %s\n' "$host" "$port" "$host_key" >"$SCRATCH/known_hosts"
+  know_host
+}
+
+know_host() { printf '[%s]:%s %s\n' "$host" "$port" "$host_key" >"$SCRATCH/known_hosts"; }
+
+# The runner that was there before and stays.
+find_builder() {
+  read_by_bash "$BUILDER"
+  runner=
+  know_host
+  ssh_on_path
+  # What it built is there: it has no use for a cache elsewhere.
+  CACHE=
+  set_solve "$CONTEXT"
 }
 
 # As a plain script would read it.
@@ -93,7 +109,8 @@ end_master() { "${ssh[@]}" -O exit "$host" 2>/dev/null || true; }
 # set_solve CONTEXT
 set_solve() {
   solve=(build --progress plain --frontend dockerfile.v0 --local "context=$1" --local "dockerfile=$1"
-    --opt "filename=$DOCKERFILE" --output "type=image,name=$IMAGE,push=true"
+    --opt "filename=$DOCKERFILE" --output "type=image,name=$IMAGE,push=true")
+  [ -z "$CACHE" ] || solve+=(
     --import-cache "type=registry,ref=$CACHE" --export-cache "type=registry,ref=$CACHE$CACHE_OPTIONS")
 }
 
@@ -149,11 +166,48 @@ by_tar() {
       echo failed)
 }
 
+# The cache mount `ccache`, which a registry cache does not hold, carried in and out by tar around the build. Its files
+# come and go by small builds, since nothing else leads into the engine. Everything is one command on the runner: what
+# was kept goes there with the context, and comes back on its standard output.
+carried_cache() {
+  local carry="$SCRATCH/carry" there
+  spawn read_by_bash
+  set_ssh "${tuned[@]}"
+  mkdir "$carry"
+  cp /bin/busybox "$carry"
+  if [ -e "$KEPT/mount.tar" ]; then ln -s "$KEPT/mount.tar" "$carry"; else tar -cf "$carry/mount.tar" -T /dev/null; fi
+  cat >"$carry/in.dockerfile" <<'END'
+FROM scratch
+COPY busybox /
+RUN --mount=type=bind,source=mount.tar,target=/mount.tar --mount=type=cache,id=ccache,target=/mount \
+  ["/busybox", "tar", "-xf", "/mount.tar", "-C", "/mount"]
+END
+  cat >"$carry/out.dockerfile" <<'END'
+FROM scratch AS mount
+COPY busybox /
+RUN --mount=type=cache,id=ccache,target=/mount ["/busybox", "cp", "-a", "/mount", "/out"]
+FROM scratch
+COPY --from=mount /out /
+END
+  ln -s "$CONTEXT" "$SCRATCH/context"
+  set_solve "$work/context"
+  there="buildctl build --frontend dockerfile.v0 --local context=$work/carry --local dockerfile=$work/carry"
+  tar -C "$SCRATCH" -chf - context carry | "${ssh[@]}" "$host" "tar -C $work -xf - &&
+    $there --opt filename=in.dockerfile >&2 && buildctl ${solve[*]} >&2 &&
+    $there --opt filename=out.dockerfile --output type=tar" >"$KEPT/new.tar"
+  stamp built
+  mv "$KEPT/new.tar" "$KEPT/mount.tar"
+}
+
 # buildctl here, the engine there: it asks for the files that the Dockerfile names, and sends those alone.
-buildctl_over_ssh() {
+buildctl_ssh() {
   spawn read_by_bash
   ssh_on_path
   set_solve "$CONTEXT"
+  buildctl_over_ssh
+}
+
+buildctl_over_ssh() {
   PATH="$SCRATCH/bin:$PATH" buildctl --addr "ssh://$user@$host:$port" "${solve[@]}" >&2
   stamp built
 }
@@ -162,12 +216,28 @@ buildctl_over_ssh() {
 buildx_remote() {
   spawn read_by_bash
   ssh_on_path
-  export PATH="$SCRATCH/bin:$PATH" BUILDX_CONFIG="$SCRATCH/buildx"
-  docker buildx create --name bench --driver remote "ssh://$user@$host:$port" >&2
+  buildx_over_ssh "$SCRATCH/buildx" --cache-from "type=registry,ref=$CACHE" \
+    --cache-to "type=registry,ref=$CACHE$CACHE_OPTIONS"
+}
+
+# buildx_over_ssh SETTINGS-FOLDER CACHE-OPTIONS…: a builder is made where the folder knows none.
+buildx_over_ssh() {
+  export PATH="$SCRATCH/bin:$PATH" BUILDX_CONFIG="$1"
+  [ -d "$1" ] || docker buildx create --name bench --driver remote "ssh://$user@$host:$port" >&2
   docker buildx build --builder bench --progress plain --provenance=false --file "$CONTEXT/$DOCKERFILE" \
-    --output "type=image,name=$IMAGE,push=true" --cache-from "type=registry,ref=$CACHE" \
-    --cache-to "type=registry,ref=$CACHE$CACHE_OPTIONS" "$CONTEXT" >&2
+    --output "type=image,name=$IMAGE,push=true" "${@:2}" "$CONTEXT" >&2
   stamp built
+}
+
+# A builder that never left, as the limit: both ways to it, neither of which waits for a runner or a cache.
+buildctl_to_builder() {
+  find_builder
+  buildctl_over_ssh
+}
+
+buildx_to_builder() {
+  find_builder
+  buildx_over_ssh "$KEPT/buildx"
 }
 
 # BuildKit's clients start `ssh` from PATH and take no options for it.
@@ -194,8 +264,11 @@ case $1 in
   one-connection-zstd) one_connection -z --zc=zstd --zl=1 ;;
   tar) by_tar ;;
   tar-zstd) unpack='-I zstd' by_tar -I 'zstd -q -1 -T0' ;;
-  buildctl-ssh) buildctl_over_ssh ;;
+  buildctl-ssh) buildctl_ssh ;;
   buildx-remote) buildx_remote ;;
+  carried-cache) carried_cache ;;
+  builder-buildctl) buildctl_to_builder ;;
+  builder-buildx) buildx_to_builder ;;
   *) echo "no peer is called '$1'" >&2; exit 2 ;;
 esac
 delete

@@ -1,21 +1,21 @@
 """ready_runners.py ORCHESTRATOR STATE PUBLIC_KEY: an orchestrator in front of the reference one, whose runners are up.
 
 The boot of a runner and of its engine is the same for every tool and much longer than what they differ in. Here a
-runner is made before the clock runs: each line `prepare` on stdin makes one, and the next spawn is answered with it.
-All else is handed on as it is. Everything of it is for runners of one key.
+runner is made before the clock runs: each line on stdin makes one, and the next spawn is answered with it. The line is
+a JSON object, whatever the spawn request is to say beside the usual. All else is handed on as it is. Everything of it
+is for runners of one key.
 """
 
 import http.client
 import itertools
 import json
-import subprocess
 import sys
 import threading
 from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from bench.orchestrator_client import Client
+from bench.orchestrator_client import Client, wait_for_engine
 
 HANDED_ON = ("Authorization", "Content-Type", "Idempotency-Key")
 
@@ -31,12 +31,9 @@ class Front(ThreadingHTTPServer):
         self.numbers = itertools.count()
         self.waiting: deque[dict[str, Any]] = deque()
 
-    def prepare(self) -> None:
-        runner = Client(self.upstream).spawn(f"ready-{next(self.numbers)}", self.public_key)
-        # The runner's own buildctl waits for its engine.
-        address = ["--addr", runner["buildkit_addr"]] if runner.get("buildkit_addr") else []
-        buildctl = f"{self.state}/runners/{runner['runner_id']}/bin/buildctl"
-        subprocess.run([buildctl, *address, "debug", "workers"], check=True, capture_output=True)
+    def prepare(self, more: dict[str, Any]) -> None:
+        runner = Client(self.upstream).spawn(f"ready-{next(self.numbers)}", self.public_key, **more)
+        wait_for_engine(runner, self.state)
         self.waiting.append(runner)
 
 
@@ -75,9 +72,9 @@ def main() -> None:
     front = Front(*sys.argv[1:])
     threading.Thread(target=front.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{front.server_port}", flush=True)
-    for _ in sys.stdin:
+    for line in sys.stdin:
         try:
-            front.prepare()
+            front.prepare(json.loads(line))
             print("ready", flush=True)
         except Exception as problem:
             print(f"error: {problem}", flush=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.contexts import Contexts
 from bench.settings import LOOPBACK, NAMES, NoFarSetting, Setting, far_setting
-from bench.stage import Stage, stage
+from bench.stage import NO_VOLUMES, Stage, stage
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Run:
     notes: list[str] = field(default_factory=list)
     settings: dict[str, Setting] = field(default_factory=dict)
     stages: dict[str, Stage] = field(default_factory=dict)
+    # What the runners' engines are, once there was a stage.
+    engine: str | None = None
     contexts: Contexts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +76,7 @@ class Run:
             return None
         if name not in self.stages:
             self.stages[name] = self.stack.enter_context(stage(setting, self.folder / name, self.binaries))
+            self.engine = self.stages[name].engine
         return self.stages[name]
 
     def selected_stages(self, row: str, context: str | None = None) -> Iterator[Stage]:
@@ -82,9 +85,13 @@ class Run:
                 yield found
 
     @contextmanager
-    def own_stage(self, name: str, capacity: int = 16, path: str = "") -> Iterator[Stage]:
-        """Another one on loopback, for this block."""
-        with stage(LOOPBACK, self.folder / name, self.binaries, capacity, path) as own:
+    def own_stage(
+        self, name: str, setting: Setting = LOOPBACK, capacity: int = 16, path: str = "",
+        volumes: tuple[str, ...] = NO_VOLUMES,
+    ) -> Iterator[Stage]:
+        """Another one, for this block."""
+        with stage(setting, self.folder / name, self.binaries, capacity, path, volumes) as own:
+            self.engine = own.engine
             yield own
 
 

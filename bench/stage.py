@@ -5,6 +5,7 @@ All of it stands on the far side of a setting.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,9 @@ from bench.processes import BenchFailure, daemon, eventually, free_port
 from bench.settings import Setting
 
 TOKEN = "bench-token"
+# First builds are measured without volumes: every job is another workspace's, and what is kept of it serves nobody.
+NO_VOLUMES = ("--volumes", "none")
+VOLUMES = ("--volumes", "auto")
 
 
 @dataclass
@@ -47,9 +51,9 @@ class Stage:
         return json.loads(done.stdout)["data"]
 
     @contextmanager
-    def runner(self) -> Iterator[dict[str, Any]]:
+    def runner(self, **more: Any) -> Iterator[dict[str, Any]]:
         """A runner that is up, for this block."""
-        self.ready_runners.prepare()
+        self.ready_runners.prepare(**more)
         runner = self.call("POST", "/api/v1/runners", {"workspace": "bench"})
         try:
             yield runner
@@ -71,9 +75,10 @@ class ReadyRunners:
             raise BenchFailure(f"no runner could be made ready: {text}")
         return text
 
-    def prepare(self) -> None:
+    def prepare(self, **more: Any) -> None:
+        """More is said in the spawn request as it is given here."""
         assert self.process.stdin is not None
-        self.process.stdin.write("prepare\n")
+        self.process.stdin.write(f"{json.dumps(more)}\n")
         self.process.stdin.flush()
         self.line()
 
@@ -81,10 +86,13 @@ class ReadyRunners:
 @contextmanager
 def stage(
     setting: Setting, folder: Path, binaries: Path, capacity: int = 16, path: str = "",
+    volumes: tuple[str, ...] = NO_VOLUMES,
 ) -> Iterator[Stage]:
-    """Gone afterwards, with all runners. The path is put before PATH for the engine."""
+    """Gone afterwards, with all runners and all files. The path is put before PATH for the engine."""
     folder.mkdir()
     with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder)
+        stack.callback(unmount_below, folder)
         registry = f"127.0.0.1:{free_port()}"
         (folder / "registry.yml").write_text(
             f"version: 0.1\nlog: {{ level: error }}\nhttp: {{ addr: {registry} }}\n"
@@ -95,7 +103,7 @@ def stage(
         token.write_text(TOKEN)
         stack.enter_context(daemon(
             [*setting.far, str(binaries / "lian-orchestrator"), "--listen", "127.0.0.1:0", "--state", f"{folder}/s",
-             "--token-file", str(token), "--capacity", str(capacity), "--log", "text"],
+             "--token-file", str(token), "--capacity", str(capacity), "--log", "text", *volumes],
             folder / "orchestrator.log", {**os.environ, "PATH": f"{path}{os.environ['PATH']}"}))
         listen = folder / "s" / "listen"
         eventually(lambda: listen.exists() and listen.read_text().endswith("\n"), "the orchestrator")
@@ -108,6 +116,17 @@ def stage(
         ready = stack.enter_context(ready_runners(setting, address, folder, public_key))
         yield Stage(
             setting, folder, binaries, f"http://{address}", health["data"]["engine"], registry, key, public_key, ready)
+
+
+def unmount_below(folder: Path) -> None:
+    """An orchestrator may leave the file system of its volumes mounted for the next one."""
+    for place in reversed(mounts_below(folder)):
+        subprocess.run(["umount", place], check=True)
+
+
+def mounts_below(folder: Path) -> list[str]:
+    places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [place for place in places if place.startswith(f"{folder}/")]
 
 
 def fetch(setting: Setting, url: str) -> str | None:

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.second_tools import CARRIED, COLD, PERSISTENT, REGISTRY_CACHE, WARM
 from bench.targets import find, verdicts
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -22,8 +23,11 @@ Rows = list[list[str]]
 
 ROW_NAMES = {
     "connect": "connect to first exec", "whole": "whole job", "ready": "whole job, runner up",
-    "base": "whole job, runner up, far base image", "context": "context there", "startup": "start-up", "dry-run": "dry run", "overhead": "own overhead",
-    "events": "events",
+    "base": "whole job, runner up, far base image", "context": "context there", "startup": "start-up",
+    "dry-run": "dry run", "overhead": "own overhead", "events": "events",
+    "again": "second build, nothing changed", "changed": "second build, one file changed",
+    "again-context": "context there again, nothing changed", "changed-context": "context there again, one file changed",
+    "volume": "warm build", "cold": "cold build",
 }
 MET = {True: "met", False: "missed", None: "–"}
 
@@ -94,6 +98,32 @@ def in_words(results: Results) -> Rows:
     return rows
 
 
+def second(results: Results) -> Rows:
+    """The second builds: how many times as long as the warm one the fastest of each group took."""
+    groups = {
+        "registry cache": REGISTRY_CACHE, "carried cache": CARRIED, "persistent builder": PERSISTENT,
+        "lian-build, cold": (COLD,),
+    }
+    rows = [["", "context", "setting", WARM, *groups]]
+    for measure in results["measures"]:
+        if measure["row"] in ("again", "changed", "again-context", "changed-context"):
+            tools = measure["tools"]
+            rows.append([
+                ROW_NAMES[measure["row"]], measure["context"], measure["setting"],
+                f"{tools[WARM]['median']:.0f} ms" if "median" in tools[WARM] else "failed",
+                *(fastest(measure, names) for names in groups.values())])
+    return rows
+
+
+def fastest(measure: dict[str, Any], names: tuple[str, ...]) -> str:
+    there = [name for name in names if name in measure["ratios"]]
+    if not there:
+        return ""
+    best = min(there, key=lambda name: float(measure["tools"][name]["median"]))
+    ratio = f"{measure['ratios'][best]['median']} ×"
+    return f"{ratio} ({best})" if len(names) > 1 else ratio
+
+
 def growth(results: Results) -> Rows:
     """Time and memory of each process, by size."""
     rows = [["", "total ms", "context there ms", "peak MB"]]
@@ -108,9 +138,17 @@ def growth(results: Results) -> Rows:
 
 
 def orchestrator(results: Results) -> Rows:
+    return cases(results, "orchestrator")
+
+
+def rebuilds(results: Results) -> Rows:
+    return cases(results, "rebuilds")
+
+
+def cases(results: Results, row: str) -> Rows:
     rows = [["", ""]]
     for measure in results["measures"]:
-        if measure["row"] == "orchestrator":
+        if measure["row"] == row:
             for case in measure["figures"]["cases"]:
                 facts = [f"{name} {value}" for name, value in case.items() if name != "case"]
                 rows.append([case["case"], ", ".join(facts)])
@@ -133,7 +171,7 @@ def run(results: Results) -> Rows:
 
 TABLES = {
     "targets": targets, "comparisons": comparisons, "ratios": ratios, "in-words": in_words, "growth": growth,
-    "orchestrator": orchestrator, "run": run,
+    "orchestrator": orchestrator, "second": second, "rebuilds": rebuilds, "run": run,
 }
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from bench.second_tools import CARRIED, CONTEXT_PEERS, PERSISTENT, REGISTRY_CACHE
+
 Measure = dict[str, Any]
 # A difference of events that is no more than what one run differs from the next.
 NOISE_MS = 5
@@ -49,6 +51,34 @@ class RatioTarget:
         return Verdict(
             f"{what} ({name})" if peer == "best" else what, setting, f"{target} ×", f"{ratio['median']} ×",
             f"{ratio['low']} – {ratio['high']}", ratio["median"] >= target)
+
+
+@dataclass(frozen=True)
+class GroupTarget:
+    """How ours stands to the fastest of these peers: `least` is how many times as long that one takes at least, `most`
+    how many times as long as it ours takes at most."""
+
+    what: str
+    row: str
+    context: str
+    peers: tuple[str, ...]
+    least: float | None = None
+    most: float | None = None
+    setting: str = "loopback"
+
+    def verdicts(self, measures: list[Measure]) -> list[Verdict]:
+        target = f"{self.least:g} ×" if self.least else f"≤ {self.most:g} × its time"
+        measure = find(measures, self.row, self.context, self.setting)
+        there = [name for name in self.peers if measure and name in measure["ratios"]]
+        if measure is None or not there:
+            return [Verdict(self.what, self.setting, target, NOT_MEASURED, "", None)]
+        best = min(there, key=lambda name: measure["tools"][name]["median"])
+        what = f"{self.what} ({best})" if len(self.peers) > 1 else self.what
+        median, low, high = (measure["ratios"][best][name] for name in ("median", "low", "high"))
+        if self.least:
+            return [Verdict(what, self.setting, target, f"{median} ×", f"{low} – {high}", median >= self.least)]
+        median, low, high = (round(1 / ratio, 2) for ratio in (median, high, low))
+        return [Verdict(what, self.setting, target, f"{median} × its time", f"{low} – {high}", median <= self.most)]
 
 
 @dataclass(frozen=True)
@@ -99,7 +129,7 @@ def both(loopback: float, far: float) -> dict[str, float]:
     return {"loopback": loopback, "far": far}
 
 
-TARGETS: list[RatioTarget | LimitTarget] = [
+TARGETS: list[RatioTarget | GroupTarget | LimitTarget] = [
     RatioTarget("connect to first exec", "connect", None, {}, both(3, 1.6)),
     RatioTarget("whole job, a", "whole", "a", both(3.5, 2.6), both(2.2, 1.5)),
     RatioTarget("whole job, a, on a runner that is up", "ready", "a", both(3.5, 2.6), both(2.2, 1.5)),
@@ -118,6 +148,22 @@ TARGETS: list[RatioTarget | LimitTarget] = [
     LimitTarget("peak memory of lian-build, 100 MB of log", "log", "log-100", 40, "MB", of="lian-build"),
     LimitTarget("events with a dead broker, against none", "events", "a", 0, "ms", of="dead broker"),
     LimitTarget("events with a hung broker, against none", "events", "a", 0, "ms", of="hung broker"),
+    GroupTarget("second build, f, nothing changed, against a registry cache", "again", "f", REGISTRY_CACHE, 2),
+    GroupTarget("second build, f, one file changed, against a registry cache", "changed", "f", REGISTRY_CACHE, 30),
+    GroupTarget("second build, f, nothing changed, against carried caches", "again", "f", CARRIED, 5),
+    GroupTarget("second build, f, one file changed, against carried caches", "changed", "f", CARRIED, 4),
+    GroupTarget("second build, f, nothing changed, against the persistent builder", "again", "f", PERSISTENT, most=1.5),
+    GroupTarget(
+        "second build, f, one file changed, against the persistent builder", "changed", "f", PERSISTENT, most=1.15),
+    GroupTarget("second build, g, nothing changed, against the best ephemeral peer", "again", "g", REGISTRY_CACHE, 2),
+    GroupTarget(
+        "second build, g, one file changed, against the best ephemeral peer", "changed", "g", REGISTRY_CACHE, 3),
+    *(
+        GroupTarget(f"context there again, h, {what}, against the best peer", row, "h", CONTEXT_PEERS, 2, setting="far")
+        for row, what in (("again-context", "nothing changed"), ("changed-context", "one file changed"))
+    ),
+    LimitTarget("clone and keep of a gigabyte of state", "volume", "state-1000", 400, "ms", of="clone and keep"),
+    GroupTarget("cold build with volumes on, against off", "cold", "g", ("volumes off",), most=1.05),
     LimitTarget("start-up, --version", "startup", "version", 15, "ms", of="lian-build"),
     LimitTarget("integrate with secrets and directives", "startup", "integrate", 30, "ms", of="lian-build"),
 ]

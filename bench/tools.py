@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.contexts import Context
 from bench.processes import Finished, last_line, run
@@ -24,8 +25,19 @@ PEERS = str(Path(__file__).with_name("peers.sh"))
 
 
 @dataclass(frozen=True)
+class Home:
+    """What the builds of one tool have in common, where each is to find what the one before left."""
+
+    workspace: str
+    # For what the tool itself takes from one build to the next.
+    folder: Path
+    # A runner that stays up between its builds.
+    builder: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class Job:
-    """A build to do, in names that are used once."""
+    """A build to do, in names that are used once, or in those of its home."""
 
     stage: Stage
     context: Context
@@ -38,11 +50,17 @@ class Job:
     progress: str = "quiet"
     # More of lian-build's own.
     flags: tuple[str, ...] = ()
+    home: Home | None = None
+    seconds: float = 300
     number: int = field(default_factory=itertools.count().__next__)
 
     @property
-    def workspace(self) -> str:
+    def build(self) -> str:
         return f"bench-{self.number}"
+
+    @property
+    def workspace(self) -> str:
+        return self.home.workspace if self.home else self.build
 
     @property
     def image(self) -> str:
@@ -67,6 +85,7 @@ class Outcome:
     peaks_mb: dict[str, float] = field(default_factory=dict)
     # lian-build's own, of its envelope.
     timings_ms: dict[str, int] = field(default_factory=dict)
+    volume: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +97,8 @@ class Tool:
     absence: Callable[[Stage], str | None] = lambda stage: None
     tells_context: bool = True
     compresses: bool = False
+    # Not one of the peers.
+    is_ours: bool = False
 
     def carries(self, context: str) -> bool:
         """Whether it has a part in the row of contexts. What cannot be compressed is sent by nobody who knows it
@@ -91,11 +112,13 @@ def build_by_ours(job: Job) -> Outcome:
         "--workspace", job.workspace, "--context", str(job.context.folder), "--dockerfile", job.dockerfile,
         "--image", job.image, "--ssh-key", str(job.stage.key), "--orchestrator-url", job.orchestrator, *job.flags,
     ]
-    done = run(command, our_environment(), watch_memory=job.watch_memory)
+    done = run(command, our_environment(), watch_memory=job.watch_memory, seconds=job.seconds)
     if done.status != 0:
         return Outcome(failure=failure_of_ours(done))
-    timings = json.loads(done.output)["timings_ms"]
-    return Outcome(done.seconds * 1000, timings["ready"] + timings["sync"], None, done.peaks_mb, timings)
+    envelope = json.loads(done.output)
+    timings = envelope["timings_ms"]
+    return Outcome(
+        done.seconds * 1000, timings["ready"] + timings["sync"], None, done.peaks_mb, timings, envelope.get("volume"))
 
 
 def our_environment() -> dict[str, str]:
@@ -117,7 +140,7 @@ def build_by_peer(peer: str) -> Callable[[Job], Outcome]:
     def build(job: Job) -> Outcome:
         with tempfile.TemporaryDirectory(prefix="lb-peer-") as scratch:
             environment = {**os.environ, **job_environment(job), "SCRATCH": scratch}
-            done = run([*job.stage.setting.near, "bash", PEERS, peer], environment)
+            done = run([*job.stage.setting.near, "bash", PEERS, peer], environment, seconds=job.seconds)
         stamps = {name: float(at) * 1000 for name, at in (line.split() for line in done.output.splitlines())}
         if done.status != 0 or "failed" in stamps:
             return Outcome(failure=f"exit {done.status}: {last_line(done.errors)}")
@@ -136,10 +159,13 @@ def build_by_floor(job: Job) -> Outcome:
 
 
 def job_environment(job: Job) -> dict[str, str]:
+    home = {} if job.home is None else {
+        "KEPT": str(job.home.folder), "BUILDER": json.dumps(job.home.builder, separators=(",", ":")),
+    }
     return {
-        "ORCHESTRATOR": job.orchestrator, "TOKEN": TOKEN, "KEY": str(job.stage.key),
+        **home, "ORCHESTRATOR": job.orchestrator, "TOKEN": TOKEN, "KEY": str(job.stage.key),
         "PUBLIC_KEY": job.stage.public_key, "CONTEXT": str(job.context.folder), "DOCKERFILE": job.dockerfile,
-        "IGNORED": " ".join(job.context.ignored), "WORKSPACE": job.workspace, "IMAGE": job.image,
+        "IGNORED": " ".join(job.context.ignored), "WORKSPACE": job.workspace, "BUILD": job.build, "IMAGE": job.image,
         "CACHE": f"{job.stage.registry}/{job.workspace}/cache:cache", "CACHE_OPTIONS": job.cache_options,
         "STOP": "context" if job.stop_at_context else "",
     }
@@ -165,8 +191,12 @@ def peer(name: str, script_name: str, description: str, **more: object) -> Tool:
     return Tool(name, description, build_by_peer(script_name), **more)  # type: ignore[arg-type]
 
 
+def named(*names: str) -> list[Tool]:
+    return [next(tool for tool in TOOLS if tool.name == name) for name in names]
+
+
 TOOLS = [
-    Tool(OURS, "lian-build", build_by_ours),
+    Tool(OURS, "lian-build", build_by_ours, is_ours=True),
     peer(PLAIN, "plain", "curl, ssh, rsync over ssh, ssh buildctl"),
     peer("one connection", "one-connection", "the same by ControlMaster, aes128-gcm, no probe, rsync -W --inplace"),
     peer("one connection, zstd", "one-connection-zstd", "the same, rsync with zstd level 1", compresses=True),

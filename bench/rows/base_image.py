@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from bench.contexts import MB, SEED, Context, write_pieces
 from bench.processes import BenchFailure, daemon, eventually, free_port
-from bench.rows.jobs import compare
+from bench.rows.jobs import compare, total
 from bench.run import Run
 from bench.stage import Stage, fetch, module_environment
 from bench.tools import TOOLS, Job, Outcome, Tool, build_by_ours
@@ -36,29 +36,32 @@ def compare_on_base(run: Run, stage: Stage, registry: str) -> None:
 
     def do(tool: Tool) -> Outcome:
         # One of its own for each job, as all that a job works with.
-        base = push_base(run, stage, numbers)
-        (context.folder / DOCKERFILE).write_text(f"FROM {registry}/{base}\nCOPY {DOCKERFILE} /\n")
+        base = push_base(Job(stage, small_base(run, numbers))).removeprefix(stage.registry)
+        (context.folder / DOCKERFILE).write_text(f"FROM {registry}{base}\nCOPY {DOCKERFILE} /\n")
         return tool.do(Job(stage, context, DOCKERFILE, ready_runner=True))
 
     try:
-        compare(run, "base", CONTEXT, stage, ROUNDS, TOOLS, do, lambda outcome: outcome.total_ms)
+        compare(run, "base", CONTEXT, stage, ROUNDS, TOOLS, do, total, prepares=True)
     finally:
         (context.folder / DOCKERFILE).unlink(missing_ok=True)
 
 
-def push_base(run: Run, stage: Stage, numbers: random.Random) -> str:
-    """Its repository and tag."""
+def small_base(run: Run, numbers: random.Random) -> Context:
     folder = run.folder / "context-base"
     folder.mkdir(exist_ok=True)
     for layer in range(LAYERS):
         write_pieces(folder / f"layer{layer}", 1, lambda: numbers.randbytes(MB))
     copies = "".join(f"COPY layer{layer} /base/\n" for layer in range(LAYERS))
     (folder / "Dockerfile").write_text(f"FROM scratch\n{copies}")
-    job = Job(stage, Context("base", folder, f"{LAYERS} layers of 1 MB"))
+    return Context("base", folder, f"{LAYERS} layers of 1 MB")
+
+
+def push_base(job: Job) -> str:
+    """The image's name."""
     outcome = build_by_ours(job)
     if outcome.failure:
         raise BenchFailure(f"the base image could not be pushed: {outcome.failure}")
-    return job.image.removeprefix(f"{stage.registry}/")
+    return job.image
 
 
 @contextmanager

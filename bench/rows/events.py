@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.pairs import differences, measure, tool_summary
 from bench.processes import daemon, eventually, free_port
-from bench.rows.jobs import sampled
+from bench.rows.jobs import sampled, total
 from bench.run import Run, say
 from bench.tools import Job, Tool, build_by_ours
 
@@ -32,7 +32,7 @@ def events(run: Run) -> None:
             name: sampled(
                 stage, Tool(name, name, build_by_ours), True,
                 lambda tool: tool.do(Job(stage, context, ready_runner=True, flags=brokers[tool.name])),
-                lambda outcome: outcome.total_ms)
+                total)
             for name in brokers
         }
         series = measure(tools, 2 if run.quick else ROUNDS, warm_up=not run.quick)

@@ -6,7 +6,7 @@ from bench.contexts import SMALL_DOCKERFILE
 from bench.pairs import Sample, comparison, measure
 from bench.run import Run, say
 from bench.stage import Stage
-from bench.tools import OURS, PLAIN, TOOLS, Job, Outcome, Tool
+from bench.tools import PLAIN, TOOLS, Job, Outcome, Tool
 
 # Rounds in a full run, by context: few where one takes long.
 WHOLE_ROUNDS = {"a": 5, "b": 3, "c": 3}
@@ -33,7 +33,7 @@ def whole_jobs_on_ready_runners(run: Run) -> None:
 def compare_whole(run: Run, row: str, name: str, stage: Stage, rounds: int) -> None:
     def do(tool: Tool) -> Outcome:
         return tool.do(Job(stage, run.contexts.get(name), ready_runner=row == "ready"))
-    compare(run, row, name, stage, rounds, TOOLS, do, lambda outcome: outcome.total_ms)
+    compare(run, row, name, stage, rounds, TOOLS, do, total, prepares=row == "ready")
 
 
 def contexts(run: Run) -> None:
@@ -48,7 +48,12 @@ def contexts(run: Run) -> None:
 def compare_context(run: Run, name: str, stage: Stage, rounds: int) -> None:
     def do(tool: Tool) -> Outcome:
         return tool.do(Job(stage, run.contexts.get(name), SMALL_DOCKERFILE, ready_runner=True, stop_at_context=True))
-    compare(run, "context", name, stage, rounds, [tool for tool in TOOLS if tool.carries(name)], do, there)
+    tools = [tool for tool in TOOLS if tool.carries(name)]
+    compare(run, "context", name, stage, rounds, tools, do, there, prepares=True)
+
+
+def total(outcome: Outcome) -> float:
+    return outcome.total_ms
 
 
 def there(outcome: Outcome) -> float | None:
@@ -57,9 +62,9 @@ def there(outcome: Outcome) -> float | None:
 
 def compare(
     run: Run, row: str, context: str, stage: Stage, rounds: int, tools: list[Tool],
-    do: Callable[[Tool], Outcome], value: Callable[[Outcome], float | None],
+    do: Callable[[Tool], Outcome], value: Callable[[Outcome], float | None], prepares: bool,
 ) -> None:
-    is_ready = row != "whole"
+    """The first tool is the one that the others are compared with. `prepares` has a runner made before each turn."""
     present = {}
     absent = {}
     for tool in tools:
@@ -68,19 +73,20 @@ def compare(
             absent[tool.name] = why
             run.note(f"{tool.name} takes no part: {why}")
         else:
-            present[tool.name] = sampled(stage, tool, is_ready, do, value)
+            present[tool.name] = sampled(stage, tool, prepares, do, value)
     say(f"{row} {context} {stage.setting.name}")
     rounds = 1 if run.quick else rounds
     series = measure(present, rounds, warm_up=context == "a" and not run.quick)
-    run.add(row, context, stage.setting.name, **comparison(series, OURS, PLAIN), absent=absent,
+    own = {tool.name for tool in tools if tool.is_ours}
+    run.add(row, context, stage.setting.name, **comparison(series, tools[0].name, PLAIN, own), absent=absent,
             about=run.contexts.get(context).description)
 
 
 def sampled(
-    stage: Stage, tool: Tool, is_ready: bool, do: Callable[[Tool], Outcome], value: Callable[[Outcome], float | None],
+    stage: Stage, tool: Tool, prepares: bool, do: Callable[[Tool], Outcome], value: Callable[[Outcome], float | None],
 ) -> Callable[[], Sample]:
     def once() -> Sample:
-        if is_ready:
+        if prepares:
             stage.ready_runners.prepare()
         outcome = do(tool)
         if outcome.failure:

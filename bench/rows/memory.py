@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.contexts import SMALL_DOCKERFILE, Context
+from bench.contexts import SMALL_DOCKERFILE, Context, busybox_context
 from bench.run import Run, say
 from bench.stage import Stage
-from bench.tools import OURS, TOOLS, Job, Outcome
+from bench.tools import OURS, Job, Outcome, named
 
 FILES = (1_000, 10_000, 100_000)
 LOG_MB = (1, 10, 100)
@@ -47,19 +47,15 @@ def log(run: Run) -> None:
 
 
 def talkative(parent: Path, size: int) -> Context:
-    folder = parent / f"context-log-{size}"
-    folder.mkdir()
-    shutil.copy("/bin/busybox", folder)
-    (folder / "Dockerfile").write_text(
-        'FROM scratch\nCOPY busybox /bin/busybox\nSHELL ["/bin/busybox", "sh", "-c"]\nENV PATH=/bin\n'
+    return busybox_context(
+        parent, f"log-{size}", f"{size} MB of log",
         f"RUN busybox seq {size} | while read -r _; do \\\n"
         "  busybox yes 'a line of a log, of fifty characters with its end' | busybox head -c 1000000; \\\n"
         "  busybox sleep 0.1; done\n")
-    return Context(f"log-{size}", folder, f"{size} MB of log")
 
 
 def ours(stage: Stage, context: Context, dockerfile: str = "Dockerfile") -> tuple[Outcome, Context]:
-    tool = next(tool for tool in TOOLS if tool.name == OURS)
+    [tool] = named(OURS)
     stage.ready_runners.prepare()
     job = Job(stage, context, dockerfile, ready_runner=True, watch_memory=True, progress="plain")
     return tool.do(job), context

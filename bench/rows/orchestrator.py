@@ -23,7 +23,7 @@ def orchestrator(run: Run) -> None:
         return
     say("orchestrator")
     context = run.contexts.get("a")
-    with run.own_stage("many", IDLE + 10) as stage:
+    with run.own_stage("many", capacity=IDLE + 10) as stage:
         rows = [spawn_to_ssh(stage, context, 5 if run.quick else 15), *idle_runners_and_builds(stage, context)]
     run.add("orchestrator", "a", "loopback", figures={"cases": rows})
 

@@ -2,10 +2,10 @@
 on the runner's own machine (orchestrator, copy, solve, deletion), less two round trips for each stage."""
 
 from bench.pairs import Series, differences, measure, tool_summary
-from bench.rows.jobs import sampled
+from bench.rows.jobs import sampled, total
 from bench.run import Run, say
 from bench.stage import Stage
-from bench.tools import OURS, TOOLS, Job, Outcome, Tool, build_by_floor
+from bench.tools import OURS, Job, Outcome, Tool, build_by_floor, named
 
 FLOOR = "on the spot"
 # Spawn, connect, sync, build, destroy.
@@ -23,10 +23,7 @@ def measure_on(run: Run, stage: Stage) -> None:
     def do(tool: Tool) -> Outcome:
         return tool.do(Job(stage, run.contexts.get("a"), ready_runner=True))
 
-    def total(outcome: Outcome) -> float:
-        return outcome.total_ms
-
-    ours = next(tool for tool in TOOLS if tool.name == OURS)
+    [ours] = named(OURS)
     floor = Tool(FLOOR, "the same job without any transport", build_by_floor)
     tools = {tool.name: sampled(stage, tool, True, do, total) for tool in (ours, floor)}
     series = measure(tools, 2 if run.quick else ROUNDS, warm_up=not run.quick)
