@@ -41,3 +41,29 @@ struct Caller: Sendable {
             input: .bytes(input), deadline: .seconds(120))
     }
 }
+
+// MARK: - Building on the runner
+
+extension Caller {
+    private static let shell = "SHELL [\"/bin/busybox\", \"sh\", \"-c\"]"
+
+    /// Puts a context with busybox and the Dockerfile onto the runner: into its work folder, or the one given.
+    func prepare(_ runner: ReadyRunner, in folder: String? = nil, _ dockerfile: String) async throws {
+        let script = "cd \(folder ?? runner.workDir) && mkdir -p c && cp /bin/busybox c/ && cat > c/Dockerfile"
+        let text = "FROM scratch\nCOPY busybox /bin/busybox\n\(Self.shell)\n\(dockerfile)\n"
+        let result = try await ssh(runner, script, input: Array(text.utf8))
+        guard result.termination == .exited(0) else { throw FixtureError(result.errorText) }
+    }
+
+    /// Builds that context through the buildctl on the runner's PATH.
+    func build(_ runner: ReadyRunner, in folder: String? = nil, _ flags: String, before: String = ":") async throws
+        -> SubprocessResult
+    {
+        try await ssh(
+            runner,
+            """
+            cd \(folder ?? runner.workDir) && \(before) && buildctl build --frontend dockerfile.v0 --local context=c \
+            --local dockerfile=c --opt force-network-mode=host --allow network.host --progress plain \(flags)
+            """)
+    }
+}

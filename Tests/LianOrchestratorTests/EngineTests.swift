@@ -6,27 +6,6 @@ import Testing
 
 /// Builds by the engine that is on this machine, through the buildctl on the runner's PATH.
 @Suite(.needsRoot) struct EngineTests {
-    private static let shell = "SHELL [\"/bin/busybox\", \"sh\", \"-c\"]"
-
-    /// Puts a context with busybox and the Dockerfile onto the runner.
-    private func prepare(_ caller: Caller, _ runner: ReadyRunner, _ dockerfile: String) async throws {
-        let script = "cd \(runner.workDir) && mkdir -p c && cp /bin/busybox c/ && cat > c/Dockerfile"
-        let text = "FROM scratch\nCOPY busybox /bin/busybox\n\(Self.shell)\n\(dockerfile)\n"
-        let result = try await caller.ssh(runner, script, input: Array(text.utf8))
-        try #require(result.termination == .exited(0), "\(result.errorText)")
-    }
-
-    private func build(_ caller: Caller, _ runner: ReadyRunner, _ flags: String, before: String = ":") async throws
-        -> SubprocessResult
-    {
-        try await caller.ssh(
-            runner,
-            """
-            cd \(runner.workDir) && \(before) && buildctl build --frontend dockerfile.v0 --local context=c \
-            --local dockerfile=c --opt force-network-mode=host --allow network.host --progress plain \(flags)
-            """)
-    }
-
     private func withRunner(
         memoryMB: Int = 1024, stateLength: Int? = nil, _ body: (Caller, ReadyRunner) async throws -> Void
     ) async throws {
@@ -41,8 +20,8 @@ import Testing
 
     @Test func theLongestStateFolderThatIsTakenServes() async throws {
         try await withRunner(stateLength: 48) { caller, runner in
-            try await prepare(caller, runner, "RUN echo built")
-            let result = try await build(caller, runner, "--opt filename=Dockerfile")
+            try await caller.prepare(runner, "RUN echo built")
+            let result = try await caller.build(runner, "--opt filename=Dockerfile")
             #expect(result.termination == .exited(0), "\(result.errorText)")
         }
     }
@@ -63,8 +42,8 @@ import Testing
                 """
             for isSecond in [false, true] {
                 try await withRunner { caller, runner in
-                    try await prepare(caller, runner, dockerfile)
-                    let result = try await build(caller, runner, flags, before: "printf hidden > tok")
+                    try await caller.prepare(runner, dockerfile)
+                    let result = try await caller.build(runner, flags, before: "printf hidden > tok")
                     #expect(result.termination == .exited(0), "\(result.errorText)")
                     #expect(result.errorText.contains("CACHED") == isSecond)
                     // A step that came from the cache says nothing.
@@ -85,26 +64,26 @@ import Testing
 
     @Test func failuresAreTold() async throws {
         try await withRunner { caller, runner in
-            try await prepare(caller, runner, "RUN echo before; exit 3")
-            let step = try await build(caller, runner, "")
+            try await caller.prepare(runner, "RUN echo before; exit 3")
+            let step = try await caller.build(runner, "")
             #expect(step.termination == .exited(1))
             #expect(step.errorText.contains("before"))
             #expect(step.errorText.contains("exit code: 3"))
 
-            try await prepare(caller, runner, "RUN true")
+            try await caller.prepare(runner, "RUN true")
             let nowhere = "127.0.0.1:1/acme/app:1"
-            let push = try await build(caller, runner, "--output type=image,name=\(nowhere),push=true")
+            let push = try await caller.build(runner, "--output type=image,name=\(nowhere),push=true")
             #expect(push.termination == .exited(1))
             #expect(push.errorText.contains("failed to push \(nowhere)"))
             let cache = "--export-cache type=registry,ref=\(nowhere)"
-            #expect(try await build(caller, runner, cache).termination == .exited(1))
-            #expect(try await build(caller, runner, cache + ",ignore-error=true").termination == .exited(0))
+            #expect(try await caller.build(runner, cache).termination == .exited(1))
+            #expect(try await caller.build(runner, cache + ",ignore-error=true").termination == .exited(0))
         }
     }
 
     @Test func anEngineThatDiesIsNotTheStepsFault() async throws {
         try await withRunner { caller, runner in
-            try await prepare(caller, runner, "RUN echo begun; sleep 600")
+            try await caller.prepare(runner, "RUN echo begun; sleep 600")
             let result = try await caller.ssh(
                 runner,
                 """
@@ -129,16 +108,16 @@ import Testing
             let before = try await caller.ssh(runner, count).outputText
             try #require(!before.isEmpty, "runners have no cgroup here")
             // Many processes that are small each: it is still a step that ends, not the engine.
-            try await prepare(
-                caller, runner,
+            try await caller.prepare(
+                runner,
                 "RUN for i in 1 2 3 4 5 6 7 8; do busybox tail /dev/zero & done; wait; busybox tail /dev/zero")
-            let result = try await build(caller, runner, "")
+            let result = try await caller.build(runner, "")
             #expect(result.termination == .exited(1))
             #expect(result.errorText.contains("exit code: 137") || result.errorText.contains("cannot allocate memory"))
             #expect(try await caller.ssh(runner, count).outputText != before)
             // The engine lives on, and so does the runner.
-            try await prepare(caller, runner, "RUN echo after")
-            #expect(try await build(caller, runner, "").termination == .exited(0))
+            try await caller.prepare(runner, "RUN echo after")
+            #expect(try await caller.build(runner, "").termination == .exited(0))
         }
     }
 
@@ -154,8 +133,8 @@ import Testing
                     var order = caller.order()
                     order.provider = "docker-local"
                     let runner = try await orchestrator.readyRunner(order)
-                    try await prepare(caller, runner, "RUN echo shared")
-                    let result = try await build(caller, runner, "--output type=image,name=127.0.0.1:1/acme/app:1")
+                    try await caller.prepare(runner, "RUN echo shared")
+                    let result = try await caller.build(runner, "--output type=image,name=127.0.0.1:1/acme/app:1")
                     #expect(result.termination == .exited(0), "\(result.errorText)")
                     // Its limits would not be the engine's, so no group is named.
                     #expect(try await caller.ssh(runner, "echo \"[${LIAN_CGROUP-}]\"").outputText == "[]\n")
@@ -178,10 +157,10 @@ import Testing
                 let caller = try await Caller(in: folder)
                 try await withOrchestrator(engine: "docker", environment: user) { orchestrator in
                     let runner = try await orchestrator.readyRunner(caller.order())
-                    try await prepare(caller, runner, "RUN echo by context")
+                    try await caller.prepare(runner, "RUN echo by context")
                     let output = "--output type=image,name=127.0.0.1:1/acme/app:2,push=false"
                     // Whatever the session says of another daemon: the engine is the runner's.
-                    let result = try await build(caller, runner, output, before: "export DOCKER_CONTEXT=none")
+                    let result = try await caller.build(runner, output, before: "export DOCKER_CONTEXT=none")
                     #expect(result.termination == .exited(0), "\(result.errorText)")
                     let told = try await caller.ssh(runner, "env").outputText.split(separator: "\n")
                     #expect(told.filter { $0.hasPrefix("DOCKER_") } == ["DOCKER_HOST=\(daemon.host)"])

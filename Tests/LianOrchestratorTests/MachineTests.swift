@@ -174,7 +174,52 @@ import Testing
             #expect(command.arguments[index + 1] == value)
         }
         let free = try #require(engine.command(in: folder, cgroup: nil, environment: [:]))
-        #expect(!free.arguments.contains("--cgroup-parent"))
+        #expect(!free.arguments.contains("--cgroup-parent") && !free.arguments.contains("--storage-driver"))
+    }
+
+    @Test func onAVolumeLiesTheEnginesDataAlone() async throws {
+        try await withShortTemporaryFolder { state in
+            let folder = RunnerFolder(state: state.path, runnerID: "r-1", volume: "/v/1")
+            for path in folder.folders { try makeFolder(path) }
+            let docker = PrivateDockerd(
+                dockerd: "/d", runc: "/r", client: DockerClient(path: "/c", version: "20.10"))
+            let arguments = try #require(docker.command(in: folder, cgroup: nil, environment: [:])).arguments
+            let buildkit = PrivateBuildkitd(buildkitd: "/d", buildctl: "/b", runc: "/r")
+            try buildkit.prepare(folder, cgroup: nil)
+            let settings = try readText(folder.engineConfiguration)
+            #expect(
+                (arguments + settings.split(separator: "\n").map(String.init)).filter { $0.contains("/v/1") }
+                    == ["/v/1/engine", "root = \"/v/1/engine\""])
+            #expect(arguments.suffix(2) == ["--storage-driver", "overlay2"])
+            #expect(settings.contains("[worker.oci]") && settings.hasSuffix("snapshotter = \"overlayfs\"\n"))
+        }
+    }
+
+    @Test func howAnEngineEnded() async throws {
+        let children = ChildProcesses()
+        let command = Command("/bin/sh", ["-c", "read -r line; exit 3"], environment: [:])
+        let pipe = try FileDescriptor.Pipe()
+        let waiting = children.add(try spawnChild(command, streams: StandardStreams(input: pipe.read.raw)))
+        #expect(children.end(of: waiting, within: .zero) == nil && waiting.end == nil)
+        try writeAll(pipe.write.raw, [10])
+        #expect(children.end(of: waiting, within: .seconds(60)) == .exited(3))
+        // Its pid may be another's from now on.
+        #expect(!children.signal(SIGKILL, to: waiting))
+        #expect(waiting.end == .exited(3))
+        let killed = children.add(
+            try spawnChild(Command("/bin/sleep", ["100000"], environment: [:]), streams: StandardStreams()))
+        #expect(children.signal(SIGKILL, to: killed))
+        #expect(children.end(of: killed, within: .seconds(60)) == .signalled(SIGKILL))
+    }
+
+    @Test func kindsOfEngines() {
+        func kind(_ text: String) -> String? {
+            versionIn(text).flatMap { EngineKind("docker", version: $0, layout: "overlay2") }?.name
+        }
+        #expect(kind("Docker version 20.10.24+dfsg1, build 5d6db84") == "docker 20.10")
+        #expect(kind("buildkitd github.com/moby/buildkit v0.32.2 73ed682") == "docker 0.32")
+        #expect(kind("Docker version 29.0, build 1") == "docker 29.0")
+        for text in ["", "Docker version unknown", "buildkitd 7", "buildkitd v1.x"] { #expect(kind(text) == nil) }
     }
 
     @Test func buildkitdIsItsRunnersAlone() async throws {

@@ -35,6 +35,12 @@ import LianSystem
             }
         }
 
+        package static var needsBtrfs: ConditionTrait {
+            .enabled(
+                if: geteuid() == 0 && BtrfsDisk.maker != nil,
+                "it mounts a btrfs, which needs btrfs-progs and root: sudo scripts/test")
+        }
+
         /// Pictures are drawn where they are asked for alone.
         package static var needsToBeWanted: ConditionTrait {
             .enabled(if: Project.pictures != nil, "no pictures are wanted: just pictures")
