@@ -141,6 +141,51 @@ import Testing
         }
     }
 
+    @Test func aStoreOfVersionTwoTakesVolumes() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder.appending(path: "store").path
+            var connection = try SQLiteConnection(path: path)
+            for script in storeMigrations.prefix(2) { try connection.script(script) }
+            try connection.script(
+                """
+                PRAGMA user_version = 2;
+                INSERT INTO runners VALUES ('r-1', 'key-1', '{}', 'acme', 'local', NULL, 1, 512, 60, 'gone', 'test',
+                    NULL, 'boot-1', 1, 2, 5000, 1, 'boot-1', 70);
+                """)
+            connection.close()
+            var books = VolumeBooks()
+            let name = VolumeName("ci/acme/app")!
+            let engine = EngineKind(name: "buildkit 0.32", layout: "overlayfs")
+            do {
+                let store = try Store(path: path)
+                #expect(try store.runner("r-1")?.goneAt?.sinceBoot == 70)
+                #expect(try store.volumeBooks() == books)
+                for (id, state) in [("r-1", VolumeGeneration.State.old), ("r-2", .head)] {
+                    books.generations[id] = VolumeGeneration(
+                        id: id, name: name, workspace: "acme", number: 1, engine: engine, platform: "linux/amd64",
+                        provider: "local", bytes: 2, executedMS: 3, createdAt: 4,
+                        used: Moment(bootID: "boot-1", sinceBoot: 5, wallClock: 6), state: state)
+                }
+                for (id, answer) in [("r-3", nil), ("r-4", KeptVolume.kept(name, generation: 1, bytes: 2))] {
+                    books.lendings[id] = VolumeLending(
+                        runnerID: id, workspace: "acme", generation: "r-2", to: answer.map { _ in name }, head: 1,
+                        engine: engine, platform: "linux/amd64", answer: answer)
+                }
+                try store.record(books, insteadOf: VolumeBooks())
+            }
+            var next = books
+            next.generations["r-1"]?.state = .head
+            next.generations["r-2"] = nil
+            next.lendings["r-3"] = nil
+            do {
+                let store = try Store(path: path)
+                #expect(try store.volumeBooks() == books)
+                try store.record(next, insteadOf: books)
+            }
+            #expect(try Store(path: path).volumeBooks() == next)
+        }
+    }
+
     @Test func aNewerStoreIsRefused() async throws {
         try await withTemporaryFolder { folder in
             let path = folder.appending(path: "store").path

@@ -29,6 +29,13 @@ import LianSystem
             .enabled(if: geteuid() == 0, "it needs root: sudo scripts/test")
         }
 
+        package static var needsFileSystems: ConditionTrait {
+            .enabled(
+                if: geteuid() == 0 && access("/dev/loop-control", F_OK) == 0
+                    && ["mkfs.btrfs", "mkfs.xfs"].allSatisfy { findExecutable($0, path: "/usr/sbin:/sbin") != nil },
+                "it needs btrfs-progs, xfsprogs, loop devices and root: sudo scripts/test")
+        }
+
         package static var needsDockerEngine: ConditionTrait {
             .enabled("it starts a Docker engine of its own, which needs docker.io and root: sudo scripts/test") {
                 await DockerEngine.missing() == nil

@@ -1,0 +1,147 @@
+import Foundation
+import Glibc
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+@testable import LianOrchestrator
+
+/// Where a test's volumes lie.
+enum VolumeGround: String, CaseIterable, Codable, Sendable {
+    case btrfs, reflink, exclusive
+
+    static let clones: [VolumeGround] = [.btrfs, .reflink]
+
+    func storage(below state: String) throws -> any VolumeStorage {
+        let folders = VolumeFolders(root: "\(state)/volumes")
+        try folders.prepare()
+        return switch self {
+        case .btrfs: BtrfsVolumes(folders: folders)
+        case .reflink: ReflinkVolumes(folders: folders)
+        case .exclusive: ExclusiveVolumes(folders: folders)
+        }
+    }
+}
+
+let systemPath = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+/// A file of that many megabytes with a file system in it, mounted at the folder for the length of the body.
+func withFileSystem<Result>(
+    _ kind: String, megabytes: Int, at folder: String, _ body: () async throws -> Result
+) async throws -> Result {
+    let file = "\(folder).\(kind)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try writeFile(file, "")
+    guard truncate(file, megabytes << 20) == 0 else { throw SystemError("truncate \(file)") }
+    let maker = try #require(findExecutable("mkfs.\(kind)", path: systemPath))
+    try await runTool(maker, ["-q", file])
+    try await runTool("/bin/mount", ["-t", kind, "-o", "loop", file, folder])
+    let result: Swift.Result<Result, any Error>
+    do { result = .success(try await body()) } catch { result = .failure(error) }
+    umount2(folder, Int32(MNT_DETACH))
+    return try result.get()
+}
+
+/// The state folder of an orchestrator, with volumes in it. A test's changes to the time are its own.
+final class VolumeScene: Sendable {
+    let state: String
+    let ground: VolumeGround
+    let time = Guarded(1_000_000)
+    let logLines = Guarded<[String]>([])
+
+    static let engine = EngineKind(name: "buildkit 0.32", layout: "overlayfs")
+    static let platform = "linux/amd64"
+    static let name = VolumeName("ci/acme/app")!
+    static let ample = Volumes.Limits(each: 1 << 40, all: 1 << 40, days: 10)
+
+    init(state: String, ground: VolumeGround) {
+        self.state = state
+        self.ground = ground
+    }
+
+    static func with(
+        _ ground: VolumeGround, megabytes: Int = 512, _ body: (VolumeScene) async throws -> Void
+    ) async throws {
+        try await withShortTemporaryFolder { folder in
+            let state = folder.appending(path: "state").path
+            try makeFolder("\(state)/volumes")
+            let scene = VolumeScene(state: state, ground: ground)
+            switch ground {
+            case .exclusive: try await body(scene)
+            case .btrfs, .reflink:
+                let kind = ground == .btrfs ? "btrfs" : "xfs"
+                try await withFileSystem(kind, megabytes: megabytes, at: "\(state)/volumes") {
+                    try await body(scene)
+                }
+            }
+        }
+    }
+
+    var log: EventLog {
+        EventLog(.json) { [logLines] line in logLines.set(logLines.value + [line]) }
+    }
+
+    func hasLogged(_ event: String) -> Bool { logLines.value.contains { $0.contains("\"event\":\"\(event)\"") } }
+
+    var clock: BootClock {
+        BootClock(bootID: "boot-1", now: { [time] in time.value }, wallClock: { [time] in time.value })
+    }
+
+    func storage() throws -> any VolumeStorage { try ground.storage(below: state) }
+
+    func open(
+        _ limits: Volumes.Limits = VolumeScene.ample, storage: (any VolumeStorage)? = nil, store: String? = nil
+    ) throws -> Volumes {
+        try Volumes(
+            store: Store(path: store ?? "\(state)/store.sqlite"), storage: storage ?? self.storage(), limits: limits,
+            provider: "local", clock: clock, log: log)
+    }
+
+    func contents() throws -> VolumeContents { try storage().contents() }
+
+    /// What is left of volumes that were deleted.
+    func trash() throws -> [String] { try folderEntries("\(state)/volumes/trash") }
+}
+
+extension Volumes {
+    func lend(
+        _ runnerID: String, from: [VolumeName] = [VolumeScene.name], to: VolumeName? = VolumeScene.name,
+        engine: EngineKind = VolumeScene.engine, platform: String = VolumeScene.platform
+    ) -> Lending {
+        lend(
+            to: runnerID, VolumeRequest(from: from, to: to), workspace: "acme", engine: engine, platform: platform)
+    }
+
+    /// A build that leaves the text on its volume and is kept, and the runner's end.
+    @discardableResult
+    func build(
+        _ runnerID: String, leaving text: String, executedMS: Int = 10, from: [VolumeName] = [VolumeScene.name],
+        to: VolumeName = VolumeScene.name
+    ) throws -> KeptVolume {
+        let lending = lend(runnerID, from: from, to: to)
+        try lending.write(text)
+        let answer = keep(lentTo: runnerID, executedMS: executedMS)
+        try takeBack(from: runnerID)
+        tidy()
+        return answer
+    }
+}
+
+extension Lending {
+    /// The text that a build has left on it; nil on an empty one.
+    var text: String? { engineData.flatMap { try? String(contentsOfFile: "\($0)/state/text", encoding: .utf8) } }
+
+    func write(_ text: String) throws {
+        let folder = try #require(engineData)
+        try makeFolder("\(folder)/state")
+        try writeFile("\(folder)/state/text", text)
+    }
+
+    var generation: Int? { found.generation }
+    var reason: VolumeColdReason? { found.reason.flatMap { VolumeColdReason(rawValue: $0) } }
+}
+
+extension KeptVolume {
+    var discard: VolumeDiscardReason? { reason.flatMap { VolumeDiscardReason(rawValue: $0) } }
+}
