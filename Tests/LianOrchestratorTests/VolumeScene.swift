@@ -26,6 +26,11 @@ enum VolumeGround: String, CaseIterable, Codable, Sendable {
 
 let systemPath = "/usr/sbin:/usr/bin:/sbin:/bin"
 
+func volumeName(_ text: String) -> VolumeName {
+    guard let name = VolumeName(text) else { preconditionFailure("\(text) \(VolumeName.rule)") }
+    return name
+}
+
 /// A file of that many megabytes with a file system in it, mounted at the folder for the length of the body.
 func withFileSystem<Result>(
     _ kind: String, megabytes: Int, at folder: String, _ body: () async throws -> Result
@@ -52,7 +57,7 @@ final class VolumeScene: Sendable {
 
     static let engine = EngineKind(name: "buildkit 0.32", layout: "overlayfs")
     static let platform = "linux/amd64"
-    static let name = VolumeName("ci/acme/app")!
+    static let name = volumeName("ci/acme/app")
     static let ample = Volumes.Limits(each: 1 << 40, all: 1 << 40, days: 10)
 
     init(state: String, ground: VolumeGround) {

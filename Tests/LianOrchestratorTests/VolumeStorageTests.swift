@@ -135,6 +135,25 @@ import Testing
         }
     }
 
+    @Test func whatWasKeptWithoutBtrfsMakesWayForTheFile() async throws {
+        try await withState { scene in
+            let plain = try #require(try find(.exclusive, scene)).storage
+            try plain.make(for: "r-1")
+            // A mount would hide what the runner has.
+            #expect(try #require(try find(.auto, scene)).storage.name == "exclusive")
+            try plain.keep(lentTo: "r-1", as: "r-1")
+            try await withProgram("mount", "exit 32") { path in
+                let found = try #require(try find(.auto, scene, path: path))
+                #expect(try found.storage.contents().kept == ["r-1"])
+            }
+            #expect(!scene.hasLogged("volumes_lost"))
+            let file = try #require(try find(.auto, scene)).storage
+            #expect(try file.name == "btrfs" && file.contents() == VolumeContents())
+            #expect(scene.hasLogged("volumes_lost"))
+            #expect(try folderEntries(scene.state) == ["volumes", "volumes.btrfs"])
+        }
+    }
+
     @Test(arguments: [("btrfs", "lies on btrfs", "btrfs"), ("xfs", "has them", "reflink")])
     func whatTheStateLiesOnIsUsed(_ kind: String, _ reason: String, _ name: String) async throws {
         try await withState { scene in

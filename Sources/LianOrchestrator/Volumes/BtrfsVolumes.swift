@@ -11,6 +11,8 @@ struct BtrfsVolumes: LocalVolumeStorage {
     let folders: VolumeFolders
     /// The file that holds the file system, where that was mounted for it.
     var file: VolumesFile?
+    /// btrfs, where that is there.
+    var program: String?
 
     func make(for runnerID: String) throws(VolumeStorageError) {
         let lent = try OpenFolder(folders.lent)
@@ -80,6 +82,15 @@ struct BtrfsVolumes: LocalVolumeStorage {
             if let file { room.free = min(room.free, try VolumeFolders.room(at: parentFolder(file.path)).free) }
             return room
         }
+    }
+
+    /// What was removed becomes free little by little. With little room that is waited for: else more would be removed
+    /// than has to be.
+    func emptyTrash() throws(VolumeStorageError) {
+        try deleteTrash()
+        guard try room().isLow, let program else { return }
+        let command = Command(program, ["subvolume", "sync", folders.root], environment: ["LANG": "C"])
+        _ = try asStorageError { try runBlocking(command, deadline: .seconds(60)) }
     }
 
     func close() throws(VolumeStorageError) { try file?.unmount() }

@@ -70,7 +70,9 @@ extension LocalVolumeStorage {
 
     package func room() throws(VolumeStorageError) -> VolumeRoom { try asStorageError { try folders.room() } }
 
-    package func emptyTrash() throws(VolumeStorageError) {
+    package func emptyTrash() throws(VolumeStorageError) { try deleteTrash() }
+
+    func deleteTrash() throws(VolumeStorageError) {
         try asStorageError {
             for name in try folderEntries(folders.trash) {
                 // rm follows no links. What builds mounted was unmounted before the folder was moved here.

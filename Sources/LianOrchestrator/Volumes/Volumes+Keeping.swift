@@ -54,6 +54,8 @@ extension Volumes {
         guard bytes <= limits.each else {
             return discarded(.tooLarge, "it has \(bytes >> 20) MB, and \(limits.each >> 20) are allowed")
         }
+        // On a disk that is about to be full it would soon have to go again, and the older one with it.
+        guard hasRoom() else { return discarded(.diskFull, "the disk has little room left") }
         // Only what is on the disk may be called kept, also where this process ends and another carries on.
         try storage.flush(lentTo: runnerID)
         try record { books in

@@ -162,7 +162,7 @@ extension Volumes {
     }
 
     /// Whether there is enough of it for a build; what nobody has used for long makes room.
-    private func hasRoom() -> Bool {
+    func hasRoom() -> Bool {
         do {
             guard try storage.room().isLow else { return true }
             tidy()

@@ -38,6 +38,13 @@ package final class Volumes: Sendable {
             self.all = all
             self.days = days
         }
+
+        /// The default for all is half of the disk that they lie on, 200 GB at most.
+        package init(eachGB: Int, allGB: Int?, days: Int, on storage: any VolumeStorage) throws(VolumeStorageError) {
+            self.init(
+                each: eachGB << 30, all: min(200 << 30, try storage.room().size / 2), days: days)
+            if let allGB { all = allGB << 30 }
+        }
     }
 
     /// The books as they are, and as they are in the store: both differ while that cannot be written.

@@ -24,6 +24,7 @@ package enum VolumesChoice: String, CaseIterable, Sendable {
             finder.leaveFile(forGood: false)
             return nil
         case .exclusive:
+            finder.leaveFile(forGood: true)
             return try finder.exclusive(because: "as --volumes says")
         case .auto, .clone:
             var problems: [String] = []
@@ -63,7 +64,8 @@ private struct StorageFinder {
             try prepare()
             guard lian_is_btrfs(folders.root) != 0 else { throw ProviderError("\(state) does not lie on btrfs") }
             return try found(
-                BtrfsVolumes(folders: folders), "btrfs subvolumes below \(folders.root), which lies on btrfs")
+                BtrfsVolumes(folders: folders, program: findExecutable("btrfs", path: path)),
+                "btrfs subvolumes below \(folders.root), which lies on btrfs")
         }
     }
 
@@ -79,16 +81,49 @@ private struct StorageFinder {
     func file() -> Answer {
         Result { () throws(ProviderError) in
             let file = try volumesFile()
-            let bytes = try file.mount(bytes: fileBytes, log: log)
+            let bytes = try replacingPlainFolder(unless: file.isMounted()) { () throws(ProviderError) in
+                try file.mount(bytes: fileBytes, log: log)
+            }
             try prepare()
             return try found(
-                BtrfsVolumes(folders: folders, file: file),
+                BtrfsVolumes(folders: folders, file: file, program: findExecutable("btrfs", path: path)),
                 "a btrfs file of \(bytes >> 30) GB, \(file.path), mounted by loop")
         }
     }
 
+    /// Volumes that lie in the plain folder, of an earlier start, would be hidden by a mount. They make way once that has
+    /// succeeded.
+    private func replacingPlainFolder(
+        unless isMounted: Bool, _ mount: () throws(ProviderError) -> Int
+    ) throws(ProviderError) -> Int {
+        if isMounted { return try mount() }
+        try prepare()
+        let contents = try asProviderError { try folders.contents() }
+        guard contents.lent.isEmpty else {
+            throw ProviderError("runners of an earlier start still have volumes in \(folders.root), without btrfs")
+        }
+        if contents.kept.isEmpty { return try mount() }
+        let before = VolumeFolders(root: "\(folders.root).before")
+        guard rename(folders.root, before.root) == 0 else { throw ProviderError("\(SystemError("rename"))") }
+        let bytes: Int
+        do {
+            bytes = try mount()
+        } catch {
+            rmdir(folders.root)
+            rename(before.root, folders.root)
+            throw error
+        }
+        log.warning("volumes_lost", "volumes are in a btrfs file now: those of before, without btrfs, are lost")
+        try asProviderError {
+            let old = ExclusiveVolumes(folders: before)
+            for id in contents.kept { try old.remove(generation: id) }
+            try old.emptyTrash()
+            for folder in [before.kept, before.lent, before.trash, before.root] { rmdir(folder) }
+        }
+        return bytes
+    }
+
     func exclusive(because reason: String) throws(ProviderError) -> VolumesChoice.Found {
-        leaveFile(forGood: true)
         try prepare()
         return VolumesChoice.Found(
             storage: ExclusiveVolumes(folders: folders), reason: "exclusive: \(reason)")
