@@ -7,7 +7,14 @@ extension Volumes {
     /// Removes what nobody needs: generations that were replaced, those that nobody used for long, and the longest
     /// unused ones where all have too many bytes or the disk has little room; never one in use.
     package func tidy() {
+        choresAreDue.set(true)
+        tidyIfDue()
+    }
+
+    /// Unless another call has done it since it became due.
+    func tidyIfDue() {
         chores.withLock {
+            guard choresAreDue.value else { return }
             choresAreDue.set(false)
             evict()
             purge()
@@ -17,10 +24,6 @@ extension Volumes {
                 log.error("volumes_not_removed", "what is left of volumes cannot be deleted: \(error)")
             }
         }
-    }
-
-    func tidyIfDue() {
-        if choresAreDue.value { tidy() }
     }
 
     private func evict() {

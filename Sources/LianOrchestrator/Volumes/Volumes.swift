@@ -114,6 +114,7 @@ package final class Volumes: Sendable {
     package func close() {
         chores.withLock {
             guard books.lendings.isEmpty else { return }
+            choresAreDue.set(false)
             do {
                 try storage.close()
             } catch {
