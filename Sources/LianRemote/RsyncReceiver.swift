@@ -25,6 +25,8 @@ package struct RsyncServerOptions: Equatable, Sendable {
         "--inplace", "--numeric-ids", "--delete", "--delete-before", "--delete-during", "--delete-delay",
         "--delete-after", "--delete-excluded", "--force", "--partial", "--new-compress", "--old-compress",
         "--ignore-times", "--size-only", "--no-implied-dirs", "--no-r", "--dirs",
+        // Times are compared to the nanosecond.
+        "-@-1",
     ]
     private static let settings: Set<String> = [
         "--compress-level", "--compress-choice", "--checksum-choice", "--checksum-seed", "--timeout", "--block-size",

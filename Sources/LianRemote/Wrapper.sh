@@ -342,7 +342,7 @@ receive() {
   set --
   while [ "$left" -gt 0 ]; do
     value
-    case $value in [!-]* | *[!A-Za-z0-9.,=_-]*) fail request "rsync's options" ;; esac
+    case $value in [!-]* | *[!A-Za-z0-9.,=@_-]*) fail request "rsync's options" ;; esac
     set -- "$@" "$value"
     left=$((left - 1))
   done

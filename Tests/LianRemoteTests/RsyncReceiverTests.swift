@@ -13,6 +13,7 @@ import Testing
             "host", "rsync", "--server", "-lWogDtpre.iLsfxCIvu", "--compress-level=1", "--compress-choice=zstd",
             "--inplace", ".", "/x y",
         ],
+        ["host", "rsync", "--server", "-logDtprce.iLsfxCIvu", "-@-1", "--delete-excluded", ".", "x"],
         ["-l", "user", "host", "rsync", "--server", "-lWHogDtpAXRe31.100002LsfxCIvu", "--numeric-ids", ".", "x"],
     ])
     func rsyncsOwnOptionsAreTaken(arguments: [String]) throws {
@@ -31,7 +32,7 @@ import Testing
         ["host", "rsync", "--server", "--rsync-path=x", ".", "x"],
         ["host", "rsync", "--server", "--compress-level=1 --daemon", ".", "x"],
         ["host", "rsync", "--server", "--daemon", ".", "x"], ["host", "rsync", "--server", "-", ".", "x"],
-        ["host", "rsync", "--server", "-r\n", ".", "x"],
+        ["host", "rsync", "--server", "-r\n", ".", "x"], ["host", "rsync", "--server", "-@/x", ".", "x"],
     ])
     func everythingElseIsRefused(arguments: [String]) {
         #expect(throws: RemoteFailure.self) { try RsyncServerOptions(transportArguments: arguments) }

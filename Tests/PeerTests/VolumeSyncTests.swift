@@ -161,7 +161,10 @@ import Testing
                     return why.contains("No space left on device")
                 }
                 try FileManager.default.removeItem(atPath: "\(disk)/lian-build")
-                try #require(mount("tmpfs", disk, "tmpfs", UInt(MS_REMOUNT | MS_RDONLY), "") == 0)
+                // As soon as the rsync that found no room has closed its file.
+                try #require(
+                    await eventually { mount("tmpfs", disk, "tmpfs", UInt(MS_REMOUNT | MS_RDONLY), "") == 0 },
+                    "\(errno)")
                 await #expect {
                     _ = try await volume.send(at: .volume(volume.onVolume, .kept))
                 } throws: { error in

@@ -391,7 +391,10 @@ private struct RsyncExit: Error {
     /// The runner's rsync could not write a file: its disk is full, or fails.
     var couldNotWrite: Bool { end == .status(11) && !isOurs }
 
-    var lastWords: String { words.split(separator: "\n").last.map(String.init) ?? "rsync exited with 11" }
+    /// The last line that says why.
+    var lastWords: String {
+        words.split(separator: "\n").last { !$0.hasPrefix("rsync error:") }.map(String.init) ?? "rsync exited with 11"
+    }
 
     /// rsync's statuses for this: its stream broke off, the other side could not write, or the remote shell failed.
     var otherSideIsGone: Bool { [10, 11, 12, 255].contains { end == .status($0) } }
