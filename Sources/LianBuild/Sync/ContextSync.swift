@@ -178,7 +178,7 @@ struct ContextSync: Sendable {
             let input: @Sendable (WalkOutcome) -> SubprocessInput = { walk in
                 deleting.map { .bytes($0.input) } ?? .writer { walk.run(transfer, into: $0) }
             }
-            try await follow(command, input, reading, way)
+            try await follow(command, input, reading, way, isDeleting: deleting != nil)
         } catch {
             carrying.cancel()
             await carrying.value
@@ -202,10 +202,11 @@ struct ContextSync: Sendable {
     }
 
     /// Runs the local rsync to its end. It reports success only after the runner's rsync has said goodbye, which comes
-    /// after all else. How the runner's rsync then exits, up to 20 ms later, says no more.
+    /// after all else. How the runner's rsync then exits, up to 20 ms later, says no more, unless it had to delete:
+    /// what it could not delete is told by nothing else.
     private func follow(
         _ command: Command, _ input: @escaping @Sendable (WalkOutcome) -> SubprocessInput, _ reading: ReadingProcess,
-        _ way: Way
+        _ way: Way, isDeleting: Bool
     ) async throws {
         let walk = WalkOutcome()
         try await withThrowingTaskGroup(of: Finished.self) { group in
@@ -224,7 +225,10 @@ struct ContextSync: Sendable {
                     isCarried = true
                 case .rsync(let result):
                     try walk.check()
-                    guard let exit = RsyncExit(ours: result) else { return }
+                    guard let exit = RsyncExit(ours: result) else {
+                        guard isDeleting else { return }
+                        continue
+                    }
                     guard exit.otherSideIsGone, !isCarried, way.isJoined.value else { throw exit }
                     // The runner's rsync knows why, and tells as soon as its channel has closed.
                     complaint = exit
