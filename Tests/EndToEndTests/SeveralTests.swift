@@ -13,7 +13,7 @@ extension EndToEnd {
                     let gate = try StepGate()
                     func flags(_ scene: Scene, _ note: String) throws -> [String] {
                         let context = try scene.context(
-                            Scene.shell + "COPY note /note\nRUN busybox cat /note; \(gate.waiting)\n",
+                            Scene.shell + "COPY note /note\nRUN busybox cat /note; echo; \(gate.waiting)\n",
                             files: ["note": note])
                         return scene.flags(context)
                     }
