@@ -53,7 +53,7 @@ extension Faults {
             }
         }
 
-        /// The command on the runner has three seconds to end, and who waits for it some more.
+        /// The command on the runner gets three seconds to end; the rest is for what comes before and after that.
         private static let ending: Duration = .seconds(15)
 
         private func expectEndedInTime(_ build: FinishedBuild, afterMinutes minutes: Int, late allowed: Duration) {

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import LianSystem
 import LianTestSupport
+import Synchronization
 import Testing
 
 extension Faults {
@@ -75,6 +76,21 @@ extension Faults {
             #expect(result != 0 && errno == EADDRINUSE)
             proxy.accept()
             #expect(await eventually { (try? PlainHTTPConnection(port: proxy.port)) != nil })
+        }
+
+        /// Two threads for each processor leave no work more than a third of one.
+        @Test func aBusyMachine() async throws {
+            final class Busy: Sendable {
+                let isOver = Atomic(false)
+            }
+            let busy = Busy()
+            defer { busy.isOver.store(true, ordering: .relaxed) }
+            for _ in 0..<2 * ProcessInfo.processInfo.activeProcessorCount {
+                try startThread { while !busy.isOver.load(ordering: .relaxed) {} }
+            }
+            let slowness = try Slowness()
+            let start = ContinuousClock.now
+            #expect(await eventually { slowness.factor(since: start) > 2 })
         }
 
         @Test func aFileInTheTemporaryFolder() async throws {
