@@ -46,6 +46,11 @@ class Run:
     def takes(self, row: str, context: str | None = None, setting: str | None = None) -> bool:
         return self.selection.takes(row, context, setting)
 
+    @property
+    def is_short(self) -> bool:
+        """Quick, and nothing is asked for by name: what takes minutes by itself is left out."""
+        return self.quick and not self.selection.patterns
+
     def note(self, text: str) -> None:
         """Something that the reader of the figures has to know."""
         if text not in self.notes:
