@@ -13,6 +13,7 @@ COLD = "lian-build, cold"
 WITHOUT_VOLUME = ("--volume", "off")
 TUNED = {"f": "tar", "g": "tar", "h": "tar, zstd"}
 REGISTRY_CACHE = (PLAIN, *sorted(set(TUNED.values())))
+# All of the ephemeral ones that tell when the context is there; those of whole builds are among them.
 CONTEXT_PEERS = (PLAIN, "one connection", "one connection, zstd", "tar", "tar, zstd")
 CARRIED = ("carried cache",)
 PERSISTENT = ("persistent, buildctl ssh://", "persistent, buildx remote")

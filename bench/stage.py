@@ -91,7 +91,7 @@ def stage(
     """Gone afterwards, with all runners and all files. The path is put before PATH for the engine."""
     folder.mkdir()
     with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder)
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
         stack.callback(unmount_below, folder)
         registry = f"127.0.0.1:{free_port()}"
         (folder / "registry.yml").write_text(
@@ -119,9 +119,10 @@ def stage(
 
 
 def unmount_below(folder: Path) -> None:
-    """An orchestrator may leave the file system of its volumes mounted for the next one."""
+    """An orchestrator may leave the file system of its volumes mounted for the next one. What cannot be unmounted is
+    told by the removal of the run's folder."""
     for place in reversed(mounts_below(folder)):
-        subprocess.run(["umount", place], check=True)
+        subprocess.run(["umount", place])
 
 
 def mounts_below(folder: Path) -> list[str]:

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.second_tools import CARRIED, COLD, PERSISTENT, REGISTRY_CACHE, WARM
+from bench.second_tools import CARRIED, COLD, CONTEXT_PEERS, PERSISTENT, WARM
 from bench.targets import find, verdicts
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -101,7 +101,7 @@ def in_words(results: Results) -> Rows:
 def second(results: Results) -> Rows:
     """The second builds: how many times as long as the warm one the fastest of each group took."""
     groups = {
-        "registry cache": REGISTRY_CACHE, "carried cache": CARRIED, "persistent builder": PERSISTENT,
+        "registry cache": CONTEXT_PEERS, "carried cache": CARRIED, "persistent builder": PERSISTENT,
         "lian-build, cold": (COLD,),
     }
     rows = [["", "context", "setting", WARM, *groups]]
