@@ -19,6 +19,12 @@ private final class BookkeepingProvider: RunnerProvider {
         var isBlind = false
         var looks = 0
         var teardowns = 0
+        /// Volumes by their runners.
+        var volumes: [String: OrderedVolume] = [:]
+        /// Engines that do not come up with what is on their volume.
+        var findsDamage = false
+        var enginesStopped: [String] = []
+        var engineEnd = EngineEnd.clean
     }
 
     let name = "local"
@@ -28,6 +34,10 @@ private final class BookkeepingProvider: RunnerProvider {
     let gate = Monitor(true)
     /// Closed: `destroy` waits.
     let exit = Monitor(true)
+    /// Closed: `stopEngine` waits.
+    let stop = Monitor(true)
+    let platform = "linux/amd64"
+    let engineKind: EngineKind? = EngineKind(name: "none 1.0", layout: "files")
 
     func refusal(of request: SpawnRequest) -> String? { request.region.map { "no region \($0)" } }
 
@@ -36,6 +46,9 @@ private final class BookkeepingProvider: RunnerProvider {
         gate.wait(atMost: .seconds(120)) { $0 ? true : nil }
         guard isWanted() else { throw ProviderError("not wanted") }
         if order.request.buildID == "fails" { throw ProviderError("it does not work") }
+        let volume = books.withLock { $0.findsDamage && order.volume?.isWarm == true }
+            ? order.replaceDamagedVolume() : order.volume
+        books.withLock { $0.volumes[order.runnerID] = volume }
         return RunnerPlace(
             host: "127.0.0.1", port: 22, user: "u", hostKeys: [], workDir: "/w", buildkitAddress: nil)
     }
@@ -66,6 +79,12 @@ private final class BookkeepingProvider: RunnerProvider {
     }
 
     func existing() throws(ProviderError) -> [String] { books.withLock { $0.existing.sorted() } }
+
+    func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
+        books.withLock { $0.enginesStopped.append(runnerID) }
+        stop.wait(atMost: .seconds(120)) { $0 ? true : nil }
+        return books.withLock(\.engineEnd)
+    }
 }
 
 private struct NotCreated: Error {}
@@ -80,6 +99,7 @@ private struct Fixture {
     let store: Store
     let roster: Roster
     let clock: BootClock
+    let volumes: Volumes
     let fleet: Fleet
 
     init(
@@ -96,8 +116,14 @@ private struct Fixture {
         clock = BootClock(bootID: boot, now: { time.current }) { [wallClockAhead] in
             Timing.system.wallClock() + wallClockAhead.current
         }
+        let storage = try #require(
+            try VolumesChoice.exclusive.find(state: folder.path, path: "", fileBytes: nil, log: log)).storage
+        volumes = try Volumes(
+            store: store, storage: storage, limits: Volumes.Limits(each: 1 << 30, all: 1 << 30, days: 10),
+            provider: provider.name, clock: clock, log: log)
         fleet = Fleet(
-            roster: roster, provider: provider, clock: clock, log: log, capacity: capacity, patience: patience)
+            roster: roster, provider: provider, volumes: volumes, clock: clock, log: log, capacity: capacity,
+            patience: patience)
     }
 
     /// What a start finds after kill -9: the same machine, and the store as it is on disk by now.
@@ -119,10 +145,28 @@ private struct Fixture {
 
     func pass(_ seconds: Int) { time.update { $0 += seconds * 1000 } }
 
-    func spawn(_ key: String, build: String = "b-1", lease: Int = 60, budget: Int = 10, region: String? = nil) throws
-        -> Fleet.SpawnOutcome
-    {
-        try fleet.spawn(order(build: build, lease: lease, budget: budget, region: region), key: key)
+    func spawn(
+        _ key: String, build: String = "b-1", lease: Int = 60, budget: Int = 10, region: String? = nil,
+        volume: VolumeRequest? = nil
+    ) throws -> Fleet.SpawnOutcome {
+        var order = order(build: build, lease: lease, budget: budget, region: region)
+        order.volume = volume
+        return try fleet.spawn(order, key: key)
+    }
+
+    /// A ready runner that asks for the volume and is to leave it.
+    func readyWithVolume(_ key: String) throws -> RunnerAnswer {
+        let name = try #require(VolumeName("ci/acme/app"))
+        guard case .created(let runner) = try spawn(key, volume: VolumeRequest(from: [name], to: name)) else {
+            throw NotCreated()
+        }
+        return try #require(try fleet.runner(runner.runnerID, waitingAtMost: .seconds(120)))
+    }
+
+    func keep(_ id: String, executed: Int = 1) throws -> KeptVolume? {
+        guard case .answered(let kept) = try fleet.keep(id, KeepRequest(outcome: .succeeded, executedMS: executed))
+        else { return nil }
+        return kept
     }
 
     func ready(_ key: String, lease: Int = 60, budget: Int = 10) throws -> String {
@@ -600,6 +644,119 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
                 return
             }
             #expect(reason.contains("shorten its labels"))
+        }
+    }
+}
+
+/// What the fleet does about volumes; how they are cloned and kept has tests of its own.
+@Suite struct FleetVolumesTests {
+    @Test func aVolumeIsLentKeptAndLentAgain() async throws {
+        try await withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let first = try fixture.readyWithVolume("key-1")
+            #expect(first.volume?.state == .cold && first.volume?.reason == "none_yet")
+            #expect(fixture.provider.books.withLock { $0.volumes[first.runnerID]?.isWarm } == false)
+            let kept = try #require(try fixture.keep(first.runnerID))
+            #expect(kept.kept && kept.generation == 1)
+            // Asked again, it is not stopped again.
+            #expect(try fixture.keep(first.runnerID, executed: 9) == kept)
+            #expect(fixture.provider.books.withLock(\.enginesStopped) == [first.runnerID])
+            _ = try fixture.fleet.destroy(first.runnerID, reason: "test")
+            guard case .gone = try fixture.fleet.keep(first.runnerID, KeepRequest(outcome: .succeeded, executedMS: 1))
+            else {
+                Issue.record("it is gone")
+                return
+            }
+            let second = try fixture.readyWithVolume("key-2")
+            #expect(second.volume?.state == .warm && second.volume?.generation == 1)
+            #expect(fixture.provider.books.withLock { $0.volumes[second.runnerID]?.isWarm } == true)
+            // What the answer says of it outlives the process.
+            let again = try fixture.killedAndStarted()
+            #expect(try again.fleet.runner(second.runnerID)?.volume == second.volume)
+        }
+    }
+
+    @Test func whoAsksForNoVolumeGetsNoneAndKeepsNone() async throws {
+        try await withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let id = try fixture.ready("key-1")
+            #expect(try fixture.fleet.runner(id)?.volume == nil)
+            #expect(try fixture.keep(id) == .discarded(.notAsked))
+            #expect(fixture.provider.books.withLock(\.enginesStopped).isEmpty)
+            guard case .unknown = try fixture.fleet.keep("r-none", KeepRequest(outcome: .failed, executedMS: 0)) else {
+                Issue.record("there is no such runner")
+                return
+            }
+        }
+    }
+
+    @Test func anEngineThatDoesNotStopKeepsNothing() async throws {
+        try await withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            fixture.provider.books.withLock { $0.engineEnd = .unclear("it hangs") }
+            let runner = try fixture.readyWithVolume("key-1")
+            let answer = try fixture.keep(runner.runnerID)
+            #expect(answer == .discarded(.engineNotStopped))
+            fixture.provider.books.withLock { $0.engineEnd = .clean }
+            #expect(try fixture.keep(runner.runnerID) == answer)
+            _ = try fixture.fleet.destroy(runner.runnerID, reason: "test")
+            #expect(try fixture.readyWithVolume("key-2").volume?.reason == "none_yet")
+        }
+    }
+
+    @Test func anEngineThatDoesNotStartBeginsAnewAndCold() async throws {
+        try await withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let first = try fixture.readyWithVolume("key-1")
+            _ = try fixture.keep(first.runnerID)
+            _ = try fixture.fleet.destroy(first.runnerID, reason: "test")
+            fixture.provider.books.withLock { $0.findsDamage = true }
+            let second = try fixture.readyWithVolume("key-2")
+            #expect(second.volume?.state == .cold && second.volume?.reason == "damaged")
+            #expect(fixture.provider.books.withLock { $0.volumes[second.runnerID]?.isWarm } == false)
+        }
+    }
+
+    /// While a volume is being kept its runner is neither removed nor does its lease run out.
+    @Test func keepingHoldsTheRunner() async throws {
+        try await withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let runner = try fixture.readyWithVolume("key-1")
+            fixture.provider.stop.update { $0 = false }
+            async let first = onOwnThread { try? fixture.keep(runner.runnerID) }
+            #expect(await eventually { !fixture.provider.books.withLock(\.enginesStopped).isEmpty })
+            async let second = onOwnThread { try? fixture.keep(runner.runnerID) }
+            fixture.pass(3600)
+            fixture.fleet.reap()
+            #expect(try fixture.fleet.runner(runner.runnerID)?.state == .ready)
+            async let destroyed = onOwnThread { try? fixture.fleet.destroy(runner.runnerID, reason: "test") }
+            #expect(await eventually { (try? fixture.fleet.runner(runner.runnerID)) == .some(nil) })
+            #expect(fixture.provider.books.withLock(\.teardowns) == 0)
+            fixture.provider.stop.update { $0 = true }
+            let kept = await first
+            #expect(kept?.kept == true)
+            #expect(await second == kept)
+            guard case .gone = await destroyed else {
+                Issue.record("it is destroyed in the end")
+                return
+            }
+            #expect(fixture.provider.books.withLock(\.enginesStopped).count == 1)
+        }
+    }
+
+    @Test func aRunnerThatIsNotReadyHasNothingToKeep() async throws {
+        try await withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            fixture.provider.gate.update { $0 = false }
+            guard case .created(let runner) = try fixture.spawn("key-1") else { throw NotCreated() }
+            guard
+                case .notReady = try fixture.fleet.keep(
+                    runner.runnerID, KeepRequest(outcome: .succeeded, executedMS: 1))
+            else {
+                Issue.record("it is not ready")
+                return
+            }
+            fixture.provider.gate.update { $0 = true }
         }
     }
 }
