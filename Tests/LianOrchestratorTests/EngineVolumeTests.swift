@@ -107,7 +107,8 @@ import Testing
                 let data =
                     replacement.map { "\($0.folder)/engine" } ?? "\(runners.state)/runners/\(runners.id("again"))/e"
                 #expect(fileKind("\(data)/buildkit/metadata_v2.db") != nil)
-                #expect(try await runners.stopEngine("again") == .clean)
+                let end: EngineEnd = replacement == nil ? .unclear("its data lies on no volume") : .clean
+                #expect(try await runners.stopEngine("again") == end)
                 try await runners.destroy("again")
             }
         }
@@ -134,12 +135,25 @@ import Testing
                 "killed", on: OrderedVolume(folder: try runners.makeVolume("w"), isWarm: true))
             let killed = try runners.enginePID("killed")
             kill(killed, SIGKILL)
-            #expect(await eventually { hasEnded(killed) })
-            #expect(runners.provider.engineEndByItself(runners.id("killed")) == "signal 9")
+            #expect(await runners.isCollected(killed))
+            #expect(runners.provider.engineEndByItself(runners.id("killed")) == nil)
             #expect(try await runners.stopEngine("killed") == .unclear("it had ended before (signal 9)"))
 
+            _ = try await runners.create(
+                "fails", on: OrderedVolume(folder: try runners.makeVolume("x"), isWarm: true))
+            // A program in Go ends by this as it does by a fault of its own.
+            let failing = try runners.enginePID("fails")
+            kill(failing, SIGABRT)
+            #expect(await runners.isCollected(failing))
+            #expect(runners.provider.engineEndByItself(runners.id("fails")) == "exit status 2")
+            #expect(try await runners.stopEngine("fails") == .unclear("it had ended before (exit status 2)"))
+
+            // Nothing of it could be kept.
+            _ = try await runners.create("without", on: nil)
+            #expect(try await runners.stopEngine("without") == .unclear("its data lies on no volume"))
+
             // It is no child of the orchestrator that was started after it.
-            _ = try await runners.create("kept", on: nil)
+            _ = try await runners.create("kept", on: OrderedVolume(folder: try runners.makeVolume("y"), isWarm: false))
             let another = try await runners.providerOfAnotherStart()
             #expect(
                 try another.stopEngine(runners.id("kept"))
@@ -171,16 +185,20 @@ import Testing
         }
     }
 
-    /// A setuid program that a step runs, layers that take away what others hold, and device files.
+    /// Setuid programs that a step runs, from a layer and from a cache mount, layers that take away what others hold, and
+    /// device files. The place of the cache mount is there before: whether BuildKit takes away one that it has made itself
+    /// depends on the file system (on btrfs an empty folder has no size).
     @Test("a volume without setuid programs and devices builds the same image", .needsBtrfs)
     func theSameImage() async throws {
         let dockerfile = """
             COPY root /
             RUN busybox chmod 4755 /bin/cat && echo hidden > /secret && busybox chmod 600 /secret
-            RUN busybox mknod /zero c 1 5 && busybox mkdir /d && echo x > /d/a && echo y > /gone
+            RUN busybox mknod /zero c 1 5 && busybox mkdir /c /d && echo x > /d/a && echo y > /gone
             RUN busybox rm /gone && busybox rm -r /d && busybox mkdir /d && echo z > /d/b
+            RUN --mount=type=cache,target=/c busybox cp -p /bin/cat /c/ && busybox chmod 4755 /c/cat
             USER 1000
             RUN echo read: $(/bin/cat /secret)
+            RUN --mount=type=cache,target=/c echo read from the cache: $(/c/cat /secret)
             """
         let program = """
             mkdir -p c/root/bin c/root/etc && cp /bin/cat c/root/bin/ && : > c/root/etc/passwd &&
@@ -206,7 +224,9 @@ import Testing
                     try await runners.caller.prepare(runner, dockerfile)
                     let result = try await runners.caller.build(
                         runner, "--output type=image,name=127.0.0.1:1/acme/app:1,push=false", before: program)
-                    #expect(result.errorText.contains("read: hidden\n"), "\(result.errorText)")
+                    for read in ["read: hidden\n", "read from the cache: hidden\n"] {
+                        #expect(result.errorText.contains(read), "\(result.errorText)")
+                    }
                     let image = try await runners.caller.ssh(runner, "cd \(runner.workDir) && \(listing)")
                     #expect(image.termination == .exited(0), "\(image.errorText)")
                     images.append(image.outputText)
@@ -248,7 +268,8 @@ import Testing
             },
             { runners in
                 #expect(runners.provider.engineKind == EngineKind(name: "buildkit 0.32", layout: "overlayfs"))
-                let runner = try await runners.create("1", on: nil)
+                let volume = OrderedVolume(folder: try runners.makeVolume("v"), isWarm: false)
+                let runner = try await runners.create("1", on: volume)
                 #expect(try await runners.stopEngine("1") == expected)
                 #expect(try await runners.caller.ssh(runner, "echo here").outputText == "here\n")
                 let said = try readText(runners.folder.appending(path: "said").path)

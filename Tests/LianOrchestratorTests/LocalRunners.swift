@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import LianModel
 import LianSystem
 import LianTestSupport
@@ -85,6 +86,14 @@ struct LocalRunners: Sendable {
         let record = RunnerFolder(state: state, runnerID: id(name)).record(of: .engine)
         guard let identity = try ProcessRecord.read(record)?.identity else { throw FixtureError("no \(record)") }
         return identity.pid
+    }
+
+    /// Waits until the orchestrator knows how its child ended: the kernel may first have other threads of it to end.
+    func isCollected(_ pid: pid_t) async -> Bool {
+        await eventually {
+            _ = try? provider.isAlive(id(""))
+            return kill(pid, 0) != 0
+        }
     }
 }
 

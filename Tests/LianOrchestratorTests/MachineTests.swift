@@ -195,6 +195,21 @@ import Testing
         }
     }
 
+    @Test(.needsRoot) func whereLayersCanBeLaidOverEachOther() async throws {
+        try await withTemporaryFolder { folder in
+            for path in ["lower", "upper", "work", "merged"] { try makeFolder(folder.appending(path: path).path) }
+            #expect(Overlay.problem(in: folder.path) == nil)
+            #expect(try folderEntries(folder.path).count == 4)
+            // An overlay itself cannot be written to by another one.
+            let merged = folder.appending(path: "merged").path
+            let options = ["lower", "upper", "work"].map { "\($0)dir=\(folder.appending(path: $0).path)" }
+            try #require(mount("overlay", merged, "overlay", 0, options.joined(separator: ",")) == 0)
+            defer { umount2(merged, Int32(MNT_DETACH)) }
+            #expect(Overlay.problem(in: merged)?.code == EINVAL)
+            #expect(try folderEntries(merged).isEmpty)
+        }
+    }
+
     @Test func howAnEngineEnded() async throws {
         let children = ChildProcesses()
         let command = Command("/bin/sh", ["-c", "read -r line; exit 3"], environment: [:])

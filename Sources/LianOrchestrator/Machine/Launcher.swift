@@ -33,7 +33,10 @@ struct Launcher: Sendable {
         guard raw >= 0 else { throw SystemError("open \(log)") }
         let output = FileDescriptor(owning: raw)
         let entries = cgroups?.entries(of: folder.runnerID) ?? []
-        let isolated = mountNamespace?.command(command) ?? command
+        // Volumes are mounted so that nothing on them is in force for the machine. To the steps of a build it is, as it
+        // would be without a volume: a cache mount may hold a setuid program.
+        let volume = process == .engine ? folder.volume : nil
+        let isolated = mountNamespace?.command(command, grantingAllIn: volume) ?? command
         let launching = Command(
             "/bin/sh",
             ["-c", Self.script, "launch", folder.record(of: process), bootID, String(entries.count)] + entries

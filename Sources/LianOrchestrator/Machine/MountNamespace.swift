@@ -26,11 +26,19 @@ struct MountNamespace: Sendable {
         }
     }
 
-    /// The command that runs in a new namespace. It keeps its pid.
-    func command(_ command: Command) -> Command {
+    private static let grantingAll = """
+        /bin/mount --bind "$0" "$0" && /bin/mount -o remount,bind,suid,dev "$0"
+        exec "$@"
+        """
+
+    /// The command that runs in a new namespace. It keeps its pid. Where a folder is given, setuid programs and devices in
+    /// it are in force for the command, whether or not they are for the machine.
+    func command(_ command: Command, grantingAllIn folder: String? = nil) -> Command {
         var inside = command
         inside.executable = unshare
-        inside.arguments = ["--mount", "--propagation", "slave", "--", command.executable] + command.arguments
+        inside.arguments = ["--mount", "--propagation", "slave", "--"]
+        if let folder { inside.arguments += ["/bin/sh", "-c", Self.grantingAll, folder] }
+        inside.arguments += [command.executable] + command.arguments
         return inside
     }
 }

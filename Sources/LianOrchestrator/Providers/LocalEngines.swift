@@ -10,6 +10,7 @@ struct LocalEngines: Sendable {
 
     private struct Started {
         let process: ChildProcess
+        let isOnVolume: Bool
         /// How it was stopped; nil where nobody has asked for that.
         var stop: EngineEnd?
     }
@@ -33,7 +34,7 @@ struct LocalEngines: Sendable {
         let cgroup = launcher.cgroups?.path(of: folder.runnerID)
         guard let command = engine.command(in: folder, cgroup: cgroup, environment: environment) else { return }
         let process = try launcher.launch(command, as: .engine, in: folder)
-        started.update { $0[folder.runnerID] = Started(process: process) }
+        started.update { $0[folder.runnerID] = Started(process: process, isOnVolume: folder.volume != nil) }
     }
 
     /// Waits until the engine serves; returns why it does not come up with the data that it has found.
@@ -64,6 +65,7 @@ struct LocalEngines: Sendable {
         guard let found = started.current[folder.runnerID] else {
             return .unclear("the runner has no engine that this orchestrator has started")
         }
+        guard found.isOnVolume else { return .unclear("its data lies on no volume") }
         if let stop = found.stop { return stop }
         let end = stop(found.process, in: folder, environment: environment)
         started.update { $0[folder.runnerID]?.stop = end }
@@ -100,10 +102,12 @@ struct LocalEngines: Sendable {
         }
     }
 
-    /// How the engine ended by itself; nil where it runs, was stopped, or is not known here.
+    /// How the engine ended by itself; nil where it runs, was stopped or killed, or is not known here.
     func endByItself(of runnerID: String) -> String? {
-        guard let found = started.current[runnerID], found.stop == nil else { return nil }
-        return launcher.children.end(of: found.process, within: .zero)?.text
+        guard let found = started.current[runnerID], found.stop == nil,
+            let end = launcher.children.end(of: found.process, within: .zero), end != .signalled(SIGKILL)
+        else { return nil }
+        return end.text
     }
 
     func forget(_ runnerID: String) {

@@ -160,7 +160,8 @@ extension LocalProvider {
 
     private func make(_ order: RunnerOrder, isWanted: () -> Bool) throws -> RunnerPlace {
         let id = order.runnerID
-        let folder = RunnerFolder(state: state, runnerID: id, volume: order.volume?.folder)
+        let volume = usableVolume(of: order)
+        let folder = RunnerFolder(state: state, runnerID: id, volume: volume?.folder)
         for path in folder.folders { try makeFolder(path) }
         if let cgroups = launcher.cgroups {
             // The path is written first: from it, whoever removes the runner later learns which cgroup may exist.
@@ -172,15 +173,25 @@ extension LocalProvider {
         try engines.prepare(folder)
         let hostKey = try sshServer.makeHostKey(in: folder)
         let environment = environment(of: folder, hasMemory: hasMemory)
-        if order.volume?.isWarm == true {
+        if volume?.isWarm == true {
             try startEngineOnWarmVolume(order, folder, environment: environment, isWanted: isWanted)
         }
         let port = try startSSHD(folder, environment: environment, isWanted: isWanted) {
-            if order.volume?.isWarm != true { try engines.start(in: folder, environment: environment) }
+            if volume?.isWarm != true { try engines.start(in: folder, environment: environment) }
         }
         return RunnerPlace(
             host: "127.0.0.1", port: Int(port), user: user, hostKeys: [hostKey], workDir: folder.work,
             buildkitAddress: engines.engine.address(in: folder))
+    }
+
+    /// nil where an engine could not lay out its data there as the volume's next one expects it.
+    private func usableVolume(of order: RunnerOrder) -> OrderedVolume? {
+        guard let volume = order.volume else { return nil }
+        guard let problem = Overlay.problem(in: volume.folder) else { return volume }
+        log.warning(
+            "volume_unused", "no layers can be laid over each other on \(volume.folder): \(problem)",
+            ["runner_id": .string(order.runnerID)])
+        return nil
     }
 
     /// Returns once the engine serves. Where it does not come up with what it finds on the volume, it is started again

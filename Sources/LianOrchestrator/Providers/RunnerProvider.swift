@@ -32,8 +32,8 @@ package protocol RunnerProvider: RunnerRemover {
     /// lives on, but builds no more. Repeated, it returns the same.
     func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd
 
-    /// How the runner's engine ended without having been stopped; nil where it has not, or nobody knows. Data on which
-    /// an engine ends by itself may be damaged.
+    /// How the runner's engine ended without having been stopped or killed; nil where it has not, or nobody knows. Data
+    /// on which an engine ends by itself may be damaged, also where it came up: it reads most of it only when it builds.
     func engineEndByItself(_ runnerID: String) -> String?
 }
 
