@@ -11,9 +11,17 @@ import Testing
 @Suite(.needsDockerEngine) struct EngineVolumeTests {
     private static let steps = "RUN echo made > /made; echo a step $(busybox echo ran)"
 
-    @Test func theNextRunnerGoesOnWithTheSteps() async throws {
-        try await withLocalRunners { runners in
-            #expect(runners.provider.engineKind?.name.hasPrefix("docker ") == true)
+    /// BuildKit is in no Debian package, so it is tried where it is installed.
+    private static let engines: [EngineChoice] = {
+        let path = ProcessInfo.processInfo.environment["PATH"]
+        let hasBuildKit = ["buildkitd", "buildctl"].allSatisfy { findExecutable($0, path: path) != nil }
+        return hasBuildKit ? [.dockerd, .buildkit] : [.dockerd]
+    }()
+
+    @Test(arguments: engines) func theNextRunnerGoesOnWithTheSteps(_ engine: EngineChoice) async throws {
+        try await withLocalRunners(engine: engine) { runners in
+            let kind = try #require(runners.provider.engineKind)
+            #expect(kind.name.hasPrefix(engine == .buildkit ? "buildkit " : "docker "))
             let volume = try runners.makeVolume("v")
             for (name, isWarm) in [("first", false), ("second", true)] {
                 let runner = try await runners.create(name, on: OrderedVolume(folder: volume, isWarm: isWarm))
@@ -43,9 +51,9 @@ import Testing
     /// BuildKit takes a file with the same size and time for the one that it has.
     @Test(
         "row 56: a file rewritten with its size and time is built anew where local sources were pruned",
-        arguments: Ending.allCases)
-    func aFileThatLooksTheSame(_ ending: Ending) async throws {
-        try await withLocalRunners { runners in
+        arguments: engines, Ending.allCases)
+    func aFileThatLooksTheSame(_ engine: EngineChoice, _ ending: Ending) async throws {
+        try await withLocalRunners(engine: engine) { runners in
             let volume = try runners.makeVolume("v")
             let contexts = "\(volume)/contexts"
             for (name, content) in [("first", "older"), ("second", "newer")] {
@@ -71,15 +79,20 @@ import Testing
         }
     }
 
+    private static let databases: [(EngineChoice, String)] = [
+        (.dockerd, "buildkit/metadata_v2.db"), (.dockerd, "buildkit/cache.db"),
+        (.dockerd, "buildkit/containerdmeta.db"),
+        // containerd does not come up, for which Docker waits longer than the runner does.
+        (.dockerd, "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db"),
+        (.buildkit, "runc-overlayfs/metadata_v2.db"),
+        (.buildkit, "runc-overlayfs/containerdmeta.db"),
+    ]
+
     @Test(
         "row 54: an engine that does not come up on its volume goes on with an empty one",
-        arguments: [
-            "buildkit/metadata_v2.db", "buildkit/cache.db", "buildkit/containerdmeta.db",
-            // containerd does not come up, for which Docker waits longer than the runner does.
-            "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db",
-        ])
-    func aDamagedVolume(_ database: String) async throws {
-        try await withLocalRunners { runners in
+        arguments: databases.filter { engines.contains($0.0) })
+    func aDamagedVolume(_ engine: EngineChoice, _ database: String) async throws {
+        try await withLocalRunners(engine: engine) { runners in
             let volume = try runners.makeVolume("v")
             let first = try await runners.create("first", on: OrderedVolume(folder: volume, isWarm: false))
             try await runners.caller.prepare(first, Self.steps)
@@ -106,7 +119,7 @@ import Testing
                     result.termination == .exited(0) && result.errorText.contains("a step ran"), "\(result.errorText)")
                 let data =
                     replacement.map { "\($0.folder)/engine" } ?? "\(runners.state)/runners/\(runners.id("again"))/e"
-                #expect(fileKind("\(data)/buildkit/metadata_v2.db") != nil)
+                #expect(fileKind("\(data)/\(database)") != nil)
                 let end: EngineEnd = replacement == nil ? .unclear("its data lies on no volume") : .clean
                 #expect(try await runners.stopEngine("again") == end)
                 try await runners.destroy("again")
