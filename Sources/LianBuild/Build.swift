@@ -141,7 +141,8 @@ package final class Build: Sendable {
             return nil
         }
         return AttemptPlan(
-            buildID: buildID, resolution: resolution, client: client, volume: offer.request, key: key, knownHosts: access.knownHosts,
+            buildID: buildID, resolution: resolution, client: client, volume: offer.request, key: key,
+            knownHosts: access.knownHosts,
             secrets: read, events: events.settings, sync: sync, journal: journal, surroundings: surroundings)
     }
 

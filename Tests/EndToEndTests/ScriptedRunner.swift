@@ -35,7 +35,7 @@ struct ScriptedRunner: Sendable {
     /// The runner as the orchestrator tells of it. It lets the caller's key in.
     func tell(
         _ status: Int = 200, state: String = "ready", port: Int? = nil, withHostKeys: Bool = true,
-        to request: ScriptedHTTPServer.Request, after delay: Duration = .zero
+        volume: JSONValue = .null, to request: ScriptedHTTPServer.Request, after delay: Duration = .zero
     ) -> ScriptedHTTPServer.Reply {
         if let key = request.json?["ssh_public_key"]?.stringValue { try? server.authorize(key) }
         return .success(
@@ -44,9 +44,23 @@ struct ScriptedRunner: Sendable {
                 "runner_id": .string(Self.id), "state": .string(state), "workspace": "acme",
                 "host": .string(server.host), "port": .integer(port ?? server.port), "user": .string(server.user),
                 "host_keys": withHostKeys ? .array(server.hostKeyLines.map { .string($0) }) : [],
-                "work_dir": .string(workFolder),
+                "work_dir": .string(workFolder), "volume": volume,
             ], after: delay)
     }
+
+    /// Offers volumes from now on: what each runner finds on its own, and what is answered when it is to be kept.
+    func offerVolumes(_ found: JSONValue, kept replies: [ScriptedHTTPServer.Reply] = []) {
+        orchestrator.on(
+            "GET", "/healthz", [.success(200, ["status": "ok", "version": "1.1", "volumes": "clone"])])
+        orchestrator.on("POST", "/api/v1/runners") { request, _ in tell(201, volume: found, to: request) }
+        orchestrator.on("GET", "/api/v1/runners/*") { request, _ in tell(volume: found, to: request) }
+        if !replies.isEmpty { orchestrator.on("POST", Self.keep, replies) }
+    }
+
+    private static let keep = "/api/v1/runners/*/keep"
+
+    /// What was asked to be kept, in order.
+    var keeps: [ScriptedHTTPServer.Request] { orchestrator.requests("POST", Self.keep) }
 
     private func answer(_ method: String, _ path: String, status: Int = 200, state: String = "ready") {
         orchestrator.on(method, path) { request, _ in tell(status, state: state, to: request) }

@@ -19,6 +19,28 @@ private func read(
 }
 
 @Suite struct BuildLogReaderTests {
+    /// Steps of the Dockerfile alone, however they ended, and none that came from the cache.
+    @Test func theTimeOfWhatRan() {
+        let (reader, _) = read(
+            """
+            #1 [internal] load build definition from Dockerfile
+            #1 DONE 9.0s
+            #2 [base 1/2] FROM reg.example/base:1
+            #2 DONE 1.0s
+            #3 [base 2/2] RUN make
+            #3 DONE 2.5s
+            #4 [other 1/2] COPY . /
+            #4 CACHED
+            #5 [other 2/2] RUN test
+            #5 ERROR: process "test" did not complete successfully: exit code: 1
+            #6 exporting to image
+            #6 DONE 9.0s
+
+            """)
+        #expect(reader.executedMilliseconds == 3500)
+        #expect(read("").reader.executedMilliseconds == 0)
+    }
+
     @Test(arguments: [1, 7, 100_000])
     func coldBuild(piece: Int) {
         let (reader, shown) = read(CapturedLogs.cold, piece: piece)

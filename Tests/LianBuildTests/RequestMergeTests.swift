@@ -92,6 +92,14 @@ import Testing
         Meeting(
             flags: ["--cache-from", "reg.example/x:1", "--cache-to", ci],
             whole: ["cache": ["mode": ["kind": "ci"], "import": [], "export": []]]),
+        Meeting(
+            flags: ["--volume", "a"], whole: ["cache": ["mode": ["kind": "ci"], "volume": "off"]],
+            warning: "--volume is not used: the directives write cache.volume"),
+        Meeting(
+            flags: ["--volume", "off"], whole: ["cache": ["mode": ["kind": "ci"], "volume": ["name": "a"]]],
+            warning: "--volume is not used: the directives write cache.volume"),
+        Meeting(flags: ["--volume", "a"], whole: ["cache": ["mode": ["kind": "ci"], "volume": ["name": "a"]]]),
+        Meeting(flags: ["--volume", "off"], whole: ["cache": ["mode": ["kind": "ci"]]]),
         Meeting(flags: ["--platforms", "linux/arm64"], artifact: ["platforms": []]),
         Meeting(
             flags: ["--actor", "ada"], whole: ["cache": ["mode": session]],

@@ -58,11 +58,13 @@ import Testing
             #expect(envelope["context"]?["excluded_files"] == 1)
             #expect(
                 envelope["plan"]?["context"]?["largest"]?.arrayValue?[0] == ["path": "large.bin", "bytes": 123_456])
-            #expect(envelope["runner"] == .null && envelope["events"] == .null)
+            #expect(envelope["runner"] == .null && envelope["events"] == .null && envelope["volume"] == .null)
+            #expect(envelope["plan"]?["volume"] == ["from": ["ci/acme/app"], "to": "ci/acme/app"])
             #expect(Set(run.warningCodes) == ["history_unavailable"])
             for line in [
                 "runner: cx32 (4 cores, 8 GB, 30 minutes), as asked for", "image: localhost:5000/acme/app:1",
                 "cache from: localhost:5000/acme/ci/acme/app:cache", "cache to: localhost:5000/acme/ci/acme/app:cache",
+                "volume from: ci/acme/app", "volume to: ci/acme/app",
                 "context: 3 files, 123.4 kB would travel; 1 file kept back", "large.bin (123.4 kB)",
                 "a dry run: nothing was spawned",
             ] {
@@ -90,6 +92,27 @@ import Testing
             #expect(run.output.contains("build-arg:A=***"))
             #expect(run.output.contains("build-arg:B=***"))
             if form == "quiet" { #expect(run.errors.isEmpty) }
+        }
+    }
+
+    @Test func thePlanNamesTheVolume() async throws {
+        try await withProgramFolder { folder in
+            try folder.write("app/Dockerfile", "FROM scratch\n")
+            let cases: [([String], JSONValue)] = [
+                (["--volume", "off"], nil), (["--image", "localhost:5000/acme/my_app:1"], nil),
+                (["--volume", "nightly"], ["from": ["ci/acme/nightly"], "to": "ci/acme/nightly"]),
+                (["--actor", "ada"], ["from": ["dev/ada-acme/app", "ci/acme/app"], "to": "dev/ada-acme/app"]),
+            ]
+            var envelopes: [JSONValue] = []
+            for (flags, volume) in cases {
+                let base = flat().filter {
+                    !flags.contains("--image") || !["--image", "localhost:5000/acme/app:1"].contains($0)
+                }
+                let run = try await folder.run(base + flags + ["--progress", "quiet"])
+                #expect(run.envelope?["plan"]?["volume"] == volume, "\(flags): \(run.output)")
+                envelopes.append(try #require(run.envelope))
+            }
+            try await expectAccepted(envelopes, by: "BuildResult", of: "build_result.ncl")
         }
     }
 

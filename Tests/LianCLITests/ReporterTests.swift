@@ -146,6 +146,7 @@ import Testing
                 .step(artifact: "app", step), .step(artifact: "app", BuildStep(number: 6, name: "x")),
                 .output(artifact: "app", step: 5, lines: ["x"]),
                 .artifactEnded("app", .succeeded, digest: "sha256:" + String(repeating: "0", count: 64)),
+                .volume(VolumeResult(name: VolumeName("dev/mei-acme/app"), state: .cold, reason: "none_yet")),
                 .usage(UsageSample(cores: nil, megabytes: 1.5)), .warning(BuildWarning(.tokenInClear, "m")),
                 .ended(ResultEnvelope(status: .succeeded)),
             ]

@@ -108,6 +108,7 @@ enum Sample {
             return artifact
         }
         record.envelope.cache = CacheResult(from: [evil], to: [evil])
+        record.envelope.volume = VolumeResult(name: nil, state: .cold, reason: evil)
         record.envelope.warnings = [BuildWarning(.tokenInClear, evil)]
         record.envelope.error = LianError(.buildFailed, .build, evil, hint: evil, logTail: [evil, evil])
         record.attempts[0].sizing = sizing

@@ -251,7 +251,7 @@ package final class ScriptedOrchestrator: Sendable {
             "host_keys": .array(machine.hostKeys.map { .string($0) }), "work_dir": .string(machine.workDir),
             "buildkit_addr": .null, "expires_at": .null,
         ]
-        if runner.order["volume"] != nil { record["volume"] = volume }
+        if runner.order["volume"]?.objectValue != nil { record["volume"] = volume }
         return .object(record)
     }
 }

@@ -6,7 +6,8 @@ extension ResultEnvelope: JSONEncodable {
             "schema": .string(Self.schema), "version": .string(lianBuildVersion), "build_id": buildID.json,
             "status": .string(status.rawValue), "workspace": workspace.json, "mode": mode.json,
             "actor": actor.json, "artifacts": artifacts.json, "sizing": sizing.json, "runner": runner.json,
-            "attempts": attempts.json, "cache": cache.json, "volume": volume.json, "context": context.json, "usage": usage.json,
+            "attempts": attempts.json, "cache": cache.json, "volume": volume.json, "context": context.json,
+            "usage": usage.json,
             "timings_ms": timings.json, "events": events.json, "plan": plan.json, "warnings": warnings.json,
             "error": error.json,
         ]
