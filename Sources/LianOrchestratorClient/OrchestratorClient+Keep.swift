@@ -42,7 +42,7 @@ extension OrchestratorClient {
             return .refused(.notServed, said(answer))
         case 409: return .refused(.notReady, said(answer))
         case 410: return .refused(.runnerGone, said(answer))
-        case 300..<500: return .refused(.refused, said(answer))
+        case 300..<500 where answer.status != 429: return .refused(.refused, said(answer))
         default: return .unknown(said(answer))
         }
     }

@@ -83,7 +83,8 @@ import Testing
         try await withRequestFixture { fixture in
             let underscored = try fixture.build(["--image", "reg.example/t/my_app:1"])
             #expect(underscored.volume == .unnameable("my_app"))
-            let tooLong = try fixture.build(["--workspace", long, "--actor", long, "--volume", long])
+            let actor = Array(repeating: "a", count: 32).joined(separator: "-")
+            let tooLong = try fixture.build(["--workspace", long, "--actor", actor, "--volume", long])
             #expect(tooLong.volume == .unnameable(long))
         }
     }
