@@ -123,6 +123,7 @@ struct ArgumentFuzz {
             "--attest": ["sbom", "provenance=max", "provenance=mode=min"], "--compression": ["zstd"],
             "--cache-from": ["reg.example/a/ci/x:1", "reg.example/a/dev/x:1"], "--actor": ["ada"],
             "--cache-to": ["reg.example/a/ci/x:1", "reg.example/a/dev/ada-acme/x:1"],
+            "--volume": ["off", "on", "a-b", "ci/acme/x"], "--cache-export": ["always", "cold", "warm"],
             "--cpu": ["1", "256", "257", "-0", "99999999999999999999"],
             "--memory-gb": ["0.5", "1e3", "nan", "inf", "0x1p4"],
             "--time-budget": ["1", "1440"], "--spawn-timeout": ["1", "86401"],

@@ -107,7 +107,7 @@ import Testing
             --actor --language --platforms --runner-image --orchestrator-url --spawn-timeout --nats-url \
             --nats-nkey-seed --nats-subject-prefix --nats-ca --cpu --memory-gb --time-budget --tag --target \
             --build-arg --label --no-cache --secret --build-context --attest --compression --known-hosts \
-            --insecure-registry --metadata-file --report --progress --dry-run --help --version
+            --insecure-registry --metadata-file --report --progress --dry-run --volume --cache-export --help --version
             """.split(separator: " ").map(String.init)
         #expect(Set(CommandSyntax.build.flags.map(\.name)) == Set(contract))
         #expect(
