@@ -150,6 +150,9 @@ static inline int lian_btrfs_remove(int folder, const char *name) {
     return lian_btrfs_call(folder, _IOW(0x94, 15, struct lian_btrfs_name), name);  // BTRFS_IOC_SNAP_DESTROY
 }
 
+// Commits what was done so far, and has removed subvolumes cleaned up from now on.
+static inline int lian_btrfs_sync(int folder) { return ioctl(folder, _IO(0x94, 8)); }  // BTRFS_IOC_SYNC
+
 // Makes a snapshot of the subvolume `source`, of that name in the folder. It is on the disk when this returns.
 static inline int lian_btrfs_snapshot(int folder, const char *name, int source, int isReadOnly) {
     struct lian_btrfs_snapshot call = {0};

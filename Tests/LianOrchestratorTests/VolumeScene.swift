@@ -17,7 +17,7 @@ enum VolumeGround: String, CaseIterable, Codable, Sendable {
         let folders = VolumeFolders(root: "\(state)/volumes")
         try folders.prepare()
         return switch self {
-        case .btrfs: BtrfsVolumes(folders: folders)
+        case .btrfs: BtrfsVolumes(folders: folders, program: findExecutable("btrfs", path: systemPath))
         case .reflink: ReflinkVolumes(folders: folders)
         case .exclusive: ExclusiveVolumes(folders: folders)
         }
@@ -54,6 +54,8 @@ final class VolumeScene: Sendable {
     let ground: VolumeGround
     let time = Guarded(1_000_000)
     let logLines = Guarded<[String]>([])
+    /// What was opened, as long as it is there.
+    private let opened = Guarded<[@Sendable () -> Volumes?]>([])
 
     static let engine = EngineKind(name: "buildkit 0.32", layout: "overlayfs")
     static let platform = "linux/amd64"
@@ -72,12 +74,18 @@ final class VolumeScene: Sendable {
             let state = folder.appending(path: "state").path
             try makeFolder("\(state)/volumes")
             let scene = VolumeScene(state: state, ground: ground)
+            func settled() async throws {
+                let result: Result<Void, any Error>
+                do { result = .success(try await body(scene)) } catch { result = .failure(error) }
+                scene.settle()
+                try result.get()
+            }
             switch ground {
-            case .exclusive: try await body(scene)
+            case .exclusive: try await settled()
             case .btrfs, .reflink:
                 let kind = ground == .btrfs ? "btrfs" : "xfs"
                 try await withFileSystem(kind, megabytes: megabytes, at: "\(state)/volumes") {
-                    try await body(scene)
+                    try await settled()
                 }
             }
         }
@@ -98,9 +106,24 @@ final class VolumeScene: Sendable {
     func open(
         _ limits: Volumes.Limits = VolumeScene.ample, storage: (any VolumeStorage)? = nil, store: String? = nil
     ) throws -> Volumes {
-        try Volumes(
+        if store == nil { settle() }
+        let volumes = try Volumes(
             store: Store(path: store ?? "\(state)/store.sqlite"), storage: storage ?? self.storage(), limits: limits,
             provider: "local", clock: clock, log: log)
+        opened.set(opened.value + [{ [weak volumes] in volumes }])
+        return volumes
+    }
+
+    func finishChores() {
+        for volumes in opened.value { volumes()?.close() }
+    }
+
+    /// Ends the chores of all that was opened, and waits for what nobody else holds any more to be gone: two cannot have
+    /// the store at the same time.
+    func settle() {
+        finishChores()
+        let end = ContinuousClock.now + .seconds(10)
+        while opened.value.contains(where: { $0() != nil }), ContinuousClock.now < end { usleep(1000) }
     }
 
     func contents() throws -> VolumeContents { try storage().contents() }

@@ -242,6 +242,7 @@ import Testing
 
     /// The store of a process that was killed: SQLite lets two processes share none.
     private func copyOfStore(_ scene: VolumeScene) throws -> String {
+        scene.finishChores()
         let copy = "\(scene.state)/copy.sqlite"
         for end in ["", "-wal"] {
             try FileManager.default.copyItem(atPath: "\(scene.state)/store.sqlite\(end)", toPath: "\(copy)\(end)")

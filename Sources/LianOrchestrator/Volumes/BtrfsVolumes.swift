@@ -89,8 +89,11 @@ struct BtrfsVolumes: LocalVolumeStorage {
     func emptyTrash() throws(VolumeStorageError) {
         try deleteTrash()
         guard try room().isLow, let program else { return }
+        let root = try OpenFolder(folders.root)
+        _ = lian_btrfs_sync(root.raw)
         let command = Command(program, ["subvolume", "sync", folders.root], environment: ["LANG": "C"])
         _ = try asStorageError { try runBlocking(command, deadline: .seconds(60)) }
+        _ = lian_btrfs_sync(root.raw)
     }
 
     func close() throws(VolumeStorageError) { try file?.unmount() }

@@ -16,17 +16,23 @@ extension Volumes {
         chores.withLock {
             guard choresAreDue.value else { return }
             choresAreDue.set(false)
-            evict()
-            purge()
-            do {
-                try storage.emptyTrash()
-            } catch {
-                log.error("volumes_not_removed", "what is left of volumes cannot be deleted: \(error)")
-            }
+            // What is on its way out is gone before it is judged whether more has to go.
+            remove()
+            if evict() { remove() }
         }
     }
 
-    private func evict() {
+    private func remove() {
+        purge()
+        do {
+            try storage.emptyTrash()
+        } catch {
+            log.error("volumes_not_removed", "what is left of volumes cannot be deleted: \(error)")
+        }
+    }
+
+    /// Whether there was anything to evict.
+    private func evict() -> Bool {
         let missing = (try? storage.room().missing) ?? 0
         let evicted = changeAnyway { books -> [(VolumeGeneration, String)] in
             var evicted: [(VolumeGeneration, String)] = []
@@ -63,6 +69,7 @@ extension Volumes {
                 "volume_evicted", "generation \(generation.number) of \(generation.name) is removed: \(reason)",
                 ["volume": generation.name.json])
         }
+        return !evicted.isEmpty
     }
 
     /// Removes the files of what is not handed out any more, once nobody uses it, and then what is known of it.

@@ -110,11 +110,11 @@ package final class Volumes: Sendable {
         return isDone
     }
 
-    /// Undoes what was mounted, unless a runner still has a volume.
+    /// Ends the chores that are due, and undoes what was mounted unless a runner still has a volume.
     package func close() {
         chores.withLock {
-            guard books.lendings.isEmpty else { return }
             choresAreDue.set(false)
+            guard books.lendings.isEmpty else { return }
             do {
                 try storage.close()
             } catch {
