@@ -158,18 +158,3 @@ package struct LocalRemover: RunnerRemover {
         }
     }
 }
-
-/// Turns any error that is thrown into one that the provider's caller understands.
-func asProviderError<Value>(_ body: () throws -> Value) throws(ProviderError) -> Value {
-    do {
-        return try body()
-    } catch let error as ProviderError {
-        throw error
-    } catch FileReadFailure.system(let error) {
-        throw ProviderError("\(error)")
-    } catch let error as FileReadFailure {
-        throw ProviderError(error.reason)
-    } catch {
-        throw ProviderError("\(error)")
-    }
-}
