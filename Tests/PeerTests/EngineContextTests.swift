@@ -61,6 +61,26 @@ import Testing
         }
     }
 
+    /// As a context on a volume is: the folder that the engine is told of is a link to it.
+    @Test func theEngineFollowsALinkToTheContext() async throws {
+        try await DockerEngine.with { engine in
+            try await withTemporaryFolder { folder in
+                let link = folder.appending(path: "link")
+                let output = folder.appending(path: "output")
+                try ContextSample(tree: ["sub/", "a", "sub/b"], ignoreFile: "").make(at: folder.appending(path: "real"))
+                try FileManager.default.createSymbolicLink(atPath: link.path, withDestinationPath: "real")
+                try "FROM scratch\nCOPY . /\n".write(
+                    to: link.appending(path: "Dockerfile"), atomically: false, encoding: .utf8)
+                let build = try await engine.docker([
+                    "build", "--file", "\(link.path)/Dockerfile", "--output", "type=local,dest=\(output.path)",
+                    link.path,
+                ])
+                try #require(build.termination.isSuccess, "\(build.errorText)")
+                #expect(try await listing(of: output) == ["fDockerfile", "f.dockerignore", "dsub", "fa", "fsub/b"])
+            }
+        }
+    }
+
     private func makeSpecialFiles(in folder: URL) async throws {
         let script =
             "import os,socket; os.mkfifo('fifo'); os.symlink('../a','link'); socket.socket(socket.AF_UNIX).bind('socket')"
