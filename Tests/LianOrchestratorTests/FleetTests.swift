@@ -25,6 +25,7 @@ private final class BookkeepingProvider: RunnerProvider {
         var findsDamage = false
         var enginesStopped: [String] = []
         var engineEnd = EngineEnd.clean
+        var engineEndByItself: String?
     }
 
     let name = "local"
@@ -85,6 +86,8 @@ private final class BookkeepingProvider: RunnerProvider {
         stop.wait(atMost: .seconds(120)) { $0 ? true : nil }
         return books.withLock(\.engineEnd)
     }
+
+    func engineEndByItself(_ runnerID: String) -> String? { books.withLock(\.engineEndByItself) }
 }
 
 private struct NotCreated: Error {}
@@ -714,6 +717,21 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
             let second = try fixture.readyWithVolume("key-2")
             #expect(second.volume?.state == .cold && second.volume?.reason == "damaged")
             #expect(fixture.provider.books.withLock { $0.volumes[second.runnerID]?.isWarm } == false)
+        }
+    }
+
+    @Test func anEngineThatEndsByItselfIsNotTrustedWithItsVolume() async throws {
+        try await withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let first = try fixture.readyWithVolume("key-1")
+            _ = try fixture.keep(first.runnerID)
+            _ = try fixture.fleet.destroy(first.runnerID, reason: "test")
+            let second = try fixture.readyWithVolume("key-2")
+            #expect(second.volume?.state == .warm)
+            fixture.provider.books.withLock { $0.engineEndByItself = "panic" }
+            _ = try fixture.fleet.destroy(second.runnerID, reason: "test")
+            fixture.provider.books.withLock { $0.engineEndByItself = nil }
+            #expect(try fixture.readyWithVolume("key-3").volume?.reason == "damaged")
         }
     }
 

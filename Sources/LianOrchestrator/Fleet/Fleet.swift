@@ -285,6 +285,8 @@ extension Fleet {
             throw ProviderError("its volume is still being kept after \(patience)")
         }
         guard let record = roster.unfinished(id), !record.isTornDown else { return .complete }
+        // Not all that is damaged keeps an engine from starting: some of it ends the engine at its first build.
+        if let end = provider.engineEndByItself(id) { volumes?.failedEngine(lentTo: id, end) }
         let removal = try provider.destroy(id)
         try volumes?.takeBack(from: id)
         switch removal {

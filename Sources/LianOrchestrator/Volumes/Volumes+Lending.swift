@@ -27,6 +27,11 @@ extension Volumes {
         }
     }
 
+    /// The runner's engine ended by itself: if it had begun with a clone, that generation is never handed out again.
+    package func failedEngine(lentTo runnerID: String, _ end: String) {
+        alone(with: runnerID) { setAside(lentTo: runnerID, because: "the engine on a clone of it ended: \(end)") }
+    }
+
     /// The runner's processes are gone, and its mounts. May be repeated.
     package func takeBack(from runnerID: String) throws(ProviderError) {
         try alone(with: runnerID) { () throws(ProviderError) in
