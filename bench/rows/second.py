@@ -144,6 +144,7 @@ class SecondBuilds:
         outcome = first_build(tool)(self.job(place, ready_runner=False))
         if outcome.failure:
             place.failure = f"its first build failed: {outcome.failure}"
+            self.run.note(f"{tool.name} builds {self.name} no second time, since {place.failure}")
         elif outcome.volume:
             place.volume = outcome.volume["name"]
         return place
