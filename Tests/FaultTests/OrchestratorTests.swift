@@ -40,8 +40,8 @@ extension Faults {
         }
 
         @Test("row 37: killed with its caller, and the lease goes on") func withItsCaller() async throws {
-            try await withRealScene { scene, front in
-                front.setLease(10, of: scene.workspace)
+            try await withRealScene(waiting: true) { scene, front in
+                front.setLease(BuildScene.shortLease, of: scene.workspace)
                 let marker = "86399.\(Int.random(in: 1000...9999))"
                 let running = try scene.start(front, step: "echo begun; exec busybox sleep \(marker)")
                 try await running.says(" begun\n")

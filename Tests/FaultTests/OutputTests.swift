@@ -8,11 +8,14 @@ import Testing
 extension Faults {
     /// Row 35: nowhere to write to. Whatever cannot be told or kept, the runner goes.
     @Suite struct OutputTests {
-        @Test("row 35: stdout cannot be written", arguments: [">&-", ">/dev/full", "| true"])
+        @Test(
+            "row 35: stdout cannot be written", arguments: [">&-", ">/dev/full", "| { exec <&-; : >reader-is-gone; }"])
         func stdoutUnwritable(redirection: String) async throws {
             try await withRunner { scene, runner, _ in
                 // The reader of the pipe is gone before the envelope comes.
-                try runner.setEngine("sleep 1\n\(ScriptedRunner.success)")
+                let gone = scene.folder.appending(path: "reader-is-gone").path
+                let wait = redirection.hasPrefix("|") ? "while [ ! -e '\(gone)' ]; do sleep 0.05; done" : ":"
+                try runner.setEngine("\(wait)\n\(ScriptedRunner.success)")
                 let result = try await shell("{ build; echo \"exit $?\" >&2; } \(redirection)", scene)
                 #expect(result.errorText.hasSuffix("\nexit 70\n"), "\(result.errorText)")
                 #expect(result.errorText.contains("error[output_unwritable]"))
@@ -87,9 +90,23 @@ extension Faults {
         @Test("row 35: the runner's disk is full in mid-build", .needsRoot) func runnersDiskFills() async throws {
             try await withRunner { scene, runner, _ in
                 try await withSmallDisk(at: runner.workDir) { disk in
+                    let (atWork, go) = (scene.folder.appending(path: "at-work"), scene.folder.appending(path: "go"))
                     try runner.setEngine(
-                        "dd if=/dev/zero of='\(disk)/all' bs=4096 2>/dev/null; \(ScriptedRunner.success)")
-                    let build = try await scene.build()
+                        """
+                        : >'\(atWork.path)'
+                        while [ ! -e '\(go.path)' ]; do sleep 0.05; done
+                        dd if=/dev/zero of='\(disk)/all' bs=4096 2>/dev/null
+                        \(ScriptedRunner.success)
+                        """)
+                    let running = try scene.start()
+                    #expect(await eventually { FileManager.default.fileExists(atPath: atWork.path) })
+                    // The other side of the sync is not waited for by the build, and frees what it held when it goes.
+                    #expect(
+                        await eventually {
+                            !runner.server.startedPIDs().contains { commandLine(of: $0).contains("rsync") }
+                        })
+                    try Data().write(to: go)
+                    let build = try await scene.finish(running)
                     #expect(build.status == 4, "\(build.story)")
                     #expect(build.digest == nil && build.isRunnerDestroyed == true)
                 }

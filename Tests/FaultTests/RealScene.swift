@@ -28,6 +28,10 @@ extension BuildScene {
         return try start(flags(context) + more, environment: ["ORCHESTRATOR_URL": front.url])
     }
 
+    /// A lease for who is killed, in seconds: nobody waits a minute and a half for its end then. A caller that lives renews
+    /// it in time, each half minute, however busy the machine is.
+    static let shortLease = 40
+
     /// A build that was killed has left its temporary files, and nobody else knows of them.
     func clearAwayAfterKill() throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: temporaryFiles) {

@@ -74,10 +74,9 @@ extension Faults {
             #expect(build.artifact["status"] == "cancelled" && build.digest == nil)
         }
 
-        /// With the shortest lease that there is, in the place of a minute and a half.
         @Test("row 30: kill -9, and the lease reaps", .realEngine) func killed() async throws {
-            try await withRealScene { scene, front in
-                front.setLease(10, of: scene.workspace)
+            try await withRealScene(waiting: true) { scene, front in
+                front.setLease(BuildScene.shortLease, of: scene.workspace)
                 let marker = "86399.\(Int.random(in: 1000...9999))"
                 let running = try scene.start(front, step: "echo begun; exec busybox sleep \(marker)")
                 try await running.says(" begun\n")

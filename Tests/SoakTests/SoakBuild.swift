@@ -14,8 +14,9 @@ struct SoakBuild: Sendable {
 
     /// What a step asks for and a small runner does not have.
     private static let greed = "800M"
-    /// In the place of the usual minute and a half, so that nobody waits that long at the end.
-    private static let leaseOfTheKilled = 20
+    /// In the place of the usual minute and a half, so that nobody waits that long at the end. Each half minute it is
+    /// renewed until then, however busy the machine is.
+    private static let leaseOfTheKilled = 40
 
     private var front: OrchestratorFront { ground.front }
 
