@@ -2,8 +2,8 @@ import Glibc
 import LianSystem
 import Synchronization
 
-/// A port of loopback that is this test's for as long as the object lives, whoever listens there meanwhile: whoever asks
-/// for any free port, and be it for his own end of a connection, is given another. Without a listener it refuses.
+/// A port of loopback that is this test's for as long as the object lives, also while nobody listens there: whoever asks
+/// for any free port, for a listener or for the own end of a connection, is given another. Without a listener it refuses.
 package final class HeldPort: Sendable {
     package let number: Int
     private let descriptor: Int32
@@ -33,12 +33,14 @@ package final class ListeningSocket: Sendable {
 
     /// At any free port, or at one that is held.
     package init(port wanted: Int) throws {
-        (descriptor, port) = try boundSocket(port: wanted)
-        guard listen(descriptor, 128) == 0 else {
-            let error = SystemError("listen at 127.0.0.1:\(port)")
-            close(descriptor)
+        let (listener, actual) = try boundSocket(port: wanted)
+        guard listen(listener, 128) == 0 else {
+            let error = SystemError("listen at 127.0.0.1:\(actual)")
+            close(listener)
             throw error
         }
+        descriptor = listener
+        port = actual
     }
 
     deinit {
