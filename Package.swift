@@ -127,6 +127,7 @@ let package = Package(
             "LianSSHTests",
             ["CSSH2", "LianBuild", "LianChannel", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
         tests("LianIntegrateTests", ["LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),
+        tests("LianVolumeTests", ["LianOrchestrator", "LianModel", "LianSystem"]),
         tests("PeerTests", ["LianBuild", "LianContext", "LianModel", "LianSystem", "lian-rsh"]),
         tests("LintTests", ["LianModel", "LianSystem"]),
         tests("FaultTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),

@@ -154,7 +154,7 @@ import Testing
                 """)
             connection.close()
             var books = VolumeBooks()
-            let name = volumeName("ci/acme/app")
+            let name = try #require(VolumeName("ci/acme/app"))
             let engine = EngineKind(name: "buildkit 0.32", layout: "overlayfs")
             do {
                 let store = try Store(path: path)
