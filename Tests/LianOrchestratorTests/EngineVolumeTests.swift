@@ -178,7 +178,7 @@ import Testing
     func aSnapshotServes() async throws {
         try await withLocalRunners { runners in
             let disk = runners.folder.appending(path: "b").path
-            try await BtrfsDisk.with(at: disk) {
+            try await withLoopDisk("btrfs", at: disk) {
                 let (volume, copy) = ("\(disk)/v", "\(disk)/w")
                 try await runTool("/usr/bin/btrfs", ["subvolume", "create", volume])
                 try makeFolder("\(volume)/engine")
@@ -228,7 +228,7 @@ import Testing
             """
         try await withLocalRunners { runners in
             let disk = runners.folder.appending(path: "b").path
-            try await BtrfsDisk.with(at: disk) {
+            try await withLoopDisk("btrfs", at: disk) {
                 var images: [String] = []
                 for (name, volume) in [("on", disk), ("off", nil)] {
                     if let volume { try makeFolder("\(volume)/engine") }

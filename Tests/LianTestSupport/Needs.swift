@@ -44,7 +44,7 @@ import LianSystem
 
         package static var needsBtrfs: ConditionTrait {
             .enabled(
-                if: geteuid() == 0 && BtrfsDisk.maker != nil,
+                if: geteuid() == 0 && findExecutable("mkfs.btrfs", path: systemPrograms) != nil,
                 "it mounts a btrfs, which needs btrfs-progs and root: sudo scripts/test")
         }
 

@@ -17,35 +17,16 @@ enum VolumeGround: String, CaseIterable, Codable, Sendable {
         let folders = VolumeFolders(root: "\(state)/volumes")
         try folders.prepare()
         return switch self {
-        case .btrfs: BtrfsVolumes(folders: folders, program: findExecutable("btrfs", path: systemPath))
+        case .btrfs: BtrfsVolumes(folders: folders, program: findExecutable("btrfs", path: systemPrograms))
         case .reflink: ReflinkVolumes(folders: folders)
         case .exclusive: ExclusiveVolumes(folders: folders)
         }
     }
 }
 
-let systemPath = "/usr/sbin:/usr/bin:/sbin:/bin"
-
 func volumeName(_ text: String) -> VolumeName {
     guard let name = VolumeName(text) else { preconditionFailure("\(text) \(VolumeName.rule)") }
     return name
-}
-
-/// A file of that many megabytes with a file system in it, mounted at the folder for the length of the body.
-func withFileSystem<Result>(
-    _ kind: String, megabytes: Int, at folder: String, _ body: () async throws -> Result
-) async throws -> Result {
-    let file = "\(folder).\(kind)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    try writeFile(file, "")
-    guard truncate(file, megabytes << 20) == 0 else { throw SystemError("truncate \(file)") }
-    let maker = try #require(findExecutable("mkfs.\(kind)", path: systemPath))
-    try await runTool(maker, ["-q", file])
-    try await runTool("/bin/mount", ["-t", kind, "-o", "loop", file, folder])
-    let result: Swift.Result<Result, any Error>
-    do { result = .success(try await body()) } catch { result = .failure(error) }
-    umount2(folder, Int32(MNT_DETACH))
-    return try result.get()
 }
 
 /// The state folder of an orchestrator, with volumes in it. A test's changes to the time are its own.
@@ -84,7 +65,7 @@ final class VolumeScene: Sendable {
             case .exclusive: try await settled()
             case .btrfs, .reflink:
                 let kind = ground == .btrfs ? "btrfs" : "xfs"
-                try await withFileSystem(kind, megabytes: megabytes, at: "\(state)/volumes") {
+                try await withLoopDisk(kind, megabytes: megabytes, at: "\(state)/volumes") {
                     try await settled()
                 }
             }

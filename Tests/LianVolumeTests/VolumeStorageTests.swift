@@ -26,7 +26,7 @@ import Testing
     }
 
     private func find(
-        _ choice: VolumesChoice, _ scene: VolumeScene, path: String = systemPath, bytes: Int? = Self.bytes
+        _ choice: VolumesChoice, _ scene: VolumeScene, path: String = systemPrograms, bytes: Int? = Self.bytes
     ) throws -> VolumesChoice.Found? {
         try choice.find(state: scene.state, path: path, fileBytes: bytes, log: scene.log)
     }
@@ -157,7 +157,7 @@ import Testing
     @Test(arguments: [("btrfs", "lies on btrfs", "btrfs"), ("xfs", "has them", "reflink")])
     func whatTheStateLiesOnIsUsed(_ kind: String, _ reason: String, _ name: String) async throws {
         try await withState { scene in
-            try await withFileSystem(kind, megabytes: 512, at: scene.state) {
+            try await withLoopDisk(kind, megabytes: 512, at: scene.state) {
                 let found = try #require(try find(.auto, scene))
                 #expect(found.storage.name == name && found.storage.support == .clone)
                 #expect(found.reason.contains(reason), "\(found.reason)")
@@ -242,7 +242,7 @@ import Testing
         try await withTemporaryFolder { folder in
             let program = folder.appending(path: name).path
             try writeFile(program, "#!/bin/sh\n\(script)\n", mode: 0o755)
-            try await body("\(folder.path):\(systemPath)")
+            try await body("\(folder.path):\(systemPrograms)")
         }
     }
 }

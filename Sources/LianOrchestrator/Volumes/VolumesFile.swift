@@ -108,7 +108,7 @@ struct VolumesFile: Sendable {
         try asProviderError { try writeFile(draft, "") }
         do throws(ProviderError) {
             guard truncate(draft, size) == 0 else { throw ProviderError("\(SystemError("truncate \(draft)"))") }
-            try run(programs.mkfs, ["--quiet", "--metadata", "single", draft])
+            try makeFileSystem(in: draft)
             guard rename(draft, path) == 0 else { throw ProviderError("\(SystemError("rename \(draft)"))") }
             try mountFile()
         } catch {
@@ -140,10 +140,25 @@ struct VolumesFile: Sendable {
         return Int(status.st_size)
     }
 
-    private func run(_ program: String, _ arguments: [String]) throws(ProviderError) {
-        let result = try asProviderError {
+    /// mkfs.btrfs looks whether any loop device has the file, and fails where one goes meanwhile, whoever's it is.
+    private func makeFileSystem(in file: String) throws(ProviderError) {
+        let arguments = ["--quiet", "--metadata", "single", file]
+        for _ in 0..<10 {
+            let result = try end(of: programs.mkfs, arguments)
+            if result.termination.isSuccess { return }
+            guard result.errorText.contains("cannot check mount status") else { break }
+        }
+        try run(programs.mkfs, arguments)
+    }
+
+    private func end(of program: String, _ arguments: [String]) throws(ProviderError) -> SubprocessResult {
+        try asProviderError {
             try runBlocking(Command(program, arguments, environment: ["LANG": "C"]), deadline: .seconds(60))
         }
+    }
+
+    private func run(_ program: String, _ arguments: [String]) throws(ProviderError) {
+        let result = try end(of: program, arguments)
         guard result.termination.isSuccess else {
             let said = result.errorText.trimmingLineEnd()
             throw ProviderError("\(program) \(arguments.joined(separator: " ")): \(onOneLine(said, limit: 500))")
