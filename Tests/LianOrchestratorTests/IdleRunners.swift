@@ -26,6 +26,21 @@ func withIdleRunners(
 }
 
 extension Orchestrator {
+    /// A runner of which nobody will be heard, with the shortest lease with which this machine has one ready in time, and
+    /// when it was asked for.
+    func forsakenRunner(
+        of caller: Caller
+    ) async throws -> (runner: ReadyRunner, lease: Duration, asked: ContinuousClock.Instant) {
+        let (runner, lease, asked) = await withEnoughTime(from: .seconds(10)) { lease in
+            let asked = ContinuousClock.now
+            let order = caller.order(lease: Int(lease.components.seconds))
+            return (try? await readyRunner(order), lease, asked)
+        } wasEnough: {
+            $0.0 != nil
+        }
+        return (try #require(runner), lease, asked)
+    }
+
     func heartbeat(_ id: String) async throws -> Int {
         try await request("POST", "/api/v1/runners/\(id)/heartbeat").status
     }

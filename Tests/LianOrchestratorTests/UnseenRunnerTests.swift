@@ -32,7 +32,7 @@ import Testing
     @Test("row 76: the orchestrator has no descriptor left to look with: nothing is called gone that is not")
     func aRunnerToRemove() async throws {
         try await withIdleRunners { orchestrator, caller in
-            let runner = try await orchestrator.readyRunner(caller.order(lease: 10))
+            let (runner, _, _) = try await orchestrator.forsakenRunner(of: caller)
             try await limitDescriptors(of: orchestrator, to: 3)
             #expect(await eventually { orchestrator.hasLogged("teardown_failed") })
             try await limitDescriptors(of: orchestrator, to: 1024)
