@@ -201,7 +201,7 @@ import Testing
             let replayed = try await orchestrator.request("POST", "/api/v1/runners", headers: headers, body: order())
             #expect(replayed.status == 200)
             #expect(replayed.json["data"]?["state"] == "gone")
-            #expect(try orchestrator.remains().isEmpty)
+            #expect(try await orchestrator.remainsInTheEnd().isEmpty)
         }
     }
 

@@ -69,7 +69,7 @@ private func writableHierarchy(_ folder: String) -> String? {
                 #expect(await eventually { isFrozen(group) })
                 let answer = try await orchestrator.destroy(runner.id)
                 #expect(answer.status == 200, "\(answer.json.encoded())")
-                #expect(try orchestrator.remains().isEmpty)
+                #expect(try await orchestrator.remainsInTheEnd().isEmpty)
             }
         }
     }
@@ -104,7 +104,7 @@ private func writableHierarchy(_ folder: String) -> String? {
                     try freeze(outer, false)
                     let swept = try await orchestrator.sweep()
                     #expect(swept.termination == .exited(0), "\(swept.errorText)")
-                    #expect(try orchestrator.remains().isEmpty)
+                    #expect(try await orchestrator.remainsInTheEnd().isEmpty)
                 }
             }
         }

@@ -35,7 +35,7 @@ import Testing
             #expect(try await orchestrator.runners() == [heard.id])
             fill(orchestrator.state)
             #expect(await orchestrator.stop() == .exited(0))
-            #expect(try orchestrator.remains().isEmpty)
+            #expect(try await orchestrator.remainsInTheEnd().isEmpty)
             try FileManager.default.removeItem(atPath: "\(orchestrator.state)/all")
         }
     }
@@ -64,7 +64,7 @@ import Testing
             #expect(try await caller.ssh(living, "echo here").outputText == "here\n")
             fill(orchestrator.state)
             #expect(try await orchestrator.destroy(living.id).status == 200)
-            #expect(try orchestrator.remains().isEmpty)
+            #expect(try await orchestrator.remainsInTheEnd().isEmpty)
         }
     }
 

@@ -69,7 +69,7 @@ import Testing
             #expect(try await orchestrator.destroy(runner.id).status == 200)
             #expect(try mounts(orchestrator, caller) == before)
             #expect(FileManager.default.fileExists(atPath: caller.folder.appending(path: "kept").path))
-            #expect(try orchestrator.remains().isEmpty)
+            #expect(try await orchestrator.remainsInTheEnd().isEmpty)
         }
     }
 

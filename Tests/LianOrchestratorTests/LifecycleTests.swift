@@ -148,7 +148,7 @@ import Testing
                 #expect(try await caller.ssh(kept, "echo still").outputText == "still\n")
                 try await orchestrator.start()
                 try await orchestrator.destroy(kept.id)
-                #expect(try orchestrator.remains().isEmpty)
+                #expect(try await orchestrator.remainsInTheEnd().isEmpty)
             }
         }
     }
@@ -190,7 +190,7 @@ import Testing
                         #expect(runner["state"] == "ready")
                         try await orchestrator.destroy(runner["runner_id"]?.stringValue ?? "")
                     }
-                    #expect(try orchestrator.remains().isEmpty)
+                    #expect(try await orchestrator.remainsInTheEnd().isEmpty)
                 }
             }
         }

@@ -68,7 +68,7 @@ import Testing
                 #expect(result.termination == .exited(0), "\(result.errorText)")
                 #expect(try !orchestrator.remains().isEmpty)
                 #expect(try await orchestrator.destroy(runner.id).status == 200)
-                #expect(try orchestrator.remains().isEmpty)
+                #expect(try await orchestrator.remainsInTheEnd().isEmpty)
                 let group = result.outputText.trimmingCharacters(in: .whitespacesAndNewlines)
                 #expect(group.isEmpty || !FileManager.default.fileExists(atPath: group))
                 let hierarchies = (try? FileManager.default.contentsOfDirectory(atPath: "/sys/fs/cgroup")) ?? []
