@@ -296,11 +296,12 @@ attach() {
 }
 
 # Goes into a folder of ours, made where there is none. Anything else of that name is removed: of a link the link, not
-# what it leads to. Sets reason where it cannot be made.
+# what it leads to. Sets reason where that fails.
 enter() {
-  { [ -d "$1" ] && [ ! -h "$1" ]; } || rm -rf -- "$1"
-  [ -d "$1" ] || reason=$(mkdir "$1" 2>&1) || return 1
-  parent=${PWD%/}
+  if [ -h "$1" ] || { [ -e "$1" ] && [ ! -d "$1" ]; }; then rm -f -- "$1"; fi
+  # Another context of this build may make the same folder at this moment.
+  reason=$(mkdir "$1" 2>&1) || [ -d "$1" ] || return 1
+  parent=${PWD%/} reason="$PWD/$1 is not a folder of its own"
   cd -P "$1" && [ "$PWD" = "$parent/$1" ]
 }
 # Goes into a context's folder on the volume. What lies there may have been put there by anybody, so no link is followed.
@@ -308,7 +309,6 @@ enter() {
 enter_volume() {
   reason="$volume is not a folder of its own"
   [ -d "$volume" ] && [ ! -h "$volume" ] && cd -P "$volume" || return 1
-  reason="$PWD/lian-build cannot be used"
   enter lian-build && chmod 700 . || return 1
   contexts=$PWD
   # rsync would write a file's new content and mode to all of its names, wherever they are.

@@ -51,15 +51,12 @@ extension Faults {
             }
         }
 
-        /// Every runner from now on has this volume, in the answer to its spawn.
+        /// Every runner from now on has this volume.
         private func offer(_ path: String, _ state: String, _ scene: FaultScene) {
-            let volume: JSONValue = [
-                "state": .string(state), "from": .null, "generation": .null, "bytes": .null, "reason": .null,
-                "path": .string(path),
-            ]
-            for route in [OrchestratorRoute.spawn, .poll] {
-                scene.orchestrator.script(route, [.changed { $0["volume"] = volume }])
-            }
+            let from: JSONValue = state == "warm" ? .string("ci/\(scene.workspace)/app") : .null
+            scene.orchestrator.offerVolumes(
+                ["state": .string(state), "from": from, "path": .string(path)],
+                kept: ["kept": false, "reason": "superseded"])
         }
     }
 }

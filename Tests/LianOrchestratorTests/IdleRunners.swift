@@ -54,6 +54,4 @@ extension Orchestrator {
     func sweep() async throws -> SubprocessResult {
         try await run(command(["--sweep"]), deadline: .seconds(60))
     }
-
-    func hasLogged(_ event: String) -> Bool { log.contains("\"event\":\"\(event)\"") }
 }

@@ -10,13 +10,14 @@ package struct BuildStage: Sendable {
 /// Sets them up for the length of the body, and looks afterwards whether any runner left anything. The environment is
 /// the orchestrator's.
 package func withBuildStage<Result>(
-    engine: String = "dockerd", environment: [String: String] = [:], _ body: (BuildStage) async throws -> Result
+    engine: String = "dockerd", flags: [String] = [], environment: [String: String] = [:],
+    _ body: (BuildStage) async throws -> Result
 ) async throws -> Result {
     try await withNATSServer { nats in
         let events = try await NATSSubscriber(port: nats.port)
         defer { events.stop() }
         return try await withRegistry { registry in
-            try await withOrchestrator(engine: engine, environment: environment) { orchestrator in
+            try await withOrchestrator(engine: engine, flags: flags, environment: environment) { orchestrator in
                 try await body(
                     BuildStage(orchestrator: orchestrator, registry: registry, nats: nats, events: events))
             }

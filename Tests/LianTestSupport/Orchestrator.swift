@@ -14,6 +14,8 @@ package final class Orchestrator: Sendable {
     private let flags: [String]
     private let environment: [String: String]
     private let launcher: [String]
+    /// Small enough that a test can search the file for what must not be there.
+    private static let volumesFileGB = "4"
     private let running = Mutex<(process: RunningProcess, port: Int)?>(nil)
 
     fileprivate init(
@@ -38,6 +40,8 @@ package final class Orchestrator: Sendable {
         (try? String(contentsOf: folder.appending(path: "log"), encoding: .utf8)) ?? ""
     }
 
+    package func hasLogged(_ event: String) -> Bool { log.contains("\"event\":\"\(event)\"") }
+
     package func command(_ arguments: [String]) -> Command {
         var environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         environment["ORCHESTRATOR_TOKEN"] = token
@@ -52,7 +56,7 @@ package final class Orchestrator: Sendable {
         try? FileManager.default.removeItem(at: listenFile)
         let told = log.count
         let process = try RunningProcess(
-            command(["--listen", "127.0.0.1:0", "--engine", engine] + flags),
+            command(["--listen", "127.0.0.1:0", "--engine", engine, "--volumes-file-gb", Self.volumesFileGB] + flags),
             outputFile: folder.appending(path: "log"))
         var found: Int?
         _ = await eventually {

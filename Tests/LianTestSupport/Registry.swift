@@ -48,6 +48,12 @@ package struct Registry: Sendable {
         return try await get("/v2/\(repository)/blobs/\(digest)").json
     }
 
+    /// The file of its own in which it keeps a layer.
+    package func file(of digest: String) -> String {
+        let hex = digest.drop { $0 != ":" }.dropFirst()
+        return storage.appending(path: "docker/registry/v2/blobs/sha256/\(hex.prefix(2))/\(hex)/data").path
+    }
+
     /// Every repository that was ever pushed to, in order.
     package func repositories() async throws -> [String] {
         try await get("/v2/_catalog?n=1000").json["repositories"]?.arrayValue?.compactMap(\.stringValue) ?? []

@@ -94,6 +94,25 @@ import Testing
         }
     }
 
+    /// The contexts of one build share a folder, which each of their shells makes where it is not there yet.
+    @Test func severalContextsBeginAtOnce() async throws {
+        for _ in 0..<20 {
+            try await withVolume { volume in
+                try volume.write("Dockerfile", "FROM scratch\n")
+                try FileManager.default.removeItem(atPath: "\(volume.contexts)/lian-build")
+                let names = (0..<6).map { "context-\($0)" }
+                let places = names.map {
+                    ContextSync.Place.volume(VolumeFolder(volume: volume.contexts, name: $0, names: names), .none)
+                }
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for place in places { group.addTask { _ = try await volume.send(at: place) } }
+                    try await group.waitForAll()
+                }
+                for place in places { #expect(try volume.arrivedNames(at: place) == ["Dockerfile"]) }
+            }
+        }
+    }
+
     @Test func contextsOfEarlierBuildsAreRemovedBesideTheBuild() async throws {
         try await withVolume { volume in
             try volume.write("Dockerfile", "FROM scratch\n")
@@ -213,9 +232,9 @@ private struct Volume {
 
     var context: String { root + "/app" }
     var outside: String { root + "/outside" }
+    var contexts: String { root + "/there/volume/contexts" }
     var onVolume: VolumeFolder {
-        VolumeFolder(
-            volume: root + "/there/volume/contexts", name: "context-0", names: ["context-0", "context-1"])
+        VolumeFolder(volume: contexts, name: "context-0", names: ["context-0", "context-1"])
     }
 
     func write(_ name: String, _ text: String) throws {
@@ -266,12 +285,13 @@ private struct Volume {
         return try await attributes(of: folder)
     }
 
-    func arrivedNames() throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: folder(at: .volume(onVolume, .kept)) + "/")
+    func arrivedNames(at place: ContextSync.Place? = nil) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder(at: place ?? .volume(onVolume, .kept)) + "/")
     }
 
     private func folder(at place: ContextSync.Place) -> String {
-        "\(root)/there/work/\(place == .workFolder ? "cold" : "warm")"
+        let name = if case .volume(let folder, _) = place { folder.name } else { "cold" }
+        return "\(root)/there/work/\(name)"
     }
 }
 

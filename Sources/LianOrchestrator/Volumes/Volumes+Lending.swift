@@ -121,6 +121,11 @@ extension Volumes {
             }
         } catch {
             tellTrouble("\(generation.name) cannot be cloned: \(error)", runnerID)
+            if let contents = try? storage.contents(), !contents.kept.contains(generation.id) {
+                changeAnyway { $0.generations[generation.id] = nil }
+                tellLost(generation, "its files are not there")
+                return empty(for: runnerID, .damaged)
+            }
             changeAnyway { $0.lendings[runnerID]?.generation = nil }
             return empty(for: runnerID, .noRoom)
         }
