@@ -39,7 +39,8 @@ extension CommandSyntax {
                     Flag(
                         "--volumes", .one("HOW"), completion: .choices(of: VolumesChoice.self),
                         "What engines learned is kept for the next runner: clone gives each a copy of its own, exclusive "
-                            + "hands it to one at a time; auto is the first of them that is possible here. Default: auto."),
+                            + "hands it to one at a time; auto is the first of them that is possible here. Default: auto."
+                    ),
                     Flag(
                         "--volume-gb", .one("N"),
                         "The largest that is kept. Default: \(Options().volumeGB)."),

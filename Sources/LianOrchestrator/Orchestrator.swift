@@ -106,11 +106,12 @@ package enum Orchestrator {
             return nil
         }
         log.info("volumes", found.reason, ["volumes": .string(found.storage.support.rawValue)])
-        let all: Int
-        if let asked = options.volumesGB { all = asked << 30 } else {
-            all = min(200 << 30, try found.storage.room().size / 2)
+        if let problem = Overlay.problem(in: "\(state)/volumes") {
+            log.warning("volumes", "none: engines cannot lay layers over each other below \(state)/volumes: \(problem)")
+            return nil
         }
-        let limits = Volumes.Limits(each: options.volumeGB << 30, all: all, days: options.volumeDays)
+        let limits = try Volumes.Limits(
+            eachGB: options.volumeGB, allGB: options.volumesGB, days: options.volumeDays, on: found.storage)
         let volumes = try Volumes(
             store: store, storage: found.storage, limits: limits, provider: LocalProvider.name, clock: clock, log: log)
         try volumes.reconcile(living: living)
@@ -148,7 +149,8 @@ package enum Orchestrator {
             [
                 "url": .string("http://\(address.text)"), "port": .integer(Int(address.port)),
                 "provider": .string(fleet.providerName), "engine": .string(fleet.engineName),
-                "volumes": .string(fleet.volumeSupport.rawValue), "capacity": .integer(options.capacity), "version": .string(lianBuildVersion),
+                "volumes": .string(fleet.volumeSupport.rawValue), "capacity": .integer(options.capacity),
+                "version": .string(lianBuildVersion),
                 "state": .string(folder.path),
             ])
 

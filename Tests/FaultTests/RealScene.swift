@@ -24,7 +24,7 @@ func withRealScene(
 extension BuildScene {
     /// The build of an image with one step, through the front.
     func start(_ front: OrchestratorFront, step: String, _ more: [String] = []) throws -> RunningBuild {
-        let context = try context(BuildScene.shell + "RUN \(step)\n")
+        let context = try context(BuildScene.shell + "RUN \(step)\n", named: "context-\(UUID().uuidString)")
         return try start(flags(context) + more, environment: ["ORCHESTRATOR_URL": front.url])
     }
 

@@ -7,17 +7,21 @@ import Testing
 extension Faults {
     /// What becomes of volumes under real builds. `LianVolumeTests` has the same rows for the books and the storages.
     @Suite struct VolumeTests {
-        @Test("row 51: the volume's files are gone: the build is cold, and built", .realEngine) func filesGone() async throws {
+        @Test("row 51: the volume's files are gone: the build is cold, and built", .realEngine) func filesGone()
+            async throws
+        {
             try await withRealScene { scene, front in
                 let first = try await scene.start(front, step: "echo one").finished()
                 #expect(first.status == 0 && first["volume"]["kept"] == true, "\(first.story)")
                 let kept = "\(scene.orchestrator.state)/volumes/kept"
                 for name in try FileManager.default.contentsOfDirectory(atPath: kept) {
-                    try await runTool("/bin/sh", ["-c", "btrfs -q subvolume delete \"$0\" || rm -r \"$0\"", "\(kept)/\(name)"])
+                    try await runTool(
+                        "/bin/sh", ["-c", "btrfs -q subvolume delete \"$0\" || rm -r \"$0\"", "\(kept)/\(name)"])
                 }
                 let second = try await scene.start(front, step: "echo two").finished()
                 #expect(second.status == 0, "\(second.story)")
-                #expect(second["volume"]["state"] == "cold" && second["volume"]["reason"] == "damaged", "\(second.story)")
+                #expect(
+                    second["volume"]["state"] == "cold" && second["volume"]["reason"] == "damaged", "\(second.story)")
                 #expect(second.warningCodes == ["volume_cold"] && second["volume"]["kept"] == true, "\(second.story)")
                 #expect(scene.orchestrator.hasLogged("volume_lost"))
                 let third = try await scene.start(front, step: "echo two").finished()
@@ -43,7 +47,8 @@ extension Faults {
             }
         }
 
-        @Test("row 52: of two builds from one generation the faster is done last: the slower stays the head", .realEngine)
+        @Test(
+            "row 52: of two builds from one generation the faster is done last: the slower stays the head", .realEngine)
         func fasterLast() async throws {
             try await withRealScene { scene, front in
                 let first = try await scene.start(front, step: "echo one").finished()
@@ -70,7 +75,8 @@ extension Faults {
                 let cache = "--mount=type=cache,target=/c"
                 let first = try await scene.start(front, step: "\(cache) echo one >/c/f").finished()
                 #expect(first["volume"]["kept"] == true, "\(first.story)")
-                let large = try await scene.start(front, step: "\(cache) busybox fallocate -l 1200000000 /c/large").finished()
+                let large = try await scene.start(front, step: "\(cache) busybox fallocate -l 1200000000 /c/large")
+                    .finished()
                 #expect(large.status == 0 && large.warningCodes == ["volume_not_kept"], "\(large.story)")
                 #expect(large["volume"]["reason"] == "too_large", "\(large.story)")
                 let third = try await scene.start(front, step: "\(cache) busybox ls /c").finished()

@@ -105,7 +105,7 @@ import Testing
             // Once with another volume, and once without.
             for replacement in [OrderedVolume(folder: try runners.makeVolume("w"), isWarm: false), nil] {
                 let asked = Monitor(0)
-                let runner = try await runners.create("again", on: OrderedVolume(folder: volume, isWarm: true)) {
+                let runner = try await runners.create("again", on: OrderedVolume(folder: volume, isWarm: true)) { _ in
                     // Whoever is asked may delete the volume: nobody is on it any more.
                     #expect(processes(holding: volume).isEmpty)
                     #expect(((try? readText("/proc/self/mountinfo")) ?? volume).contains("\(volume)/") == false)

@@ -47,8 +47,9 @@ private final class BookkeepingProvider: RunnerProvider {
         gate.wait(atMost: .seconds(120)) { $0 ? true : nil }
         guard isWanted() else { throw ProviderError("not wanted") }
         if order.request.buildID == "fails" { throw ProviderError("it does not work") }
-        let volume = books.withLock { $0.findsDamage && order.volume?.isWarm == true }
-            ? order.replaceDamagedVolume() : order.volume
+        let volume =
+            books.withLock { $0.findsDamage && order.volume?.isWarm == true }
+            ? order.replaceVolume(true) : order.volume
         books.withLock { $0.volumes[order.runnerID] = volume }
         return RunnerPlace(
             host: "127.0.0.1", port: 22, user: "u", hostKeys: [], workDir: "/w", buildkitAddress: nil)
@@ -120,7 +121,8 @@ private struct Fixture {
             Timing.system.wallClock() + wallClockAhead.current
         }
         let storage = try #require(
-            try VolumesChoice.exclusive.find(state: folder.path, path: "", fileBytes: nil, log: log)).storage
+            try VolumesChoice.exclusive.find(state: folder.path, path: "", fileBytes: nil, log: log)
+        ).storage
         volumes = try Volumes(
             store: store, storage: storage, limits: Volumes.Limits(each: 1 << 30, all: 1 << 30, days: 10),
             provider: provider.name, clock: clock, log: log)

@@ -50,12 +50,12 @@ struct LocalRunners: Sendable {
 
     func create(
         _ name: String, on volume: OrderedVolume?,
-        replacingDamaged: @escaping @Sendable () -> OrderedVolume? = { nil }
+        replacing: @escaping @Sendable (Bool) -> OrderedVolume? = { _ in nil }
     ) async throws -> ReadyRunner {
         guard let key = SSHPublicKey(callersLine: caller.publicKey) else { throw FixtureError("no key") }
         let order = RunnerOrder(
             runnerID: id(name), request: caller.order(), key: key, volume: volume,
-            replaceDamagedVolume: replacingDamaged)
+            replaceVolume: replacing)
         let place = try await onOwnThread { [provider] in
             Result { try provider.create(order) { true } }
         }.get()

@@ -124,6 +124,24 @@ import Testing
         }
     }
 
+    /// A start at which the file cannot be had keeps no volumes, and loses none.
+    @Test func whatLiesInAFileOutlivesAStartWithoutIt() async throws {
+        try await withState { scene in
+            let first = try #require(try find(.auto, scene)).storage
+            try first.make(for: "r-1")
+            try first.keep(lentTo: "r-1", as: "r-1")
+            try first.close()
+            #expect(try find(.auto, scene, path: "/nowhere") == nil)
+            #expect(scene.hasLogged("volumes_unusable"))
+            try await withProgram("mount", "echo 'failed to setup loop device' >&2; exit 32") { path in
+                let found = try find(.auto, scene, path: path)
+                #expect(found == nil)
+            }
+            let again = try #require(try find(.auto, scene)).storage
+            #expect(try again.contents().kept == ["r-1"] && !scene.hasLogged("volumes_lost"))
+        }
+    }
+
     @Test func choicesByHand() async throws {
         try await withState { scene in
             _ = try find(.auto, scene)

@@ -14,6 +14,9 @@ package struct VolumeName: Hashable, Sendable, CustomStringConvertible {
         description = text
     }
 
+    /// Whether CI alone writes it.
+    package var isOfCI: Bool { description.hasPrefix("ci/") }
+
     private static func isOfFolder(_ byte: UInt8) -> Bool {
         Identifier.isLowercase(byte) || Identifier.isDigit(byte) || byte == UInt8(ascii: "-")
     }

@@ -93,6 +93,9 @@ extension Fleet {
                 "the request has \(text.utf8.count) bytes and may have \(Self.requestLimit): shorten its labels")
         }
         if let reason = provider.refusal(of: request) { return .unservable(reason) }
+        if let volume = request.volume, volume.to?.isOfCI == true, !volume.from.allSatisfy(\.isOfCI) {
+            return .unservable("a volume of CI's never begins with one of a session's")
+        }
         let now = clock.now()
         let order = RunnerOrder(runnerID: Self.newRunnerID(), request: request, key: key)
         let record = RunnerRecord(
@@ -212,8 +215,8 @@ extension Fleet {
             var order = order
             let lent = Guarded(lend(to: order))
             order.volume = lent.value?.ordered
-            order.replaceDamagedVolume = {
-                lent.set(self.volumes?.isDamaged(lentTo: id))
+            order.replaceVolume = { hasEnded in
+                lent.set(self.volumes?.doesNotStart(lentTo: id, hasEnded: hasEnded))
                 return lent.value?.ordered
             }
             var place = try provider.create(order) { isPending(id) }
@@ -374,7 +377,7 @@ extension Fleet {
         }
         guard let volumes else { return .answered(.discarded(.notAsked)) }
         if let answer = volumes.answer(toKeepOf: id) { return .answered(answer) }
-        // The lease begins anew in the end, as if it had been renewed all the time.
+        // In the end the lease is renewed, unless it ran out meanwhile.
         defer { _ = roster.renewLease(id, at: clock.now()) }
         do {
             switch try provider.stopEngine(id) {
@@ -425,7 +428,7 @@ extension Fleet {
         }
         if isDue(.forget, pause: Self.pauseAfterForgetting) {
             forget()
-            volumes?.tidy()
+            volumes?.tidySoon()
         }
     }
 
@@ -482,6 +485,7 @@ extension Fleet {
             }
         }
         _ = wait(for: making) { $0.isEmpty ? true : nil }
+        _ = wait(for: keeps) { $0.isEmpty ? true : nil }
         if !roster.catchUp(), !destroying { isDone = false }
         phase.update { $0.stage = .stopped }
         changes.update { $0 += 1 }

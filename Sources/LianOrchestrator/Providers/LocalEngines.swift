@@ -37,10 +37,17 @@ struct LocalEngines: Sendable {
         started.update { $0[folder.runnerID] = Started(process: process, isOnVolume: folder.volume != nil) }
     }
 
-    /// Waits until the engine serves; returns why it does not come up with the data that it has found.
+    /// Why an engine does not come up with the data that it has found.
+    struct StartProblem {
+        let text: String
+        /// False where it was only too slow, or was killed: the data need not be at fault.
+        let hasEnded: Bool
+    }
+
+    /// Waits until the engine serves; returns why it does not.
     func problemAtStart(
         in folder: RunnerFolder, environment: [String: String], isWanted: () -> Bool
-    ) throws(ProviderError) -> String? {
+    ) throws(ProviderError) -> StartProblem? {
         guard let process = started.current[folder.runnerID]?.process,
             let pruning = engine.sourcesPruned(in: folder, environment: environment)
         else { return nil }
@@ -53,10 +60,13 @@ struct LocalEngines: Sendable {
                 problem = refusal
             }
             if let termination = launcher.children.end(of: process, within: .milliseconds(10)) {
-                return "it ended (\(termination.text))"
+                return StartProblem(
+                    text: "it ended (\(termination.text))", hasEnded: termination != .signalled(SIGKILL))
             }
             guard isWanted() else { throw ProviderError("destroyed while it was being made") }
-            guard ContinuousClock.now < end else { return "it does not serve within \(Self.startLimit): \(problem)" }
+            guard ContinuousClock.now < end else {
+                return StartProblem(text: "it does not serve within \(Self.startLimit): \(problem)", hasEnded: false)
+            }
         }
     }
 

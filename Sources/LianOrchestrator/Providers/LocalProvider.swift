@@ -160,7 +160,7 @@ extension LocalProvider {
 
     private func make(_ order: RunnerOrder, isWanted: () -> Bool) throws -> RunnerPlace {
         let id = order.runnerID
-        let volume = usableVolume(of: order)
+        let volume = order.volume
         let folder = RunnerFolder(state: state, runnerID: id, volume: volume?.folder)
         for path in folder.folders { try makeFolder(path) }
         if let cgroups = launcher.cgroups {
@@ -184,16 +184,6 @@ extension LocalProvider {
             buildkitAddress: engines.engine.address(in: folder))
     }
 
-    /// nil where an engine could not lay out its data there as the volume's next one expects it.
-    private func usableVolume(of order: RunnerOrder) -> OrderedVolume? {
-        guard let volume = order.volume else { return nil }
-        guard let problem = Overlay.problem(in: volume.folder) else { return volume }
-        log.warning(
-            "volume_unused", "no layers can be laid over each other on \(volume.folder): \(problem)",
-            ["runner_id": .string(order.runnerID)])
-        return nil
-    }
-
     /// Returns once the engine serves. Where it does not come up with what it finds on the volume, it is started again
     /// on an empty one, and nobody waits for that. The runner's sshd is not there yet, so the engine is all that runs.
     private func startEngineOnWarmVolume(
@@ -204,12 +194,12 @@ extension LocalProvider {
         guard let problem else { return }
         let log = String((try readIfThere(folder.engineLog) ?? "").suffix(500)).trimmingLineEnd()
         self.log.warning(
-            "volume_damaged", "the engine of \(order.runnerID) does not come up on its volume: \(problem)",
+            "volume_damaged", "the engine of \(order.runnerID) does not come up on its volume: \(problem.text)",
             ["runner_id": .string(order.runnerID), "engine_log": .string(log)])
         try remover.endEngine(folder)
         try launcher.cgroups?.make(order.runnerID, size: order.request.size)
         var folder = folder
-        folder.volume = order.replaceDamagedVolume()?.folder
+        folder.volume = order.replaceVolume(problem.hasEnded)?.folder
         try makeFolder(folder.engineRun)
         try engines.prepare(folder)
         try engines.start(in: folder, environment: environment)

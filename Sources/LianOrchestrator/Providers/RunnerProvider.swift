@@ -80,9 +80,10 @@ package struct RunnerOrder: Sendable {
     package let key: SSHPublicKey
     /// The volume that was lent to the runner; nil where it has none.
     package var volume: OrderedVolume?
-    /// Called where the engine does not come up with what is on the volume, once nothing of it runs any more. Returns an
-    /// empty volume in its place, or nil where there is none: the runner goes on without.
-    package var replaceDamagedVolume: @Sendable () -> OrderedVolume? = { nil }
+    /// Called where the engine does not come up with what is on the volume, once nothing of it runs any more; says whether
+    /// it ended, or was only slow. Returns an empty volume in its place, or nil where there is none: the runner goes on
+    /// without.
+    package var replaceVolume: @Sendable (_ hasEnded: Bool) -> OrderedVolume? = { _ in nil }
 }
 
 package struct OrderedVolume: Sendable {

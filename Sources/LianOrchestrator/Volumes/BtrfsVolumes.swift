@@ -68,10 +68,14 @@ struct BtrfsVolumes: LocalVolumeStorage {
             "/usr/bin/find", [path, "-mindepth", "1", "-depth", "-type", "d", "-inum", "256", "-print0"],
             environment: [:])
         let result = try asStorageError { try runBlocking(command, deadline: .seconds(600)) }
+        // By its bytes: a build may choose a name that is no text. What cannot be removed is seen by the caller.
         for found in result.output.split(separator: 0) {
-            let subvolume = String(decoding: found, as: UTF8.self)
-            let parent = try OpenFolder(parentFolder(subvolume))
-            _ = lian_btrfs_remove(parent.raw, String(subvolume.dropFirst(parentFolder(subvolume).count + 1)))
+            guard let end = found.lastIndex(of: UInt8(ascii: "/")) else { continue }
+            func terminated(_ bytes: ArraySlice<UInt8>) -> [CChar] { bytes.map(CChar.init(bitPattern:)) + [0] }
+            let parent = open(terminated(found[..<end]), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            guard parent >= 0 else { continue }
+            _ = lian_btrfs_remove(parent, terminated(found[(end + 1)...]))
+            Glibc.close(parent)
         }
     }
 

@@ -30,8 +30,12 @@ struct VolumeFolders: Sendable {
     static func room(at path: String) throws(SystemError) -> VolumeRoom {
         var disk = statvfs()
         guard statvfs(path, &disk) == 0 else { throw SystemError("statvfs \(path)") }
-        return VolumeRoom(
-            free: Int(disk.f_bavail) * Int(disk.f_frsize), size: Int(disk.f_blocks) * Int(disk.f_frsize))
+        func bytes(_ blocks: UInt) -> Int {
+            let (bytes, isTooLarge) = Int(clamping: blocks).multipliedReportingOverflow(
+                by: Int(clamping: disk.f_frsize))
+            return isTooLarge ? .max : bytes
+        }
+        return VolumeRoom(free: bytes(disk.f_bavail), size: bytes(disk.f_blocks))
     }
 }
 
@@ -52,7 +56,7 @@ extension LocalVolumeStorage {
     package func size(lentTo runnerID: String) throws(VolumeStorageError) -> Int {
         let command = Command(
             "/usr/bin/du", ["-s", "-x", "-P", "-B1", "--", folders.lent(runnerID)], environment: ["LANG": "C"])
-        let result = try asStorageError { try runBlocking(command, deadline: .seconds(60)) }
+        let result = try asStorageError { try runBlocking(command, deadline: .seconds(10)) }
         guard let digits = result.outputText.split(separator: "\t").first, let bytes = Int(digits) else {
             throw VolumeStorageError("du: \(result.errorText.trimmingLineEnd())")
         }
@@ -74,15 +78,16 @@ extension LocalVolumeStorage {
 
     func deleteTrash() throws(VolumeStorageError) {
         try asStorageError {
+            var problem: VolumeStorageError?
             for name in try folderEntries(folders.trash) {
                 // rm follows no links. What builds mounted was unmounted before the folder was moved here.
                 let command = Command(
                     "/bin/rm", ["-rf", "--one-file-system", "--", "\(folders.trash)/\(name)"], environment: [:])
                 let result = try runBlocking(command, deadline: .seconds(3600))
-                guard result.termination.isSuccess else {
-                    throw VolumeStorageError(result.errorText.trimmingLineEnd())
-                }
+                // One that cannot be deleted does not hold up the others.
+                if !result.termination.isSuccess { problem = VolumeStorageError(result.errorText.trimmingLineEnd()) }
             }
+            if let problem { throw problem }
         }
     }
 

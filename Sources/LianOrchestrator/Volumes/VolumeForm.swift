@@ -1,4 +1,5 @@
 import Glibc
+import LianModel
 import LianSystem
 
 /// Whether a folder has the form of a volume. What is on a volume was written by builds, which are not trusted: the
@@ -23,6 +24,10 @@ enum VolumeForm {
                 return "'\(name)' is missing"
             }
             guard status.st_mode & S_IFMT == S_IFDIR else { return "'\(name)' is no folder" }
+        }
+        // Nobody but a build has made anything else there.
+        if let name = try folderEntries(folder).first(where: { !["engine", "contexts"].contains($0) }) {
+            return "'\(onOneLine(name))' does not belong there"
         }
         return try link(in: Array("engine".utf8CString), of: root.raw, levels: 2)
     }

@@ -117,19 +117,29 @@ extension Volumes {
             }
         }
         for runnerID in contents.lent.union(books.lendings.keys).subtracting(living) {
-            try takeBack(from: runnerID)
+            tellIfLeft { () throws(ProviderError) in try takeBack(from: runnerID) }
         }
         contents = try storage.contents()
         let known = books
         for runnerID in contents.lent where known.lendings[runnerID] == nil {
-            try storage.remove(lentTo: runnerID)
+            tellIfLeft { () throws(VolumeStorageError) in try storage.remove(lentTo: runnerID) }
         }
-        for id in contents.kept where known.generations[id] == nil { try storage.remove(generation: id) }
+        for id in contents.kept where known.generations[id] == nil {
+            tellIfLeft { () throws(VolumeStorageError) in try storage.remove(generation: id) }
+        }
         for (id, generation) in known.generations where generation.state == .head && !contents.kept.contains(id) {
             if storage.support == .exclusive && known.users(of: id) > 0 { continue }
             changeAnyway { $0.generations[id] = nil }
             tellLost(generation, "its files are not there")
         }
         tidy()
+    }
+    /// One that cannot be removed keeps nobody from starting.
+    private func tellIfLeft(_ body: () throws -> Void) {
+        do {
+            try body()
+        } catch {
+            log.error("volumes_not_removed", "a volume that nobody needs is left: \(error)")
+        }
     }
 }

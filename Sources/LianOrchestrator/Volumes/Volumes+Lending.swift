@@ -1,4 +1,6 @@
+import Glibc
 import LianModel
+import Synchronization
 
 // MARK: - Handing out
 
@@ -18,18 +20,35 @@ extension Volumes {
         }
     }
 
-    /// The runner's engine does not start on its clone: that generation is never handed out again, and the runner goes
-    /// on with an empty volume.
-    package func isDamaged(lentTo runnerID: String) -> Lending {
+    /// The runner's engine does not start on its clone, and the runner goes on with an empty volume. If the engine ended,
+    /// that generation is never handed out again; where it was only slow, a busy machine may be at fault, so the
+    /// generation has a second try.
+    package func doesNotStart(lentTo runnerID: String, hasEnded: Bool) -> Lending {
         alone(with: runnerID) {
-            setAside(lentTo: runnerID, because: "the engine does not start on a clone of it")
+            if hasEnded || storage.support == .exclusive || !isFirstTry(lentTo: runnerID) {
+                setAside(lentTo: runnerID, because: "the engine does not start on a clone of it")
+            } else {
+                changeAnyway { $0.lendings[runnerID]?.generation = nil }
+            }
             return empty(for: runnerID, .damaged)
         }
     }
 
-    /// The runner's engine ended by itself: if it had begun with a clone, that generation is never handed out again.
+    private func isFirstTry(lentTo runnerID: String) -> Bool {
+        guard let id = books.lendings[runnerID]?.generation else { return false }
+        return slowToStart.withLock { $0.insert(id).inserted }
+    }
+
+    /// The runner's engine ended by itself. If it had begun with a clone of the volume that it was to write, that
+    /// generation is never handed out again. What a session does to its copy of CI's says nothing of CI's.
     package func failedEngine(lentTo runnerID: String, _ end: String) {
-        alone(with: runnerID) { setAside(lentTo: runnerID, because: "the engine on a clone of it ended: \(end)") }
+        alone(with: runnerID) {
+            let books = books
+            guard let lending = books.lendings[runnerID], let id = lending.generation,
+                books.generations[id]?.name == lending.to
+            else { return }
+            setAside(lentTo: runnerID, because: "the engine on a clone of it ended: \(end)")
+        }
     }
 
     /// The runner's processes are gone, and its mounts. May be repeated.
@@ -162,6 +181,7 @@ extension Volumes {
         let generation = changeAnyway { books -> VolumeGeneration? in
             guard let id = books.lendings[runnerID]?.generation else { return nil }
             books.lendings[runnerID]?.generation = nil
+            guard books.generations[id]?.state == .head else { return nil }
             books.generations[id]?.state = .damaged
             return books.generations[id]
         }
@@ -175,8 +195,14 @@ extension Volumes {
     func hasRoom() -> Bool {
         do {
             guard try storage.room().isLow else { return true }
-            tidy()
-            return try !storage.room().isLow
+            tidySoon()
+            // What is large takes longer to delete than a build is to wait for it.
+            let end = ContinuousClock.now + .seconds(5)
+            while try storage.room().isLow {
+                guard ContinuousClock.now < end else { return false }
+                usleep(20_000)
+            }
+            return true
         } catch {
             log.error("volumes_unreadable", "the room for volumes cannot be seen: \(error)")
             return false

@@ -62,6 +62,8 @@ package final class Volumes: Sendable {
     private let ledger: Mutex<Ledger>
     /// The runners that a call is at work on: for one runner they come one after the other.
     private let busy = Monitor<Set<String>>([])
+    /// Generations on which an engine was slow to start, once.
+    let slowToStart = Mutex<Set<String>>([])
     let chores = Lock()
     let choresAreDue = Guarded(false)
 
@@ -101,6 +103,8 @@ package final class Volumes: Sendable {
             for (id, generation) in books.generations where generation.name == name && generation.state != .making {
                 books.generations[id]?.state = .old
             }
+            // What a runner has of it is not kept under its name any more.
+            for (id, lending) in books.lendings where lending.to == name { books.lendings[id]?.to = nil }
             return true
         }
         if isDone {

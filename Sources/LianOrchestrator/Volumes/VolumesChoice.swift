@@ -39,6 +39,11 @@ package enum VolumesChoice: String, CaseIterable, Sendable {
                 throw ProviderError(
                     "volumes cannot be cloned: \(reason); mend one of these, or choose --volumes auto")
             }
+            guard !finder.hasFile else {
+                // The books tell of what lies in the file. Laid beside it, all of that would count as lost.
+                log.error("volumes_unusable", "no volumes until the next start, and those of before stay: \(reason)")
+                return nil
+            }
             return try finder.exclusive(because: reason)
         }
     }
@@ -53,6 +58,7 @@ private struct StorageFinder {
     typealias Answer = Result<VolumesChoice.Found, ProviderError>
 
     private var folders: VolumeFolders { VolumeFolders(root: "\(state)/volumes") }
+    var hasFile: Bool { fileKind(filePath) != nil }
     private var filePath: String { "\(state)/volumes.btrfs" }
     private func volumesFile() throws(ProviderError) -> VolumesFile {
         try VolumesFile(at: filePath, mountPoint: folders.root, programs: path)
@@ -163,11 +169,9 @@ private struct StorageFinder {
             try storage.clone(probe, for: probe)
             try storage.remove(lentTo: probe)
             try storage.remove(generation: probe)
-            try storage.emptyTrash()
         } catch {
             try? storage.remove(lentTo: probe)
             try? storage.remove(generation: probe)
-            try? storage.emptyTrash()
             throw ProviderError("\(storage.name): \(error)")
         }
         return VolumesChoice.Found(storage: storage, reason: "clone: \(reason)")

@@ -45,6 +45,8 @@ struct VolumesFile: Sendable {
                 do {
                     try mountFile()
                 } catch {
+                    // Only what is no file system any more is made anew: other causes pass, or can be mended.
+                    guard error.description.contains("superblock") else { throw error }
                     try replace(bytes: bytes, because: error, log: log)
                 }
             }
