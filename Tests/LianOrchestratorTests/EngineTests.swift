@@ -211,7 +211,11 @@ import Testing
                     #expect(result.termination == .exited(64))
                     #expect(result.errorText == "error: engine_unsupported: \(name)\n")
                 }
-                #expect(try await caller.ssh(runner, "buildctl prune").termination == .exited(64))
+                for other in ["", "--all", "--filter type==source.local", "--all --filter type==regular", "--keep 1"] {
+                    #expect(try await caller.ssh(runner, "buildctl prune \(other)").termination == .exited(64))
+                }
+                let pruned = try await caller.ssh(runner, "buildctl prune --all --filter type==source.local")
+                #expect(pruned.termination == .exited(0), "\(pruned.errorText)")
                 let elsewhere = try await caller.ssh(runner, "buildctl --addr tcp://x.test:1 debug workers")
                 #expect(elsewhere.termination == .exited(64))
                 let own = try await caller.ssh(runner, "buildctl --addr=\"$DOCKER_HOST\" debug workers")

@@ -275,6 +275,28 @@ build() {
   } >"$metadata"
 }
 
+# What is asked for before an engine's data is kept, and nothing else: a builder's cache is not the caller's to empty.
+prune() {
+  all= filter=
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --all) all=$1 ;;
+      --filter=*) filter=${1#*=} ;;
+      --filter)
+        [ $# -gt 1 ] || fail "--filter needs a value"
+        shift
+        filter=$1
+        ;;
+      *) refuse "prune $1" ;;
+    esac
+    shift
+  done
+  [ "$all $filter" = "--all type==source.local" ] || refuse "prune of anything but --all --filter type==source.local"
+  [ "$engine" = dockerd ] || refuse "prune of a daemon that others share"
+  wait_for_engine
+  client builder prune --force --all --filter type=source.local
+}
+
 workers() {
   wait_for_engine
   printf 'ID\tPLATFORMS\nlian-docker-shim\t%s\n' "$(client version --format '{{.Server.Os}}/{{.Server.Arch}}')"
@@ -313,6 +335,10 @@ case ${1-} in
   debug)
     [ "${2-}" = workers ] || refuse "debug ${2-}"
     workers
+    ;;
+  prune)
+    shift
+    prune "$@"
     ;;
   '') fail 'no command is given: buildctl build …' ;;
   *) refuse "buildctl $1" ;;
