@@ -63,5 +63,15 @@ import Testing
         }
     }
 
+    @Test func whatIsTooLargeToBeCountedIsAsMuchAsCanBe() throws {
+        func executed(_ text: String) throws -> Int {
+            let json = try JSONValue.parse(Array(#"{"outcome":"failed","executed_ms":\#(text)}"#.utf8))
+            return try KeepRequest(JSONNode(json)).executedMS
+        }
+        #expect(try executed("0") == 0 && executed("1234") == 1234 && executed("2.0") == 2)
+        #expect(try executed("119886543084765618940936192") == .max)
+        for wrong in ["-1", "1.5", "null", "\"1\""] { #expect(throws: SchemaViolation.self) { try executed(wrong) } }
+    }
+
     private static let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 }
