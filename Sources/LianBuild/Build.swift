@@ -142,8 +142,8 @@ package final class Build: Sendable {
         }
         return AttemptPlan(
             buildID: buildID, resolution: resolution, client: client, volume: offer.request, key: key,
-            knownHosts: access.knownHosts,
-            secrets: read, events: events.settings, sync: sync, journal: journal, surroundings: surroundings)
+            knownHosts: access.knownHosts, secrets: read, events: events.settings, sync: sync, journal: journal,
+            surroundings: surroundings)
     }
 
     private func build(_ plan: AttemptPlan) async {

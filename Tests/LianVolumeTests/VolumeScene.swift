@@ -138,6 +138,9 @@ extension Volumes {
 }
 
 extension Lending {
+    /// Where the engine's data goes.
+    var engineData: String? { folder.map { "\($0)/engine" } }
+
     /// The text that a build has left on it; nil on an empty one.
     var text: String? { engineData.flatMap { try? String(contentsOfFile: "\($0)/state/text", encoding: .utf8) } }
 

@@ -110,8 +110,6 @@ struct ReflinkVolumes: LocalVolumeStorage {
     let keepsByMoving = true
     let folders: VolumeFolders
 
-    func make(for runnerID: String) throws(VolumeStorageError) { try makeFolderOfVolume(for: runnerID) }
-
     func clone(_ generation: String, for runnerID: String) throws(VolumeStorageError) {
         let command = Command(
             "/bin/cp",
@@ -123,13 +121,6 @@ struct ReflinkVolumes: LocalVolumeStorage {
             throw VolumeStorageError(said, isDiskFull: said.contains(String(cString: strerror(ENOSPC))))
         }
     }
-
-    func keep(lentTo runnerID: String, as generation: String) throws(VolumeStorageError) {
-        try moveToKept(runnerID, as: generation)
-    }
-
-    func remove(lentTo runnerID: String) throws(VolumeStorageError) { try moveToTrash(folders.lent(runnerID)) }
-    func remove(generation: String) throws(VolumeStorageError) { try moveToTrash(folders.kept(generation)) }
 }
 
 /// The volume itself is handed over and back.
@@ -139,30 +130,22 @@ struct ExclusiveVolumes: LocalVolumeStorage {
     let keepsByMoving = true
     let folders: VolumeFolders
 
-    func make(for runnerID: String) throws(VolumeStorageError) { try makeFolderOfVolume(for: runnerID) }
-
     func clone(_ generation: String, for runnerID: String) throws(VolumeStorageError) {
         guard rename(folders.kept(generation), folders.lent(runnerID)) == 0 else {
             throw VolumeStorageError(call: "rename \(folders.kept(generation))")
         }
     }
-
-    func keep(lentTo runnerID: String, as generation: String) throws(VolumeStorageError) {
-        try moveToKept(runnerID, as: generation)
-    }
-
-    func remove(lentTo runnerID: String) throws(VolumeStorageError) { try moveToTrash(folders.lent(runnerID)) }
-    func remove(generation: String) throws(VolumeStorageError) { try moveToTrash(folders.kept(generation)) }
 }
 
+/// What those without subvolumes do alike: a volume is a plain folder, which is kept and removed by moving it.
 extension LocalVolumeStorage {
-    fileprivate func makeFolderOfVolume(for runnerID: String) throws(VolumeStorageError) {
+    package func make(for runnerID: String) throws(VolumeStorageError) {
         let folder = folders.lent(runnerID)
         guard mkdir(folder, 0o700) == 0 else { throw VolumeStorageError(call: "mkdir \(folder)") }
         try asStorageError { try VolumeForm.fill(folder) }
     }
 
-    fileprivate func moveToKept(_ runnerID: String, as generation: String) throws(VolumeStorageError) {
+    package func keep(lentTo runnerID: String, as generation: String) throws(VolumeStorageError) {
         let folder = folders.lent(runnerID)
         try asStorageError { try Mounts.detachAll(below: folder) }
         guard rename(folder, folders.kept(generation)) == 0 else { throw VolumeStorageError(call: "rename \(folder)") }
@@ -171,5 +154,12 @@ extension LocalVolumeStorage {
             let opened = try OpenFolder(folder)
             guard fsync(opened.raw) == 0 else { throw VolumeStorageError(call: "fsync \(folder)") }
         }
+    }
+    package func remove(lentTo runnerID: String) throws(VolumeStorageError) {
+        try moveToTrash(folders.lent(runnerID))
+    }
+
+    package func remove(generation: String) throws(VolumeStorageError) {
+        try moveToTrash(folders.kept(generation))
     }
 }

@@ -134,6 +134,7 @@ extension Volumes {
         }
         tidy()
     }
+
     /// One that cannot be removed keeps nobody from starting.
     private func tellIfLeft(_ body: () throws -> Void) {
         do {

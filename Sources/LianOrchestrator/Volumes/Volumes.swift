@@ -12,11 +12,6 @@ package struct Lending: Equatable, Sendable {
         self.found = found
         self.folder = folder
     }
-
-    /// Where the engine's data goes.
-    package var engineData: String? { folder.map { "\($0)/engine" } }
-    /// Where the user may write contexts.
-    package var contexts: String? { folder.map { "\($0)/contexts" } }
 }
 
 /// The books of volumes: which generation there is of each, and what runners have of them. What was kept before is
