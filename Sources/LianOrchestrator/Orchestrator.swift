@@ -74,6 +74,8 @@ package enum Orchestrator {
                 }
             }.get()
             var volumes: Volumes?
+            // Also where it cannot serve after all: what was mounted for them would stay.
+            defer { volumes?.close() }
             if provider.engineKind != nil {
                 volumes = try await onOwnThread { Result { try findVolumes() } }.get()
             } else {
@@ -86,7 +88,6 @@ package enum Orchestrator {
             let isDone = try await serve(
                 options, fleet, Routes(fleet: fleet, volumes: volumes, store: store, token: token, log: log), folder,
                 log, signals)
-            volumes?.close()
             return isDone ? 0 : 1
         } catch {
             log.error("cannot_start", "\(error)")

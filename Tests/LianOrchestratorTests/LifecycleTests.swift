@@ -57,6 +57,8 @@ import Testing
             #expect(token.errorText.contains("the token file /nonexistent cannot be read"))
             let blank = try await orchestrate(["--state", state], ["ORCHESTRATOR_TOKEN": ""])
             #expect(blank.errorText.contains("the token of ORCHESTRATOR_TOKEN cannot be used: it is empty"))
+            // A start that fails late takes back what it mounted.
+            #expect(try readText("/proc/self/mountinfo", limit: 64 << 20).contains("\(state)/") == false)
         }
     }
 
