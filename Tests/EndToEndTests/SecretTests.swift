@@ -137,9 +137,11 @@ extension EndToEnd {
             while !Task.isCancelled {
                 for value in Self.values {
                     shown += processes(holding: value).map { "arguments of \($0)" }
-                    shown += processes(holding: value, in: "environ").filter { $0 != caller }.map {
-                        "environment of \($0)"
-                    }
+                    let holders = processes(holding: value, in: "environ").filter { $0 != caller }
+                    // A child of lian-build shows its environment until it runs its own program.
+                    let others = holders.filter { program(of: $0)?.hasSuffix("/lian-build") == false }
+                    let shownByOthers = Set(others).intersection(processes(holding: value, in: "environ"))
+                    shown += shownByOthers.map { "environment of \($0) \(program(of: $0) ?? "")" }
                 }
                 try? await Task.sleep(for: .milliseconds(20))
             }

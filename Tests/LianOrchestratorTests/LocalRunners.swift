@@ -34,6 +34,8 @@ struct LocalRunners: Sendable {
                 try LocalProvider(
                     state: state, engine: engine, environment: given,
                     remover: LocalRemover(state: state, bootID: BootClock.currentBootID()),
+                    // A busy machine is no damaged volume.
+                    engineStart: .seconds(120),
                     log: EventLog(.text) { _ in })
             }
         }.get()

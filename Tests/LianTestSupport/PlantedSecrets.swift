@@ -54,12 +54,17 @@ package struct PlantedSecrets: Sendable {
         var shown: [[String]] = all.map { _ in [] }
         for pid in allProcesses() {
             for file in ["cmdline", "environ"] {
-                guard let bytes = FileManager.default.contents(atPath: "/proc/\(pid)/\(file)"),
-                    beginnings.contains(where: { bytes.range(of: $0) != nil })
-                else { continue }
-                let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/exe")
+                func shown() -> Data? {
+                    FileManager.default.contents(atPath: "/proc/\(pid)/\(file)").flatMap { bytes in
+                        beginnings.contains(where: { bytes.range(of: $0) != nil }) ? bytes : nil
+                    }
+                }
+                guard shown() != nil else { continue }
                 // One that ended meanwhile was nobody else either.
+                let program = program(of: pid)
                 if file == "environ", program?.hasSuffix("/lian-build") ?? true { continue }
+                // A child shows its parent's until it runs its own program: what it shows as that program counts.
+                guard let bytes = shown() else { continue }
                 for index in all.indices {
                     shown[index] += all[index].found(in: bytes).map { "\($0) in \(file) of \(pid) \(program ?? "")" }
                 }

@@ -13,6 +13,11 @@ package func processes(holding text: String, in file: String = "cmdline") -> [In
     }
 }
 
+/// The path of the program that the process runs; nil where the process is gone.
+package func program(of pid: Int32) -> String? {
+    try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/exe")
+}
+
 /// The processes that work in the folder or below it.
 package func processes(workingIn folder: String) -> [Int32] {
     allProcesses().filter { pid in

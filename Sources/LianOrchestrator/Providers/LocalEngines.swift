@@ -16,13 +16,14 @@ struct LocalEngines: Sendable {
     }
 
     /// Within this time an engine must serve with the data that it finds.
-    private static let startLimit: Duration = .seconds(10)
+    private let startLimit: Duration
     private static let pruneLimit: Duration = .seconds(10)
     private static let endLimit: Duration = .seconds(10)
 
-    init(_ engine: any BuildEngine, launcher: Launcher) {
+    init(_ engine: any BuildEngine, launcher: Launcher, startLimit: Duration) {
         self.engine = engine
         self.launcher = launcher
+        self.startLimit = startLimit
     }
 
     func prepare(_ folder: RunnerFolder) throws(SystemError) {
@@ -51,7 +52,7 @@ struct LocalEngines: Sendable {
         guard let process = started.current[folder.runnerID]?.process,
             let pruning = engine.sourcesPruned(in: folder, environment: environment)
         else { return nil }
-        let end = ContinuousClock.now + Self.startLimit
+        let end = ContinuousClock.now + startLimit
         var problem = "it makes no socket"
         while true {
             // Without a socket there is nobody to ask. With one, the question waits for the answer.
@@ -65,7 +66,7 @@ struct LocalEngines: Sendable {
             }
             guard isWanted() else { throw ProviderError("destroyed while it was being made") }
             guard ContinuousClock.now < end else {
-                return StartProblem(text: "it does not serve within \(Self.startLimit): \(problem)", hasEnded: false)
+                return StartProblem(text: "it does not serve within \(startLimit): \(problem)", hasEnded: false)
             }
         }
     }

@@ -24,7 +24,8 @@ package struct LocalProvider: RunnerProvider {
 
     /// Finds everything that runners need; throws the complete list of what is missing.
     package init(
-        state: String, engine choice: EngineChoice, environment: [String: String], remover: LocalRemover, log: EventLog
+        state: String, engine choice: EngineChoice, environment: [String: String], remover: LocalRemover,
+        engineStart: Duration = .seconds(10), log: EventLog
     ) throws(ProviderError) {
         self.state = state
         self.remover = remover
@@ -74,7 +75,7 @@ package struct LocalProvider: RunnerProvider {
         }
         launcher = Launcher(
             children: remover.children, bootID: remover.bootID, cgroups: cgroups, mountNamespace: mountNamespace)
-        engines = LocalEngines(buildEngine, launcher: launcher)
+        engines = LocalEngines(buildEngine, launcher: launcher, startLimit: engineStart)
     }
 
     /// sshd executes itself anew for each connection and needs its files again each time, so they are checked again
