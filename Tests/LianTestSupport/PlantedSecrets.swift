@@ -54,17 +54,17 @@ package struct PlantedSecrets: Sendable {
         var shown: [[String]] = all.map { _ in [] }
         for pid in allProcesses() {
             for file in ["cmdline", "environ"] {
-                func shown() -> Data? {
+                func bytesWithAny() -> Data? {
                     FileManager.default.contents(atPath: "/proc/\(pid)/\(file)").flatMap { bytes in
                         beginnings.contains(where: { bytes.range(of: $0) != nil }) ? bytes : nil
                     }
                 }
-                guard shown() != nil else { continue }
+                guard bytesWithAny() != nil else { continue }
                 // One that ended meanwhile was nobody else either.
                 let program = program(of: pid)
                 if file == "environ", program?.hasSuffix("/lian-build") ?? true { continue }
                 // A child shows its parent's until it runs its own program: what it shows as that program counts.
-                guard let bytes = shown() else { continue }
+                guard let bytes = bytesWithAny() else { continue }
                 for index in all.indices {
                     shown[index] += all[index].found(in: bytes).map { "\($0) in \(file) of \(pid) \(program ?? "")" }
                 }
