@@ -66,7 +66,8 @@ let package = Package(
             ]),
         module("LianReport", ["LianBuildKit", "LianModel"], embedded: ["Page/page.css"]),
         module(
-            "LianOrchestrator", ["CLinux", "CMicrohttpd", "CSQLite", "LianFlags", "LianModel", "LianSystem"],
+            "LianOrchestrator",
+            ["CCrypto", "CLinux", "CMicrohttpd", "CSQLite", "LianFlags", "LianModel", "LianSystem"],
             embedded: ["Engines/Buildctl.sh"]),
         module(
             "LianCLI",

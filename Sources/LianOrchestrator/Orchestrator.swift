@@ -86,7 +86,8 @@ package enum Orchestrator {
                 capacity: options.capacity)
             let token = try token(options, environment, folder, log)
             let isDone = try await serve(
-                options, fleet, Routes(fleet: fleet, volumes: volumes, store: store, token: token, log: log), folder,
+                options, fleet, Routes(fleet: fleet, volumes: volumes, store: store, tokens: Tokens([token]), log: log),
+                folder,
                 log, signals)
             return isDone ? 0 : 1
         } catch {
@@ -128,7 +129,7 @@ package enum Orchestrator {
         // At least half of the descriptors are left for the runners.
         let connections = min(Self.connectionLimit, DescriptorLimit.raise() / 2)
         let server = try HTTPServer(
-            listening: socket.takeDescriptor(), connectionLimit: connections, gate: routes.answerAtHeaders,
+            listening: socket.takeDescriptor(), connectionLimit: connections, gate: routes.admission,
             handler: routes.answer)
         try fleet.startReaper()
         if !address.isLoopback {
@@ -171,7 +172,7 @@ package enum Orchestrator {
 
     private static func token(
         _ options: Options, _ environment: [String: String], _ folder: borrowing StateFolder, _ log: EventLog
-    ) throws -> BearerToken {
+    ) throws -> Token {
         let token: String
         let source: String
         if let file = options.tokenFile {
@@ -184,11 +185,11 @@ package enum Orchestrator {
             token = try folder.ownToken(log: log)
             source = OrchestratorState.tokenFile(in: folder.path)
         }
-        if let problem = BearerToken.problem(with: token) {
+        if let problem = Tokens.problem(with: token) {
             throw ProviderError("the token of \(source) cannot be used: \(problem)")
         }
         log.info("token", "clients need the token of \(source)", ["source": .string(source)])
-        return BearerToken(token)
+        return .ofAll(token)
     }
 
     private static func complain(_ message: String, hint: String) {

@@ -7,198 +7,7 @@ import Testing
 
 @testable import LianOrchestrator
 
-/// A provider that makes nothing and remembers what it was asked for.
-private final class BookkeepingProvider: RunnerProvider {
-    struct Books {
-        var existing: Set<String> = []
-        var dead: Set<String> = []
-        var destroyed: [String] = []
-        var teardownsThatFail = 0
-        /// Deletions that go on when a teardown returns, and how they end.
-        var deletions: [Result<Removal, ProviderError>] = []
-        var isBlind = false
-        var looks = 0
-        var teardowns = 0
-        /// Volumes by their runners.
-        var volumes: [String: OrderedVolume] = [:]
-        /// Engines that do not come up with what is on their volume.
-        var findsDamage = false
-        var enginesStopped: [String] = []
-        var engineEnd = EngineEnd.clean
-        var engineEndByItself: String?
-    }
-
-    let name = "local"
-    let engine = "none"
-    let books = Mutex(Books())
-    /// Closed: `create` waits.
-    let gate = Monitor(true)
-    /// Closed: `destroy` waits.
-    let exit = Monitor(true)
-    /// Closed: `stopEngine` waits.
-    let stop = Monitor(true)
-    let platform = "linux/amd64"
-    let engineKind: EngineKind? = EngineKind(name: "none 1.0", layout: "files")
-
-    func refusal(of request: SpawnRequest) -> String? { request.region.map { "no region \($0)" } }
-
-    func create(_ order: RunnerOrder, isWanted: () -> Bool) throws(ProviderError) -> RunnerPlace {
-        _ = books.withLock { $0.existing.insert(order.runnerID) }
-        gate.wait(atMost: .seconds(120)) { $0 ? true : nil }
-        guard isWanted() else { throw ProviderError("not wanted") }
-        if order.request.buildID == "fails" { throw ProviderError("it does not work") }
-        let volume =
-            books.withLock { $0.findsDamage && order.volume?.isWarm == true }
-            ? order.replaceVolume(true) : order.volume
-        books.withLock { $0.volumes[order.runnerID] = volume }
-        return RunnerPlace(
-            host: "127.0.0.1", port: 22, user: "u", hostKeys: [], workDir: "/w", buildkitAddress: nil)
-    }
-
-    func destroy(_ runnerID: String) throws(ProviderError) -> Removal {
-        books.withLock { $0.teardowns += 1 }
-        exit.wait(atMost: .seconds(20)) { $0 ? true : nil }
-        let result = books.withLock { books -> Result<Removal, ProviderError> in
-            if books.teardownsThatFail > 0 {
-                books.teardownsThatFail -= 1
-                return .failure(ProviderError("busy"))
-            }
-            if !books.deletions.isEmpty { return books.deletions.removeFirst() }
-            books.existing.remove(runnerID)
-            books.destroyed.append(runnerID)
-            return .success(.complete)
-        }
-        return try result.get()
-    }
-
-    func isAlive(_ runnerID: String) throws(ProviderError) -> Bool {
-        let (isBlind, isDead) = books.withLock { books in
-            books.looks += 1
-            return (books.isBlind, books.dead.contains(runnerID))
-        }
-        if isBlind { throw ProviderError("no descriptor is left") }
-        return !isDead
-    }
-
-    func existing() throws(ProviderError) -> [String] { books.withLock { $0.existing.sorted() } }
-
-    func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
-        books.withLock { $0.enginesStopped.append(runnerID) }
-        stop.wait(atMost: .seconds(120)) { $0 ? true : nil }
-        return books.withLock(\.engineEnd)
-    }
-
-    func engineEndByItself(_ runnerID: String) -> String? { books.withLock(\.engineEndByItself) }
-}
-
-private struct NotCreated: Error {}
-
-/// A fleet on a store of its own, with a clock that stands still until it is moved.
-private struct Fixture {
-    let folder: URL
-    let provider: BookkeepingProvider
-    let time: Monitor<Int>
-    /// How far the wall clock is ahead of its time.
-    let wallClockAhead = Monitor(0)
-    let store: Store
-    let roster: Roster
-    let clock: BootClock
-    let volumes: Volumes
-    let fleet: Fleet
-
-    init(
-        _ folder: URL, capacity: Int = 4, provider: BookkeepingProvider = BookkeepingProvider(),
-        boot: String = "boot-1", patience: Duration = .seconds(40)
-    ) throws {
-        self.folder = folder
-        self.provider = provider
-        let time = Monitor(1_000_000)
-        self.time = time
-        let log = EventLog(.text) { _ in }
-        store = try Store(path: folder.appending(path: "store").path)
-        roster = try Roster(store, log: log)
-        clock = BootClock(bootID: boot, now: { time.current }) { [wallClockAhead] in
-            Timing.system.wallClock() + wallClockAhead.current
-        }
-        let storage = try #require(
-            try VolumesChoice.exclusive.find(state: folder.path, path: "", fileBytes: nil, log: log)
-        ).storage
-        volumes = try Volumes(
-            store: store, storage: storage, limits: Volumes.Limits(each: 1 << 30, all: 1 << 30, days: 10),
-            provider: provider.name, clock: clock, log: log)
-        fleet = Fleet(
-            roster: roster, provider: provider, volumes: volumes, clock: clock, log: log, capacity: capacity,
-            patience: patience)
-    }
-
-    /// What a start finds after kill -9: the same machine, and the store as it is on disk by now.
-    func killedAndStarted(capacity: Int = 4, boot: String = "boot-1") throws -> Fixture {
-        let copy = folder.appending(path: "again-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: false)
-        for name in ["store", "store-wal"] {
-            try FileManager.default.copyItem(at: folder.appending(path: name), to: copy.appending(path: name))
-        }
-        return try Fixture(copy, capacity: capacity, provider: provider, boot: boot)
-    }
-
-    func reconcile(waitsForDeletion: Bool = false) throws -> Bool {
-        let reconciliation = Reconciliation(
-            roster: roster, remover: provider, clock: clock, log: EventLog(.text) { _ in },
-            waitsForDeletion: waitsForDeletion)
-        return try reconciliation.run()
-    }
-
-    func pass(_ seconds: Int) { time.update { $0 += seconds * 1000 } }
-
-    func spawn(
-        _ key: String, build: String = "b-1", lease: Int = 60, budget: Int = 10, region: String? = nil,
-        volume: VolumeRequest? = nil
-    ) throws -> Fleet.SpawnOutcome {
-        var order = order(build: build, lease: lease, budget: budget, region: region)
-        order.volume = volume
-        return try fleet.spawn(order, key: key)
-    }
-
-    /// A ready runner that asks for the volume and is to leave it.
-    func readyWithVolume(_ key: String) throws -> RunnerAnswer {
-        let name = try #require(VolumeName("ci/acme/app"))
-        guard case .created(let runner) = try spawn(key, volume: VolumeRequest(from: [name], to: name)) else {
-            throw NotCreated()
-        }
-        return try #require(try fleet.runner(runner.runnerID, waitingAtMost: .seconds(120)))
-    }
-
-    func keep(_ id: String, executed: Int = 1) throws -> KeptVolume? {
-        guard case .answered(let kept) = try fleet.keep(id, KeepRequest(outcome: .succeeded, executedMS: executed))
-        else { return nil }
-        return kept
-    }
-
-    func ready(_ key: String, lease: Int = 60, budget: Int = 10) throws -> String {
-        guard case .created(let runner) = try spawn(key, lease: lease, budget: budget) else {
-            throw NotCreated()
-        }
-        let ready = try fleet.runner(runner.runnerID, waitingAtMost: .seconds(120))
-        #expect(ready?.state == .ready)
-        return runner.runnerID
-    }
-}
-
-private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, region: String? = nil) -> SpawnRequest {
-    SpawnRequest(
-        workspace: "acme", buildID: build, attempt: 1, size: WireSize(tier: "cx22", cpu: 2, memoryMB: 4096),
-        timeBudgetMinutes: budget, leaseSeconds: lease,
-        sshPublicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKpzUbH0nuZFfWWFnIMrFSIVwDfmDOiNF1zBzNnOb6kT c",
-        region: region)
-}
-
 @Suite struct FleetTests {
-    private func withFleet(
-        capacity: Int = 4, patience: Duration = .seconds(40), _ body: (Fixture) async throws -> Void
-    ) async throws {
-        try await withTemporaryFolder { try await body(try Fixture($0, capacity: capacity, patience: patience)) }
-    }
-
     @Test func aKeySpawnsOneRunner() async throws {
         try await withFleet { fixture in
             let id = try fixture.ready("key-1")
@@ -211,13 +20,13 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
                 Issue.record("the same key, another body")
                 return
             }
-            #expect(fixture.fleet.runners(of: nil).map(\.runnerID) == [id])
+            #expect(fixture.fleet.runners { _ in true }.map(\.runnerID) == [id])
         }
     }
 
     @Test func aKeyOutlivesTheProcessAndTheRunner() async throws {
         try await withTemporaryFolder { folder in
-            let first = try Fixture(folder)
+            let first = try FleetFixture(folder)
             let id = try first.ready("key-1")
             let second = try first.killedAndStarted()
             #expect(try second.reconcile())
@@ -241,7 +50,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
         try await withFleet(capacity: 2) { fixture in
             let id = try fixture.ready("key-1")
             _ = try fixture.ready("key-2")
-            guard case .full = try fixture.spawn("key-3") else {
+            guard case .refused(.capacity) = try fixture.spawn("key-3") else {
                 Issue.record("a third runner")
                 return
             }
@@ -261,7 +70,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
                 Issue.record("served")
                 return
             }
-            #expect(fixture.fleet.runners(of: nil).isEmpty)
+            #expect(fixture.fleet.runners { _ in true }.isEmpty)
         }
     }
 
@@ -396,7 +205,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
 
     @Test func anotherBootLeavesNothing() async throws {
         try await withTemporaryFolder { folder in
-            let first = try Fixture(folder)
+            let first = try FleetFixture(folder)
             let id = try first.ready("key-1")
             let second = try first.killedAndStarted(boot: "boot-2")
             #expect(try second.reconcile())
@@ -407,7 +216,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
 
     @Test func reconcileKeepsTheLivingAndRemovesTheRest() async throws {
         try await withTemporaryFolder { folder in
-            let first = try Fixture(folder, capacity: 10)
+            let first = try FleetFixture(folder, capacity: 10)
             let living = try first.ready("key-1")
             let dead = try first.ready("key-2")
             let expired = try first.ready("key-3", lease: 10)
@@ -424,7 +233,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
             let second = try first.killedAndStarted(capacity: 10)
             second.pass(11)
             #expect(try second.reconcile())
-            let left = second.fleet.runners(of: nil)
+            let left = second.fleet.runners { _ in true }
             #expect(left.filter { $0.state == .ready }.map(\.runnerID) == [living])
             #expect(left.filter { $0.state == .failed }.map(\.runnerID) == [dead])
             #expect(
@@ -543,7 +352,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
 
     @Test("row 76: a runner that nobody can look at is kept") func aRunnerThatIsNotSeen() async throws {
         try await withTemporaryFolder { folder in
-            let first = try Fixture(folder)
+            let first = try FleetFixture(folder)
             let id = try first.ready("key-1")
             first.provider.books.withLock { $0.isBlind = true }
             let isLookedAt = await eventually {
@@ -563,7 +372,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
     func whatIsWrittenLate() async throws {
         try await withTemporaryFolder { folder in
             try await withSmallDisk(at: folder.path, kilobytes: 1024) { disk in
-                let first = try Fixture(folder)
+                let first = try FleetFixture(folder)
                 let living = try first.ready("key-1")
                 let destroyed = try first.ready("key-2", lease: 3600)
                 fill(disk)
@@ -622,7 +431,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
     /// Of those of an earlier boot the wall clock tells, which may be set right only after the start.
     @Test func aKeyOfAnEarlierBootIsForgottenByTheWallClock() async throws {
         try await withTemporaryFolder { folder in
-            let first = try Fixture(folder)
+            let first = try FleetFixture(folder)
             _ = try first.fleet.destroy(try first.ready("key-1"), reason: "test")
             let second = try first.killedAndStarted(boot: "boot-2")
             second.wallClockAhead.update { $0 = 49 * 3_600_000 }
@@ -642,9 +451,10 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
 
     @Test func aRequestIsOnlySoLarge() async throws {
         try await withFleet { fixture in
-            var request = order()
+            var request = fleetOrder()
             request.labels = ["note": String(repeating: "x", count: Fleet.requestLimit)]
-            guard case .unservable(let reason) = try fixture.fleet.spawn(request, key: "key-1") else {
+            guard case .unservable(let reason) = try fixture.fleet.spawn(request, key: "key-1", by: .ofAll("secret"))
+            else {
                 Issue.record("served")
                 return
             }
@@ -657,7 +467,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
 @Suite struct FleetVolumesTests {
     @Test func aVolumeIsLentKeptAndLentAgain() async throws {
         try await withTemporaryFolder { folder in
-            let fixture = try Fixture(folder)
+            let fixture = try FleetFixture(folder)
             let first = try fixture.readyWithVolume("key-1")
             #expect(first.volume?.state == .cold && first.volume?.reason == "none_yet")
             #expect(fixture.provider.books.withLock { $0.volumes[first.runnerID]?.isWarm } == false)
@@ -683,7 +493,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
 
     @Test func whoAsksForNoVolumeGetsNoneAndKeepsNone() async throws {
         try await withTemporaryFolder { folder in
-            let fixture = try Fixture(folder)
+            let fixture = try FleetFixture(folder)
             let id = try fixture.ready("key-1")
             #expect(try fixture.fleet.runner(id)?.volume == nil)
             #expect(try fixture.keep(id) == .discarded(.notAsked))
@@ -697,7 +507,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
 
     @Test func anEngineThatDoesNotStopKeepsNothing() async throws {
         try await withTemporaryFolder { folder in
-            let fixture = try Fixture(folder)
+            let fixture = try FleetFixture(folder)
             fixture.provider.books.withLock { $0.engineEnd = .unclear("it hangs") }
             let runner = try fixture.readyWithVolume("key-1")
             let answer = try fixture.keep(runner.runnerID)
@@ -711,7 +521,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
 
     @Test func anEngineThatDoesNotStartBeginsAnewAndCold() async throws {
         try await withTemporaryFolder { folder in
-            let fixture = try Fixture(folder)
+            let fixture = try FleetFixture(folder)
             let first = try fixture.readyWithVolume("key-1")
             _ = try fixture.keep(first.runnerID)
             _ = try fixture.fleet.destroy(first.runnerID, reason: "test")
@@ -724,7 +534,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
 
     @Test func anEngineThatEndsByItselfIsNotTrustedWithItsVolume() async throws {
         try await withTemporaryFolder { folder in
-            let fixture = try Fixture(folder)
+            let fixture = try FleetFixture(folder)
             let first = try fixture.readyWithVolume("key-1")
             _ = try fixture.keep(first.runnerID)
             _ = try fixture.fleet.destroy(first.runnerID, reason: "test")
@@ -740,7 +550,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
     /// While a volume is being kept its runner is neither removed nor does its lease run out.
     @Test func keepingHoldsTheRunner() async throws {
         try await withTemporaryFolder { folder in
-            let fixture = try Fixture(folder)
+            let fixture = try FleetFixture(folder)
             let runner = try fixture.readyWithVolume("key-1")
             fixture.provider.stop.update { $0 = false }
             async let first = onOwnThread { try? fixture.keep(runner.runnerID) }
@@ -766,7 +576,7 @@ private func order(build: String = "b-1", lease: Int = 60, budget: Int = 10, reg
 
     @Test func aRunnerThatIsNotReadyHasNothingToKeep() async throws {
         try await withTemporaryFolder { folder in
-            let fixture = try Fixture(folder)
+            let fixture = try FleetFixture(folder)
             fixture.provider.gate.update { $0 = false }
             guard case .created(let runner) = try fixture.spawn("key-1") else { throw NotCreated() }
             guard

@@ -18,23 +18,6 @@ import Testing
         #expect(RequestTarget(text) == nil)
     }
 
-    @Test func tokens() {
-        let token = BearerToken("secret")
-        #expect(token.admits(authorization: "Bearer secret"))
-        #expect(token.admits(authorization: "bearer secret"))
-        for wrong in [
-            nil, "", "secret", "Bearer", "Bearer ", "Basic secret", "Bearer secre", "Bearer secrett",
-            "Bearer secretsecret",
-        ] {
-            #expect(!token.admits(authorization: wrong))
-        }
-    }
-
-    @Test func tokensThatCannotBeSentAreRefused() {
-        #expect(BearerToken.problem(with: "abc") == nil)
-        for bad in ["", "a b", "ä", "a\n"] { #expect(BearerToken.problem(with: bad) != nil) }
-    }
-
     @Test func addresses() {
         #expect(ListenAddress("127.0.0.1:80") == ListenAddress(host: "127.0.0.1", port: 80))
         #expect(ListenAddress("[::1]:0") == ListenAddress(host: "::1", port: 0))

@@ -180,7 +180,7 @@ struct InterruptedStorage: VolumeStorage {
             try FileManager.default.removeItem(atPath: "\(scene.state)/volumes/kept/r-1")
             let volumes = try scene.open()
             try volumes.reconcile(living: [])
-            #expect(scene.hasLogged("volume_lost") && volumes.list(workspace: nil).isEmpty)
+            #expect(scene.hasLogged("volume_lost") && volumes.list().isEmpty)
         }
     }
 }

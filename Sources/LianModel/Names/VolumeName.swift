@@ -17,6 +17,13 @@ package struct VolumeName: Hashable, Sendable, CustomStringConvertible {
     /// Whether CI alone writes it.
     package var isOfCI: Bool { description.hasPrefix("ci/") }
 
+    /// The workspaces that it can be of. A session's is called ACTOR-WORKSPACE, and each of the two may have hyphens.
+    package var possibleWorkspaces: [String] {
+        let folder = description.split(separator: "/")[1]
+        if isOfCI { return [String(folder)] }
+        return folder.indices.filter { folder[$0] == "-" }.map { String(folder[folder.index(after: $0)...]) }
+    }
+
     private static func isOfFolder(_ byte: UInt8) -> Bool {
         Identifier.isLowercase(byte) || Identifier.isDigit(byte) || byte == UInt8(ascii: "-")
     }

@@ -7,6 +7,9 @@ package enum Identifier {
         (1...63).contains(text.utf8.count) && isWords(text)
     }
 
+    /// Whether a slug may begin with the text.
+    package static func beginsSlug(_ text: String) -> Bool { isSlug(text + "x") }
+
     /// `[a-z0-9]+(-[a-z0-9]+)*`, however long.
     static func isWords(_ text: some StringProtocol) -> Bool {
         text.split(separator: "-", omittingEmptySubsequences: false).allSatisfy { word in

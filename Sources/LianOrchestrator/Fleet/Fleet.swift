@@ -79,11 +79,13 @@ extension Fleet {
         case known(RunnerAnswer)
         case keyIsTaken
         case unservable(String)
-        case full
+        case refused(Store.Obstacle)
         case stopping
     }
 
-    package func spawn(_ request: SpawnRequest, key idempotencyKey: String) throws(StoreError) -> SpawnOutcome {
+    package func spawn(
+        _ request: SpawnRequest, key idempotencyKey: String, by token: Token
+    ) throws(StoreError) -> SpawnOutcome {
         guard let key = SSHPublicKey(callersLine: request.sshPublicKey) else {
             return .unservable("ssh_public_key has the form of a key, but what it carries is none")
         }
@@ -96,10 +98,14 @@ extension Fleet {
         if let volume = request.volume, volume.to?.isOfCI == true, !volume.from.allSatisfy(\.isOfCI) {
             return .unservable("a volume of CI's never begins with one of a session's")
         }
+        if let name = request.volume?.to, !name.possibleWorkspaces.contains(request.workspace) {
+            return .unservable("the volume '\(name)' is not one of the workspace '\(request.workspace)'")
+        }
         let now = clock.now()
         let order = RunnerOrder(runnerID: Self.newRunnerID(), request: request, key: key)
         let record = RunnerRecord(
-            id: order.runnerID, workspace: request.workspace, provider: provider.name, size: request.size,
+            id: order.runnerID, workspace: request.workspace, token: token.name, provider: provider.name,
+            size: request.size,
             leaseSeconds: request.leaseSeconds, state: .pending, reason: nil, place: nil, bootID: clock.bootID,
             leaseEnds: now + request.leaseSeconds * 1000,
             lifeEnds: now + (request.timeBudgetMinutes + Self.lifetimeMargin) * 60_000, goneAt: nil,
@@ -112,10 +118,10 @@ extension Fleet {
         }
         guard isServing else { return .stopping }
         defer { phase.update { $0.admitting -= 1 } }
-        switch try admit(record, key: idempotencyKey, request: text) {
+        switch try admit(record, key: token.scoped(idempotencyKey), request: text, quota: token.maxRunners) {
         case .known(let known, sameRequest: true): return .known(known.answer(at: clock))
         case .known: return .keyIsTaken
-        case .full: return .full
+        case .refused(let obstacle): return .refused(obstacle)
         case .admitted:
             aside { self.make(order) }
             return .created(record.answer(at: clock))
@@ -123,11 +129,13 @@ extension Fleet {
     }
 
     /// The runner counts as being made before anyone can see it, so that nobody removes it before it is made.
-    private func admit(_ record: RunnerRecord, key: String, request: String) throws(StoreError) -> Store.Admission {
+    private func admit(
+        _ record: RunnerRecord, key: String, request: String, quota: Int?
+    ) throws(StoreError) -> Store.Admission {
         _ = making.update { $0.insert(record.id) }
         var isAdmitted = false
         defer { if !isAdmitted { isMade(record.id) } }
-        let admission = try roster.admit(record, key: key, request: request, capacity: capacity)
+        let admission = try roster.admit(record, key: key, request: request, capacity: capacity, quota: quota)
         isAdmitted = admission == .admitted
         return admission
     }
@@ -146,8 +154,18 @@ extension Fleet {
         }
     }
 
-    package func runners(of workspace: String?) -> [RunnerAnswer] {
-        roster.unfinished.filter { $0.state != .gone && (workspace == nil || $0.workspace == workspace) }
+    /// The workspace of the runner; nil where there never was one by that id, or it is forgotten.
+    package func workspace(of id: String) throws(StoreError) -> String? {
+        try roster.runner(id)?.workspace
+    }
+
+    /// Takes as long as it does to find out that there is no runner by some id.
+    package func missARunner() throws(StoreError) {
+        _ = try roster.runner("")
+    }
+
+    package func runners(whereWorkspace isWanted: (String) -> Bool) -> [RunnerAnswer] {
+        roster.unfinished.filter { $0.state != .gone && isWanted($0.workspace) }
             .map { $0.answer(at: clock) }
     }
 

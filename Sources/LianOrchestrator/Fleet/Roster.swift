@@ -47,15 +47,18 @@ package final class Roster: Sendable {
 
     /// Takes the runner in, or says why not. A runner is made only after the store has recorded it.
     package func admit(
-        _ record: RunnerRecord, key: String, request: String, capacity: Int
+        _ record: RunnerRecord, key: String, request: String, capacity: Int, quota: Int?
     ) throws(StoreError) -> Store.Admission {
         try admission.withLock { (_) throws(StoreError) -> Store.Admission in
-            let standing = books.withLock { $0.runners.values.count(where: \.takesAPlace) }
-            let admission = try store.admit(record, key: key, request: request, hasRoom: standing < capacity)
+            let standing = books.withLock { $0.runners.values.filter(\.takesAPlace) }
+            let ofToken = standing.count { $0.token == record.token }
+            let obstacle: Store.Obstacle? =
+                ofToken >= quota ?? .max ? .quota : standing.count >= capacity ? .capacity : nil
+            let admission = try store.admit(record, key: key, request: request, obstacle: obstacle)
             switch admission {
             case .admitted: books.withLock { $0.runners[record.id] = record }
             case .known(let known, let isSame): return .known(unfinished(known.id) ?? known, sameRequest: isSame)
-            case .full: break
+            case .refused: break
             }
             return admission
         }

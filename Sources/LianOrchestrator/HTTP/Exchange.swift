@@ -9,6 +9,8 @@ final class Exchange {
 
     let target: String
     var stage = Stage.head
+    /// By what it was let in.
+    var token: Token?
     var body: [UInt8] = []
     var received = 0
     var problem: IncomingRequest.BodyProblem?
@@ -16,7 +18,7 @@ final class Exchange {
     var isCounted = false
     /// The bytes that it holds of the budget for all requests.
     var held = 0
-    var answer: EncodedAnswer?
+    var answer: OutgoingResponse?
 
     init(target: String) {
         self.target = target
@@ -41,14 +43,14 @@ final class Exchange {
 
     /// Keeps the answer until it is sent; the body is dropped.
     func take(_ response: OutgoingResponse, of server: ServerContext) {
-        var answer = EncodedAnswer(response)
+        var answer = response
         body = []
         giveBack(to: server.buffers)
-        if answer.bytes.count > HTTPServer.smallAnswer {
-            if server.buffers.take(answer.bytes.count) {
-                held = answer.bytes.count
+        if answer.body.count > HTTPServer.smallAnswer {
+            if server.buffers.take(answer.body.count) {
+                held = answer.body.count
             } else {
-                answer = EncodedAnswer(APIProblem.noRoom.response)
+                answer = APIProblem.noRoom.response
             }
         }
         self.answer = answer
@@ -57,19 +59,6 @@ final class Exchange {
     func giveBack(to buffers: BufferBudget) {
         buffers.giveBack(held)
         held = 0
-    }
-}
-
-/// An answer in the form in which it is sent.
-struct EncodedAnswer {
-    var status: Int
-    var headers: [String: String]
-    var bytes: [UInt8]
-
-    init(_ response: OutgoingResponse) {
-        status = response.status
-        headers = response.headers
-        bytes = response.body.encodedBytes()
     }
 }
 

@@ -33,12 +33,16 @@ package struct IncomingRequest: Sendable {
 package struct OutgoingResponse: Sendable {
     package var status: Int
     package var headers: [String: String]
-    package var body: JSONValue
+    package var body: [UInt8]
+
+    package init(status: Int, contentType: String, body: [UInt8], headers: [String: String] = [:]) {
+        self.status = status
+        self.headers = headers.merging(["Content-Type": contentType]) { $1 }
+        self.body = body
+    }
 
     package init(status: Int, body: JSONValue, headers: [String: String] = [:]) {
-        self.status = status
-        self.body = body
-        self.headers = headers
+        self.init(status: status, contentType: "application/json", body: body.encodedBytes(), headers: headers)
     }
 }
 

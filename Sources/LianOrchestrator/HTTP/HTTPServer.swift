@@ -24,12 +24,17 @@ package final class HTTPServer: @unchecked Sendable {
     /// How long the last answers may take to reach their clients when the server stops.
     private static let lastAnswersLimit: Duration = .seconds(2)
 
-    /// Checks a request's headers before its body is read. Returns an answer for a client that has not shown the token,
-    /// after which the connection ends, and nil for one that has. It runs on the connections' threads and never blocks.
-    package typealias Gate = @Sendable (IncomingRequest) -> OutgoingResponse?
-    /// Answers a request that passed the gate. It runs on the connections' threads, so slow work has to be answered
-    /// later, from another thread.
-    package typealias Handler = @Sendable (IncomingRequest) -> Reply
+    /// Checks a request's headers before its body is read. It runs on the connections' threads and never blocks.
+    package typealias Gate = @Sendable (IncomingRequest) -> Admission
+    /// Answers a request that passed the gate by the token. It runs on the connections' threads, so slow work has to be
+    /// answered later, from another thread.
+    package typealias Handler = @Sendable (IncomingRequest, Token) -> Reply
+
+    package enum Admission {
+        case admitted(Token)
+        /// The answer, after which the connection ends.
+        case refused(OutgoingResponse)
+    }
 
     package enum Reply {
         case now(OutgoingResponse)
@@ -129,18 +134,22 @@ private func requestArrived(
         exchange.stage = .body
         let announced = header("Content-Length", of: connection).flatMap { Int($0) } ?? 0
         if announced > HTTPServer.discardLimit { exchange.problem = .tooLarge }
-        if let refusal = server.gate(request(exchange, method, connection)) {
+        switch server.gate(request(exchange, method, connection)) {
+        case .admitted(let token):
+            exchange.token = token
+            server.places.showedToken(lian_http_socket(connection))
+            return .YES
+        case .refused(let answer):
             exchange.stage = .answered
-            return send(EncodedAnswer(refusal), on: connection, closing: true)
+            return send(answer, on: connection, closing: true)
         }
-        server.places.showedToken(lian_http_socket(connection))
-        return .YES
     case .body where uploadSize.pointee > 0:
         exchange.collect(UnsafeRawBufferPointer(start: upload, count: uploadSize.pointee), from: server.buffers)
         uploadSize.pointee = 0
         return exchange.received > HTTPServer.discardLimit ? .NO : .YES
     case .body:
-        return start(request(exchange, method, connection), exchange, on: connection, of: server)
+        guard let token = exchange.token else { return .NO }
+        return start(request(exchange, method, connection), by: token, exchange, on: connection, of: server)
     case .atWork:
         return sendAnswer(of: exchange, on: connection, of: server)
     case .answered:
@@ -150,7 +159,8 @@ private func requestArrived(
 
 /// The request is complete. From here on the client is not to blame for the time that the answer takes.
 private func start(
-    _ request: IncomingRequest, _ exchange: Exchange, on connection: OpaquePointer, of server: ServerContext
+    _ request: IncomingRequest, by token: Token, _ exchange: Exchange, on connection: OpaquePointer,
+    of server: ServerContext
 ) -> MHD_Result {
     let isTaken = server.load.update { load in
         guard !load.isStopping else { return false }
@@ -162,7 +172,7 @@ private func start(
     guard isTaken else { return .NO }
     exchange.isCounted = true
     exchange.stage = .atWork
-    switch server.handler(request) {
+    switch server.handler(request, token) {
     case .now(let response):
         exchange.take(response, of: server)
         server.load.update { $0.atWork -= 1 }
@@ -223,14 +233,13 @@ private func header(_ name: String, of connection: OpaquePointer) -> String? {
     MHD_lookup_connection_value(connection, .HEADER_KIND, name).map { String(cString: $0) }
 }
 
-private func send(_ answer: EncodedAnswer, on connection: OpaquePointer, closing: Bool = false) -> MHD_Result {
-    var bytes = answer.bytes
+private func send(_ answer: OutgoingResponse, on connection: OpaquePointer, closing: Bool = false) -> MHD_Result {
+    var bytes = answer.body
     let message = bytes.withUnsafeMutableBytes {
         MHD_create_response_from_buffer($0.count, $0.baseAddress, .RESPMEM_MUST_COPY)
     }
     guard let message else { return .NO }
     defer { MHD_destroy_response(message) }
-    MHD_add_response_header(message, "Content-Type", "application/json")
     for (name, value) in answer.headers { MHD_add_response_header(message, name, value) }
     if closing { MHD_add_response_header(message, "Connection", "close") }
     return MHD_queue_response(connection, UInt32(answer.status), message)

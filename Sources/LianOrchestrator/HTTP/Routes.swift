@@ -5,42 +5,46 @@ package struct Routes: Sendable {
     private let fleet: Fleet
     private let volumes: Volumes?
     private let store: Store
-    private let token: BearerToken
+    private let tokens: Tokens
     private let log: EventLog
     private let bodyReaders = WorkerPool(limit: 4)
     private let waits = WorkerPool(limit: 64)
     private let deletions = WorkerPool(limit: 32)
     private let keeps = WorkerPool(limit: 32)
 
-    package init(fleet: Fleet, volumes: Volumes?, store: Store, token: BearerToken, log: EventLog) {
+    package init(fleet: Fleet, volumes: Volumes?, store: Store, tokens: Tokens, log: EventLog) {
         self.fleet = fleet
         self.volumes = volumes
         self.store = store
-        self.token = token
+        self.tokens = tokens
         self.log = log
     }
 
-    /// The answer for a client that has not shown the token, from the request's headers alone; nil for one that has. A
-    /// body that is too long to be read to its end is refused here as well.
-    package func answerAtHeaders(of request: IncomingRequest) -> OutgoingResponse? {
-        if token.admits(authorization: request.authorization) {
-            return request.bodyProblem == nil ? nil : APIProblem.bodyTooLarge.response
+    /// Lets a request in by its headers alone. A body that is too long to be read to its end is refused here as well.
+    package func admission(of request: IncomingRequest) -> HTTPServer.Admission {
+        let refusal: String
+        switch tokens.token(authorization: request.authorization) {
+        case .found(let token):
+            return request.bodyProblem == nil ? .admitted(token) : .refused(APIProblem.bodyTooLarge.response)
+        case .expired(let name):
+            refusal = "the token '\(name)' has expired: whoever runs this orchestrator can renew it"
+        case .unknown:
+            refusal = "this needs a token of the orchestrator's as a bearer token (ORCHESTRATOR_TOKEN)"
         }
-        return answer(to: request) {
+        let answer = answer(to: request, by: nil) {
             guard case .health = try resource(of: request).resource else {
-                throw APIProblem(
-                    401, "unauthorized", "this needs the orchestrator's token as a bearer token (ORCHESTRATOR_TOKEN)",
-                    headers: ["WWW-Authenticate": "Bearer"])
+                throw APIProblem(401, "unauthorized", refusal, headers: ["WWW-Authenticate": "Bearer"])
             }
             return health()
         }
+        return .refused(answer)
     }
 
-    /// Answers a request that has shown the token. Slow work is done on other threads. Each kind of work has threads of
-    /// its own: however many clients wait for runners to come or to go, a heartbeat does not wait behind them.
-    package func answer(_ request: IncomingRequest) -> HTTPServer.Reply {
+    /// Answers a request that was let in by the token. Slow work is done on other threads. Each kind of work has threads
+    /// of its own: however many clients wait for runners to come or to go, a heartbeat does not wait behind them.
+    package func answer(_ request: IncomingRequest, by token: Token) -> HTTPServer.Reply {
         let answer = { @Sendable (mayWait: Bool) -> OutgoingResponse in
-            self.answer(to: request) { try route(request, mayWait: mayWait) }
+            self.answer(to: request, by: token) { try route(request, by: token, mayWait: mayWait) }
         }
         switch try? resource(of: request) {
         case (.runner, _)? where request.method == "DELETE", (.volume, _)?:
@@ -58,83 +62,24 @@ package struct Routes: Sendable {
         return .later { respond in bodyReaders.add { respond(answer(false)) } }
     }
 
-    private func answer(to request: IncomingRequest, _ body: () throws -> OutgoingResponse) -> OutgoingResponse {
+    private func answer(
+        to request: IncomingRequest, by token: Token?, _ body: () throws -> OutgoingResponse
+    ) -> OutgoingResponse {
         do {
             return try body()
         } catch let problem as APIProblem {
+            if problem.isRefusal { tell(problem, request, token) }
             return problem.response
         } catch {
             log.error("request_failed", "\(request.method) \(request.target): \(error)")
             return APIProblem(500, "internal", "the orchestrator could not do this; its log says why").response
         }
     }
-}
 
-/// A refusal in the form that the API prescribes.
-struct APIProblem: Error {
-    let status: Int
-    let code: String
-    let message: String
-    var headers: [String: String]
-
-    init(_ status: Int, _ code: String, _ message: String, headers: [String: String] = [:]) {
-        self.status = status
-        self.code = code
-        self.message = message
-        self.headers = headers
-    }
-
-    var response: OutgoingResponse {
-        OutgoingResponse(status: status, body: ApiResponse.failure(code: code, message: message), headers: headers)
-    }
-
-    static func invalid(_ message: String) -> APIProblem { APIProblem(400, "invalid_request", message) }
-
-    static func noRunner(_ id: String) -> APIProblem {
-        APIProblem(404, "not_found", "there is no runner '\(id)'; it may have been destroyed")
-    }
-
-    static func gone(_ id: String, _ reason: String) -> APIProblem {
-        APIProblem(410, "gone", "runner '\(id)' is gone: \(reason)")
-    }
-
-    static let bodyTooLarge = APIProblem(
-        413, "payload_too_large", "the body may have \(HTTPServer.bodyLimit) bytes at most")
-
-    /// For a request or an answer that is not small, while others use up the memory for them.
-    static let noRoom = APIProblem(
-        503, "unavailable", "the orchestrator has too much to read and to send at once; try again",
-        headers: ["Retry-After": "1"])
-}
-
-/// The thing that a path names.
-private enum Resource {
-    case health, runners, runner(String), heartbeat(String), keep(String), volumes, volume(String)
-    case p95(String), metrics(String)
-
-    init?(_ path: [String]) {
-        switch path.count {
-        case 1 where path == ["healthz"]: self = .health
-        case 3 where path == ["api", "v1", "runners"]: self = .runners
-        case 4 where path[..<3] == ["api", "v1", "runners"]: self = .runner(path[3])
-        case 5 where path[..<3] == ["api", "v1", "runners"] && path[4] == "heartbeat": self = .heartbeat(path[3])
-        case 5 where path[..<3] == ["api", "v1", "runners"] && path[4] == "keep": self = .keep(path[3])
-        case 3 where path == ["api", "v1", "volumes"]: self = .volumes
-        case 4 where path[..<3] == ["api", "v1", "volumes"]: self = .volume(path[3])
-        case 5 where path[..<3] == ["api", "v1", "workspaces"] && path[4] == "p95": self = .p95(path[3])
-        case 5 where path[..<3] == ["api", "v1", "workspaces"] && path[4] == "metrics": self = .metrics(path[3])
-        default: return nil
-        }
-    }
-
-    var methods: [String] {
-        switch self {
-        case .health, .p95, .volumes: ["GET"]
-        case .runners: ["GET", "POST"]
-        case .runner: ["DELETE", "GET"]
-        case .volume: ["DELETE"]
-        case .heartbeat, .keep, .metrics: ["POST"]
-        }
+    private func tell(_ problem: APIProblem, _ request: IncomingRequest, _ token: Token?) {
+        log.warning(
+            "refused", "\(request.method) \(request.target.prefix(200)): \(problem.message)",
+            ["status": .integer(problem.status), "code": .string(problem.code), "token": (token?.name).json])
     }
 }
 
@@ -157,20 +102,55 @@ extension Routes {
         return (resource, target.query)
     }
 
-    private func route(_ request: IncomingRequest, mayWait: Bool) throws -> OutgoingResponse {
+    private func route(_ request: IncomingRequest, by token: Token, mayWait: Bool) throws -> OutgoingResponse {
         let (resource, query) = try resource(of: request)
-        switch resource {
-        case .health: return health()
-        case .runners where request.method == "POST": return try spawn(request)
-        case .runners: return try list(query)
-        case .runner(let id) where request.method == "DELETE": return try destroy(Self.runnerID(id))
-        case .runner(let id): return try show(Self.runnerID(id), query, mayWait: mayWait)
-        case .heartbeat(let id): return try heartbeat(Self.runnerID(id))
-        case .keep(let id): return try keep(request, Self.runnerID(id))
-        case .volumes: return try listVolumes(query)
-        case .volume(let name): return try deleteVolume(name)
-        case .p95(let workspace): return try p95(Self.workspace(workspace))
-        case .metrics(let workspace): return try record(request, Self.workspace(workspace))
+        let operation = resource.operation(request.method)
+        if let operation, let refusal = Permissions.refusal(of: operation, by: token) {
+            throw APIProblem.forbidden(refusal)
+        }
+        let call = try Call(request, resource, query)
+        if let operation { try permit(operation, call, by: token) }
+        return try perform(call, by: token, mayWait: mayWait)
+    }
+
+    /// The one place where it is decided whether the token may do this.
+    private func permit(_ operation: Operation, _ call: Call, by token: Token) throws {
+        let subject: Permissions.Subject
+        var runnerID: String?
+        switch call {
+        case .health: return
+        case .spawn(let order, _): subject = .newRunner(order)
+        case .listRunners(let workspace), .listVolumes(let workspace):
+            subject = workspace.map { .workspace($0) } ?? .whatItSees
+        case .showRunner(let id, _), .destroyRunner(let id), .heartbeat(let id), .keep(let id, _):
+            runnerID = id
+            subject = .runner(workspace: try fleet.workspace(of: id))
+        case .p95(let workspace), .record(_, let workspace): subject = .workspace(workspace)
+        case .deleteVolume: subject = .whatItSees
+        }
+        switch Permissions.decide(operation, on: subject, by: token) {
+        case .allowed: return
+        case .forbidden(let why): throw APIProblem.forbidden(why)
+        case .hidden:
+            // One that is there was found sooner than one that is not is missed.
+            if case .runner(.some) = subject { try fleet.missARunner() }
+            throw runnerID.map(APIProblem.noRunner) ?? APIProblem(404, "not_found", "there is no such thing")
+        }
+    }
+
+    private func perform(_ call: Call, by token: Token, mayWait: Bool) throws -> OutgoingResponse {
+        switch call {
+        case .health: health()
+        case .spawn(let order, let key): try spawn(order, key, by: token)
+        case .listRunners(let workspace): listRunners(workspace, for: token)
+        case .showRunner(let id, let wait): try show(id, wait: mayWait ? wait : .zero)
+        case .destroyRunner(let id): try destroy(id, by: token)
+        case .heartbeat(let id): try heartbeat(id)
+        case .keep(let id, let order): try keep(id, order, by: token)
+        case .listVolumes(let workspace): listVolumes(workspace, for: token)
+        case .deleteVolume(let name): try deleteVolume(name, by: token)
+        case .p95(let workspace): try p95(workspace)
+        case .record(let report, let workspace): try record(report, workspace)
         }
     }
 
@@ -186,19 +166,14 @@ extension Routes {
         return success(.object(health))
     }
 
-    private func spawn(_ request: IncomingRequest) throws -> OutgoingResponse {
-        guard let key = request.idempotencyKey, Self.isIdempotencyKey(key) else {
-            throw APIProblem.invalid(
-                "the header Idempotency-Key is required: 8 to 128 of A-Z, a-z, 0-9, '.', '_', ':' and '-'")
-        }
-        let order = try body(of: request, as: SpawnRequest.init)
-        switch try fleet.spawn(order, key: key) {
+    private func spawn(_ order: SpawnRequest, _ key: String, by token: Token) throws -> OutgoingResponse {
+        switch try fleet.spawn(order, key: key, by: token) {
         case .created(let runner):
             log.info(
                 "spawn", "spawning runner \(runner.runnerID) for \(order.workspace)",
                 [
                     "runner_id": .string(runner.runnerID), "workspace": .string(order.workspace),
-                    "build_id": .string(order.buildID), "size": order.size.json,
+                    "build_id": .string(order.buildID), "size": order.size.json, "token": .string(token.name),
                 ])
             return success(runner.json, status: 201)
         case .known(let runner):
@@ -207,35 +182,30 @@ extension Routes {
             throw APIProblem(409, "conflict", "this Idempotency-Key was used for another request before")
         case .unservable(let reason):
             throw APIProblem(422, "unservable", reason)
-        case .full:
+        case .refused(.capacity):
             throw APIProblem(
                 429, "capacity", "all runners that this orchestrator may have are taken", headers: ["Retry-After": "5"])
+        case .refused(.quota):
+            throw APIProblem(
+                429, "quota", "all \(token.maxRunners ?? 0) runners that the token '\(token.name)' may have are taken",
+                headers: ["Retry-After": "5"])
         case .stopping:
             throw APIProblem(503, "unavailable", "the orchestrator is stopping", headers: ["Retry-After": "10"])
         }
     }
 
-    private func list(_ query: [(name: String, value: String)]) throws -> OutgoingResponse {
-        let workspace = try parameter("workspace", in: query).map(Self.workspace)
-        return success(fleet.runners(of: workspace).json)
+    private func listRunners(_ workspace: String?, for token: Token) -> OutgoingResponse {
+        success(fleet.runners { token.sees($0) && workspace ?? $0 == $0 }.json)
     }
 
-    private func show(
-        _ id: String, _ query: [(name: String, value: String)], mayWait: Bool
-    ) throws -> OutgoingResponse {
-        var wait = 0
-        if let text = try parameter("wait", in: query) {
-            guard let seconds = Int(text), (0...30).contains(seconds), text.utf8.allSatisfy(Identifier.isDigit) else {
-                throw APIProblem.invalid("wait must be a whole number of seconds from 0 to 30")
-            }
-            wait = seconds
-        }
-        let limit: Duration = mayWait ? .seconds(wait) : .zero
-        guard let runner = try fleet.runner(id, waitingAtMost: limit) else { throw APIProblem.noRunner(id) }
+    private func show(_ id: String, wait: Duration) throws -> OutgoingResponse {
+        guard let runner = try fleet.runner(id, waitingAtMost: wait) else { throw APIProblem.noRunner(id) }
         return success(runner.json)
     }
 
-    private func destroy(_ id: String) throws -> OutgoingResponse {
+    private func destroy(_ id: String, by token: Token) throws -> OutgoingResponse {
+        let fields: [String: JSONValue] = ["runner_id": .string(id), "token": .string(token.name)]
+        log.info("destroy", "destroying runner \(id), as its client asks", fields)
         switch try fleet.destroy(id, reason: "destroyed by its client") {
         case .gone(let runner): return success(runner.json)
         case .unknown: throw APIProblem.noRunner(id)
@@ -252,26 +222,30 @@ extension Routes {
         }
     }
 
-    private func keep(_ request: IncomingRequest, _ id: String) throws -> OutgoingResponse {
-        let order = try body(of: request, as: KeepRequest.init)
+    private func keep(_ id: String, _ order: KeepRequest, by token: Token) throws -> OutgoingResponse {
         switch try fleet.keep(id, order) {
-        case .answered(let kept): return success(kept.json)
+        case .answered(let kept):
+            let fields: [String: JSONValue] = [
+                "runner_id": .string(id), "kept": kept.json, "token": .string(token.name),
+            ]
+            log.info("keep", "runner \(id) was asked to keep its volume", fields)
+            return success(kept.json)
         case .notReady: throw APIProblem(409, "not_ready", "runner '\(id)' is not ready: it has nothing to keep")
         case .unknown: throw APIProblem.noRunner(id)
         case .gone(let reason): throw APIProblem.gone(id, reason)
         }
     }
 
-    private func listVolumes(_ query: [(name: String, value: String)]) throws -> OutgoingResponse {
-        let workspace = try parameter("workspace", in: query).map(Self.workspace)
-        return success((volumes?.list(workspace: workspace) ?? []).json)
+    private func listVolumes(_ workspace: String?, for token: Token) -> OutgoingResponse {
+        success((volumes?.list { token.sees($0) && workspace ?? $0 == $0 } ?? []).json)
     }
 
-    private func deleteVolume(_ text: String) throws -> OutgoingResponse {
-        guard let name = VolumeName(text) else { throw APIProblem.invalid("a volume's name \(VolumeName.rule)") }
+    private func deleteVolume(_ name: VolumeName, by token: Token) throws -> OutgoingResponse {
         guard volumes?.delete(name) == true else {
             throw APIProblem(404, "not_found", "there is no volume '\(name)'")
         }
+        let fields: [String: JSONValue] = ["volume": name.json, "token": .string(token.name)]
+        log.info("delete_volume", "the volume \(name) is deleted, as a client asks", fields)
         return success(nil)
     }
 
@@ -279,61 +253,12 @@ extension Routes {
         success(try store.history(of: workspace).json)
     }
 
-    private func record(_ request: IncomingRequest, _ workspace: String) throws -> OutgoingResponse {
-        try store.keep(try body(of: request, as: MetricsReport.init), of: workspace)
+    private func record(_ report: MetricsReport, _ workspace: String) throws -> OutgoingResponse {
+        try store.keep(report, of: workspace)
         return success(nil, status: 202)
     }
 
     private func success(_ data: JSONValue, status: Int = 200) -> OutgoingResponse {
         OutgoingResponse(status: status, body: ApiResponse.success(data))
-    }
-}
-
-// MARK: - Reading what came in
-
-extension Routes {
-    private func body<Body>(
-        of request: IncomingRequest, as read: (JSONNode) throws(SchemaViolation) -> Body
-    ) throws(APIProblem) -> Body {
-        switch request.bodyProblem {
-        case .tooLarge: throw .bodyTooLarge
-        case .noRoom: throw .noRoom
-        case nil: break
-        }
-        let json: JSONValue
-        do {
-            json = try JSONValue.parse(request.body)
-        } catch {
-            throw .invalid("the body is not JSON: \(error)")
-        }
-        do {
-            return try read(JSONNode(json))
-        } catch {
-            throw .invalid("\(error)")
-        }
-    }
-
-    /// nil where the parameter is absent; throws where it is given twice, since it then has two meanings.
-    private func parameter(_ name: String, in query: [(name: String, value: String)]) throws(APIProblem) -> String? {
-        let values = query.filter { $0.name == name }.map(\.value)
-        guard values.count <= 1 else { throw .invalid("\(name) is given twice") }
-        return values.first
-    }
-
-    private static func runnerID(_ text: String) throws(APIProblem) -> String {
-        guard Identifier.isID(text) else {
-            throw .invalid("a runner's id is 1 to 64 of A-Z, a-z, 0-9, '_' and '-'")
-        }
-        return text
-    }
-
-    private static func workspace(_ text: String) throws(APIProblem) -> String {
-        guard Identifier.isSlug(text) else { throw .invalid("workspace \(Identifier.slugRule)") }
-        return text
-    }
-
-    private static func isIdempotencyKey(_ text: String) -> Bool {
-        (8...128).contains(text.utf8.count)
-            && text.utf8.allSatisfy { Identifier.isAlphanumeric($0) || "._:-".utf8.contains($0) }
     }
 }

@@ -27,6 +27,8 @@ package struct RunnerPlace: Equatable, Sendable {
 package struct RunnerRecord: Equatable, Sendable {
     package var id: String
     package var workspace: String
+    /// The name of the token by which it was spawned; nil where an earlier version has spawned it.
+    package var token: String?
     package var provider: String
     package var size: WireSize
     package var leaseSeconds: Int

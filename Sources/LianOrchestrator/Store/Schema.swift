@@ -79,4 +79,8 @@ let storeMigrations = [
         answer TEXT
     ) STRICT;
     """,
+    // By which token a runner was spawned: each may have a limited number of them.
+    """
+    ALTER TABLE runners ADD COLUMN token TEXT;
+    """,
 ]

@@ -67,12 +67,20 @@ extension Store {
     package enum Admission: Equatable, Sendable {
         case admitted
         case known(RunnerRecord, sameRequest: Bool)
-        case full
+        case refused(Obstacle)
+    }
+
+    /// Why there can be no further runner now.
+    package enum Obstacle: Equatable, Sendable {
+        /// All that this orchestrator may have are taken.
+        case capacity
+        /// All that the token may have are.
+        case quota
     }
 
     /// Takes the runner in, or says why not, in one step: of two requests with the same key only one is admitted.
     package func admit(
-        _ record: RunnerRecord, key: String, request: String, hasRoom: Bool
+        _ record: RunnerRecord, key: String, request: String, obstacle: Obstacle?
     ) throws(StoreError) -> Admission {
         try connection.withLock { (connection) throws(StoreError) in
             try connection.transaction { (connection) throws(StoreError) -> Admission in
@@ -82,19 +90,19 @@ extension Store {
                 if let (record, knownRequest) = known.first {
                     return .known(record, sameRequest: knownRequest == request)
                 }
-                guard hasRoom else { return .full }
+                if let obstacle { return .refused(obstacle) }
                 try connection.execute(
                     """
                     INSERT INTO runners (id, idempotency_key, request, workspace, provider, tier, cpu, memory_mb,
-                        lease_seconds, state, boot_id, lease_ends, life_ends)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        lease_seconds, state, boot_id, lease_ends, life_ends, token)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                     [
                         .text(record.id), .text(key), .text(request), .text(record.workspace), .text(record.provider),
                         SQLiteValue(record.size.tier), .integer(record.size.cpu),
                         .integer(record.size.memoryMB), .integer(record.leaseSeconds),
                         .text(record.state.rawValue), .text(record.bootID), .integer(record.leaseEnds),
-                        .integer(record.lifeEnds),
+                        .integer(record.lifeEnds), SQLiteValue(record.token),
                     ])
                 return .admitted
             }
@@ -145,13 +153,13 @@ extension Store {
 
     private static let columns = """
         id, workspace, provider, tier, cpu, memory_mb, lease_seconds, state, reason, place, boot_id, lease_ends,
-        life_ends, torn_down, gone_at, gone_since_boot, gone_boot_id
+        life_ends, torn_down, gone_at, gone_since_boot, gone_boot_id, token
         """
-    private static let columnCount: Int32 = 17
+    private static let columnCount: Int32 = 18
 
     private static func record(_ row: SQLiteRow) -> RunnerRecord {
         RunnerRecord(
-            id: row.text(0), workspace: row.text(1), provider: row.text(2),
+            id: row.text(0), workspace: row.text(1), token: row.optionalText(17), provider: row.text(2),
             size: WireSize(tier: row.optionalText(3), cpu: row.integer(4), memoryMB: row.integer(5)),
             leaseSeconds: row.integer(6), state: RunnerState(rawValue: row.text(7)) ?? .failed,
             reason: row.optionalText(8), place: row.optionalText(9).flatMap(RunnerPlace.init(json:)),

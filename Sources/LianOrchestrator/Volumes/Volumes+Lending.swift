@@ -89,6 +89,10 @@ extension Volumes {
             choice = try change { books in
                 let choice = choose(request, new, books)
                 var lending = new
+                // Two names of sessions can be the same: the volume stays whose it is.
+                if let name = request.to, let head = books.head(of: name), head.workspace != new.workspace {
+                    lending.to = nil
+                }
                 lending.head = request.to.flatMap { books.head(of: $0)?.number } ?? 0
                 switch choice {
                 case .generation(let generation):
@@ -118,6 +122,7 @@ extension Volumes {
                 if wasDamaged && reason == .noneYet { reason = .damaged }
                 continue
             }
+            guard name.isOfCI || head.workspace == lending.workspace else { continue }
             // A volume that can only be read by being taken away is for those who may also write it.
             if storage.support == .exclusive && name != request.to { continue }
             guard head.engine == lending.engine && head.platform == lending.platform else {

@@ -78,10 +78,10 @@ package final class Volumes: Sendable {
     package var support: VolumeSupport { storage.support }
 
     /// The newest generation of each volume.
-    package func list(workspace: String?) -> [VolumeAnswer] {
+    package func list(whereWorkspace isWanted: (String) -> Bool = { _ in true }) -> [VolumeAnswer] {
         let books = books
         let heads = books.generations.values.filter {
-            $0.state == .head && (workspace == nil || $0.workspace == workspace)
+            $0.state == .head && isWanted($0.workspace)
         }
         return heads.sorted { $0.name.description < $1.name.description }.map { head in
             VolumeAnswer(

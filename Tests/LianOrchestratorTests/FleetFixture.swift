@@ -1,0 +1,200 @@
+import Foundation
+import LianModel
+import LianSystem
+import LianTestSupport
+import Synchronization
+import Testing
+
+@testable import LianOrchestrator
+
+/// A provider that makes nothing and remembers what it was asked for.
+final class BookkeepingProvider: RunnerProvider {
+    struct Books {
+        var existing: Set<String> = []
+        var dead: Set<String> = []
+        var destroyed: [String] = []
+        var teardownsThatFail = 0
+        /// Deletions that go on when a teardown returns, and how they end.
+        var deletions: [Result<Removal, ProviderError>] = []
+        var isBlind = false
+        var looks = 0
+        var teardowns = 0
+        /// Volumes by their runners.
+        var volumes: [String: OrderedVolume] = [:]
+        /// Engines that do not come up with what is on their volume.
+        var findsDamage = false
+        var enginesStopped: [String] = []
+        var engineEnd = EngineEnd.clean
+        var engineEndByItself: String?
+    }
+
+    let name = "local"
+    let engine = "none"
+    let books = Mutex(Books())
+    /// Closed: `create` waits.
+    let gate = Monitor(true)
+    /// Closed: `destroy` waits.
+    let exit = Monitor(true)
+    /// Closed: `stopEngine` waits.
+    let stop = Monitor(true)
+    let platform = "linux/amd64"
+    let engineKind: EngineKind? = EngineKind(name: "none 1.0", layout: "files")
+
+    func refusal(of request: SpawnRequest) -> String? { request.region.map { "no region \($0)" } }
+
+    func create(_ order: RunnerOrder, isWanted: () -> Bool) throws(ProviderError) -> RunnerPlace {
+        _ = books.withLock { $0.existing.insert(order.runnerID) }
+        gate.wait(atMost: .seconds(120)) { $0 ? true : nil }
+        guard isWanted() else { throw ProviderError("not wanted") }
+        if order.request.buildID == "fails" { throw ProviderError("it does not work") }
+        let volume =
+            books.withLock { $0.findsDamage && order.volume?.isWarm == true }
+            ? order.replaceVolume(true) : order.volume
+        books.withLock { $0.volumes[order.runnerID] = volume }
+        return RunnerPlace(
+            host: "127.0.0.1", port: 22, user: "u", hostKeys: [], workDir: "/w", buildkitAddress: nil)
+    }
+
+    func destroy(_ runnerID: String) throws(ProviderError) -> Removal {
+        books.withLock { $0.teardowns += 1 }
+        exit.wait(atMost: .seconds(20)) { $0 ? true : nil }
+        let result = books.withLock { books -> Result<Removal, ProviderError> in
+            if books.teardownsThatFail > 0 {
+                books.teardownsThatFail -= 1
+                return .failure(ProviderError("busy"))
+            }
+            if !books.deletions.isEmpty { return books.deletions.removeFirst() }
+            books.existing.remove(runnerID)
+            books.destroyed.append(runnerID)
+            return .success(.complete)
+        }
+        return try result.get()
+    }
+
+    func isAlive(_ runnerID: String) throws(ProviderError) -> Bool {
+        let (isBlind, isDead) = books.withLock { books in
+            books.looks += 1
+            return (books.isBlind, books.dead.contains(runnerID))
+        }
+        if isBlind { throw ProviderError("no descriptor is left") }
+        return !isDead
+    }
+
+    func existing() throws(ProviderError) -> [String] { books.withLock { $0.existing.sorted() } }
+
+    func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
+        books.withLock { $0.enginesStopped.append(runnerID) }
+        stop.wait(atMost: .seconds(120)) { $0 ? true : nil }
+        return books.withLock(\.engineEnd)
+    }
+
+    func engineEndByItself(_ runnerID: String) -> String? { books.withLock(\.engineEndByItself) }
+}
+
+struct NotCreated: Error {}
+
+/// A fleet on a store of its own, with a clock that stands still until it is moved.
+struct FleetFixture {
+    let folder: URL
+    let provider: BookkeepingProvider
+    let time: Monitor<Int>
+    /// How far the wall clock is ahead of its time.
+    let wallClockAhead = Monitor(0)
+    let store: Store
+    let roster: Roster
+    let clock: BootClock
+    let volumes: Volumes
+    let fleet: Fleet
+
+    init(
+        _ folder: URL, capacity: Int = 4, provider: BookkeepingProvider = BookkeepingProvider(),
+        boot: String = "boot-1", patience: Duration = .seconds(40)
+    ) throws {
+        self.folder = folder
+        self.provider = provider
+        let time = Monitor(1_000_000)
+        self.time = time
+        let log = EventLog(.text) { _ in }
+        store = try Store(path: folder.appending(path: "store").path)
+        roster = try Roster(store, log: log)
+        clock = BootClock(bootID: boot, now: { time.current }) { [wallClockAhead] in
+            Timing.system.wallClock() + wallClockAhead.current
+        }
+        let storage = try #require(
+            try VolumesChoice.exclusive.find(state: folder.path, path: "", fileBytes: nil, log: log)
+        ).storage
+        volumes = try Volumes(
+            store: store, storage: storage, limits: Volumes.Limits(each: 1 << 30, all: 1 << 30, days: 10),
+            provider: provider.name, clock: clock, log: log)
+        fleet = Fleet(
+            roster: roster, provider: provider, volumes: volumes, clock: clock, log: log, capacity: capacity,
+            patience: patience)
+    }
+
+    /// What a start finds after kill -9: the same machine, and the store as it is on disk by now.
+    func killedAndStarted(capacity: Int = 4, boot: String = "boot-1") throws -> FleetFixture {
+        let copy = folder.appending(path: "again-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: false)
+        for name in ["store", "store-wal"] {
+            try FileManager.default.copyItem(at: folder.appending(path: name), to: copy.appending(path: name))
+        }
+        return try FleetFixture(copy, capacity: capacity, provider: provider, boot: boot)
+    }
+
+    func reconcile(waitsForDeletion: Bool = false) throws -> Bool {
+        let reconciliation = Reconciliation(
+            roster: roster, remover: provider, clock: clock, log: EventLog(.text) { _ in },
+            waitsForDeletion: waitsForDeletion)
+        return try reconciliation.run()
+    }
+
+    func pass(_ seconds: Int) { time.update { $0 += seconds * 1000 } }
+
+    func spawn(
+        _ key: String, build: String = "b-1", lease: Int = 60, budget: Int = 10, region: String? = nil,
+        volume: VolumeRequest? = nil, by token: Token = .ofAll("secret")
+    ) throws -> Fleet.SpawnOutcome {
+        var order = fleetOrder(build: build, lease: lease, budget: budget, region: region)
+        order.volume = volume
+        return try fleet.spawn(order, key: key, by: token)
+    }
+
+    /// A ready runner that asks for the volume and is to leave it.
+    func readyWithVolume(_ key: String) throws -> RunnerAnswer {
+        let name = try #require(VolumeName("ci/acme/app"))
+        guard case .created(let runner) = try spawn(key, volume: VolumeRequest(from: [name], to: name)) else {
+            throw NotCreated()
+        }
+        return try #require(try fleet.runner(runner.runnerID, waitingAtMost: .seconds(120)))
+    }
+
+    func keep(_ id: String, executed: Int = 1) throws -> KeptVolume? {
+        guard case .answered(let kept) = try fleet.keep(id, KeepRequest(outcome: .succeeded, executedMS: executed))
+        else { return nil }
+        return kept
+    }
+
+    func ready(_ key: String, lease: Int = 60, budget: Int = 10) throws -> String {
+        guard case .created(let runner) = try spawn(key, lease: lease, budget: budget) else {
+            throw NotCreated()
+        }
+        let ready = try fleet.runner(runner.runnerID, waitingAtMost: .seconds(120))
+        #expect(ready?.state == .ready)
+        return runner.runnerID
+    }
+}
+
+func fleetOrder(build: String = "b-1", lease: Int = 60, budget: Int = 10, region: String? = nil) -> SpawnRequest {
+    SpawnRequest(
+        workspace: "acme", buildID: build, attempt: 1, size: WireSize(tier: "cx22", cpu: 2, memoryMB: 4096),
+        timeBudgetMinutes: budget, leaseSeconds: lease,
+        sshPublicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKpzUbH0nuZFfWWFnIMrFSIVwDfmDOiNF1zBzNnOb6kT c",
+        region: region)
+}
+
+/// Gives a fleet for the length of the body.
+func withFleet(
+    capacity: Int = 4, patience: Duration = .seconds(40), _ body: (FleetFixture) async throws -> Void
+) async throws {
+    try await withTemporaryFolder { try await body(try FleetFixture($0, capacity: capacity, patience: patience)) }
+}
