@@ -54,6 +54,7 @@ let package = Package(
         module("LianChannel", []),
         module("LianNATS", ["CCrypto", "CNATS", "LianModel", "LianSystem"]),
         module("LianHTTP", ["CCurl", "LianModel", "LianSystem"]),
+        module("LianConfiguration", ["LianHTTP", "LianModel", "LianSystem"]),
         module("LianOrchestratorClient", ["LianHTTP", "LianModel", "LianSystem"]),
         module("LianSSH", ["CCrypto", "CLinux", "CSSH2", "LianChannel", "LianModel", "LianSystem"]),
         module("LianContext", ["CExpression", "CLinux", "LianModel", "LianSystem"]),
@@ -61,19 +62,24 @@ let package = Package(
         module(
             "LianBuild",
             [
-                "CLinux", "LianBuildKit", "LianChannel", "LianContext", "LianHTTP", "LianModel", "LianNATS",
+                "CLinux", "LianBuildKit", "LianChannel", "LianConfiguration", "LianContext", "LianHTTP", "LianModel",
+                "LianNATS",
                 "LianOrchestratorClient", "LianRemote", "LianSSH", "LianSystem",
             ]),
         module("LianReport", ["LianBuildKit", "LianModel"], embedded: ["Page/page.css"]),
         module(
             "LianOrchestrator",
-            ["CCrypto", "CLinux", "CMicrohttpd", "CSQLite", "LianFlags", "LianModel", "LianSystem"],
+            [
+                "CCrypto", "CLinux", "CMicrohttpd", "CSQLite", "LianConfiguration", "LianFlags", "LianHTTP",
+                "LianModel",
+                "LianSystem",
+            ],
             embedded: ["Engines/Buildctl.sh"]),
         module(
             "LianCLI",
             [
-                "LianBuild", "LianBuildKit", "LianFlags", "LianIntegrate", "LianModel", "LianNATS", "LianReport",
-                "LianSystem",
+                "LianBuild", "LianBuildKit", "LianConfiguration", "LianFlags", "LianIntegrate", "LianModel", "LianNATS",
+                "LianReport", "LianSystem",
             ]),
         module(
             "LianIntegrate", ["CCrypto", "LianHTTP", "LianModel", "LianNATS", "LianOrchestratorClient", "LianSystem"]),
@@ -97,7 +103,8 @@ let package = Package(
         tests(
             "LianBuildTests",
             [
-                "LianBuild", "LianChannel", "LianCLI", "LianContext", "LianFlags", "LianHTTP", "LianModel", "LianNATS",
+                "LianBuild", "LianChannel", "LianCLI", "LianConfiguration", "LianContext", "LianFlags", "LianHTTP",
+                "LianModel", "LianNATS",
                 "LianOrchestratorClient", "LianSystem", "lian-rsh",
             ]),
         tests(
@@ -129,7 +136,7 @@ let package = Package(
             ["CSSH2", "LianBuild", "LianChannel", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
         tests("LianIntegrateTests", ["LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),
         tests("LianVolumeTests", ["LianOrchestrator", "LianModel", "LianSystem"]),
-        tests("PeerTests", ["LianBuild", "LianContext", "LianModel", "LianSystem", "lian-rsh"]),
+        tests("PeerTests", ["LianBuild", "LianConfiguration", "LianContext", "LianModel", "LianSystem", "lian-rsh"]),
         tests("LintTests", ["LianModel", "LianSystem"]),
         tests("FaultTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
         tests("DocumentationTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),

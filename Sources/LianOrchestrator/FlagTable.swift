@@ -7,6 +7,17 @@ extension CommandSyntax {
         usage: ["lian-orchestrator [flags]"],
         groups: [
             FlagGroup(
+                "Configuration",
+                [
+                    Flag(
+                        "--config", .one("FILE"), completion: .file,
+                        "Nickel or JSON under schemas/orchestrator_config.ncl; a flag beats what it says. SIGHUP reads "
+                            + "tokens and caps anew."),
+                    .toggle("--check", "Read it, tell what would be served, and exit."),
+                    .toggle("--new-token", "Print a new token and its hash, and exit."),
+                    .toggle("--hash-token", "Print the hash of the token on stdin, and exit."),
+                ]),
+            FlagGroup(
                 "Serving",
                 [
                     Flag(
@@ -63,6 +74,9 @@ extension CommandSyntax {
                         "--state", .one("DIR"), completion: .folder,
                         "Where everything is kept. Default: $XDG_STATE_HOME/lian-orchestrator, else "
                             + "$HOME/.local/state/lian-orchestrator."),
+                    Flag(
+                        "--history-days", .one("N"),
+                        "How long builds are remembered. Default: \(Options().historyDays)."),
                     .toggle("--sweep", "Remove what an earlier run left behind, and exit."),
                 ]),
             FlagGroup("Help", [.help, .version, .completions]),
@@ -72,10 +86,16 @@ extension CommandSyntax {
             Example(
                 "On a free port, with limits of its own",
                 ["lian-orchestrator --listen 127.0.0.1:0 --capacity 4 --state /srv/runners"]),
+            Example(
+                "For a team: look at the configuration first, then serve it",
+                [
+                    "lian-orchestrator --config orchestrator.ncl --check",
+                    "lian-orchestrator --config orchestrator.ncl",
+                ]),
         ],
         exits: [
             Entry("0", "stopped, or swept"), Entry("1", "it cannot start, or something is left that cannot be removed"),
-            Entry("2", "the command line is wrong"),
+            Entry("2", "the command line or the configuration is wrong"),
         ],
         variables: [
             Entry("ORCHESTRATOR_TOKEN", "the token that clients must send, where no file names one"),

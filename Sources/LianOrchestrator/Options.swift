@@ -1,16 +1,25 @@
 import LianFlags
 import LianModel
+import LianSystem
 
-/// The command line of `lian-orchestrator`.
+/// What the orchestrator was asked to do: a flag beats the configuration, and that the default.
 package struct Options: Equatable, Sendable {
-    package enum Action: Equatable, Sendable { case serve, sweep, help, version, completions(Shell) }
-    package enum OnStop: String, CaseIterable, Sendable { case destroy, keep }
+    package enum Action: Equatable, Sendable {
+        case serve, sweep, check, newToken, hashToken, help, version, completions(Shell)
+    }
+    package typealias OnStop = OrchestratorConfig.OnStop
 
     package var action = Action.serve
+    /// The configuration's file; nil where there is none.
+    package var config: String?
     package var state: String?
     package var listen = ListenAddress(host: "127.0.0.1", port: 9011)
+    package var publicURL: String?
     package var tokenFile: String?
+    /// nil where one token may everything.
+    package var tokens: [TokenConfig]?
     package var engine = EngineChoice.auto
+    package var providerName = ProviderConfig.Kind.local.rawValue
     package var capacity = 16
     package var onStop = OnStop.destroy
     package var volumes = VolumesChoice.auto
@@ -20,13 +29,15 @@ package struct Options: Equatable, Sendable {
     package var volumeDays = 10
     /// nil: half of what is free, 100 at most.
     package var volumesFileGB: Int?
+    package var historyDays = 90
     package var log: EventLog.Form?
-
-    private static let gigabytes = 1...1_000_000
 
     package init() {}
 
-    package init(_ arguments: [String]) throws(LianError) {
+    /// `file` is the configuration that the arguments name, as it was read; its paths begin in the folder.
+    package init(
+        _ arguments: [String], configuredBy file: OrchestratorConfig? = nil, in folder: String = "/"
+    ) throws(LianError) {
         let syntax = CommandSyntax.lianOrchestrator
         if let question = syntax.question(in: arguments) {
             action = question == .help ? .help : .version
@@ -34,28 +45,48 @@ package struct Options: Equatable, Sendable {
         }
         let parsed = try ArgumentParser.parse(arguments, for: syntax, environment: [:])
         let reader = ArgumentReader(parsed)
-        if let shell: Shell = try reader.choice(Flag.completions.name) {
-            action = .completions(shell)
-        } else if parsed.has("--sweep") {
-            action = .sweep
-        }
-        state = try reader.path("--state")
-        tokenFile = try reader.path("--token-file")
-        if let text = parsed.value("--listen") {
+        let actions: [(flag: String, action: Action)] = [
+            ("--sweep", .sweep), ("--check", .check), ("--new-token", .newToken), ("--hash-token", .hashToken),
+        ]
+        let asked = actions.filter { parsed.has($0.flag) }
+        guard asked.count <= 1 else { throw reader.refusal(asked[0].flag, "and \(asked[1].flag) exclude each other") }
+        action = asked.first?.action ?? action
+        if let shell: Shell = try reader.choice(Flag.completions.name) { action = .completions(shell) }
+        config = try reader.path("--config")
+        state = try reader.path("--state") ?? file?.state.map { absolutePath($0, from: folder) }
+        tokenFile = try reader.path("--token-file") ?? file?.tokenFile.map { absolutePath($0, from: folder) }
+        tokens = parsed.has("--token-file") ? nil : file?.tokens
+        if let text = parsed.value("--listen") ?? file?.listen {
             guard let address = ListenAddress(text) else {
-                throw reader.refusal(
-                    "--listen", "must be an address in digits and a port, 127.0.0.1:9011, not '\(text)'")
+                throw reader.refusal("--listen", "\(TextRule.listenAddress.sentence), not '\(text)'")
             }
             listen = address
         }
-        capacity = try reader.integer("--capacity", in: 1...10_000) ?? capacity
-        engine = try reader.choice("--engine") ?? engine
-        onStop = try reader.choice("--on-stop") ?? onStop
-        volumes = try reader.choice("--volumes") ?? volumes
-        volumeGB = try reader.integer("--volume-gb", in: Self.gigabytes) ?? volumeGB
-        volumesGB = try reader.integer("--volumes-gb", in: Self.gigabytes)
-        volumeDays = try reader.integer("--volume-days", in: 1...3650) ?? volumeDays
-        volumesFileGB = try reader.integer("--volumes-file-gb", in: Self.gigabytes)
-        log = try reader.choice("--log")
+        publicURL = file?.publicURL
+        let provider = file?.providers?.first
+        guard file?.providers?.count ?? 1 == 1 else {
+            throw reader.refusal("--config", "names several providers, and one is served at a time")
+        }
+        providerName = provider?.name ?? providerName
+        capacity = try reader.integer("--capacity", in: OrchestratorConfig.runnerCount) ?? file?.capacity ?? capacity
+        capacity = min(capacity, provider?.capacity ?? capacity)
+        engine = try reader.choice("--engine") ?? provider?.engineChoice ?? engine
+        onStop = try reader.choice("--on-stop") ?? file?.onStop ?? onStop
+        let gigabytes = OrchestratorConfig.gigabytes
+        volumes = try reader.choice("--volumes") ?? file?.volumes?.kind ?? volumes
+        volumeGB = try reader.integer("--volume-gb", in: gigabytes) ?? file?.volumes?.eachGB ?? volumeGB
+        volumesGB = try reader.integer("--volumes-gb", in: gigabytes) ?? file?.volumes?.allGB
+        volumeDays =
+            try reader.integer("--volume-days", in: OrchestratorConfig.days) ?? file?.volumes?.days ?? volumeDays
+        volumesFileGB = try reader.integer("--volumes-file-gb", in: gigabytes) ?? file?.volumes?.fileGB
+        historyDays =
+            try reader.integer("--history-days", in: OrchestratorConfig.days) ?? file?.historyDays ?? historyDays
+        log = try reader.choice("--log") ?? file?.log
+    }
+}
+
+extension ProviderConfig {
+    fileprivate var engineChoice: EngineChoice? {
+        kind == .dockerLocal ? .docker : engine.flatMap { EngineChoice(rawValue: $0.rawValue) }
     }
 }

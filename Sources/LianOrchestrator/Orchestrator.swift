@@ -8,11 +8,12 @@ package enum Orchestrator {
     private static let connectionLimit = 1024
 
     package static func main(_ arguments: [String], environment: [String: String]) async -> Int32 {
+        let invocation = Invocation(arguments: arguments, environment: environment)
         let options: Options
         do {
-            options = try Options(arguments)
+            options = try await invocation.options()
         } catch {
-            complain(error.message, hint: error.hint)
+            complain(error.message, hint: error.hint, error.logTail)
             return 2
         }
         switch options.action {
@@ -25,12 +26,31 @@ package enum Orchestrator {
         case .completions(let shell):
             print(CompletionScript.of(.lianOrchestrator, for: shell), terminator: "")
             return 0
+        case .newToken:
+            let token = Token.newSecret()
+            print("token \(token)\nhash  \(TokenHash(of: token.utf8))")
+            return 0
+        case .hashToken:
+            return printHash(ofToken: readLine())
+        case .check:
+            return await Check(options, environment).run()
         case .serve, .sweep:
-            return await run(options, environment)
+            return await run(options, invocation)
         }
     }
 
-    private static func run(_ options: Options, _ environment: [String: String]) async -> Int32 {
+    private static func printHash(ofToken line: String?) -> Int32 {
+        let token = line ?? ""
+        if let problem = Tokens.problem(with: token) {
+            complain("the token on stdin cannot be used: \(problem)", hint: "Give one line that holds the token alone.")
+            return 2
+        }
+        print(TokenHash(of: token.utf8))
+        return 0
+    }
+
+    private static func run(_ options: Options, _ invocation: Invocation) async -> Int32 {
+        let environment = invocation.environment
         let form = options.log ?? (isatty(STDERR_FILENO) == 1 ? .text : .json)
         let log = EventLog.toStandardError(form)
         ignoreBrokenPipes()
@@ -70,7 +90,8 @@ package enum Orchestrator {
             let provider = try await onOwnThread {
                 Result {
                     try LocalProvider(
-                        state: statePath, engine: options.engine, environment: environment, remover: remover, log: log)
+                        name: options.providerName, state: statePath, engine: options.engine, environment: environment,
+                        remover: remover, log: log)
                 }
             }.get()
             var volumes: Volumes?
@@ -84,11 +105,10 @@ package enum Orchestrator {
             let fleet = Fleet(
                 roster: roster, provider: provider, volumes: volumes, clock: clock, log: log,
                 capacity: options.capacity)
-            let token = try token(options, environment, folder, log)
-            let isDone = try await serve(
-                options, fleet, Routes(fleet: fleet, volumes: volumes, store: store, tokens: Tokens([token]), log: log),
-                folder,
-                log, signals)
+            let tokens = Tokens(try options.tokens(environment, folder, log))
+            let reloading = Reloading(invocation, options, fleet: fleet, volumes: volumes, tokens: tokens, log: log)
+            let routes = Routes(fleet: fleet, volumes: volumes, store: store, tokens: tokens, log: log)
+            let isDone = try await serve(options, fleet, routes, folder, log, signals, reloading)
             return isDone ? 0 : 1
         } catch {
             log.error("cannot_start", "\(error)")
@@ -115,14 +135,15 @@ package enum Orchestrator {
         let limits = try Volumes.Limits(
             eachGB: options.volumeGB, allGB: options.volumesGB, days: options.volumeDays, on: found.storage)
         let volumes = try Volumes(
-            store: store, storage: found.storage, limits: limits, provider: LocalProvider.name, clock: clock, log: log)
+            store: store, storage: found.storage, limits: limits, provider: options.providerName, clock: clock, log: log
+        )
         try volumes.reconcile(living: living)
         return volumes
     }
 
     private static func serve(
         _ options: Options, _ fleet: Fleet, _ routes: Routes, _ folder: borrowing StateFolder, _ log: EventLog,
-        _ signals: EndSignals
+        _ signals: EndSignals, _ reloading: Reloading
     ) async throws -> Bool {
         let socket = try options.listen.open()
         let address = socket.address
@@ -137,7 +158,7 @@ package enum Orchestrator {
                 "not_loopback",
                 "others than this machine can reach \(address.text); runners still listen on 127.0.0.1 alone")
         }
-        signals.areWaitedFor()
+        signals.areWaitedFor(hangup: options.config == nil ? nil : reloading.run)
         let listenFile = OrchestratorState.listenFile(in: folder.path)
         do {
             try replaceFile(listenFile, "\(address.text)\n", outlivesPowerLoss: false)
@@ -157,7 +178,7 @@ package enum Orchestrator {
             ])
 
         let signal = try await signals.first()
-        let keeps = options.onStop == .keep
+        let keeps = reloading.options.onStop == .keep
         log.info("stopping", "stopping on \(signal.name); runners are \(keeps ? "kept" : "destroyed")")
         unlink(listenFile)
         let isDone = await onOwnThread { fleet.stop(destroying: !keeps) }
@@ -170,45 +191,28 @@ package enum Orchestrator {
         return isDone
     }
 
-    private static func token(
-        _ options: Options, _ environment: [String: String], _ folder: borrowing StateFolder, _ log: EventLog
-    ) throws -> Token {
-        let token: String
-        let source: String
-        if let file = options.tokenFile {
-            token = try StateFolder.token(in: file)
-            source = file
-        } else if let value = environment["ORCHESTRATOR_TOKEN"] {
-            token = value
-            source = "ORCHESTRATOR_TOKEN"
-        } else {
-            token = try folder.ownToken(log: log)
-            source = OrchestratorState.tokenFile(in: folder.path)
-        }
-        if let problem = Tokens.problem(with: token) {
-            throw ProviderError("the token of \(source) cannot be used: \(problem)")
-        }
-        log.info("token", "clients need the token of \(source)", ["source": .string(source)])
-        return .ofAll(token)
-    }
-
-    private static func complain(_ message: String, hint: String) {
-        let text = "error: \(message)\nhint: \(hint)\n"
+    private static func complain(_ message: String, hint: String, _ diagnostic: [String] = []) {
+        let lines = diagnostic.map { "  \($0)\n" }.joined()
+        let text = "error: \(message)\n\(lines)hint: \(hint)\n"
         _ = write(STDERR_FILENO, text, text.utf8.count)
     }
 }
 
 /// What a signal does depends on how far the program is. While it serves, the first signal ends it in an orderly way.
-/// Before and after that, and during a sweep, a signal ends it at once; the next start finds whatever is left.
+/// Before and after that, and during a sweep, a signal ends it at once; the next start finds whatever is left. Where it
+/// has a configuration, SIGHUP has that read again while it serves.
 private final class EndSignals: Sendable {
     private let watcher = SignalWatcher()
     private let isWaitedFor = Guarded(false)
+    private let onHangup = Guarded<(@Sendable () async -> Void)?>(nil)
     private let ordered = FirstResult<EndSignal>()
 
     init(_ log: EventLog) {
-        Task { [watcher, isWaitedFor, ordered] in
+        Task { [watcher, isWaitedFor, onHangup, ordered] in
             for await signal in watcher.signals {
-                if isWaitedFor.value {
+                if signal == .hangup, isWaitedFor.value, let reload = onHangup.value {
+                    await reload()
+                } else if isWaitedFor.value {
                     isWaitedFor.set(false)
                     ordered.settle(.success(signal))
                 } else {
@@ -219,8 +223,11 @@ private final class EndSignals: Sendable {
         }
     }
 
-    /// From now on `first` returns the first signal.
-    func areWaitedFor() { isWaitedFor.set(true) }
+    /// From now on `first` returns the first signal, other than SIGHUP where that has a meaning of its own.
+    func areWaitedFor(hangup: (@Sendable () async -> Void)?) {
+        onHangup.set(hangup)
+        isWaitedFor.set(true)
+    }
 
     func first() async throws -> EndSignal { try await ordered.value() }
 }

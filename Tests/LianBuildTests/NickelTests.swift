@@ -1,4 +1,5 @@
 import Foundation
+import LianConfiguration
 import LianModel
 import LianSystem
 import LianTestSupport

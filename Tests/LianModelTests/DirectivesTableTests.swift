@@ -10,6 +10,7 @@ import Testing
         #expect(table.count > 350)
         #expect(Set(table.map(\.description)).count == table.count)
         #expect(table.filter { $0.badPath == nil }.count > 120)
+        #expect(table.filter { $0.kind == "orchestrator" }.count > 100)
     }
 
     @Test func theDecoderAgreesWithTheTable() throws {

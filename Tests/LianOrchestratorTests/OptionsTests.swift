@@ -24,7 +24,8 @@ import Testing
 
     @Test(arguments: [
         ("--sweep", Options.Action.sweep), ("--help", .help), ("-h", .help), ("--version", .version), ("-v", .version),
-        ("--completions=fish", .completions(.fish)),
+        ("--completions=fish", .completions(.fish)), ("--check", .check), ("--new-token", .newToken),
+        ("--hash-token", .hashToken),
     ])
     func actions(_ flag: String, _ action: Options.Action) throws {
         #expect(try Options([flag]).action == action)
@@ -41,9 +42,13 @@ import Testing
             ["--engine", "dokcerd"],
             "--engine must be one of auto, buildkit, dockerd, docker, not 'dokcerd'; did you mean 'dockerd'?"
         ),
-        (["--listen", "9011"], "--listen must be an address in digits and a port, 127.0.0.1:9011, not '9011'"),
+        (
+            ["--listen", "9011"],
+            "--listen must be an address in digits and a port, like 127.0.0.1:9011 or [::1]:0, not '9011'"
+        ),
         (["--state", "/a", "--state", "/b"], "--state is given twice; it takes one value"),
         (["--sweep=1"], "--sweep takes no value"),
+        (["--check", "--sweep"], "--sweep and --check exclude each other"),
     ])
     func mistakesAreNamed(_ arguments: [String], _ message: String) {
         let problem = #expect(throws: LianError.self) { try Options(arguments) }

@@ -10,6 +10,7 @@ package enum DirectivesTable {
             "registry": ["provider": "zot", "endpoint": "localhost:5000"],
         ],
         "spec": [:],
+        "orchestrator": [:],
     ]
 
     package static func cases() throws -> [ContractCase] {
@@ -22,10 +23,10 @@ package enum DirectivesTable {
 
     package static func violation(of document: JSONValue, as kind: String) -> SchemaViolation? {
         do throws(SchemaViolation) {
-            if kind == "spec" {
-                _ = try BuildSpec(JSONNode(document))
-            } else {
-                _ = try BuildDirectives(JSONNode(document))
+            switch kind {
+            case "spec": _ = try BuildSpec(JSONNode(document))
+            case "orchestrator": _ = try OrchestratorConfig(JSONNode(document))
+            default: _ = try BuildDirectives(JSONNode(document))
             }
             return nil
         } catch {

@@ -10,6 +10,8 @@ package enum TextRuleTable {
         "user_name": .userName, "vault_path": .vaultPath, "registry_host": .registryHost, "namespace": .namespace,
         "tagged_reference": .taggedReference, "pinned_reference": .pinnedReference, "extra_context": .extraContext,
         "orchestrator_url": .orchestratorURL, "nats_url": .natsURL, "subject_prefix": .subjectPrefix,
+        "listen_address": .listenAddress, "token_hash": .tokenHash, "utc_time": .utcTime,
+        "workspace_pattern": .workspacePattern,
     ]
 
     package struct Samples {

@@ -27,7 +27,7 @@ import Testing
 
     private func find(
         _ choice: VolumesChoice, _ scene: VolumeScene, path: String = systemPrograms, bytes: Int? = Self.bytes
-    ) throws -> VolumesChoice.Found? {
+    ) throws -> FoundVolumes? {
         try choice.find(state: scene.state, path: path, fileBytes: bytes, log: scene.log)
     }
 

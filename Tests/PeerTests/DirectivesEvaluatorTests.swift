@@ -6,8 +6,11 @@ import Testing
 /// The evaluator over the table that LianModelTests holds the decoder by: each accepts what the other accepts.
 @Suite struct DirectivesEvaluatorTests {
     private static func contract(_ kind: String) -> String {
-        kind == "spec"
-            ? "(import \"build_spec.ncl\").BuildSpec" : "(import \"build_directives.ncl\").BuildDirectives"
+        switch kind {
+        case "spec": "(import \"build_spec.ncl\").BuildSpec"
+        case "orchestrator": "(import \"orchestrator_config.ncl\").OrchestratorConfig"
+        default: "(import \"build_directives.ncl\").BuildDirectives"
+        }
     }
 
     /// No default may appear on the way through the schemas: what was not written must lose against a flag.

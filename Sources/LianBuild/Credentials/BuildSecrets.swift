@@ -1,4 +1,5 @@
 import LianBuildKit
+import LianConfiguration
 import LianHTTP
 import LianModel
 import LianRemote

@@ -1,3 +1,4 @@
+import LianConfiguration
 import LianHTTP
 import LianModel
 import LianNATS

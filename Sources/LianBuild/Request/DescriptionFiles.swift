@@ -1,3 +1,4 @@
+import LianConfiguration
 import LianModel
 import LianSystem
 
@@ -18,16 +19,7 @@ struct DescriptionFiles: Sendable {
 
     /// `.ncl` through nickel; `.json` as it is, under the same rules.
     func directives(_ file: String) async throws -> LoadedDirectives {
-        guard let kind = fileKind(file) else { throw Self.unreadable(file, "there is no such file") }
-        guard kind == .regular else { throw Self.unreadable(file, "it is not a regular file") }
-        let json: JSONValue
-        if file.hasSuffix(".json") {
-            json = try readJSON(file)
-        } else if file.hasSuffix(".ncl") {
-            json = try await nickel(for: file).export(file)
-        } else {
-            throw Self.unreadable(file, "its name ends neither in .ncl nor in .json")
-        }
+        let json = try await document(file).read(.directives)
         do {
             return LoadedDirectives(directives: try BuildDirectives(JSONNode(json)), file: file)
         } catch {
@@ -46,7 +38,7 @@ struct DescriptionFiles: Sendable {
                 .buildSpecInvalid, .resolve, "\(file) is not a regular file",
                 hint: "Put a Nickel file there, or nothing.")
         }
-        let json = try await nickel(for: file).export(file)
+        let json = try await document(file).nickel().export(file)
         do {
             return try BuildSpec(JSONNode(json))
         } catch {
@@ -56,29 +48,7 @@ struct DescriptionFiles: Sendable {
         }
     }
 
-    private func nickel(for file: String) throws(LianError) -> Nickel {
-        try Nickel.find(
-            for: file, installation: installation, importPaths: importPaths, environment: environment)
-    }
-
-    private func readJSON(_ file: String) throws(LianError) -> JSONValue {
-        let bytes: [UInt8]
-        do {
-            bytes = try readFile(file, limit: Nickel.outputLimit)
-        } catch {
-            throw Self.unreadable(file, error.reason)
-        }
-        do {
-            return try JSONValue.parse(bytes)
-        } catch {
-            throw LianError(
-                .directivesInvalid, .resolve, "\(file) is not JSON: \(error)", hint: "Mend it at that place.")
-        }
-    }
-
-    private static func unreadable(_ file: String, _ reason: String) -> LianError {
-        LianError(
-            .directivesUnreadable, .resolve, "the directives \(file) cannot be read: \(reason)",
-            hint: "--directives takes a Nickel file (.ncl) or a JSON file (.json).")
+    private func document(_ file: String) -> DocumentFile {
+        DocumentFile(file, installation: installation, importPaths: importPaths, environment: environment)
     }
 }

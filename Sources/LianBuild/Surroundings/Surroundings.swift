@@ -1,3 +1,4 @@
+import LianConfiguration
 import LianModel
 import LianSystem
 

@@ -1,5 +1,6 @@
 import Glibc
 import LianChannel
+import LianConfiguration
 import LianContext
 import LianModel
 import LianRemote

@@ -1,4 +1,5 @@
 import LianBuild
+import LianConfiguration
 import LianFlags
 import LianModel
 import LianSystem

@@ -1,5 +1,6 @@
 import Glibc
 import LianBuild
+import LianConfiguration
 import LianFlags
 import LianIntegrate
 import LianModel

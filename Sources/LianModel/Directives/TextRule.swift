@@ -143,6 +143,46 @@ extension TextRule {
     }
 }
 
+extension TextRule {
+    /// Where a program listens.
+    package static let listenAddress = TextRule(
+        sentence: "must be an address in digits and a port, like 127.0.0.1:9011 or [::1]:0"
+    ) { text in
+        guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { return false }
+        let port = text.utf8[text.utf8.index(after: colon)...]
+        guard (1...5).contains(port.count), port.allSatisfy(Identifier.isDigit), UInt16(String(port) ?? "") != nil
+        else {
+            return false
+        }
+        let host = text.utf8[..<colon]
+        if host.first == UInt8(ascii: "[") {
+            return host.count > 2 && host.last == UInt8(ascii: "]")
+                && host.dropFirst().dropLast().allSatisfy(isOfAddress)
+        }
+        let numbers = host.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        return numbers.count == 4 && numbers.allSatisfy(isByteInDigits)
+    }
+
+    package static let workspacePattern = TextRule(sentence: WorkspacePattern.rule) { WorkspacePattern($0) != nil }
+
+    /// The SHA-256 of a token.
+    package static let tokenHash = TextRule(
+        sentence: "must be sha256: and 64 of 0-9 and a-f, as lian-orchestrator --hash-token prints them"
+    ) { text in
+        let digits = text.utf8.dropFirst(7)
+        return text.utf8.starts(with: "sha256:".utf8) && digits.count == 64
+            && digits.allSatisfy { Identifier.isDigit($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0) }
+    }
+
+    /// A moment, to the second.
+    package static let utcTime = TextRule(sentence: "must be a time in UTC, like 2030-12-31T23:59:59Z") { text in
+        guard text.utf8.count == 20, text.utf8.dropFirst(10).first == UInt8(ascii: "T"),
+            text.utf8.last == UInt8(ascii: "Z"), let time = UTCTime(rfc3339: text)
+        else { return false }
+        return time.rfc3339.dropLast(5) == text.dropLast()
+    }
+}
+
 // Everything is compared byte by byte: Swift's strings treat two spellings of one character as equal.
 
 private func isLowercaseAlphanumeric(_ byte: UInt8) -> Bool {
@@ -157,6 +197,17 @@ private func alphanumeric(or further: StaticString) -> @Sendable (UInt8) -> Bool
 
 private func isWord(_ text: String, of alphabet: (UInt8) -> Bool) -> Bool {
     (1...128).contains(text.utf8.count) && text.utf8.allSatisfy(alphabet)
+}
+
+/// A number of an address in digits: no zero first, 255 at most.
+private func isByteInDigits(_ text: Substring.UTF8View) -> Bool {
+    (1...3).contains(text.count) && text.allSatisfy(Identifier.isDigit)
+        && (text.count == 1 || text.first != UInt8(ascii: "0")) && UInt8(String(text) ?? "") != nil
+}
+
+private func isOfAddress(_ byte: UInt8) -> Bool {
+    Identifier.isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
+        || byte == UInt8(ascii: ":") || byte == UInt8(ascii: ".")
 }
 
 private func isLine(_ text: String) -> Bool {

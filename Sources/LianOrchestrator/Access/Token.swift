@@ -2,8 +2,8 @@ import LianModel
 
 /// What a token is good for.
 package struct Token: Equatable, Sendable {
-    package enum Role: String, CaseIterable, Sendable { case build, read, admin }
-    package enum Layer: String, CaseIterable, Sendable { case ci, dev }
+    package typealias Role = TokenConfig.Role
+    package typealias Layer = TokenConfig.Layer
 
     /// The name by which the log calls it.
     package var name: String
@@ -40,6 +40,25 @@ package struct Token: Equatable, Sendable {
             layers: Set(Layer.allCases), role: .admin, isOneOfMany: false)
     }
 
+    /// As its configuration describes it.
+    package init(_ config: TokenConfig) throws(SchemaViolation) {
+        guard let hash = TokenHash(config.hash) else {
+            throw SchemaViolation(path: config.name, rule: TextRule.tokenHash.sentence)
+        }
+        self.init(
+            name: config.name, hash: hash, workspaces: config.workspaces, layers: Set(config.layers), role: config.role,
+            maxRunners: config.maxRunners, expires: config.expires?.milliseconds)
+    }
+
+    /// A new token: 256 random bits.
+    package static func newSecret() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return hexadecimal((0..<secretBytes).map { _ in UInt8.random(in: 0...255, using: &generator) })
+    }
+
+    package static let secretLength = 2 * secretBytes
+    private static let secretBytes = 32
+
     package func sees(_ workspace: String) -> Bool {
         role == .admin || workspaces.contains { $0.matches(workspace) }
     }
@@ -51,29 +70,4 @@ package struct Token: Equatable, Sendable {
 
     /// The key under which a request of this token is remembered: what another token calls the same is another one.
     func scoped(_ idempotencyKey: String) -> String { isOneOfMany ? "\(name)/\(idempotencyKey)" : idempotencyKey }
-}
-
-/// A workspace, or all whose names begin alike: `acme`, `acme-*`, `*`.
-package struct WorkspacePattern: Equatable, Sendable {
-    private let beginning: String
-    private let isWhole: Bool
-
-    package static let all = WorkspacePattern(beginning: "", isWhole: false)
-    package static let rule = "must be a workspace, or the beginning of one with * behind it"
-
-    private init(beginning: String, isWhole: Bool) {
-        self.beginning = beginning
-        self.isWhole = isWhole
-    }
-
-    /// nil where the text is no such pattern.
-    package init?(_ text: String) {
-        isWhole = !text.hasSuffix("*")
-        beginning = isWhole ? text : String(text.dropLast())
-        guard isWhole ? Identifier.isSlug(text) : Identifier.beginsSlug(beginning) else { return nil }
-    }
-
-    package func matches(_ workspace: String) -> Bool {
-        isWhole ? workspace == beginning : workspace.hasPrefix(beginning)
-    }
 }

@@ -5,7 +5,6 @@ import LianModel
 package struct TokenHash: Equatable, Sendable, CustomStringConvertible {
     private let bytes: [UInt8]
 
-    package static let rule = "must be sha256: and 64 hexadecimal digits, as --hash-token prints them"
     private static let prefix = "sha256:"
 
     package init(of token: some Sequence<UInt8>) {
@@ -17,7 +16,8 @@ package struct TokenHash: Equatable, Sendable, CustomStringConvertible {
 
     /// nil where the text is not of the form that `description` has.
     package init?(_ text: String) {
-        guard text.hasPrefix(Self.prefix), let bytes = LianModel.bytes(ofHexadecimal: text.dropFirst(Self.prefix.count)),
+        guard text.hasPrefix(Self.prefix),
+            let bytes = LianModel.bytes(ofHexadecimal: text.dropFirst(Self.prefix.count)),
             bytes.count == 32
         else { return nil }
         self.bytes = bytes

@@ -22,7 +22,7 @@ package final class Fleet: Sendable {
     private let volumes: Volumes?
     private let clock: BootClock
     private let log: EventLog
-    private let capacity: Int
+    private let capacity: Guarded<Int>
     /// How long a caller waits for the teardown of a runner, and a stop for the teardown of all.
     private let patience: Duration
     /// The runners that a thread is making right now.
@@ -61,7 +61,7 @@ package final class Fleet: Sendable {
         self.volumes = volumes
         self.clock = clock
         self.log = log
-        self.capacity = capacity
+        self.capacity = Guarded(capacity)
         self.patience = patience
     }
 
@@ -69,6 +69,9 @@ package final class Fleet: Sendable {
     package var engineName: String { provider.engine }
     package var volumeSupport: VolumeSupport { volumes?.support ?? .none }
     package var problem: String? { provider.problem }
+
+    /// How many runners there may be from now on; those that are there stay.
+    package func allow(_ runners: Int) { capacity.set(runners) }
 }
 
 // MARK: - What the API asks for
@@ -135,7 +138,7 @@ extension Fleet {
         _ = making.update { $0.insert(record.id) }
         var isAdmitted = false
         defer { if !isAdmitted { isMade(record.id) } }
-        let admission = try roster.admit(record, key: key, request: request, capacity: capacity, quota: quota)
+        let admission = try roster.admit(record, key: key, request: request, capacity: capacity.value, quota: quota)
         isAdmitted = admission == .admitted
         return admission
     }

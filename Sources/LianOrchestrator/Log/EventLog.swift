@@ -4,7 +4,7 @@ import LianSystem
 
 /// What happens, one event a line: a JSON object for programs, or a readable line for people.
 package struct EventLog: Sendable {
-    package enum Form: String, CaseIterable, Sendable { case json, text }
+    package typealias Form = OrchestratorConfig.LogForm
     private enum Level: String, Sendable { case info, warning, error }
 
     private let form: Form

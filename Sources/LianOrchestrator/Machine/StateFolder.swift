@@ -70,19 +70,15 @@ package struct StateFolder: ~Copyable {
             log.warning(
                 "token_made_anew", "\(file) held no whole token: a new one is made, which clients need to be given")
         }
-        let digits = Array("0123456789abcdef")
-        var generator = SystemRandomNumberGenerator()
-        let token = String((0..<Self.tokenLength).map { _ in digits[Int.random(in: 0..<16, using: &generator)] })
+        let token = Token.newSecret()
         try replaceFile(file, token + "\n")
         return token
     }
-
-    private static let tokenLength = 64
 
     /// Whether the text is what an interrupted write left of a generated token. A text that somebody wrote by hand is a
     /// token.
     private static func isCutShort(_ text: String) -> Bool {
         let isBegun = text.utf8.allSatisfy { "0123456789abcdef".utf8.contains($0) }
-        return text.trimmingLineEnd().isEmpty || (isBegun && text.utf8.count < tokenLength)
+        return text.trimmingLineEnd().isEmpty || (isBegun && text.utf8.count < Token.secretLength)
     }
 }

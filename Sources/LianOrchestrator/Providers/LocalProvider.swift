@@ -4,8 +4,7 @@ import LianSystem
 
 /// Runners on this machine: a folder each, with a private sshd, a work folder and an engine.
 package struct LocalProvider: RunnerProvider {
-    static let name = "local"
-    package var name: String { Self.name }
+    package let name: String
     package var engine: String { engines.engine.name }
     package var engineKind: EngineKind? { engines.engine.kind }
 
@@ -24,25 +23,17 @@ package struct LocalProvider: RunnerProvider {
 
     /// Finds everything that runners need; throws the complete list of what is missing.
     package init(
-        state: String, engine choice: EngineChoice, environment: [String: String], remover: LocalRemover,
+        name: String = ProviderConfig.Kind.local.rawValue, state: String, engine choice: EngineChoice,
+        environment: [String: String], remover: LocalRemover,
         engineStart: Duration = .seconds(10), log: EventLog
     ) throws(ProviderError) {
+        self.name = name
         self.state = state
         self.remover = remover
         self.log = log
         path = Self.searchPath(environment["PATH"])
-        guard let sshd = findExecutable("sshd", path: path), let keygen = findExecutable("ssh-keygen", path: path)
-        else { throw ProviderError("sshd and ssh-keygen are not both on PATH: install openssh-server") }
-        sshServer = SSHServer(sshd: sshd, sshKeygen: keygen)
-        let sample = RunnerFolder(state: state, runnerID: "r-0000000000")
         let buildEngine: any BuildEngine
-        do {
-            buildEngine = try choice.find(
-                path: path, environment: environment, ofRunner: sample.environment(path: path))
-        } catch {
-            throw ProviderError("no build engine: \(error)")
-        }
-        try Self.check(sample, in: state, for: buildEngine)
+        (sshServer, buildEngine) = try Self.find(in: state, choice, environment)
         guard let entry = getpwuid(geteuid()) else { throw ProviderError("user \(geteuid()) has no name") }
         user = String(cString: entry.pointee.pw_name)
         if geteuid() == 0 {
@@ -76,6 +67,24 @@ package struct LocalProvider: RunnerProvider {
         launcher = Launcher(
             children: remover.children, bootID: remover.bootID, cgroups: cgroups, mountNamespace: mountNamespace)
         engines = LocalEngines(buildEngine, launcher: launcher, startLimit: engineStart)
+    }
+
+    /// What runners need of this machine. Nothing is made.
+    static func find(
+        in state: String, _ choice: EngineChoice, _ environment: [String: String]
+    ) throws(ProviderError) -> (SSHServer, any BuildEngine) {
+        let path = searchPath(environment["PATH"])
+        guard let sshd = findExecutable("sshd", path: path), let keygen = findExecutable("ssh-keygen", path: path)
+        else { throw ProviderError("sshd and ssh-keygen are not both on PATH: install openssh-server") }
+        let sample = RunnerFolder(state: state, runnerID: "r-0000000000")
+        let engine: any BuildEngine
+        do {
+            engine = try choice.find(path: path, environment: environment, ofRunner: sample.environment(path: path))
+        } catch {
+            throw ProviderError("no build engine: \(error)")
+        }
+        try check(sample, in: state, for: engine)
+        return (SSHServer(sshd: sshd, sshKeygen: keygen), engine)
     }
 
     /// sshd executes itself anew for each connection and needs its files again each time, so they are checked again
@@ -132,7 +141,8 @@ package struct LocalProvider: RunnerProvider {
 
 extension LocalProvider {
     package func refusal(of request: SpawnRequest) -> String? {
-        if let wanted = request.provider, wanted != name, wanted != "docker-local" || engine != "docker" {
+        let kind: ProviderConfig.Kind = engine == EngineChoice.docker.rawValue ? .dockerLocal : .local
+        if let wanted = request.provider, ![name, kind.rawValue, "local"].contains(wanted) {
             return "provider '\(wanted)' is not served here: this is '\(name)' with the engine '\(engine)'"
         }
         if let region = request.region { return "region '\(region)' is not served here: there is this machine alone" }

@@ -50,7 +50,7 @@ package final class Volumes: Sendable {
 
     private let store: Store
     let storage: any VolumeStorage
-    let limits: Limits
+    private let currentLimits: Guarded<Limits>
     let provider: String
     let clock: BootClock
     let log: EventLog
@@ -67,7 +67,7 @@ package final class Volumes: Sendable {
     ) throws(StoreError) {
         self.store = store
         self.storage = storage
-        self.limits = limits
+        currentLimits = Guarded(limits)
         self.provider = provider
         self.clock = clock
         self.log = log
@@ -76,6 +76,14 @@ package final class Volumes: Sendable {
     }
 
     package var support: VolumeSupport { storage.support }
+
+    var limits: Limits { currentLimits.value }
+
+    /// Other limits from now on; nil for all together is what the disk gives.
+    package func limit(eachGB: Int, allGB: Int?, days: Int) throws(VolumeStorageError) {
+        currentLimits.set(try Limits(eachGB: eachGB, allGB: allGB, days: days, on: storage))
+        tidySoon()
+    }
 
     /// The newest generation of each volume.
     package func list(whereWorkspace isWanted: (String) -> Bool = { _ in true }) -> [VolumeAnswer] {

@@ -4,20 +4,20 @@ import LianModel
 import LianSystem
 
 /// The value of `--volumes`: how volumes are kept.
-package enum VolumesChoice: String, CaseIterable, Sendable {
-    case auto, clone, exclusive, none
+package typealias VolumesChoice = VolumesConfig.Kind
 
-    package struct Found: Sendable {
-        package let storage: any VolumeStorage
-        /// Which storage it is, and why.
-        package let reason: String
-    }
+package struct FoundVolumes: Sendable {
+    package let storage: any VolumeStorage
+    /// Which storage it is, and why.
+    package let reason: String
+}
 
+extension VolumesChoice {
     /// The storage, below the state folder; nil where none is wanted. Throws the reasons where clones are demanded and
     /// cannot be had.
     package func find(
         state: String, path: String, fileBytes: Int?, log: EventLog
-    ) throws(ProviderError) -> Found? {
+    ) throws(ProviderError) -> FoundVolumes? {
         let finder = StorageFinder(state: state, path: path, fileBytes: fileBytes, log: log)
         switch self {
         case .none:
@@ -55,7 +55,7 @@ private struct StorageFinder {
     let fileBytes: Int?
     let log: EventLog
 
-    typealias Answer = Result<VolumesChoice.Found, ProviderError>
+    typealias Answer = Result<FoundVolumes, ProviderError>
 
     private var folders: VolumeFolders { VolumeFolders(root: "\(state)/volumes") }
     var hasFile: Bool { fileKind(filePath) != nil }
@@ -129,9 +129,9 @@ private struct StorageFinder {
         return bytes
     }
 
-    func exclusive(because reason: String) throws(ProviderError) -> VolumesChoice.Found {
+    func exclusive(because reason: String) throws(ProviderError) -> FoundVolumes {
         try prepare()
-        return VolumesChoice.Found(
+        return FoundVolumes(
             storage: ExclusiveVolumes(folders: folders), reason: "exclusive: \(reason)")
     }
 
@@ -156,7 +156,7 @@ private struct StorageFinder {
 
     /// Tries the storage from end to end before anything depends on it.
     private func found(_ storage: some LocalVolumeStorage, _ reason: String) throws(ProviderError)
-        -> VolumesChoice.Found
+        -> FoundVolumes
     {
         let probe = "probe"
         do {
@@ -174,6 +174,6 @@ private struct StorageFinder {
             try? storage.remove(generation: probe)
             throw ProviderError("\(storage.name): \(error)")
         }
-        return VolumesChoice.Found(storage: storage, reason: "clone: \(reason)")
+        return FoundVolumes(storage: storage, reason: "clone: \(reason)")
     }
 }

@@ -28,7 +28,7 @@ package struct Nickel: Sendable {
         guard let executable = findExecutable("nickel", path: environment["PATH"]) else {
             throw LianError(
                 .nickelMissing, .resolve, "\(file) needs nickel to be read, and there is no nickel on PATH",
-                hint: "Install nickel 1.10 or newer (nickel-lang.org); directives may also be given as .json.")
+                hint: "Install nickel 1.10 or newer (nickel-lang.org); a file that ends in .json is read without it.")
         }
         // The folder above both is searched too: each of them holds a build_directives.ncl, and by that name alone only
         // the first would be found.
@@ -77,7 +77,7 @@ package struct Nickel: Sendable {
         case .tooMuchOutput:
             LianError(
                 .nickelOutputTooLarge, .resolve, "nickel printed more than 4 MiB for \(file), and was ended",
-                hint: "A directives file holds intent, not data; keep large values out of it.")
+                hint: "Such a file holds intent, not data; keep large values out of it.")
         case .cancelled: CancellationError()
         }
     }

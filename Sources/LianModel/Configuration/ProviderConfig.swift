@@ -1,0 +1,37 @@
+/// Where runners come from.
+package struct ProviderConfig: Equatable, Sendable {
+    package enum Kind: String, CaseIterable, Sendable {
+        /// This machine, with an engine for each runner.
+        case local
+        /// This machine, with the Docker daemon of whoever runs the orchestrator for all runners.
+        case dockerLocal = "docker-local"
+    }
+
+    /// Which engine each runner of this machine gets.
+    package enum Engine: String, CaseIterable, Sendable { case auto, buildkit, dockerd }
+
+    package let kind: Kind
+    /// Its kind where it is not said.
+    package let name: String
+    package let engine: Engine?
+    package let capacity: Int?
+
+    package init(_ node: JSONNode) throws(SchemaViolation) {
+        var record = try node.record()
+        kind = try record.required("kind").choice(of: Kind.self)
+        name = try record.optional("name")?.slug() ?? kind.rawValue
+        engine = try record.optional("engine")?.choice(of: Engine.self)
+        capacity = try record.optional("capacity")?.integer(in: OrchestratorConfig.runnerCount)
+        try record.close()
+        guard engine == nil || kind == .local else { throw node.violation(Self.engineRule) }
+    }
+
+    private static let engineRule = "must not have an engine: the one of docker-local is Docker's own"
+
+    static func requireOneOfAName(_ providers: [ProviderConfig], at node: JSONNode) throws(SchemaViolation) {
+        let names = providers.map(\.name)
+        guard Set(names).count == names.count else {
+            throw node.violation("must differ in their names; one without a name is called as its kind")
+        }
+    }
+}

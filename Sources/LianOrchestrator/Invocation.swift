@@ -1,0 +1,71 @@
+import LianConfiguration
+import LianModel
+import LianSystem
+
+/// How the program was called. What it was asked to do is found out anew when the configuration has changed.
+struct Invocation: Sendable {
+    let arguments: [String]
+    let environment: [String: String]
+
+    func options() async throws(LianError) -> Options {
+        let flags = try Options(arguments)
+        guard let file = flags.config else { return flags }
+        let path = absolutePath(file, from: currentFolder())
+        return try Options(arguments, configuredBy: try await configuration(path), in: parentFolder(path))
+    }
+
+    private func configuration(_ path: String) async throws(LianError) -> OrchestratorConfig {
+        let file = DocumentFile(path, installation: Installation.locate(), environment: environment)
+        let json: JSONValue
+        do {
+            json = try await file.read(.configuration)
+        } catch let error as LianError {
+            throw error
+        } catch {
+            throw LianError(.internalError, .resolve, "\(path) cannot be read: \(error)", hint: "Try again.")
+        }
+        do {
+            return try OrchestratorConfig(JSONNode(json))
+        } catch {
+            throw LianError(
+                .directivesInvalid, .resolve, "\(path): \(error)",
+                hint:
+                    "schemas/orchestrator_config.ncl says what each field may be; examples/orchestrator.ncl is a whole one."
+            )
+        }
+    }
+}
+
+extension Options {
+    /// The tokens that open the API: those of the configuration, else the one token that may everything.
+    func tokens(
+        _ environment: [String: String], _ folder: borrowing StateFolder, _ log: EventLog
+    ) throws -> [Token] {
+        if let tokens {
+            log.info("token", "clients need one of the \(tokens.count) tokens of \(config ?? "")", Self.fields(tokens))
+            if environment["ORCHESTRATOR_TOKEN"] != nil {
+                log.warning("token_unused", "ORCHESTRATOR_TOKEN is set and opens nothing: the configuration has tokens")
+            }
+            return try tokens.map(Token.init)
+        }
+        let token: String
+        let source: String
+        if let file = tokenFile {
+            token = try StateFolder.token(in: file)
+            source = file
+        } else if let value = environment["ORCHESTRATOR_TOKEN"] {
+            token = value
+            source = "ORCHESTRATOR_TOKEN"
+        } else {
+            token = try folder.ownToken(log: log)
+            source = OrchestratorState.tokenFile(in: folder.path)
+        }
+        if let problem = Tokens.problem(with: token) {
+            throw ProviderError("the token of \(source) cannot be used: \(problem)")
+        }
+        log.info("token", "clients need the token of \(source)", ["source": .string(source)])
+        return [.ofAll(token)]
+    }
+
+    static func fields(_ tokens: [TokenConfig]) -> [String: JSONValue] { ["tokens": tokens.map(\.name).json] }
+}

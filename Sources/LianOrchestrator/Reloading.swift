@@ -1,0 +1,66 @@
+import LianModel
+import LianSystem
+
+/// Reads the configuration again while it serves: what can change without a restart does, and every runner stays. A
+/// configuration that is not good changes nothing.
+struct Reloading: Sendable {
+    private let invocation: Invocation
+    private let current: Guarded<Options>
+    private let fleet: Fleet
+    private let volumes: Volumes?
+    private let tokens: Tokens
+    private let log: EventLog
+
+    init(
+        _ invocation: Invocation, _ options: Options, fleet: Fleet, volumes: Volumes?, tokens: Tokens, log: EventLog
+    ) {
+        self.invocation = invocation
+        current = Guarded(options)
+        self.fleet = fleet
+        self.volumes = volumes
+        self.tokens = tokens
+        self.log = log
+    }
+
+    var options: Options { current.value }
+
+    func run() async {
+        do {
+            let new = try await invocation.options()
+            try apply(new)
+        } catch {
+            let reason = (error as? LianError)?.message ?? "\(error)"
+            log.error("configuration_refused", "the configuration of before stays: \(reason)")
+        }
+    }
+
+    private func apply(_ new: Options) throws {
+        let late = options.fieldsOnlyReadAtStart(changedIn: new)
+        // From tokens to the one token of before, or back, who may what changes altogether.
+        if let configured = new.tokens, options.tokens != nil { tokens.replace(by: try configured.map(Token.init)) }
+        fleet.allow(new.capacity)
+        try volumes?.limit(eachGB: new.volumeGB, allGB: new.volumesGB, days: new.volumeDays)
+        current.set(new)
+        var fields = new.tokens.map(Options.fields) ?? [:]
+        fields["capacity"] = .integer(new.capacity)
+        log.info("configured", "\(new.config ?? "the configuration") is read again", fields)
+        if !late.isEmpty {
+            log.warning(
+                "needs_restart", "what changed of these counts from the next start on: \(late.joined(separator: ", "))")
+        }
+    }
+}
+
+extension Options {
+    /// The fields that differ, and that a running orchestrator does not change.
+    fileprivate func fieldsOnlyReadAtStart(changedIn new: Options) -> [String] {
+        let fields: [(name: String, isSame: Bool)] = [
+            ("listen", listen == new.listen), ("state", state == new.state),
+            ("providers", engine == new.engine && providerName == new.providerName),
+            ("volumes.kind", volumes == new.volumes), ("volumes.file_gb", volumesFileGB == new.volumesFileGB),
+            ("log", log == new.log), ("token_file", tokenFile == new.tokenFile),
+            ("tokens", (tokens == nil) == (new.tokens == nil)),
+        ]
+        return fields.filter { !$0.isSame }.map(\.name)
+    }
+}
