@@ -53,7 +53,7 @@ let package = Package(
         module("LianSystem", ["CLinux"]),
         module("LianChannel", []),
         module("LianNATS", ["CCrypto", "CNATS", "LianModel", "LianSystem"]),
-        module("LianHTTP", ["CCurl", "LianModel", "LianSystem"]),
+        module("LianHTTP", ["CCrypto", "CCurl", "LianModel", "LianSystem"]),
         module("LianConfiguration", ["LianHTTP", "LianModel", "LianSystem"]),
         module("LianOrchestratorClient", ["LianHTTP", "LianModel", "LianSystem"]),
         module("LianSSH", ["CCrypto", "CLinux", "CSSH2", "LianChannel", "LianModel", "LianSystem"]),

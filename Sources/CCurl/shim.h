@@ -16,6 +16,11 @@ static inline CURLcode lian_curl_set_pointer(CURL *handle, CURLoption option, vo
     return curl_easy_setopt(handle, option, value);
 }
 
+static inline CURLcode lian_curl_set_bytes(CURL *handle, CURLoption option, const void *bytes, size_t count) {
+    struct curl_blob blob = {(void *)bytes, count, CURL_BLOB_COPY};
+    return curl_easy_setopt(handle, option, &blob);
+}
+
 static inline CURLcode lian_curl_set_sink(CURL *handle, CURLoption option, lian_curl_sink sink) {
     return curl_easy_setopt(handle, option, sink);
 }

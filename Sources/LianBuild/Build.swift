@@ -105,7 +105,8 @@ package final class Build: Sendable {
         let environment = surroundings.environment
         let http = try HTTPClient()
         let client = try OrchestratorClient(
-            server: request.orchestrator.url, token: request.orchestrator.token, http: http,
+            server: request.orchestrator.url, token: request.orchestrator.token,
+            authorities: request.orchestrator.authorities, http: http,
             timing: surroundings.timing)
         async let secrets = BuildSecrets.read(request, environment: environment, http: http)
         async let resolved = Resolver(options: options, surroundings: surroundings).resolve(

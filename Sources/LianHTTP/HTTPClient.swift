@@ -3,7 +3,7 @@ import LianSystem
 import Synchronization
 
 /// Requests over HTTP and HTTPS. Connections are kept and used again; the certificate is verified against the
-/// system's authorities; redirects are not followed; proxies are taken from the environment as curl does, but never
+/// system's authorities, and those that the request trusts besides; redirects are not followed; proxies are taken from the environment as curl does, but never
 /// for this machine itself.
 package final class HTTPClient: Sendable {
     private let loop: TransferLoop
@@ -29,6 +29,21 @@ package final class HTTPClient: Sendable {
             loop.cancel(answer)
         }
         return try outcome.get()
+    }
+
+    /// Whether the server's port speaks HTTPS where the URL says http, or HTTP where it says https. It is asked for its
+    /// root, with no header of the caller's.
+    package func speaksOtherScheme(than server: HTTPURL) async -> Bool {
+        var question = HTTPRequest(.get, server.withOtherScheme, "/")
+        question.connectTimeout = .seconds(2)
+        question.timeout = .seconds(2)
+        question.needsFreshConnection = true
+        do {
+            // 400 is what servers of HTTPS tell clients who speak no TLS.
+            return try await send(question).status != 400
+        } catch {
+            return server.scheme == .http && error.kind == .certificateRefused
+        }
     }
 }
 

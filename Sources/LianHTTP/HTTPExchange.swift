@@ -16,6 +16,8 @@ package struct HTTPRequest: Sendable {
     package var connectTimeout: Duration = .seconds(10)
     /// From the start to the answer's last byte.
     package var timeout: Duration = .seconds(30)
+    /// For https, beside the system's.
+    package var authorities: TrustedAuthorities?
     /// libcurl repeats a request by itself where a reused connection dies before the answer: what must not be
     /// asked twice gets a connection of its own.
     package var needsFreshConnection = false
@@ -52,7 +54,12 @@ package struct HTTPFailure: Error, Equatable, Sendable, CustomStringConvertible 
         /// Refused, no route, or reset at once.
         case connectFailed
         case connectTimedOut
+        /// It could not show that it is the one that the URL names.
+        case certificateRefused
+        /// The handshake broke off: it speaks no TLS, none that this machine speaks, or it went away.
         case tlsFailed
+        /// The port speaks TLS and the URL says http, or the other way round.
+        case wrongScheme
         case answerTimedOut
         /// The connection ended before the answer did.
         case connectionLost
@@ -77,7 +84,9 @@ package struct HTTPFailure: Error, Equatable, Sendable, CustomStringConvertible 
             case .nameNotResolved: "its name cannot be resolved"
             case .connectFailed: "no connection can be made"
             case .connectTimedOut: "it did not take the connection in time"
+            case .certificateRefused: "its certificate does not hold"
             case .tlsFailed: "TLS failed"
+            case .wrongScheme: "the URL says another protocol than its port speaks"
             case .answerTimedOut: "it did not answer in time"
             case .connectionLost: "the connection was lost before the answer was complete"
             case .answerTooLarge: "its answer is larger than 1 MiB, or its headers than 64 KiB"
@@ -91,7 +100,9 @@ package struct HTTPFailure: Error, Equatable, Sendable, CustomStringConvertible 
     /// The server was never spoken to: it knows nothing of this request.
     package var neverArrived: Bool {
         switch kind {
-        case .nameNotResolved, .connectFailed, .connectTimedOut, .tlsFailed, .requestInvalid: true
+        case .nameNotResolved, .connectFailed, .connectTimedOut, .certificateRefused, .tlsFailed, .wrongScheme,
+            .requestInvalid:
+            true
         case .answerTimedOut, .connectionLost, .answerTooLarge, .notHTTP, .cancelled: false
         }
     }

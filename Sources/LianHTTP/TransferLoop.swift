@@ -203,6 +203,12 @@ private final class Transfer {
         case .delete:
             set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
         }
+        if let authorities = request.authorities {
+            // In place of libcurl's file of the system's authorities; its folder of them (CURLOPT_CAPATH) stays.
+            let status = lian_curl_set_bytes(
+                handle, CURLOPT_CAINFO_BLOB, authorities.pem, authorities.pem.count)
+            isAccepted = isAccepted && status == CURLE_OK
+        }
         let owner = Unmanaged.passUnretained(self).toOpaque()
         return isAccepted
             && lian_curl_set_pointer(handle, CURLOPT_HTTPHEADER, headerList) == CURLE_OK
@@ -273,8 +279,9 @@ private final class Transfer {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: HTTPFailure(.nameNotResolved, detail)
         case CURLE_COULDNT_CONNECT: HTTPFailure(.connectFailed, detail)
         case CURLE_OPERATION_TIMEDOUT: HTTPFailure(isConnected ? .answerTimedOut : .connectTimedOut, detail)
-        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
-            CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CRL_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_USE_SSL_FAILED:
+        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CRL_BADFILE, CURLE_SSL_ISSUER_ERROR:
+            HTTPFailure(.certificateRefused, detail)
+        case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_USE_SSL_FAILED:
             HTTPFailure(.tlsFailed, detail)
         case CURLE_GOT_NOTHING, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_PARTIAL_FILE:
             HTTPFailure(.connectionLost, detail)

@@ -10,6 +10,8 @@ package struct IntegrateOptions: Sendable {
     package var subjectPrefix: String
     /// As flag or environment name it; nil: the orchestrator is not asked.
     package var orchestratorURL: String?
+    /// Trusted beside the system's.
+    package var orchestratorAuthorities: TrustedAuthorities?
 
     package init(
         events: EventsSettings? = nil, subjectPrefix: String = NatsEventConfig.defaultSubjectPrefix,
@@ -218,7 +220,9 @@ package struct Integrate: Sendable {
         }
         do {
             // Health asks for no token, and a probe sends none.
-            let client = try OrchestratorClient(server: HTTPURL(text), token: nil, http: HTTPClient(), timing: timing)
+            let client = try OrchestratorClient(
+                server: HTTPURL(text), token: nil, authorities: options.orchestratorAuthorities, http: HTTPClient(),
+                timing: timing)
             let health = try await client.health(within: limit)
             if let problem = health.problem {
                 return (.fail, onOneLine("the orchestrator is degraded: \(problem)"))

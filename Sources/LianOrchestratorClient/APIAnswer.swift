@@ -36,6 +36,9 @@ struct APIAnswer: Sendable {
         return id
     }
 
+    /// The word that stands for what is wrong; nil where the server gives none.
+    var code: String? { (try? JSONValue.parse(response.body))?["error"]?["code"]?.stringValue }
+
     /// What the server says is wrong; an error is a record of code and message, or a plain string.
     var complaint: String? {
         guard let error = (try? JSONValue.parse(response.body))?["error"] else { return nil }

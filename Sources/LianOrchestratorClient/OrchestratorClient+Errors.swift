@@ -16,10 +16,17 @@ extension OrchestratorClient {
         case .connectFailed:
             code = .orchestratorUnreachable
             hint = "Start it (lian-orchestrator is one for this machine), or name another with --orchestrator-url."
-        case .tlsFailed:
+        case .certificateRefused:
             code = .orchestratorUnreachable
             hint =
-                "Its certificate must be valid for \(server.host) and come from an authority that this system trusts."
+                "Its certificate must be valid now and for \(server.host), by an authority that this system trusts or that "
+                + "--orchestrator-ca or ORCHESTRATOR_CA names. Nothing was sent to it."
+        case .tlsFailed:
+            code = .orchestratorUnreachable
+            hint = "Check that it serves TLS 1.2 or 1.3 at this address, and that nothing between ends the connection."
+        case .wrongScheme:
+            code = .orchestratorUnreachable
+            hint = "If you trust it, name it by --orchestrator-url \(server.withOtherScheme) or ORCHESTRATOR_URL."
         case .connectTimedOut, .answerTimedOut, .connectionLost:
             code = .orchestratorUnreachable
             hint = "Check that the orchestrator is well and that the network lets this machine through to it."
@@ -49,6 +56,8 @@ extension OrchestratorClient {
         let said = "the orchestrator at \(server) \(summary(of: answer))"
         switch answer.status {
         case 401, 403:
+            return LianError(.orchestratorRefused, phase, said, hint: tokenHint)
+        case 429 where answer.code == "too_many_failures":
             return LianError(.orchestratorRefused, phase, said, hint: tokenHint)
         case 429:
             return LianError(

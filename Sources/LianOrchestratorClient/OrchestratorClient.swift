@@ -7,9 +7,13 @@ import LianSystem
 package struct OrchestratorClient: Sendable {
     package let server: HTTPURL
     let token: String?
+    /// Trusted beside the system's.
+    private let authorities: TrustedAuthorities?
     /// Hides the token.
     let mask: SecretMask
     private let http: HTTPClient
+    /// Whether it has ever answered, so that the URL is right.
+    private let hasAnswered = Guarded(false)
     let timing: Timing
     let policy: RetryPolicy
 
@@ -17,8 +21,8 @@ package struct OrchestratorClient: Sendable {
     static let requestTimeout: Duration = .seconds(30)
 
     package init(
-        server: HTTPURL, token: String?, http: HTTPClient, timing: Timing = .system,
-        policy: RetryPolicy = RetryPolicy()
+        server: HTTPURL, token: String?, authorities: TrustedAuthorities? = nil, http: HTTPClient,
+        timing: Timing = .system, policy: RetryPolicy = RetryPolicy()
     ) throws(LianError) {
         guard token?.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) ?? true else {
             throw LianError(
@@ -27,6 +31,7 @@ package struct OrchestratorClient: Sendable {
         }
         self.server = server
         self.token = token
+        self.authorities = authorities
         mask = SecretMask([token].compactMap { $0 })
         self.http = http
         self.timing = timing
@@ -119,10 +124,26 @@ package struct OrchestratorClient: Sendable {
         if let token { request.headers["Authorization"] = "Bearer \(token)" }
         request.timeout = timeout
         request.needsFreshConnection = call.needsFreshConnection
+        request.authorities = authorities
         do {
-            return .success(APIAnswer(response: try await http.send(request)))
+            // A token that goes over a network in clear should at least go to a server that expects it so.
+            if token != nil, server.scheme == .http, !server.isLoopback { try await checkScheme() }
+            let response = try await http.send(request)
+            hasAnswered.set(true)
+            return .success(APIAnswer(response: response))
         } catch {
-            return .failure(error)
+            guard [.tlsFailed, .connectionLost, .notHTTP].contains(error.kind) else { return .failure(error) }
+            do throws(HTTPFailure) {
+                try await checkScheme()
+                return .failure(error)
+            } catch let wrongScheme {
+                return .failure(wrongScheme)
+            }
         }
+    }
+
+    private func checkScheme() async throws(HTTPFailure) {
+        guard !hasAnswered.value, await http.speaksOtherScheme(than: server) else { return }
+        throw HTTPFailure(.wrongScheme, server.scheme == .http ? "it speaks TLS" : "it speaks plain HTTP")
     }
 }

@@ -29,8 +29,8 @@ package struct RetryPolicy: Sendable {
 
     static func isTransient(_ failure: HTTPFailure) -> Bool {
         switch failure.kind {
-        case .nameNotResolved, .connectFailed, .connectTimedOut, .answerTimedOut, .connectionLost: true
-        case .tlsFailed, .answerTooLarge, .notHTTP, .requestInvalid, .cancelled: false
+        case .nameNotResolved, .connectFailed, .connectTimedOut, .tlsFailed, .answerTimedOut, .connectionLost: true
+        case .certificateRefused, .wrongScheme, .answerTooLarge, .notHTTP, .requestInvalid, .cancelled: false
         }
     }
 }

@@ -104,7 +104,7 @@ import Testing
     @Test func everyFlagOfTheContractIsThere() {
         let contract = """
             --workspace --context --image --ssh-key --directives --import-path --dockerfile --cache-from --cache-to \
-            --actor --language --platforms --runner-image --orchestrator-url --spawn-timeout --nats-url \
+            --actor --language --platforms --runner-image --orchestrator-url --orchestrator-ca --spawn-timeout --nats-url \
             --nats-nkey-seed --nats-subject-prefix --nats-ca --cpu --memory-gb --time-budget --tag --target \
             --build-arg --label --no-cache --secret --build-context --attest --compression --known-hosts \
             --insecure-registry --metadata-file --report --progress --dry-run --volume --cache-export --help --version
@@ -113,7 +113,7 @@ import Testing
         #expect(
             Set(CommandSyntax.integrate.flags.map(\.name)) == [
                 "--nats-url", "--nats-nkey-seed", "--nats-subject-prefix", "--nats-ca", "--orchestrator-url",
-                "--help", "--version",
+                "--orchestrator-ca", "--help", "--version",
             ])
     }
 

@@ -100,28 +100,79 @@ import Testing
         try await expect(.tlsFailed, HTTPRequest(.get, HTTPURL("https://127.0.0.1:\(plain.port)"), "/"))
     }
 
-    @Test func anUnknownCertificateIsRefused() async throws {
+    /// By an authority of the system's or of the request's own, for this name, and now.
+    @Test func aCertificateHasToHold() async throws {
         try await withTemporaryFolder { folder in
-            let made = try await run(
-                Command(
-                    "/usr/bin/openssl",
-                    [
-                        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem",
-                        "-out", "cert.pem",
-                    ], environment: [:], workingDirectory: folder.path), deadline: .seconds(120))
-            #expect(made.termination.isSuccess, "\(made.errorText)")
-            let server = try RunningProcess(
-                Command(
-                    "/usr/bin/openssl",
-                    ["s_server", "-accept", "127.0.0.1:0", "-www", "-key", "key.pem", "-cert", "cert.pem"],
-                    environment: [:], workingDirectory: folder.path), outputFile: folder.appending(path: "output"))
-            defer { server.stop() }
-            let port = try await number(after: "ACCEPT 127.0.0.1:", in: server)
-            let failure = await failure(HTTPRequest(.get, try HTTPURL("https://127.0.0.1:\(port)"), "/"))
-            #expect(failure?.kind == .tlsFailed)
-            #expect(failure?.detail.contains("certificate") == true, "\(String(describing: failure))")
+            let authority = try await TestAuthority(in: folder)
+            let stranger = try await TestAuthority(in: folder, named: "stranger")
+            for (server, trusted, isRefused) in [
+                (try await authority.server(), authority, false),
+                (try await authority.server(), stranger, true),
+                (try await authority.server(), nil, true),
+                (try await authority.server("elsewhere", names: "DNS:elsewhere.example"), authority, true),
+                (try await authority.server("expired", days: -1), authority, true),
+            ] {
+                let server = try await TLSServer.start(server, .answers, in: folder)
+                defer { server.stop() }
+                var request = HTTPRequest(.get, try HTTPURL(server.url), "/")
+                request.authorities = try trusted.map { try TrustedAuthorities(file: $0.certificate) }
+                if isRefused {
+                    let failure = await failure(request)
+                    #expect(failure?.kind == .certificateRefused)
+                    #expect(failure?.neverArrived == true)
+                    #expect(failure?.detail.contains("certificate") == true, "\(String(describing: failure))")
+                } else {
+                    #expect(try await http.send(request).status == 200)
+                }
+            }
         }
+    }
+
+    @Test func authoritiesAreCertificatesInPEM() async throws {
+        try await withTemporaryFolder { folder in
+            let authority = try await TestAuthority(in: folder)
+            let pem = try String(contentsOfFile: authority.certificate, encoding: .utf8)
+            let file = folder.appending(path: "ca.pem").path
+            let damaged = pem.replacingOccurrences(of: "MII", with: "MIJ")
+            for (text, isGood) in [
+                (pem, true), ("# Ours\n\(pem)\n\(pem)\n", true), ("", false), ("no PEM", false), (damaged, false),
+                (pem + damaged, false), (String(pem.prefix(pem.count / 2)), false),
+                (try String(contentsOfFile: try await authority.server().key, encoding: .utf8), false),
+            ] {
+                try text.write(toFile: file, atomically: true, encoding: .utf8)
+                let authorities = try? TrustedAuthorities(file: file)
+                #expect((authorities != nil) == isGood, "\(text)")
+            }
+            for path in [folder.path, folder.appending(path: "missing").path] {
+                let error = #expect(throws: UnusableAuthorities.self) { try TrustedAuthorities(file: path) }
+                #expect(error?.reason.hasPrefix("cannot be read: ") == true)
+            }
+        }
+    }
+
+    /// Asked by a request that holds nothing of the caller's.
+    @Test func theOtherSchemeIsFoundOut() async throws {
+        try await withTemporaryFolder { folder in
+            let server = try await TLSServer.start(try await TestAuthority(in: folder).server(), .answers, in: folder)
+            defer { server.stop() }
+            #expect(try await speaksOtherScheme("http://127.0.0.1:\(server.port)"))
+            #expect(try await !speaksOtherScheme(server.url))
+        }
+        try await withScriptedHTTPServer { server in
+            let isPlain = try await speaksOtherScheme("https://127.0.0.1:\(server.port)")
+            #expect(isPlain)
+            // As servers of HTTPS answer who speaks no TLS to them.
+            server.on("GET", "/", [.answer(400)])
+            #expect(try await !speaksOtherScheme("https://127.0.0.1:\(server.port)"))
+        }
+        let port = try refusingPort()
+        for scheme in ["http", "https"] {
+            #expect(try await !speaksOtherScheme("\(scheme)://127.0.0.1:\(port)"))
+        }
+    }
+
+    private func speaksOtherScheme(_ url: String) async throws -> Bool {
+        await http.speaksOtherScheme(than: try HTTPURL(url))
     }
 
     @Test func serversThatDoNotAnswerTimeOut() async throws {

@@ -360,39 +360,14 @@ private let failed = event(.failed(code: .buildFailed, phase: .build, status: "f
 
     // MARK: TLS
 
-    /// An authority of the test's own and a certificate for localhost and 127.0.0.1 by it.
-    private func makeCertificates(in folder: URL) async throws {
-        let steps = [
-            [
-                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-                "/CN=Test authority", "-keyout", "ca-key.pem", "-out", "ca.pem",
-            ],
-            [
-                "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
-                "-keyout", "key.pem", "-out", "request.pem",
-            ],
-            [
-                "x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial",
-                "-days", "2", "-extfile", "names", "-out", "cert.pem",
-            ],
-        ]
-        try "subjectAltName=DNS:localhost\n".write(
-            to: folder.appending(path: "names"), atomically: true, encoding: .utf8)
-        for arguments in steps {
-            let result = try await run(
-                Command("/usr/bin/openssl", arguments, environment: [:], workingDirectory: folder.path),
-                deadline: .seconds(20))
-            #expect(result.termination.isSuccess, "\(result.errorText)")
-        }
-    }
-
     @Test func tlsTrustsTheGivenAuthorityAndChecksTheName() async throws {
         try await withTemporaryFolder { folder in
-            try await makeCertificates(in: folder)
+            let authority = try await TestAuthority(in: folder)
+            let files = try await authority.server(names: "DNS:localhost")
             let server = try await NATSServer.start(
-                "tls { cert_file: \"cert.pem\", key_file: \"key.pem\" }", in: folder)
+                "tls { cert_file: \"\(files.certificate)\", key_file: \"\(files.key)\" }", in: folder)
             defer { server.stop() }
-            let ca = folder.appending(path: "ca.pem").path
+            let ca = authority.certificate
 
             // A server that demands TLS gets it from a nats:// URL too.
             for scheme in ["tls", "nats"] {

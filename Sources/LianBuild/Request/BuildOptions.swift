@@ -1,3 +1,5 @@
+import LianHTTP
+import LianModel
 import LianSystem
 
 /// What the command line and the environment asked for, before directives are read: words taken apart, numbers within
@@ -49,6 +51,7 @@ package struct BuildOptions: Sendable {
     package var runnerImage: Given?
 
     package var orchestratorURL: Given?
+    package var orchestratorCA: Given?
     package var spawnTimeoutSeconds = 300
     package var sshKey: Given?
     package var knownHosts: String?
@@ -88,6 +91,19 @@ package enum CacheExport: String, CaseIterable, Sendable {
     case always
     /// Only where the runner did not start from a volume.
     case cold
+}
+
+extension BuildOptions.Given {
+    /// For the name of a file: the authorities in it.
+    package func authorities(from workingFolder: String) throws(LianError) -> TrustedAuthorities {
+        do throws(UnusableAuthorities) {
+            return try TrustedAuthorities(file: absolutePath(value, from: workingFolder))
+        } catch {
+            throw LianError(
+                .invalidArgument, .arguments, "\(name): '\(onOneLine(value, limit: 200))' \(error.reason)",
+                hint: "Name a file with the certificates, in PEM, of the authorities to trust beside the system's.")
+        }
+    }
 }
 
 /// Where events go, as the flags say it.

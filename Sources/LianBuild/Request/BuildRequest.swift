@@ -1,3 +1,4 @@
+import LianHTTP
 import LianModel
 
 /// Everything that a build was asked for: flags, environment and directives merged and checked. The rest of the walk
@@ -113,6 +114,8 @@ package struct ComputeRequest: Sendable, Equatable {
 package struct OrchestratorRequest: Sendable, Equatable {
     package var url: HTTPURL
     package var token: String?
+    /// Trusted beside the system's, for https.
+    package var authorities: TrustedAuthorities?
     package var spawnTimeoutSeconds: Int
 
     package static let defaultURL = "http://localhost:9011"

@@ -277,7 +277,9 @@ extension RequestBuilder {
         if token != nil, url.scheme == .http, !url.isLoopback {
             warn(.tokenInClear, "the orchestrator's token goes to \(url.origin) unencrypted; use https")
         }
-        return OrchestratorRequest(url: url, token: token, spawnTimeoutSeconds: options.spawnTimeoutSeconds)
+        return OrchestratorRequest(
+            url: url, token: token, authorities: try options.orchestratorCA?.authorities(from: workingFolder),
+            spawnTimeoutSeconds: options.spawnTimeoutSeconds)
     }
 
     /// The token that the reference orchestrator on this machine made for itself.

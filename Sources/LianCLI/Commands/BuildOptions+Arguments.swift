@@ -34,6 +34,7 @@ extension BuildOptions {
         language = reader.given("--language")
         runnerImage = reader.given("--runner-image")
         orchestratorURL = reader.given("--orchestrator-url")
+        orchestratorCA = reader.given("--orchestrator-ca")
         spawnTimeoutSeconds = try reader.integer("--spawn-timeout", in: 1...86400) ?? spawnTimeoutSeconds
         sshKey = reader.given("--ssh-key")
         knownHosts = try reader.path("--known-hosts")

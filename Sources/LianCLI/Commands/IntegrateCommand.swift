@@ -34,6 +34,9 @@ struct IntegrateCommand: Sendable {
         let parsed = try ArgumentParser.parse(arguments, for: .integrate, environment: application.environment)
         let given = try EventOptions(ArgumentReader(parsed))
         var options = IntegrateOptions(orchestratorURL: parsed.value("--orchestrator-url"))
+        if let file = ArgumentReader(parsed).given("--orchestrator-ca") {
+            options.orchestratorAuthorities = try file.authorities(from: currentFolder())
+        }
         if let prefix = given.subjectPrefix { options.subjectPrefix = try checked(prefix, .subjectPrefix) }
         if let url = given.url {
             options.events = EventsSettings(url: url.value, nkeySeed: try seed(given.seed), caFile: given.caFile)

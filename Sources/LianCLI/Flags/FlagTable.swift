@@ -92,6 +92,7 @@ extension CommandSyntax {
                     Flag(
                         "--orchestrator-url", .one("URL"), environment: "ORCHESTRATOR_URL",
                         "Default: http://localhost:9011. Its token comes by ORCHESTRATOR_TOKEN."),
+                    orchestratorCA,
                     Flag(
                         "--spawn-timeout", .one("SEC"), environment: "BUILDKIT_SPAWN_TIMEOUT",
                         "From the spawn request until SSH answers. Default: 300."),
@@ -161,7 +162,8 @@ extension CommandSyntax {
                 [
                     Flag(
                         "--orchestrator-url", .one("URL"), environment: "ORCHESTRATOR_URL",
-                        "Where its health is asked; without it that check is skipped.")
+                        "Where its health is asked; without it that check is skipped."),
+                    orchestratorCA,
                 ]),
             FlagGroup("Events", eventFlags),
             FlagGroup("Help", [.help, .version]),
@@ -183,6 +185,10 @@ extension CommandSyntax {
         ])
 
     private static let token = Entry("ORCHESTRATOR_TOKEN", "what the orchestrator demands of its callers")
+
+    private static let orchestratorCA = Flag(
+        "--orchestrator-ca", .one("FILE"), environment: "ORCHESTRATOR_CA", completion: .file,
+        "A CA to trust beside the system's, for https://.")
 
     private static let eventFlags = [
         Flag("--nats-url", .one("URL"), environment: "NATS_URL", "Publish lifecycle events there, best-effort."),

@@ -71,6 +71,18 @@ package struct HTTPURL: Equatable, Sendable, CustomStringConvertible {
         Identifier.isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
     }
 
+    private init(_ scheme: Scheme, host: String, port: Int, path: String) {
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+        self.path = path
+    }
+
+    /// The same port by https instead of http, or by http instead of https.
+    package var withOtherScheme: HTTPURL {
+        HTTPURL(scheme == .http ? .https : .http, host: host, port: port, path: path)
+    }
+
     /// Scheme, host and port: a token is bound to this origin.
     package var origin: String {
         "\(scheme.rawValue)://\(host.contains(":") ? "[\(host)]" : host):\(port)"
