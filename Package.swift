@@ -95,7 +95,9 @@ let package = Package(
 
         .target(
             name: "LianTestSupport",
-            dependencies: ["LianBuildKit", "LianChannel", "LianContext", "LianIntegrate", "LianModel", "LianSystem"],
+            dependencies: [
+                "LianBuildKit", "LianChannel", "LianContext", "LianHTTP", "LianIntegrate", "LianModel", "LianSystem",
+            ],
             path: "Tests/LianTestSupport", swiftSettings: swiftSettings),
         tests("LianModelTests", ["LianModel"]),
         tests("LianBuildKitTests", ["LianBuildKit", "LianModel"]),
@@ -128,7 +130,8 @@ let package = Package(
         tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
         tests("LianOrchestratorClientTests", ["LianHTTP", "LianModel", "LianOrchestratorClient", "LianSystem"]),
         tests(
-            "LianOrchestratorTests", ["LianFlags", "LianOrchestrator", "LianModel", "LianSystem", "lian-orchestrator"]),
+            "LianOrchestratorTests",
+            ["LianFlags", "LianHTTP", "LianOrchestrator", "LianModel", "LianSystem", "lian-orchestrator"]),
         tests("LianReportTests", ["LianReport", "LianBuildKit", "LianModel", "LianSystem"]),
         tests("LianRemoteTests", ["LianChannel", "LianRemote", "LianModel", "LianSystem"]),
         tests(

@@ -28,6 +28,15 @@ extension CommandSyntax {
                         "The token that clients must send. Without it ORCHESTRATOR_TOKEN, and without that one is "
                             + "made at DIR/token."),
                     Flag(
+                        "--tls-certificate", .one("FILE"), completion: .file,
+                        "Serve HTTPS with this certificate and those of the authorities between, in PEM."),
+                    Flag(
+                        "--tls-key", .one("FILE"), completion: .file,
+                        "The certificate's private key in PEM, readable by its owner alone."),
+                    .toggle(
+                        "--insecure-http",
+                        "Serve plain HTTP to other machines too: something in front of it speaks TLS."),
+                    Flag(
                         "--log", .one("FORM"), completion: .choices(of: EventLog.Form.self),
                         "Of stderr: json or text. Default: text on a terminal, else json."),
                 ]),
@@ -91,6 +100,12 @@ extension CommandSyntax {
                 [
                     "lian-orchestrator --config orchestrator.ncl --check",
                     "lian-orchestrator --config orchestrator.ncl",
+                ]),
+            Example(
+                "For other machines, by HTTPS",
+                [
+                    "lian-orchestrator --listen 0.0.0.0:9011 --tls-certificate chain.pem \\",
+                    "  --tls-key key.pem --token-file token",
                 ]),
         ],
         exits: [

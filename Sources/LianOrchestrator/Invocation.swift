@@ -1,4 +1,5 @@
 import LianConfiguration
+import LianHTTP
 import LianModel
 import LianSystem
 
@@ -37,6 +38,19 @@ struct Invocation: Sendable {
 }
 
 extension Options {
+    /// What the server shows of itself; nil where it speaks plain HTTP.
+    func identity(_ environment: [String: String]) async throws -> TLSIdentity? {
+        guard let tls else { return nil }
+        if case .file(let key) = tls.key { return try TLSIdentity.read(certificateFile: tls.certificate, keyFile: key) }
+        let secrets = SecretReader(environment: environment, http: try HTTPClient())
+        do {
+            let key = try await secrets.value(at: tls.key, "the TLS key")
+            return try TLSIdentity.read(certificateFile: tls.certificate, key: key)
+        } catch let error as LianError {
+            throw ProviderError("\(error.message): \(error.hint)")
+        }
+    }
+
     /// The tokens that open the API: those of the configuration, else the one token that may everything.
     func tokens(
         _ environment: [String: String], _ folder: borrowing StateFolder, _ log: EventLog

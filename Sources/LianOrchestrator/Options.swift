@@ -18,6 +18,8 @@ package struct Options: Equatable, Sendable {
     package var tokenFile: String?
     /// nil where one token may everything.
     package var tokens: [TokenConfig]?
+    package var tls: TLSConfig?
+    package var allowsInsecureHTTP = false
     package var engine = EngineChoice.auto
     package var providerName = ProviderConfig.Kind.local.rawValue
     package var capacity = 16
@@ -63,6 +65,16 @@ package struct Options: Equatable, Sendable {
             listen = address
         }
         publicURL = file?.publicURL
+        tls = try Self.tls(reader) ?? file?.tls.map { $0.beginning(in: folder) }
+        allowsInsecureHTTP = parsed.has("--insecure-http") || file?.insecureHTTP == true
+        let isWhole = config == nil || file != nil
+        guard !isWhole || listen.isLoopback || tls != nil || allowsInsecureHTTP || ![.serve, .check].contains(action)
+        else {
+            throw reader.refusal(
+                "--listen",
+                "would serve plain HTTP to other machines, and their tokens with it: serve HTTPS by --tls-certificate and "
+                    + "--tls-key, or say --insecure-http where something in front of it speaks TLS")
+        }
         let provider = file?.providers?.first
         guard file?.providers?.count ?? 1 == 1 else {
             throw reader.refusal("--config", "names several providers, and one is served at a time")
@@ -83,10 +95,27 @@ package struct Options: Equatable, Sendable {
             try reader.integer("--history-days", in: OrchestratorConfig.days) ?? file?.historyDays ?? historyDays
         log = try reader.choice("--log") ?? file?.log
     }
+
+    private static func tls(_ reader: ArgumentReader) throws(LianError) -> TLSConfig? {
+        switch (try reader.path("--tls-certificate"), try reader.path("--tls-key")) {
+        case (let certificate?, let key?): return TLSConfig(certificate: certificate, key: .file(key))
+        case (nil, nil): return nil
+        case (_?, nil): throw reader.refusal("--tls-certificate", "needs the certificate's key too: --tls-key FILE")
+        case (nil, _?): throw reader.refusal("--tls-key", "needs its certificate too: --tls-certificate FILE")
+        }
+    }
 }
 
 extension ProviderConfig {
     fileprivate var engineChoice: EngineChoice? {
         kind == .dockerLocal ? .docker : engine.flatMap { EngineChoice(rawValue: $0.rawValue) }
+    }
+}
+
+extension TLSConfig {
+    fileprivate func beginning(in folder: String) -> TLSConfig {
+        var key = key
+        if case .file(let path) = key { key = .file(absolutePath(path, from: folder)) }
+        return TLSConfig(certificate: absolutePath(certificate, from: folder), key: key)
     }
 }

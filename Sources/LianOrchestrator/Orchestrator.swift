@@ -61,6 +61,8 @@ package enum Orchestrator {
                 throw ProviderError(
                     "neither XDG_STATE_HOME nor HOME says where to keep state: name a folder by --state")
             }
+            // Before anything is made: what is wrong with it, no client could tell.
+            let identity = try await options.identity(environment)
             let folder = try StateFolder(path)
             // An orchestrator that was killed has left its address in this file.
             unlink(OrchestratorState.listenFile(in: folder.path))
@@ -108,7 +110,7 @@ package enum Orchestrator {
             let tokens = Tokens(try options.tokens(environment, folder, log))
             let reloading = Reloading(invocation, options, fleet: fleet, volumes: volumes, tokens: tokens, log: log)
             let routes = Routes(fleet: fleet, volumes: volumes, store: store, tokens: tokens, log: log)
-            let isDone = try await serve(options, fleet, routes, folder, log, signals, reloading)
+            let isDone = try await serve(options, identity, fleet, routes, folder, log, signals, reloading)
             return isDone ? 0 : 1
         } catch {
             log.error("cannot_start", "\(error)")
@@ -142,23 +144,24 @@ package enum Orchestrator {
     }
 
     private static func serve(
-        _ options: Options, _ fleet: Fleet, _ routes: Routes, _ folder: borrowing StateFolder, _ log: EventLog,
-        _ signals: EndSignals, _ reloading: Reloading
+        _ options: Options, _ identity: TLSIdentity?, _ fleet: Fleet, _ routes: Routes,
+        _ folder: borrowing StateFolder, _ log: EventLog, _ signals: EndSignals, _ reloading: Reloading
     ) async throws -> Bool {
         let socket = try options.listen.open()
         let address = socket.address
         // At least half of the descriptors are left for the runners.
         let connections = min(Self.connectionLimit, DescriptorLimit.raise() / 2)
         let server = try HTTPServer(
-            listening: socket.takeDescriptor(), connectionLimit: connections, gate: routes.admission,
+            listening: socket.takeDescriptor(), connectionLimit: connections, tls: identity, gate: routes.admission,
             handler: routes.answer)
         try fleet.startReaper()
         if !address.isLoopback {
             log.warning(
                 "not_loopback",
-                "others than this machine can reach \(address.text); runners still listen on 127.0.0.1 alone")
+                "others than this machine can reach \(address.text)\(identity == nil ? ", by plain HTTP" : ""); runners "
+                    + "still listen on 127.0.0.1 alone")
         }
-        signals.areWaitedFor(hangup: options.config == nil ? nil : reloading.run)
+        signals.areWaitedFor(hangup: options.config == nil ? nil : { await reloading.run(showing: server) })
         let listenFile = OrchestratorState.listenFile(in: folder.path)
         do {
             try replaceFile(listenFile, "\(address.text)\n", outlivesPowerLoss: false)
@@ -167,10 +170,11 @@ package enum Orchestrator {
             unlink(listenFile)
             log.error("no_listen_file", "clients cannot find the address by themselves: \(error)")
         }
+        let url = "\(identity == nil ? "http" : "https")://\(address.text)"
         log.info(
-            "listening", "serving at http://\(address.text)",
+            "listening", "serving at \(url)",
             [
-                "url": .string("http://\(address.text)"), "port": .integer(Int(address.port)),
+                "url": .string(url), "port": .integer(Int(address.port)),
                 "provider": .string(fleet.providerName), "engine": .string(fleet.engineName),
                 "volumes": .string(fleet.volumeSupport.rawValue), "capacity": .integer(options.capacity),
                 "version": .string(lianBuildVersion),

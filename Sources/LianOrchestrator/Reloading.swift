@@ -24,9 +24,12 @@ struct Reloading: Sendable {
 
     var options: Options { current.value }
 
-    func run() async {
+    func run(showing server: HTTPServer) async {
         do {
             let new = try await invocation.options()
+            let identity = try await new.identity(invocation.environment)
+            // A server that began without TLS goes on without.
+            if options.tls != nil, let identity { server.reload(identity) }
             try apply(new)
         } catch {
             let reason = (error as? LianError)?.message ?? "\(error)"
@@ -55,7 +58,7 @@ extension Options {
     /// The fields that differ, and that a running orchestrator does not change.
     fileprivate func fieldsOnlyReadAtStart(changedIn new: Options) -> [String] {
         let fields: [(name: String, isSame: Bool)] = [
-            ("listen", listen == new.listen), ("state", state == new.state),
+            ("listen", listen == new.listen), ("state", state == new.state), ("tls", (tls == nil) == (new.tls == nil)),
             ("providers", engine == new.engine && providerName == new.providerName),
             ("volumes.kind", volumes == new.volumes), ("volumes.file_gb", volumesFileGB == new.volumesFileGB),
             ("log", log == new.log), ("token_file", tokenFile == new.tokenFile),

@@ -26,6 +26,33 @@ import Testing
         #expect(!ListenAddress(host: "0.0.0.0", port: 1).isLoopback)
     }
 
+    private let here = RequestTests.peer("127.0.0.1")
+
+    private static func peer(_ text: String) -> PeerAddress {
+        var four = sockaddr_in()
+        four.sin_family = sa_family_t(AF_INET)
+        var six = sockaddr_in6()
+        six.sin6_family = sa_family_t(AF_INET6)
+        let isFour = inet_pton(AF_INET, text, &four.sin_addr) == 1
+        if !isFour { inet_pton(AF_INET6, text, &six.sin6_addr) }
+        return isFour
+            ? withUnsafePointer(to: four) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { PeerAddress($0) }
+            }
+            : withUnsafePointer(to: six) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { PeerAddress($0) }
+            }
+    }
+
+    @Test(arguments: [
+        ("10.0.0.1", "10.0.0.1", true), ("10.0.0.1", "10.0.0.2", false), ("10.0.0.1", "::ffff:10.0.0.1", true),
+        ("2001:db8::1", "2001:db8::ffff:1", true), ("2001:db8::1", "2001:db8:0:1::1", false),
+        ("::1", "0.0.0.1", false), ("::1", "127.0.0.1", false),
+    ])
+    func whoIsOnePeer(one: String, other: String, areOne: Bool) {
+        #expect((Self.peer(one) == Self.peer(other)) == areOne)
+    }
+
     private func withSocketPairs(_ count: Int, _ body: ([(ours: Int32, theirs: Int32)]) throws -> Void) throws {
         var pairs: [(ours: Int32, theirs: Int32)] = []
         defer {
@@ -52,7 +79,7 @@ import Testing
         try withSocketPairs(4) { pairs in
             let places = ConnectionPlaces(limit: 10)
             let before = ContinuousClock.now
-            for pair in pairs { places.arrived(pair.ours) }
+            for pair in pairs { places.arrived(pair.ours, from: here) }
             places.showedToken(pairs[1].ours)
             places.isWaiting(pairs[2].ours)
             places.showedToken(pairs[3].ours)
@@ -75,24 +102,80 @@ import Testing
     @Test func whoMakesRoom() throws {
         try withSocketPairs(7) { pairs in
             let places = ConnectionPlaces(limit: 3)
-            for pair in pairs[..<3] { places.arrived(pair.ours) }
+            for pair in pairs[..<3] { places.arrived(pair.ours, from: here) }
             places.showedToken(pairs[0].ours)
             places.isIdle(pairs[0].ours)
-            places.arrived(pairs[3].ours)
+            places.arrived(pairs[3].ours, from: here)
             #expect(pairs.map(isClosed) == [false, true, false, false, false, false, false])
             places.isWaiting(pairs[3].ours)
             places.isWaiting(pairs[2].ours)
-            places.arrived(pairs[4].ours)
+            places.arrived(pairs[4].ours, from: here)
             #expect(pairs.map(isClosed) == [true, true, false, false, false, false, false])
             // One that made room has no place any more, whatever it had sent before.
             places.showedToken(pairs[0].ours)
             places.showedToken(pairs[4].ours)
-            places.arrived(pairs[5].ours)
+            places.arrived(pairs[5].ours, from: here)
             #expect(pairs.map(isClosed) == [true, true, false, false, false, true, false])
             places.left(pairs[4].ours)
-            places.arrived(pairs[6].ours)
+            places.arrived(pairs[6].ours, from: here)
             #expect(pairs.map(isClosed) == [true, true, false, false, false, true, false])
         }
+    }
+
+    /// An address that shows no good token has 64 places, one that does has 512; others are not in the way.
+    @Test func anAddressHasItsShare() throws {
+        try withSocketPairs(66) { pairs in
+            let places = ConnectionPlaces(limit: 1024)
+            for pair in pairs[..<64] { places.arrived(pair.ours, from: here) }
+            places.arrived(pairs[64].ours, from: Self.peer("192.0.2.1"))
+            #expect(!pairs.contains(where: isClosed))
+            places.arrived(pairs[65].ours, from: here)
+            #expect(pairs.map(isClosed) == [true] + Array(repeating: false, count: 65))
+        }
+        try #require(DescriptorLimit.raise() > 2048, "raise the hard limit of open files for this test")
+        try withSocketPairs(513) { pairs in
+            let places = ConnectionPlaces(limit: 1024)
+            places.arrived(pairs[0].ours, from: here)
+            places.showedToken(pairs[0].ours)
+            for pair in pairs[1..<512] { places.arrived(pair.ours, from: here) }
+            #expect(!pairs.contains(where: isClosed))
+            places.arrived(pairs[512].ours, from: here)
+            #expect(pairs.map(isClosed) == [false, true] + Array(repeating: false, count: 511))
+        }
+    }
+
+    /// However slowly it sends and reads, a request is over after two minutes, but for the time that its answer takes to
+    /// be found.
+    @Test func noRequestDripsForLong() {
+        let all = ConnectionPlaces.tokenLimit + ConnectionPlaces.bodyLimit + ConnectionPlaces.answerLimit
+        #expect(all <= .seconds(120) && ConnectionPlaces.idleLimit + .seconds(60) <= .seconds(120))
+    }
+
+    @Test func failuresAreCountedByTheMinute() throws {
+        let failures = FailedAuthentications()
+        let start = ContinuousClock.now
+        let other = Self.peer("192.0.2.1")
+        for second in 0..<10 { #expect(failures.add(here, at: start + .seconds(second)) == nil) }
+        #expect(failures.add(here, at: start + .seconds(20)) == .seconds(40))
+        #expect(failures.add(other, at: start + .seconds(20)) == nil)
+        #expect(failures.add(here, at: start + .milliseconds(59_999)) == .milliseconds(1))
+        for _ in 0..<10 { #expect(failures.add(here, at: start + .seconds(60)) == nil) }
+        #expect(failures.add(here, at: start + .seconds(61)) == .seconds(59))
+    }
+
+    /// However many addresses fail, so many are remembered; the window that ends first is forgotten for a new one.
+    @Test func theAddressesThatFailAreBounded() {
+        let failures = FailedAuthentications()
+        let start = ContinuousClock.now
+        let later = Self.peer("192.0.2.1")
+        for _ in 0..<10 { _ = failures.add(here, at: start) }
+        for _ in 0..<10 { _ = failures.add(later, at: start + .seconds(1)) }
+        for number in 2..<FailedAuthentications.peerLimit {
+            _ = failures.add(Self.peer("10.0.\(number / 256).\(number % 256)"), at: start + .seconds(1))
+        }
+        #expect(failures.add(here, at: start + .seconds(2)) == .seconds(58))
+        _ = failures.add(Self.peer("198.51.100.1"), at: start + .seconds(3))
+        #expect(failures.add(here, at: start + .seconds(3)) == nil)
     }
 
     @Test func buffersAreBounded() {

@@ -70,12 +70,13 @@ package final class BuildScene: Sendable {
     }
 
     package func environment(_ more: [String: String] = [:]) -> [String: String] {
-        let own = [
+        var own = [
             "PATH": "\(Project.tools.path):\(ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin")",
             "HOME": folder.appending(path: "home").path, "TMPDIR": temporaryFiles,
             "ORCHESTRATOR_URL": orchestrator.url, "ORCHESTRATOR_TOKEN": orchestrator.token,
             "NATS_URL": stage.nats.url, "BUILDKIT_SSH_KEY": "ephemeral",
         ]
+        own["ORCHESTRATOR_CA"] = orchestrator.authority?.certificate
         return own.merging(more) { $1 }
     }
 

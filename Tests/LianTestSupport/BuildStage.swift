@@ -11,13 +11,15 @@ package struct BuildStage: Sendable {
 /// the orchestrator's.
 package func withBuildStage<Result>(
     engine: String = "dockerd", flags: [String] = [], environment: [String: String] = [:],
+    authority: TestAuthority? = nil,
     _ body: (BuildStage) async throws -> Result
 ) async throws -> Result {
     try await withNATSServer { nats in
         let events = try await NATSSubscriber(port: nats.port)
         defer { events.stop() }
         return try await withRegistry { registry in
-            try await withOrchestrator(engine: engine, flags: flags, environment: environment) { orchestrator in
+            try await withOrchestrator(engine: engine, flags: flags, environment: environment, authority: authority) {
+                orchestrator in
                 try await body(
                     BuildStage(orchestrator: orchestrator, registry: registry, nats: nats, events: events))
             }

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import LianHTTP
 import LianModel
 import LianSystem
 import Synchronization
@@ -14,13 +15,15 @@ package final class Orchestrator: Sendable {
     private let flags: [String]
     private let environment: [String: String]
     private let launcher: [String]
+    /// Who certified it, where it serves HTTPS.
+    package let authority: TestAuthority?
     /// Small enough that a test can search the file for what must not be there.
     private static let volumesFileGB = "4"
     private let running = Mutex<(process: RunningProcess, port: Int)?>(nil)
 
     fileprivate init(
         folder: URL, stateLength: Int?, engine: String, flags: [String], environment: [String: String],
-        launcher: [String]
+        launcher: [String], authority: TestAuthority?
     ) {
         self.folder = folder
         let name = stateLength.map { String(repeating: "s", count: max(1, $0 - folder.path.utf8.count - 1)) } ?? "s"
@@ -29,13 +32,14 @@ package final class Orchestrator: Sendable {
         self.flags = flags
         self.environment = environment
         self.launcher = launcher
+        self.authority = authority
         token = "token-of-the-test"
     }
 
     package var runnersFolder: String { "\(state)/runners" }
     package var port: Int { running.withLock { $0?.port ?? 0 } }
     package var pid: pid_t? { running.withLock { $0?.process.pid } }
-    package var url: String { "http://127.0.0.1:\(port)" }
+    package var url: String { "\(authority == nil ? "http" : "https")://127.0.0.1:\(port)" }
     package var log: String {
         (try? String(contentsOf: folder.appending(path: "log"), encoding: .utf8)) ?? ""
     }
@@ -106,9 +110,16 @@ package final class Orchestrator: Sendable {
     package func request(
         _ method: String, _ target: String, headers: [String: String] = [:], body: JSONValue? = nil
     ) async throws -> PlainHTTPResponse {
-        try await exchange(
-            port: port, method, target, headers: ["Authorization": "Bearer \(token)"].merging(headers) { $1 },
-            body: body?.encodedBytes() ?? [])
+        let headers = ["Authorization": "Bearer \(token)"].merging(headers) { $1 }
+        let body = body?.encodedBytes() ?? []
+        guard let authority else {
+            return try await exchange(port: port, method, target, headers: headers, body: body)
+        }
+        guard let method = HTTPRequest.Method(rawValue: method) else { throw FixtureError("no \(method) over TLS") }
+        var request = HTTPRequest(method, try HTTPURL(url), target, headers: headers, body: body)
+        request.authorities = try TrustedAuthorities(file: authority.certificate)
+        let answer = try await HTTPClient().send(request)
+        return PlainHTTPResponse(status: answer.status, headers: answer.headers, body: answer.body)
     }
 
     package func spawn(_ request: SpawnRequest, key: String) async throws -> PlainHTTPResponse {
@@ -181,16 +192,18 @@ package struct LeftBehind: Error, CustomStringConvertible {
 
 /// Runs the orchestrator for the length of the body, ends it as its operator would, and looks whether anything of it
 /// is left. Its state folder's path is short, or of the length asked for, and on a disk of its own where one is asked
-/// for. The launcher, where there is one, is a command that becomes the orchestrator: it gets the orchestrator's command
+/// for. Where there is an authority, it serves HTTPS with a certificate by it. The launcher, where there is one, is a command that becomes the orchestrator: it gets the orchestrator's command
 /// line appended to its own.
 package func withOrchestrator<Result>(
     stateLength: Int? = nil, diskKilobytes: Int? = nil, engine: String = "auto", flags: [String] = [],
-    environment: [String: String] = [:], launcher: [String] = [], _ body: (Orchestrator) async throws -> Result
+    environment: [String: String] = [:], launcher: [String] = [], authority: TestAuthority? = nil,
+    _ body: (Orchestrator) async throws -> Result
 ) async throws -> Result {
     try await withShortTemporaryFolder { folder in
+        let tls = try await authority?.server("orchestrator").flags ?? []
         let orchestrator = Orchestrator(
-            folder: folder, stateLength: stateLength, engine: engine, flags: flags, environment: environment,
-            launcher: launcher)
+            folder: folder, stateLength: stateLength, engine: engine, flags: flags + tls, environment: environment,
+            launcher: launcher, authority: authority)
         guard let diskKilobytes else { return try await serving(orchestrator, body) }
         return try await withSmallDisk(at: orchestrator.state, kilobytes: diskKilobytes) { _ in
             try await serving(orchestrator, body)

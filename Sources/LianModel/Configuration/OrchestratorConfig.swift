@@ -61,12 +61,17 @@ package struct OrchestratorConfig: Equatable, Sendable {
 /// The certificate by which the orchestrator is known, and its key.
 package struct TLSConfig: Equatable, Sendable {
     package let certificate: String
-    package let key: VaultKeyRef
+    package let key: SecretSource
+
+    package init(certificate: String, key: SecretSource) {
+        self.certificate = certificate
+        self.key = key
+    }
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
         var record = try node.record()
         certificate = try record.required("certificate").text(.file)
-        key = try VaultKeyRef(record.required("key"))
+        key = try VaultKeyRef(record.required("key")).source
         try record.close()
     }
 }

@@ -3,8 +3,8 @@ import LianSystem
 import Synchronization
 
 /// The places for connections: how long each connection may take for its next step, and which one makes room when all
-/// places are taken. Connections that have not shown the token are ended first, beginning with the oldest. So however
-/// many of them there are, they keep out nobody who has a token.
+/// places are taken, or all that one peer address may have. Connections that have not shown the token are ended first,
+/// beginning with the oldest. So however many of them there are, they keep out nobody who has a token.
 final class ConnectionPlaces: Sendable {
     /// The time from the connection to the end of the headers with the token. A connection that does not show the token
     /// gets no more time than this for its answer either.
@@ -12,10 +12,15 @@ final class ConnectionPlaces: Sendable {
     static let bodyLimit: Duration = .seconds(30)
     static let answerLimit: Duration = .seconds(60)
     static let idleLimit: Duration = .seconds(60)
+    /// How many places a peer address may have while none of its connections has shown the token, and from then on: all
+    /// of a team's CI may come from one address.
+    static let peerLimitWithoutToken = 64
+    static let peerLimitWithToken = 512
 
     private enum Standing { case withoutToken, idle, atWork }
 
     private struct Place {
+        let peer: PeerAddress
         var standing = Standing.withoutToken
         /// Grows with each change of standing, so that the oldest one is known.
         var order: Int
@@ -34,18 +39,24 @@ final class ConnectionPlaces: Sendable {
         self.limit = limit
     }
 
-    /// A new connection. If all places are taken, another connection is ended for it; if none can be, the new one is.
-    func arrived(_ socket: Int32) {
+    /// A new connection. If all places are taken, or all of its peer's, another connection of those is ended for it; if
+    /// none can be, the new one is.
+    func arrived(_ socket: Int32, from peer: PeerAddress) {
         state.withLock { state in
-            if state.places.count >= limit {
-                guard let leaving = Self.first(.withoutToken, in: state) ?? Self.first(.idle, in: state) else {
+            let ofPeer = state.places.filter { $0.value.peer == peer }
+            let hasToken = ofPeer.values.contains { $0.standing != .withoutToken }
+            let isPeerFull = ofPeer.count >= (hasToken ? Self.peerLimitWithToken : Self.peerLimitWithoutToken)
+            if isPeerFull || state.places.count >= limit {
+                let candidates = isPeerFull ? ofPeer : state.places
+                guard let leaving = Self.first(.withoutToken, in: candidates) ?? Self.first(.idle, in: candidates)
+                else {
                     shutdown(socket, Int32(SHUT_RDWR))
                     return
                 }
                 Self.end(leaving, in: &state)
             }
             state.changes += 1
-            state.places[socket] = Place(order: state.changes, deadline: .now + Self.tokenLimit)
+            state.places[socket] = Place(peer: peer, order: state.changes, deadline: .now + Self.tokenLimit)
         }
     }
 
@@ -72,7 +83,7 @@ final class ConnectionPlaces: Sendable {
 
     /// Shuts down the connections that are overdue. The library notices, calls `left`, and closes the descriptor only
     /// then. So as long as the lock is held, no descriptor in the table belongs to another connection.
-    func endOverdue(at now: ContinuousClock.Instant = .now) {
+    func endOverdue(at now: ContinuousClock.Instant) {
         state.withLock { state in
             for (socket, place) in state.places where place.deadline.map({ $0 <= now }) ?? false {
                 Self.end(socket, in: &state)
@@ -86,10 +97,10 @@ final class ConnectionPlaces: Sendable {
 
     /// A connection that was ended has lost its place, and does not get it back by what it had sent before.
     private static func set(_ socket: Int32, _ standing: Standing, within limit: Duration?, in state: inout State) {
-        guard state.places[socket] != nil else { return }
+        guard let peer = state.places[socket]?.peer else { return }
         state.changes += 1
         state.places[socket] = Place(
-            standing: standing, order: state.changes, deadline: limit.map { ContinuousClock.now + $0 })
+            peer: peer, standing: standing, order: state.changes, deadline: limit.map { ContinuousClock.now + $0 })
     }
 
     private static func end(_ socket: Int32, in state: inout State) {
@@ -97,7 +108,7 @@ final class ConnectionPlaces: Sendable {
         state.places[socket] = nil
     }
 
-    private static func first(_ standing: Standing, in state: State) -> Int32? {
-        state.places.lazy.filter { $0.value.standing == standing }.min { $0.value.order < $1.value.order }?.key
+    private static func first(_ standing: Standing, in places: [Int32: Place]) -> Int32? {
+        places.lazy.filter { $0.value.standing == standing }.min { $0.value.order < $1.value.order }?.key
     }
 }

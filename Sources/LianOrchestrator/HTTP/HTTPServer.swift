@@ -3,7 +3,7 @@ import Glibc
 import LianModel
 import LianSystem
 
-/// HTTP/1.1 by libmicrohttpd. A few threads serve all connections; one whose answer takes longer is suspended meanwhile
+/// HTTP/1.1 by libmicrohttpd, and HTTPS where it is given an identity. A few threads serve all connections; one whose answer takes longer is suspended meanwhile
 /// and holds up no thread. Places and buffers are bounded, whatever clients do.
 ///
 /// `@unchecked Sendable`: the daemon's handle is set once, and libmicrohttpd's own functions may be called from any
@@ -23,6 +23,9 @@ package final class HTTPServer: @unchecked Sendable {
     private static let spareConnections = 64
     /// How long the last answers may take to reach their clients when the server stops.
     private static let lastAnswersLimit: Duration = .seconds(2)
+    /// TLS 1.2 and 1.3 with ciphers of at least 128 bits. GnuTLS has no compression, resumes no session unless it is told
+    /// to, and leaves a renegotiation that a client wants to the library, which ends the connection instead.
+    private static let tlsPriorities = "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
 
     /// Checks a request's headers before its body is read. It runs on the connections' threads and never blocks.
     package typealias Gate = @Sendable (IncomingRequest) -> Admission
@@ -46,23 +49,26 @@ package final class HTTPServer: @unchecked Sendable {
     private let context: Unmanaged<ServerContext>
     private let stopped = Monitor(false)
 
-    /// Serves on the listening socket, which it owns from here on.
+    /// Serves on the listening socket, which it owns from here on: HTTPS where there is an identity, else HTTP.
     package init(
-        listening socket: consuming FileDescriptor, connectionLimit: Int, gate: @escaping Gate,
+        listening socket: consuming FileDescriptor, connectionLimit: Int, tls identity: TLSIdentity?,
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }, gate: @escaping Gate,
         handler: @escaping Handler
     ) throws(SystemError) {
         let context = ServerContext(
-            gate: gate, handler: handler, places: ConnectionPlaces(limit: connectionLimit),
+            gate: gate, handler: handler, identity: identity, places: ConnectionPlaces(limit: connectionLimit),
             buffers: BufferBudget(bytes: Self.bufferLimit))
         self.context = Unmanaged.passRetained(context)
         let stopped = stopped
         try startThread {
-            while stopped.wait(atMost: .seconds(1), until: { $0 ? true : nil }) == nil { context.places.endOverdue() }
+            while stopped.wait(atMost: .seconds(1), until: { $0 ? true : nil }) == nil {
+                context.places.endOverdue(at: now())
+            }
         }
         let daemon = lian_http_start(
             socket.raw, UInt32(Self.threads), UInt32(Self.threads * (connectionLimit + Self.spareConnections)),
-            Self.stackBytes, self.context.toOpaque(), requestLineArrived, requestArrived, requestEnded,
-            connectionChanged)
+            Self.stackBytes, identity == nil ? nil : certificateWanted, Self.tlsPriorities, self.context.toOpaque(),
+            requestLineArrived, requestArrived, requestEnded, connectionChanged)
         guard let daemon else {
             stopped.update { $0 = true }
             self.context.release()
@@ -70,6 +76,12 @@ package final class HTTPServer: @unchecked Sendable {
         }
         self.daemon = daemon
         _ = socket.release()
+    }
+
+    /// New connections are shown this identity; those that are open go on with the one that they were shown. Only for a
+    /// server that was started with an identity.
+    package func reload(_ identity: TLSIdentity) {
+        context.takeUnretainedValue().identity.set(identity)
     }
 
     /// Waits for the answers that are under way and closes everything. Called once.
@@ -96,18 +108,34 @@ final class ServerContext: Sendable {
 
     let gate: HTTPServer.Gate
     let handler: HTTPServer.Handler
+    /// What a new connection is shown; nil where TLS is not spoken.
+    let identity: Guarded<TLSIdentity?>
+    let failures = FailedAuthentications()
     let places: ConnectionPlaces
     let buffers: BufferBudget
     let load = Monitor(Load())
 
     init(
-        gate: @escaping HTTPServer.Gate, handler: @escaping HTTPServer.Handler, places: ConnectionPlaces,
-        buffers: BufferBudget
+        gate: @escaping HTTPServer.Gate, handler: @escaping HTTPServer.Handler, identity: TLSIdentity?,
+        places: ConnectionPlaces, buffers: BufferBudget
     ) {
         self.gate = gate
         self.handler = handler
+        self.identity = Guarded(identity)
         self.places = places
         self.buffers = buffers
+    }
+}
+
+/// What the library keeps with a connection, from its start to its end.
+private final class ConnectionContext {
+    let peer: PeerAddress
+    /// What it is shown. GnuTLS reads it during the whole handshake, in which it may ask for it more than once.
+    let identity: TLSIdentity?
+
+    init(_ server: ServerContext, socket: Int32) {
+        peer = PeerAddress(ofSocket: socket)
+        identity = server.identity.value
     }
 }
 
@@ -141,7 +169,7 @@ private func requestArrived(
             return .YES
         case .refused(let answer):
             exchange.stage = .answered
-            return send(answer, on: connection, closing: true)
+            return send(counted(answer, connection, server), on: connection, closing: true)
         }
     case .body where uploadSize.pointee > 0:
         exchange.collect(UnsafeRawBufferPointer(start: upload, count: uploadSize.pointee), from: server.buffers)
@@ -213,10 +241,44 @@ private func connectionChanged(
     context: UnsafeMutableRawPointer?, connection: OpaquePointer?,
     connectionContext: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, change: MHD_ConnectionNotificationCode
 ) {
-    guard let context, let connection else { return }
-    let places = Unmanaged<ServerContext>.fromOpaque(context).takeUnretainedValue().places
+    guard let context, let connection, let connectionContext else { return }
+    let server = Unmanaged<ServerContext>.fromOpaque(context).takeUnretainedValue()
     let socket = lian_http_socket(connection)
-    if change == .CONNECTION_NOTIFY_STARTED { places.arrived(socket) } else { places.left(socket) }
+    if change == .CONNECTION_NOTIFY_STARTED {
+        let state = ConnectionContext(server, socket: socket)
+        connectionContext.pointee = Unmanaged.passRetained(state).toOpaque()
+        server.places.arrived(socket, from: state.peer)
+    } else {
+        server.places.left(socket)
+        guard let state = connectionContext.pointee else { return }
+        connectionContext.pointee = nil
+        Unmanaged<ConnectionContext>.fromOpaque(state).release()
+    }
+}
+
+private func certificateWanted(
+    session: gnutls_session_t?, _: UnsafePointer<gnutls_datum_t>?, _: Int32,
+    _: UnsafePointer<gnutls_pk_algorithm_t>?, _: Int32,
+    chain: UnsafeMutablePointer<UnsafeMutablePointer<gnutls_pcert_st>?>?, length: UnsafeMutablePointer<UInt32>?,
+    key: UnsafeMutablePointer<gnutls_privkey_t?>?
+) -> Int32 {
+    guard let session, let state = lian_http_session_context(session),
+        let identity = Unmanaged<ConnectionContext>.fromOpaque(state).takeUnretainedValue().identity
+    else { return -1 }
+    chain?.pointee = identity.chain
+    length?.pointee = UInt32(identity.chainLength)
+    key?.pointee = identity.key
+    return 0
+}
+
+/// The refusal, or that its peer has failed too often already.
+private func counted(
+    _ refusal: OutgoingResponse, _ connection: OpaquePointer, _ server: ServerContext
+) -> OutgoingResponse {
+    guard refusal.status == 401, let state = lian_http_connection_context(connection),
+        let wait = server.failures.add(Unmanaged<ConnectionContext>.fromOpaque(state).takeUnretainedValue().peer)
+    else { return refusal }
+    return APIProblem.tooManyFailures(retryAfter: wait).response
 }
 
 private func request(
