@@ -39,6 +39,9 @@ struct APIAnswer: Sendable {
     /// The word that stands for what is wrong; nil where the server gives none.
     var code: String? { (try? JSONValue.parse(response.body))?["error"]?["code"]?.stringValue }
 
+    /// Whether the token is not taken: that again would not be either, and too many such requests came from here.
+    var isTokenRefused: Bool { status == 401 || (status == 429 && code == "too_many_failures") }
+
     /// What the server says is wrong; an error is a record of code and message, or a plain string.
     var complaint: String? {
         guard let error = (try? JSONValue.parse(response.body))?["error"] else { return nil }

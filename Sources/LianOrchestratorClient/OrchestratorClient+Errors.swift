@@ -55,9 +55,7 @@ extension OrchestratorClient {
     func error(_ answer: APIAnswer, refusal: ErrorCode, _ phase: Phase) -> LianError {
         let said = "the orchestrator at \(server) \(summary(of: answer))"
         switch answer.status {
-        case 401, 403:
-            return LianError(.orchestratorRefused, phase, said, hint: tokenHint)
-        case 429 where answer.code == "too_many_failures":
+        case _ where answer.isTokenRefused, 403:
             return LianError(.orchestratorRefused, phase, said, hint: tokenHint)
         case 429:
             return LianError(

@@ -77,7 +77,7 @@ package struct OrchestratorClient: Sendable {
             switch answer {
             case .success(let answer):
                 unreachableSince = nil
-                guard call.isRetried(answer.status) else {
+                guard call.isRetried(answer.status), !answer.isTokenRefused else {
                     return Attempted(answer: .success(answer), isFateUnknown: isFateUnknown)
                 }
                 // A gateway that lost its server says nothing of what the server did; 429 and 503 are refusals.

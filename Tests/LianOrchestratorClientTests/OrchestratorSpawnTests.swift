@@ -246,6 +246,60 @@ private typealias Reply = ScriptedHTTPServer.Reply
         #expect(reasons.count == 1)
     }
 
+    /// Waiting helps nobody whose token is wrong, although others may have been at fault before.
+    @Test func failuresTooManyAreNoCapacity() async throws {
+        try await withOrchestrator { server, client, time in
+            server.on(
+                "POST", "/api/v1/runners",
+                [.failure(429, code: "too_many_failures", message: "no", headers: ["Retry-After": "40"])])
+            let failure = await #expect(throws: SpawnFailure.self) {
+                try await client.spawn(spawnRequest, key: spawnKey, until: time.timing.now() + .seconds(300)) { _ in }
+            }
+            #expect(failure?.error.code == .orchestratorRefused)
+            #expect(failure?.error.hint.contains("ORCHESTRATOR_TOKEN") == true)
+            #expect(time.sleeps.isEmpty)
+        }
+    }
+
+    /// Neither is retried: no restart of the orchestrator mends the URL.
+    @Test func theWrongSchemeIsTold() async throws {
+        let plain = try LoopbackListener { descriptor, _ in
+            var head = [UInt8](repeating: 0, count: 4096)
+            guard recv(descriptor, &head, head.count, 0) > 0, head.starts(with: Array("GET ".utf8)) else { return }
+            _ = sendAll(Array("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".utf8), to: descriptor)
+        }
+        defer { plain.stop() }
+        let (failure, reasons, time) = try await spawnFailure(at: "https://127.0.0.1:\(plain.port)")
+        #expect(failure.error.code == .orchestratorUnreachable && !failure.mayHaveSpawned)
+        #expect(failure.error.message.contains("it speaks plain HTTP"))
+        #expect(failure.error.hint.contains("--orchestrator-url http://127.0.0.1:\(plain.port) "))
+        #expect(reasons.isEmpty && time.sleeps.isEmpty)
+        try await withTemporaryFolder { folder in
+            let server = try await TLSServer.start(try await TestAuthority(in: folder).server(), .tells, in: folder)
+            defer { server.stop() }
+            let (failure, reasons, time) = try await spawnFailure(at: "http://127.0.0.1:\(server.port)")
+            #expect(failure.error.code == .orchestratorUnreachable && !failure.mayHaveSpawned)
+            #expect(failure.error.message.contains("it speaks TLS"))
+            #expect(failure.error.hint.contains("--orchestrator-url \(server.url) "))
+            #expect(reasons.isEmpty && time.sleeps.isEmpty)
+        }
+    }
+
+    /// A server that goes away in the middle of the handshake, as one that is restarted does, is asked again.
+    @Test func aHandshakeThatBreaksOffIsTriedAgain() async throws {
+        let listener = try LoopbackListener { descriptor, _ in
+            var byte: UInt8 = 0
+            _ = recv(descriptor, &byte, 1, 0)
+        }
+        defer { listener.stop() }
+        let (failure, reasons, time) = try await spawnFailure(at: "https://127.0.0.1:\(listener.port)")
+        #expect(failure.error.code == .orchestratorUnreachable && !failure.mayHaveSpawned)
+        #expect(failure.error.message.contains("TLS failed"))
+        let total = time.sleeps.reduce(.zero, +)
+        #expect(total >= .seconds(5) && total < .seconds(20))
+        #expect(reasons.count == 1)
+    }
+
     /// Of an orchestrator that is not there.
     private func spawnFailure(
         at url: String

@@ -7,12 +7,14 @@ import Testing
     @Test func everyFlagIsRead() throws {
         let options = try Options([
             "--state", "/s", "--listen=[::1]:0", "--token-file", "/t", "--engine=dockerd", "--capacity", "3",
-            "--on-stop", "keep", "--log=text",
+            "--on-stop", "keep", "--log=text", "--tls-certificate", "/c", "--tls-key=/k", "--insecure-http",
         ])
         var expected = Options()
         expected.state = "/s"
         expected.listen = ListenAddress(host: "::1", port: 0)
         expected.tokenFile = "/t"
+        expected.tls = Options.TLSFiles(certificate: "/c", key: "/k")
+        expected.allowsInsecureHTTP = true
         expected.engine = .dockerd
         expected.capacity = 3
         expected.onStop = .keep
@@ -46,6 +48,8 @@ import Testing
             ["--listen", "9011"],
             "--listen must be an address in digits and a port, like 127.0.0.1:9011 or [::1]:0, not '9011'"
         ),
+        (["--tls-key", "/k"], "--tls-key needs its certificate too: --tls-certificate FILE"),
+        (["--tls-certificate", "/c"], "--tls-certificate needs the certificate's key too: --tls-key FILE"),
         (["--state", "/a", "--state", "/b"], "--state is given twice; it takes one value"),
         (["--sweep=1"], "--sweep takes no value"),
         (["--check", "--sweep"], "--sweep and --check exclude each other"),
@@ -54,5 +58,20 @@ import Testing
         let problem = #expect(throws: LianError.self) { try Options(arguments) }
         #expect(problem?.message == message)
         #expect(problem?.hint.contains("lian-orchestrator") == true || problem?.hint.contains("=VALUE") == true)
+    }
+
+    /// Tokens of other machines do not go over a network in clear, unless it is said that they do not.
+    @Test(arguments: ["0.0.0.0:9011", "[::]:9011", "192.0.2.1:0"])
+    func plainHTTPIsForThisMachineAlone(_ address: String) throws {
+        let problem = #expect(throws: LianError.self) { try Options(["--listen", address]) }
+        for mend in ["--tls-certificate", "--tls-key", "--insecure-http"] {
+            #expect(problem?.message.contains(mend) == true)
+        }
+        for way in [["--insecure-http"], ["--tls-certificate", "c", "--tls-key", "k"], ["--sweep"]] {
+            #expect(try Options(["--listen", address] + way).listen.text == address)
+        }
+        for address in ["127.0.0.1:0", "127.8.0.1:1", "[::1]:9011"] {
+            #expect(try Options(["--listen", address]).listen.text == address)
+        }
     }
 }
