@@ -8,11 +8,12 @@ import Testing
 /// others.
 func withRealScene(
     waiting: Bool = false, flags: [String] = [], environment: [String: String] = [:],
+    authority: TestAuthority? = nil,
     _ body: @Sendable (BuildScene, OrchestratorFront) async throws -> Void
 ) async throws {
     try await takingTurns(waiting) { _ in
         let start = ContinuousClock.now
-        try await withBuildStage(flags: flags, environment: environment) { stage in
+        try await withBuildStage(flags: flags, environment: environment, authority: authority) { stage in
             let front = try OrchestratorFront(of: stage.orchestrator)
             defer { front.stop() }
             try await withBuildScene(on: stage) { scene in try await body(scene, front) }

@@ -26,7 +26,15 @@ import Testing
                 let memory = peakMemory(of: pid)
                 let threads = threadCount(of: pid)
 
-                let crowd = Crowd(port: orchestrator.port, size: 2000)
+                let large = PlainHTTPConnection.request(
+                    "POST", "/api/v1/runners", headers: ["Content-Length": String(1 << 20)])
+                // A third says nothing, a third never ends its headers, a third sends a body.
+                let crowd = Crowd(
+                    port: orchestrator.port, size: 2000,
+                    sending: [
+                        [], Array("GET /api/v1/runners HTTP/1.1\r\nHost: x\r\nA: b".utf8),
+                        large + [UInt8](repeating: 0x20, count: 32 << 10),
+                    ])
                 try crowd.start()
                 await onOwnThread { crowd.waitUntilAllHaveCome() }
                 var most = 0
@@ -154,72 +162,4 @@ private func hasReadAll(port: Int) -> Bool {
     let local = ":" + String(format: "%04X", port)
     let rows = table.split(separator: "\n").map { $0.split(separator: " ") }.filter { $0.count > 4 }
     return rows.allSatisfy { !$0[1].hasSuffix(local) || $0[4].hasSuffix(":00000000") }
-}
-
-/// A connection that a test asks on more than once.
-private final class KeptConnection: Sendable {
-    private let connection: PlainHTTPConnection
-
-    init(_ connection: consuming PlainHTTPConnection) {
-        self.connection = connection
-    }
-
-    func send(_ bytes: [UInt8]) async -> Bool { await onOwnThread { self.connection.send(bytes) } }
-
-    /// nil where the server has closed it instead.
-    func ask(_ request: [UInt8]) async throws -> PlainHTTPResponse? {
-        try await onOwnThread {
-            Result {
-                _ = self.connection.send(request)
-                return try self.connection.receive()
-            }
-        }.get()
-    }
-}
-
-/// Connections without a token: a third says nothing, a third never ends its headers, a third sends a body.
-private final class Crowd: Sendable {
-    private let port: Int
-    private let size: Int
-    /// How many have come since it was last asked.
-    private let arrivals = Monitor((count: 0, isOver: false, hasEnded: false))
-
-    init(port: Int, size: Int) {
-        self.port = port
-        self.size = size
-    }
-
-    func start() throws {
-        try startThread { [self] in
-            var connections: [KeptConnection] = []
-            var next = 0
-            while !arrivals.current.isOver {
-                // The oldest makes room; where it is still there, it leaves.
-                guard let connection = try? PlainHTTPConnection(port: port) else { continue }
-                let kind = next % 3
-                if kind == 1 { _ = connection.send(Array("GET /api/v1/runners HTTP/1.1\r\nHost: x\r\nA: b".utf8)) }
-                if kind == 2 {
-                    let head = PlainHTTPConnection.request(
-                        "POST", "/api/v1/runners", headers: ["Content-Length": String(1 << 20)])
-                    _ = connection.send(head + [UInt8](repeating: 0x20, count: 32 << 10))
-                }
-                let kept = KeptConnection(connection)
-                if connections.count < size { connections.append(kept) } else { connections[next % size] = kept }
-                next += 1
-                arrivals.update { $0.count += 1 }
-            }
-            connections = []
-            arrivals.update { $0.hasEnded = true }
-        }
-    }
-
-    func waitUntilAllHaveCome() {
-        arrivals.update { $0.count = 0 }
-        arrivals.wait(atMost: nil) { $0.count >= size ? true : nil }
-    }
-
-    func stop() {
-        arrivals.update { $0.isOver = true }
-        arrivals.wait(atMost: nil) { $0.hasEnded ? true : nil }
-    }
 }

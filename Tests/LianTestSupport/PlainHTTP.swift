@@ -102,3 +102,24 @@ package func exchange(
     guard let response = try result.get() else { throw FixtureError("no answer") }
     return response
 }
+
+/// A connection that a test asks on more than once.
+package final class KeptConnection: Sendable {
+    private let connection: PlainHTTPConnection
+
+    package init(_ connection: consuming PlainHTTPConnection) {
+        self.connection = connection
+    }
+
+    package func send(_ bytes: [UInt8]) async -> Bool { await onOwnThread { self.connection.send(bytes) } }
+
+    /// nil where the server has closed it instead.
+    package func ask(_ request: [UInt8]) async throws -> PlainHTTPResponse? {
+        try await onOwnThread {
+            Result {
+                _ = self.connection.send(request)
+                return try self.connection.receive()
+            }
+        }.get()
+    }
+}
