@@ -3,11 +3,12 @@ import Glibc
 import LianSystem
 
 /// An authority of a test's own, which certifies servers of the test's own.
-package struct TestAuthority: Sendable {
+package final class TestAuthority: Sendable {
     /// The authority's certificate, in PEM.
     package let certificate: String
     private let key: String
     private let folder: URL
+    private let above: TestAuthority?
 
     private static let openssl = "/usr/bin/openssl"
     private static let newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
@@ -21,13 +22,25 @@ package struct TestAuthority: Sendable {
         package var flags: [String] { ["--tls-certificate", certificate, "--tls-key", key] }
     }
 
-    package init(in folder: URL, named name: String = "authority") async throws {
-        self.folder = folder
-        certificate = folder.appending(path: "\(name).pem").path
-        key = folder.appending(path: "\(name)-key.pem").path
+    package convenience init(in folder: URL, named name: String = "authority") async throws {
+        self.init(in: folder, name: name, above: nil)
         _ = try await runTool(
             Self.openssl,
             ["req", "-x509", "-days", "2", "-subj", "/CN=\(name)", "-keyout", key, "-out", certificate] + Self.newKey)
+    }
+
+    private init(in folder: URL, name: String, above: TestAuthority?) {
+        self.folder = folder
+        self.above = above
+        certificate = folder.appending(path: "\(name).pem").path
+        key = folder.appending(path: "\(name)-key.pem").path
+    }
+
+    /// An authority below this one. Its servers show its certificate too.
+    package func authority(named name: String) async throws -> TestAuthority {
+        let below = TestAuthority(in: folder, name: name, above: self)
+        try await certify(name, below.certificate, below.key, extension: "basicConstraints=critical,CA:TRUE", days: 2)
+        return below
     }
 
     /// A server with these names, as OpenSSL writes them. Where the days are negative, its time is over.
@@ -35,24 +48,31 @@ package struct TestAuthority: Sendable {
         _ name: String = "server", names: String = "DNS:localhost,IP:127.0.0.1", days: Int = 2
     ) async throws -> Server {
         let server = Server(
-            certificate: folder.appending(path: "\(name).pem").path, key: folder.appending(path: "\(name)-key.pem").path
-        )
-        let request = folder.appending(path: "\(name)-request.pem").path
-        _ = try await runTool(
-            Self.openssl,
-            [
-                "req", "-subj", "/CN=localhost", "-addext", "subjectAltName=\(names)", "-keyout", server.key, "-out",
-                request,
-            ] + Self.newKey)
-        _ = try await runTool(
-            Self.openssl,
-            [
-                "x509", "-req", "-in", request, "-CA", certificate, "-CAkey", key, "-set_serial",
-                String(Int.random(in: 1...Int.max)), "-days", String(days), "-copy_extensions", "copy", "-out",
-                server.certificate,
-            ])
+            certificate: folder.appending(path: "\(name).pem").path,
+            key: folder.appending(path: "\(name)-key.pem").path)
+        try await certify(
+            "localhost", server.certificate, server.key, extension: "subjectAltName=\(names)", days: days)
+        if above != nil {
+            let chain = try [server.certificate, certificate].map { try String(contentsOfFile: $0, encoding: .utf8) }
+            try chain.joined().write(toFile: server.certificate, atomically: true, encoding: .utf8)
+        }
         chmod(server.key, 0o600)
         return server
+    }
+
+    /// Makes a key and a certificate for it.
+    private func certify(
+        _ subject: String, _ file: String, _ newKey: String, extension: String, days: Int
+    ) async throws {
+        let request = try await runTool(
+            Self.openssl,
+            ["req", "-subj", "/CN=\(subject)", "-addext", `extension`, "-keyout", newKey] + Self.newKey)
+        _ = try await runTool(
+            Self.openssl,
+            [
+                "x509", "-req", "-CA", certificate, "-CAkey", key, "-set_serial", String(Int.random(in: 1...Int.max)),
+                "-days", String(days), "-copy_extensions", "copy", "-out", file,
+            ], input: request)
     }
 }
 

@@ -43,12 +43,14 @@ final class ConnectionPlaces: Sendable {
     /// none can be, the new one is.
     func arrived(_ socket: Int32, from peer: PeerAddress) {
         state.withLock { state in
-            let ofPeer = state.places.filter { $0.value.peer == peer }
-            let hasToken = ofPeer.values.contains { $0.standing != .withoutToken }
+            let ofPeer = state.places.values.lazy.filter { $0.peer == peer }
+            let hasToken = ofPeer.contains { $0.standing != .withoutToken }
             let isPeerFull = ofPeer.count >= (hasToken ? Self.peerLimitWithToken : Self.peerLimitWithoutToken)
             if isPeerFull || state.places.count >= limit {
-                let candidates = isPeerFull ? ofPeer : state.places
-                guard let leaving = Self.first(.withoutToken, in: candidates) ?? Self.first(.idle, in: candidates)
+                let whose = isPeerFull ? peer : nil
+                guard
+                    let leaving = Self.first(.withoutToken, of: whose, in: state)
+                        ?? Self.first(.idle, of: whose, in: state)
                 else {
                     shutdown(socket, Int32(SHUT_RDWR))
                     return
@@ -108,7 +110,9 @@ final class ConnectionPlaces: Sendable {
         state.places[socket] = nil
     }
 
-    private static func first(_ standing: Standing, in places: [Int32: Place]) -> Int32? {
-        places.lazy.filter { $0.value.standing == standing }.min { $0.value.order < $1.value.order }?.key
+    /// The oldest of a peer's connections, or of all.
+    private static func first(_ standing: Standing, of peer: PeerAddress?, in state: State) -> Int32? {
+        state.places.lazy.filter { $0.value.standing == standing && (peer == nil || $0.value.peer == peer) }
+            .min { $0.value.order < $1.value.order }?.key
     }
 }
