@@ -161,7 +161,8 @@ package enum Orchestrator {
                 "others than this machine can reach \(address.text)\(identity == nil ? ", by plain HTTP" : ""); runners "
                     + "still listen on 127.0.0.1 alone")
         }
-        signals.areWaitedFor(hangup: options.config == nil ? nil : { await reloading.run(showing: server) })
+        let reload: @Sendable () async -> Void = { await reloading.run(showing: server) }
+        signals.areWaitedFor(hangup: options.config == nil ? nil : reload)
         let listenFile = OrchestratorState.listenFile(in: folder.path)
         do {
             try replaceFile(listenFile, "\(address.text)\n", outlivesPowerLoss: false)

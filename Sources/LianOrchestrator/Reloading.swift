@@ -6,6 +6,7 @@ import LianSystem
 struct Reloading: Sendable {
     private let invocation: Invocation
     private let current: Guarded<Options>
+    private let servesTLS: Bool
     private let fleet: Fleet
     private let volumes: Volumes?
     private let tokens: Tokens
@@ -16,6 +17,7 @@ struct Reloading: Sendable {
     ) {
         self.invocation = invocation
         current = Guarded(options)
+        servesTLS = options.tls != nil
         self.fleet = fleet
         self.volumes = volumes
         self.tokens = tokens
@@ -29,7 +31,7 @@ struct Reloading: Sendable {
             let new = try await invocation.options()
             let identity = try await new.identity(invocation.environment)
             // A server that began without TLS goes on without.
-            if options.tls != nil, let identity { server.reload(identity) }
+            if servesTLS, let identity { server.reload(identity) }
             try apply(new)
         } catch {
             let reason = (error as? LianError)?.message ?? "\(error)"

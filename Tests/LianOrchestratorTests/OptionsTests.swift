@@ -13,7 +13,7 @@ import Testing
         expected.state = "/s"
         expected.listen = ListenAddress(host: "::1", port: 0)
         expected.tokenFile = "/t"
-        expected.tls = Options.TLSFiles(certificate: "/c", key: "/k")
+        expected.tls = TLSConfig(certificate: "/c", key: .file("/k"))
         expected.allowsInsecureHTTP = true
         expected.engine = .dockerd
         expected.capacity = 3

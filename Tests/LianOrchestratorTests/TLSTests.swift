@@ -92,9 +92,10 @@ import Testing
         let server = try HTTPServer(
             listening: socket.takeDescriptor(), connectionLimit: 1024, tls: identity, now: now,
             gate: { request in
-                request.authorization == Self.good ? nil : OutgoingResponse(status: 401, body: .null)
+                request.authorization == Self.good
+                    ? .admitted(.ofAll("good")) : .refused(OutgoingResponse(status: 401, body: .null))
             },
-            handler: { request in
+            handler: { request, _ in
                 let answer = OutgoingResponse(status: 200, body: .integer(request.body.count))
                 return request.body.isEmpty ? .now(answer) : .later { respond in respond(answer) }
             })
