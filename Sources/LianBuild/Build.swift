@@ -273,10 +273,11 @@ package final class Build: Sendable {
         _ attempt: Attempt, _ outcome: AttemptFacts, _ runner: RunnerAnswer, duration: Int, _ plan: AttemptPlan
     ) async {
         let volume = plan.volume.flatMap { _ in journal.envelope.volume }
-        let metrics = MetricsReport(
+        var metrics = MetricsReport(
             buildID: plan.buildID, attempt: attempt.number, runnerID: runner.runnerID, tier: attempt.sizing.tier,
             outcome: outcome.attemptOutcome, cpuPeak: outcome.peaks.cores, memoryMBPeak: outcome.peaks.megabytes,
             durationSeconds: Double(duration) / 1000, volumeState: volume?.state.rawValue, kept: volume?.kept)
+        metrics.take(outcome, artifacts: attempt.artifacts)
         let problem: String
         do {
             let answer = try await plan.client.record(

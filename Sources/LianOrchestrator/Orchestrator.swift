@@ -66,7 +66,9 @@ package enum Orchestrator {
             let folder = try StateFolder(path)
             // An orchestrator that was killed has left its address in this file.
             unlink(OrchestratorState.listenFile(in: folder.path))
-            let store = try Store(path: folder.store)
+            let meters = Meters()
+            let store = try Store(
+                path: folder.store, limits: HistoryLimits(days: options.historyDays), meters: meters)
             if let problem = store.missingReserve {
                 log.warning("no_reserve", "there is no room in reserve for the store on a full disk: \(problem)")
             }
@@ -80,7 +82,7 @@ package enum Orchestrator {
             let statePath = folder.path
             let living = Set(roster.unfinished.filter { $0.state == .ready }.map(\.id))
             let findVolumes = { @Sendable in
-                try openVolumes(options, environment, statePath, store, clock, log, living: living)
+                try openVolumes(options, environment, statePath, store, clock, log, meters, living: living)
             }
             if options.action == .sweep {
                 if fileKind("\(statePath)/volumes") != nil {
@@ -106,10 +108,10 @@ package enum Orchestrator {
             }
             let fleet = Fleet(
                 roster: roster, provider: provider, volumes: volumes, clock: clock, log: log,
-                capacity: options.capacity)
+                capacity: options.capacity, meters: meters)
             let tokens = Tokens(try options.tokens(environment, folder, log))
             let reloading = Reloading(invocation, options, fleet: fleet, volumes: volumes, tokens: tokens, log: log)
-            let routes = Routes(fleet: fleet, volumes: volumes, store: store, tokens: tokens, log: log)
+            let routes = Routes(fleet: fleet, volumes: volumes, store: store, tokens: tokens, log: log, meters: meters)
             let isDone = try await serve(options, identity, fleet, routes, folder, log, signals, reloading)
             return isDone ? 0 : 1
         } catch {
@@ -121,7 +123,7 @@ package enum Orchestrator {
     /// The volumes of the state folder, in order again after whatever the last run left; nil where none are wanted.
     private static func openVolumes(
         _ options: Options, _ environment: [String: String], _ state: String, _ store: Store, _ clock: BootClock,
-        _ log: EventLog, living: Set<String>
+        _ log: EventLog, _ meters: Meters, living: Set<String>
     ) throws -> Volumes? {
         let path = LocalProvider.searchPath(environment["PATH"])
         let fileBytes = options.volumesFileGB.map { $0 << 30 }
@@ -137,8 +139,8 @@ package enum Orchestrator {
         let limits = try Volumes.Limits(
             eachGB: options.volumeGB, allGB: options.volumesGB, days: options.volumeDays, on: found.storage)
         let volumes = try Volumes(
-            store: store, storage: found.storage, limits: limits, provider: options.providerName, clock: clock, log: log
-        )
+            store: store, storage: found.storage, limits: limits, provider: options.providerName, clock: clock,
+            log: log, meters: meters)
         try volumes.reconcile(living: living)
         return volumes
     }

@@ -29,6 +29,10 @@ import Testing
             if outcome != "cancelled" { #expect(metrics["cpu_peak"]?.doubleValue != nil, "\(metrics.encoded())") }
             #expect(metrics["cpu_peak"] == build["usage"]["cpu_peak"])
             #expect(metrics["memory_mb_peak"] == build["usage"]["memory_mb_peak"])
+            #expect(metrics["artifacts"]?.arrayValue == build.artifacts.compactMap { $0["name"] })
+            #expect(metrics["error_code"] ?? .null == build["error"]["code"] ?? .null)
+            #expect(metrics["timings_ms"]?["spawn"] == build["timings_ms"]["spawn"])
+            #expect(metrics["steps_total"] ?? .null == build.artifacts.first?["steps"]?["total"] ?? .null)
         }
     }
 

@@ -54,6 +54,36 @@ import Testing
         }
     }
 
+    /// All that 1.1 adds may be left out, be null, and be larger than anything that is counted.
+    @Test func metricsTellMoreWhereItIsKnown() throws {
+        let bare = MetricsReport(
+            buildID: "b-1", attempt: 1, runnerID: nil, tier: nil, outcome: .failed, cpuPeak: nil, memoryMBPeak: nil,
+            durationSeconds: 2)
+        let added = ["steps_total", "steps_cached", "artifacts", "image_bytes", "error_code", "timings_ms"]
+        #expect(Set(bare.json.objectValue?.keys ?? [:].keys).isDisjoint(with: added))
+        var full = bare
+        (full.stepsTotal, full.stepsCached, full.artifacts) = (7, 3, ["app"])
+        (full.imageBytes, full.errorCode, full.timingsMS) = (9, "build_failed", ["sync": 12, "build": -1])
+        #expect(try MetricsReport(JSONNode(full.json)) == full)
+
+        func read(_ name: String, _ json: String) throws -> MetricsReport {
+            var members = bare.json.objectValue ?? [:]
+            members[name] = try JSONValue.parse(json)
+            return try MetricsReport(JSONNode(.object(members)))
+        }
+        for name in added { #expect(try read(name, "null") == bare) }
+        #expect(try read("image_bytes", "119886543084765618940936192").imageBytes == .max)
+        #expect(try read("timings_ms", "{\"a\":-1e30,\"b\":null,\"c\":2.0}").timingsMS == ["a": .min, "c": 2])
+        let many = "[\(Array(repeating: "\"a\"", count: 33).joined(separator: ","))]"
+        for (name, wrong) in [
+            ("steps_total", "-1"), ("steps_cached", "1.5"), ("image_bytes", "\"1\""), ("artifacts", "[1]"),
+            ("artifacts", "\"a\""), ("artifacts", many), ("error_code", "1"), ("timings_ms", "[]"),
+            ("timings_ms", "{\"a\":\"1\"}"), ("timings_ms", "{\"a\":0.5}"),
+        ] {
+            #expect(throws: SchemaViolation.self, "\(name) \(wrong)") { try read(name, wrong) }
+        }
+    }
+
     @Test func theEnd() {
         var volume = VolumeResult(name: asked.to, state: .cold, reason: "in_use")
         volume.kept = true

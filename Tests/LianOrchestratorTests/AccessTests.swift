@@ -6,7 +6,7 @@ import Testing
 
 /// Who may do what.
 @Suite struct AccessTests {
-    private static func token(
+    static func token(
         _ name: String, _ role: Token.Role, _ workspaces: [String] = ["acme"], layers: Set<Token.Layer> = [.ci, .dev],
         maxRunners: Int? = nil, expires: Int? = nil
     ) throws -> Token {
@@ -102,6 +102,10 @@ import Testing
             .deleteVolume: [.build: none, .read: none, .admin: all],
             .readHistory: [.build: own, .read: own, .admin: all],
             .recordMetrics: [.build: own, .read: none, .admin: all],
+            .listBuilds: [.build: none, .read: own, .admin: all],
+            // What they show of other workspaces has tests of its own.
+            .showOverview: [.build: none, .read: all, .admin: all],
+            .readMeters: [.build: none, .read: all, .admin: all],
         ]
     }()
 
@@ -112,8 +116,8 @@ import Testing
             order.workspace = workspace
             return .newRunner(order)
         case .showRunner, .destroyRunner, .heartbeat, .keepVolume: return .runner(workspace: workspace)
-        case .deleteVolume: return .whatItSees
-        case .listRunners, .listVolumes, .readHistory, .recordMetrics: return .workspace(workspace)
+        case .deleteVolume, .showOverview, .readMeters: return .whatItSees
+        case .listRunners, .listVolumes, .readHistory, .recordMetrics, .listBuilds: return .workspace(workspace)
         }
     }
 
@@ -160,27 +164,10 @@ import Testing
 
     // MARK: Through the API
 
-    private func routes(_ fixture: FleetFixture) -> Routes {
-        Routes(
-            fleet: fixture.fleet, volumes: fixture.volumes, store: fixture.store, tokens: Tokens([]),
-            log: EventLog(.text) { _ in })
-    }
-
-    private func ask(
-        _ routes: Routes, _ method: String, _ target: String, by token: Token, body: JSONValue? = nil
-    ) async -> OutgoingResponse {
-        let request = IncomingRequest(
-            method: method, target: target, idempotencyKey: "key-of-the-test", body: body?.encodedBytes() ?? [])
-        switch routes.answer(request, by: token) {
-        case .now(let response): return response
-        case .later(let start): return await withCheckedContinuation { done in start { done.resume(returning: $0) } }
-        }
-    }
-
     /// What a token may not see is answered as what never was, to the byte.
     @Test func whatIsHiddenNeverWas() async throws {
         try await withFleet { fixture in
-            let routes = routes(fixture)
+            let routes = fixture.routes
             let id = try fixture.ready("key-1")
             let absent = String(id.reversed())
             let stranger = try Self.token("stranger", .build, ["other"])
@@ -209,7 +196,7 @@ import Testing
 
     @Test func listsHoldWhatATokenSees() async throws {
         try await withFleet { fixture in
-            let routes = routes(fixture)
+            let routes = fixture.routes
             let id = try fixture.ready("key-1")
             for (token, sees) in [
                 (try Self.token("a", .read), true), (try Self.token("b", .read, ["other"]), false),

@@ -105,6 +105,7 @@ struct FleetFixture {
     let clock: BootClock
     let volumes: Volumes
     let fleet: Fleet
+    let meters = Meters()
 
     init(
         _ folder: URL, capacity: Int = 4, provider: BookkeepingProvider = BookkeepingProvider(),
@@ -115,7 +116,7 @@ struct FleetFixture {
         let time = Monitor(1_000_000)
         self.time = time
         let log = EventLog(.text) { _ in }
-        store = try Store(path: folder.appending(path: "store").path)
+        store = try Store(path: folder.appending(path: "store").path, meters: meters)
         roster = try Roster(store, log: log)
         clock = BootClock(bootID: boot, now: { time.current }) { [wallClockAhead] in
             Timing.system.wallClock() + wallClockAhead.current
@@ -125,10 +126,16 @@ struct FleetFixture {
         ).storage
         volumes = try Volumes(
             store: store, storage: storage, limits: Volumes.Limits(each: 1 << 30, all: 1 << 30, days: 10),
-            provider: provider.name, clock: clock, log: log)
+            provider: provider.name, clock: clock, log: log, meters: meters)
         fleet = Fleet(
             roster: roster, provider: provider, volumes: volumes, clock: clock, log: log, capacity: capacity,
-            patience: patience)
+            patience: patience, meters: meters)
+    }
+
+    var routes: Routes {
+        Routes(
+            fleet: fleet, volumes: volumes, store: store, tokens: Tokens([]), log: EventLog(.text) { _ in },
+            meters: meters)
     }
 
     /// What a start finds after kill -9: the same machine, and the store as it is on disk by now.
@@ -190,6 +197,18 @@ func fleetOrder(build: String = "b-1", lease: Int = 60, budget: Int = 10, region
         timeBudgetMinutes: budget, leaseSeconds: lease,
         sshPublicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKpzUbH0nuZFfWWFnIMrFSIVwDfmDOiNF1zBzNnOb6kT c",
         region: region)
+}
+
+/// One request that was let in by the token.
+func ask(
+    _ routes: Routes, _ method: String, _ target: String, by token: Token, body: JSONValue? = nil
+) async -> OutgoingResponse {
+    let request = IncomingRequest(
+        method: method, target: target, idempotencyKey: "key-of-the-test", body: body?.encodedBytes() ?? [])
+    switch routes.answer(request, by: token) {
+    case .now(let response): return response
+    case .later(let start): return await withCheckedContinuation { done in start { done.resume(returning: $0) } }
+    }
 }
 
 /// Gives a fleet for the length of the body.

@@ -13,58 +13,10 @@ import Testing
         }
     }
 
-    private func metrics(
-        _ build: Int, attempt: Int = 1, _ outcome: AttemptOutcome = .succeeded, cpu: Double? = nil,
-        memory: Double? = nil,
-        seconds: Double = 1
-    ) -> MetricsReport {
-        MetricsReport(
-            buildID: "b-\(build)", attempt: attempt, runnerID: nil, tier: nil, outcome: outcome, cpuPeak: cpu,
-            memoryMBPeak: memory, durationSeconds: seconds)
-    }
-
-    /// Nearest rank, reckoned by hand.
-    @Test(arguments: [(1, 1), (2, 2), (10, 10), (19, 19), (20, 19), (21, 20), (40, 38), (50, 48), (100, 95)])
-    func nearestRank(_ count: Int, _ expected: Int) {
-        #expect(nearestRankP95((1...count).map(Double.init).shuffled()) == Double(expected))
-    }
-
-    @Test func noSamplesNoRank() {
-        #expect(nearestRankP95([]) == nil)
-    }
-
-    @Test func historyLooksAtTheLastFiftySuccesses() async throws {
-        try await withStore { store, _ in
-            #expect(try store.history(of: "acme") == UsageHistory(workspace: "acme", samples: 0))
-            for build in 1...60 {
-                try store.keep(metrics(build, cpu: Double(build), seconds: Double(build)), of: "acme")
-            }
-            try store.keep(metrics(61, .failed, cpu: 1000), of: "acme")
-            try store.keep(metrics(62, cpu: 1000), of: "other")
-            let history = try store.history(of: "acme")
-            // 11 to 60, of which the 48th is 58.
-            #expect(
-                history
-                    == UsageHistory(
-                        workspace: "acme", samples: 50, cpuP95: 58, memoryMBP95: nil, durationSecondsP95: 58))
-        }
-    }
-
-    @Test func metricsAreKeptOncePerAttempt() async throws {
-        try await withStore { store, _ in
-            try store.keep(metrics(1, seconds: 5), of: "acme")
-            try store.keep(metrics(1, seconds: 9), of: "acme")
-            try store.keep(metrics(1, attempt: 2, seconds: 7), of: "acme")
-            let history = try store.history(of: "acme")
-            #expect(history.samples == 2)
-            #expect(history.durationSecondsP95 == 7)
-        }
-    }
-
     @Test func everythingOutlivesTheProcess() async throws {
         try await withTemporaryFolder { folder in
             let path = folder.appending(path: "store").path
-            func keep() throws { try Store(path: path).keep(metrics(1, memory: 3.5), of: "acme") }
+            func keep() throws { try Store(path: path).keep(buildReport(1, memory: 3.5), of: "acme") }
             try keep()
             let again = try Store(path: path)
             #expect(try again.history(of: "acme").memoryMBP95 == 3.5)
@@ -76,42 +28,6 @@ import Testing
             #expect(throws: StoreError.self) { try Store(path: path) }
             let history = try store.history(of: "acme")
             #expect(history.samples == 0)
-        }
-    }
-
-    @Test func aWorkspaceKeepsItsLastReports() async throws {
-        try await withTemporaryFolder(inMemory: true) { folder in
-            let path = folder.appending(path: "store").path
-            func keepMany() throws {
-                let store = try Store(path: path)
-                try store.keep(metrics(0, seconds: 9), of: "other")
-                for build in 1...(Store.reportsOfWorkspace + 5) {
-                    try store.keep(metrics(build), of: "acme")
-                    try store.keep(metrics(-build, .failed), of: "acme")
-                }
-                #expect(try store.history(of: "acme").samples == Store.historyLength)
-                #expect(try store.history(of: "other").durationSecondsP95 == 9)
-            }
-            try keepMany()
-            var connection = try SQLiteConnection(path: path)
-            let kept = try connection.query(
-                """
-                SELECT outcome, count(*), min(abs(substr(build_id, 3))) FROM metrics WHERE workspace = 'acme'
-                GROUP BY outcome ORDER BY outcome
-                """, []
-            ) { "\($0.text(0)) \($0.integer(1)) from \($0.integer(2))" }
-            connection.close()
-            let count = Store.reportsOfWorkspace
-            #expect(kept == ["failed \(count) from 6", "succeeded \(count) from 6"])
-        }
-    }
-
-    @Test func reportsGrowOld() async throws {
-        try await withStore { store, _ in
-            try store.keep(metrics(1), of: "acme", at: 1000)
-            try store.keep(metrics(2), of: "acme", at: 3000)
-            try store.forgetMetrics(at: Store.reportsAge + 2000)
-            #expect(try store.history(of: "acme").samples == 1)
         }
     }
 

@@ -12,6 +12,10 @@ import LianSystem
             .enabled(if: NATSServer.executable != nil, "there is no nats-server: apt-get install nats-server")
         }
 
+        package static var needsPrometheus: ConditionTrait {
+            .enabled(if: Prometheus.executable != nil, "there is no prometheus: apt-get install prometheus")
+        }
+
         package static var needsChromium: ConditionTrait {
             .enabled(if: Browser.executable != nil, "there is no chromium: apt-get install chromium")
         }

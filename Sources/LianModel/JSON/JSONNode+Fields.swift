@@ -15,6 +15,20 @@ extension JSONNode {
         return text
     }
 
+    /// A whole number for which the contract sets no largest one: what is too large to be counted is as much as can be.
+    package func count() throws(SchemaViolation) -> Int {
+        let number = try wholeNumber()
+        guard number >= 0 else { throw violation("must be 0 or more") }
+        return number
+    }
+
+    /// The same of either sign.
+    package func wholeNumber() throws(SchemaViolation) -> Int {
+        let number = try number(in: -Double.greatestFiniteMagnitude...Double.greatestFiniteMagnitude)
+        guard number == number.rounded(.down) else { throw violation("must be a whole number") }
+        return value.intValue ?? (number < 0 ? .min : .max)
+    }
+
     /// One of a closed list of words.
     package func choice<Choice>(
         of type: Choice.Type

@@ -1,7 +1,7 @@
 /// A workspace, or all whose names begin alike: `acme`, `acme-*`, `*`.
 package struct WorkspacePattern: Equatable, Sendable {
-    private let beginning: String
-    private let isWhole: Bool
+    package let beginning: String
+    package let isWhole: Bool
 
     package static let all = WorkspacePattern(beginning: "", isWhole: false)
     package static let rule = "must be a workspace, or the beginning of one with * behind it"

@@ -197,6 +197,17 @@ package struct MetricsReport: Equatable, Sendable {
     package var volumeState: String?
     /// Whether its volume was kept; nil where that is not known.
     package var kept: Bool?
+    /// Of all artifacts together; nil where none of them got so far.
+    package var stepsTotal: Int?
+    package var stepsCached: Int?
+    /// The names of what the attempt was to build.
+    package var artifacts: [String]?
+    package var imageBytes: Int?
+    package var errorCode: String?
+    /// How long each stage took, by its name.
+    package var timingsMS: [String: Int]?
+
+    private static let maximumArtifacts = 32
 
     package init(
         buildID: String, attempt: Int, runnerID: String?, tier: String?, outcome: AttemptOutcome,
@@ -236,6 +247,19 @@ package struct MetricsReport: Equatable, Sendable {
         durationSeconds = try record.required("duration_seconds").number(in: unbounded)
         volumeState = try record.optional("volume_state", nullable: true)?.string()
         kept = try record.optional("kept", nullable: true)?.bool()
+        stepsTotal = try record.optional("steps_total", nullable: true)?.count()
+        stepsCached = try record.optional("steps_cached", nullable: true)?.count()
+        if let node = try record.optional("artifacts", nullable: true) {
+            artifacts = try node.list { (item) throws(SchemaViolation) in try item.string() }
+            try node.requireCount(in: 0...Self.maximumArtifacts)
+        }
+        imageBytes = try record.optional("image_bytes", nullable: true)?.count()
+        errorCode = try record.optional("error_code", nullable: true)?.string()
+        if let node = try record.optional("timings_ms", nullable: true) {
+            var timings: [String: Int] = [:]
+            for (name, time) in try node.members() where time.value != .null { timings[name] = try time.wholeNumber() }
+            timingsMS = timings
+        }
     }
 }
 
@@ -251,7 +275,12 @@ extension MetricsReport: JSONEncodable {
             members["volume_state"] = .string(volumeState)
             members["kept"] = kept.json
         }
-        return .object(members)
+        // Nor is one told what is not known.
+        let known: [String: JSONValue] = [
+            "steps_total": stepsTotal.json, "steps_cached": stepsCached.json, "artifacts": artifacts.json,
+            "image_bytes": imageBytes.json, "error_code": errorCode.json, "timings_ms": timingsMS.json,
+        ]
+        return .object(members.merging(known.filter { $0.value != .null }) { $1 })
     }
 }
 

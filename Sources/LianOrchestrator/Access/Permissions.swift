@@ -5,6 +5,7 @@ package enum Operation: String, CaseIterable, Sendable {
     case spawnRunner, listRunners, showRunner, destroyRunner, heartbeat, keepVolume
     case listVolumes, deleteVolume
     case readHistory, recordMetrics
+    case listBuilds, showOverview, readMeters
 }
 
 /// Who may do what. It is asked in one place, before anything is done.
@@ -21,6 +22,9 @@ package enum Permissions {
         .deleteVolume: [.admin],
         .readHistory: [.build, .read, .admin],
         .recordMetrics: [.build, .admin],
+        .listBuilds: [.read, .admin],
+        .showOverview: [.read, .admin],
+        .readMeters: [.read, .admin],
     ]
 
     /// What an operation is done to.

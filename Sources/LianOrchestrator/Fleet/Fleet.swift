@@ -20,9 +20,12 @@ package final class Fleet: Sendable {
     private let provider: any RunnerProvider
     /// nil where this orchestrator keeps no volumes.
     private let volumes: Volumes?
-    private let clock: BootClock
+    package let clock: BootClock
     private let log: EventLog
-    private let capacity: Guarded<Int>
+    private let allowed: Guarded<Int>
+    private let meters: Meters
+    /// The last call of the provider that failed.
+    private let lastProviderError = Guarded<ProviderFailure?>(nil)
     /// How long a caller waits for the teardown of a runner, and a stop for the teardown of all.
     private let patience: Duration
     /// The runners that a thread is making right now.
@@ -54,24 +57,38 @@ package final class Fleet: Sendable {
 
     package init(
         roster: Roster, provider: any RunnerProvider, volumes: Volumes?, clock: BootClock, log: EventLog,
-        capacity: Int, patience: Duration = .seconds(40)
+        capacity: Int, patience: Duration = .seconds(40), meters: Meters = Meters()
     ) {
         self.roster = roster
         self.provider = provider
         self.volumes = volumes
         self.clock = clock
         self.log = log
-        self.capacity = Guarded(capacity)
+        allowed = Guarded(capacity)
         self.patience = patience
+        self.meters = meters
     }
 
     package var providerName: String { provider.name }
     package var engineName: String { provider.engine }
     package var volumeSupport: VolumeSupport { volumes?.support ?? .none }
     package var problem: String? { provider.problem }
+    package var platforms: [String] { [provider.platform] }
+    package var providers: [ProviderStatus] {
+        [
+            ProviderStatus(
+                name: provider.name, kind: provider.kind, engine: provider.engine, platform: provider.platform,
+                problem: provider.problem, lastError: lastProviderError.value)
+        ]
+    }
+
+    /// The runners of which something is left.
+    package var unfinished: [RunnerRecord] { roster.unfinished }
+
+    package var capacity: Int { allowed.value }
 
     /// How many runners there may be from now on; those that are there stay.
-    package func allow(_ runners: Int) { capacity.set(runners) }
+    package func allow(_ runners: Int) { allowed.set(runners) }
 }
 
 // MARK: - What the API asks for
@@ -87,6 +104,18 @@ extension Fleet {
     }
 
     package func spawn(
+        _ request: SpawnRequest, key idempotencyKey: String, by token: Token
+    ) throws(StoreError) -> SpawnOutcome {
+        let outcome = try takeIn(request, key: idempotencyKey, by: token)
+        if let cause = outcome.refusal {
+            meters.spawnRefusals.add([request.workspace, cause])
+        } else if case .created = outcome {
+            meters.spawns.add([request.workspace, provider.name])
+        }
+        return outcome
+    }
+
+    private func takeIn(
         _ request: SpawnRequest, key idempotencyKey: String, by token: Token
     ) throws(StoreError) -> SpawnOutcome {
         guard let key = SSHPublicKey(callersLine: request.sshPublicKey) else {
@@ -112,7 +141,7 @@ extension Fleet {
             leaseSeconds: request.leaseSeconds, state: .pending, reason: nil, place: nil, bootID: clock.bootID,
             leaseEnds: now + request.leaseSeconds * 1000,
             lifeEnds: now + (request.timeBudgetMinutes + Self.lifetimeMargin) * 60_000, goneAt: nil,
-            isTornDown: false)
+            isTornDown: false, buildID: request.buildID, attempt: request.attempt, begun: now)
         // A stop that begins now waits until this runner is in the roster, and then finds it there.
         let isServing = phase.update { phase in
             guard phase.stage == .serving else { return false }
@@ -138,7 +167,7 @@ extension Fleet {
         _ = making.update { $0.insert(record.id) }
         var isAdmitted = false
         defer { if !isAdmitted { isMade(record.id) } }
-        let admission = try roster.admit(record, key: key, request: request, capacity: capacity.value, quota: quota)
+        let admission = try roster.admit(record, key: key, request: request, capacity: capacity, quota: quota)
         isAdmitted = admission == .admitted
         return admission
     }
@@ -221,7 +250,7 @@ extension Fleet {
         isMade(order.runnerID)
         if let problem {
             log.error("runner_failed", "runner \(order.runnerID) failed: \(problem)", order.fields)
-            fail(order.runnerID, reason: problem.description)
+            fail(order.runnerID, reason: problem.description, cause: "failed")
         }
         changes.update { $0 += 1 }
     }
@@ -240,17 +269,46 @@ extension Fleet {
                 lent.set(self.volumes?.doesNotStart(lentTo: id, hasEnded: hasEnded))
                 return lent.value?.ordered
             }
-            var place = try provider.create(order) { isPending(id) }
+            var place = try call("create", unlessAskedFor: { !isPending(id) }) { () throws(ProviderError) in
+                try provider.create(order) { isPending(id) }
+            }
             place.volume = lent.value?.found
             if roster.becameReady(id, at: place) {
-                let took = (ContinuousClock.now - start).milliseconds
+                let took = ContinuousClock.now - start
                 log.info(
                     "runner_ready", "runner \(id) is ready",
-                    order.fields.merging(["milliseconds": .integer(took), "port": .integer(place.port)]) { $1 })
+                    order.fields.merging(["milliseconds": .integer(took.milliseconds), "port": .integer(place.port)]) {
+                        $1
+                    })
+                count(order.request.workspace, place, readyAfter: took)
             }
             return nil
         } catch {
             return isPending(id) ? error : nil
+        }
+    }
+
+    private func count(_ workspace: String, _ place: RunnerPlace, readyAfter time: Duration) {
+        meters.readySeconds.observe(time.inSeconds, [workspace, provider.name])
+        switch place.volume?.state {
+        case .warm?: meters.warmStarts.add([workspace])
+        case .cold?: meters.coldStarts.add([workspace, place.volume?.reason ?? ""])
+        case nil: break
+        }
+    }
+
+    /// Calls the provider, and remembers how that ended.
+    private func call<Value>(
+        _ name: String, unlessAskedFor isAskedFor: () -> Bool = { false },
+        _ body: () throws(ProviderError) -> Value
+    ) throws(ProviderError) -> Value {
+        do throws(ProviderError) {
+            return try meters.providerCalls.measure([provider.name, name], unlessAskedFor: isAskedFor, body)
+        } catch {
+            if !isAskedFor() {
+                lastProviderError.set(ProviderFailure(message: error.description, at: clock.wallClock()))
+            }
+            throw error
         }
     }
 
@@ -262,14 +320,15 @@ extension Fleet {
         roster.unfinished(id)?.state == .pending
     }
 
-    private func fail(_ id: String, reason: String) {
+    private func fail(_ id: String, reason: String, cause: String) {
+        if let record = roster.unfinished(id), record.state != .gone { meters.reaped.add([record.workspace, cause]) }
         roster.becameFailed(id, reason: reason)
         changes.update { $0 += 1 }
         tearDown(id)
     }
 
     private func end(_ id: String, reason: String) -> Teardown {
-        roster.becameGone(id, reason: reason, at: clock.moment)
+        if roster.becameGone(id, reason: reason, at: clock.moment) { countLifetime(id) }
         changes.update { $0 += 1 }
         return tearDown(id)
     }
@@ -287,6 +346,8 @@ extension Fleet {
             aside {
                 let result = Result { () throws(ProviderError) in try self.removeAll(of: id) }
                 if case .failure(let problem) = result {
+                    let workspace = self.roster.unfinished(id)?.workspace ?? Label.other
+                    self.meters.destroysRepeated.add([workspace, self.provider.name])
                     self.log.error("teardown_failed", "runner \(id): \(problem)", ["runner_id": .string(id)])
                 }
                 let isOver = (try? result.get()) == .complete
@@ -311,7 +372,7 @@ extension Fleet {
         guard let record = roster.unfinished(id), !record.isTornDown else { return .complete }
         // Not all that is damaged keeps an engine from starting: some of it ends the engine at its first build.
         if let end = provider.engineEndByItself(id) { volumes?.failedEngine(lentTo: id, end) }
-        let removal = try provider.destroy(id)
+        let removal = try call("destroy") { () throws(ProviderError) in try provider.destroy(id) }
         try volumes?.takeBack(from: id)
         switch removal {
         case .deleting:
@@ -322,6 +383,11 @@ extension Fleet {
                 "runner_gone", "runner \(id) is gone: \(record.reason ?? "no reason")", ["runner_id": .string(id)])
         }
         return removal
+    }
+
+    private func countLifetime(_ id: String) {
+        guard let record = roster.unfinished(id), let begun = record.begun else { return }
+        meters.lifetimes.observe(Double(clock.now() - begun) / 1000, [record.workspace, record.provider])
     }
 
     private func aside(_ body: @escaping @Sendable () -> Void) {
@@ -350,6 +416,20 @@ extension Fleet {
             id.append(Character(Unicode.Scalar("abcdefghijkmnpqrstuvwxyz23456789".utf8.randomElement() ?? 0x61)))
         }
         return id
+    }
+}
+
+extension Fleet.SpawnOutcome {
+    /// Why there is no runner, as metrics call it; nil where there is one.
+    fileprivate var refusal: String? {
+        switch self {
+        case .created, .known: nil
+        case .keyIsTaken: "conflict"
+        case .unservable: "unservable"
+        case .refused(.capacity): "capacity"
+        case .refused(.quota): "quota"
+        case .stopping: "stopping"
+        }
     }
 }
 
@@ -401,7 +481,7 @@ extension Fleet {
         // In the end the lease is renewed, unless it ran out meanwhile.
         defer { _ = roster.renewLease(id, at: clock.now()) }
         do {
-            switch try provider.stopEngine(id) {
+            switch try call("stop_engine", { () throws(ProviderError) in try provider.stopEngine(id) }) {
             case .clean: return .answered(volumes.keep(lentTo: id, executedMS: request.executedMS))
             case .unclear(let reason): return .answered(volumes.discard(lentTo: id, because: reason))
             }
@@ -444,7 +524,7 @@ extension Fleet {
                 expire(id, reason: reason)
             } else if record.state == .ready, !beingMade.contains(id), hasDied(id) {
                 log.warning("runner_lost", "runner \(id) has ended by itself", ["runner_id": .string(id)])
-                fail(id, reason: "its sshd has ended")
+                fail(id, reason: "its sshd has ended", cause: "died")
             }
         }
         if isDue(.forget, pause: Self.pauseAfterForgetting) {
@@ -456,6 +536,10 @@ extension Fleet {
     private func expire(_ id: String, reason: String) {
         let isOver = roster.becameGone(id, reason: reason, at: clock.moment) { $0.reasonToEnd(at: clock.now()) != nil }
         guard isOver else { return }
+        countLifetime(id)
+        if let record = roster.unfinished(id) {
+            meters.reaped.add([record.workspace, record.lifeEnds <= clock.now() ? "lifetime" : "lease"])
+        }
         changes.update { $0 += 1 }
         tearDown(id)
     }
@@ -463,7 +547,7 @@ extension Fleet {
     /// A failed look, for example for lack of descriptors, says nothing about the runner: it does not count as dead.
     private func hasDied(_ id: String) -> Bool {
         do {
-            return try !provider.isAlive(id)
+            return try !call("is_alive") { () throws(ProviderError) in try provider.isAlive(id) }
         } catch {
             if isDue(.complain, pause: Self.pauseAfterComplaint) {
                 log.error("runner_unseen", "runner \(id) cannot be looked at: \(error)", ["runner_id": .string(id)])

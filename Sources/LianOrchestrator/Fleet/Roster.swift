@@ -71,10 +71,10 @@ package final class Roster: Sendable {
         return late.allSatisfy(record)
     }
 
-    /// Forgets the runners that have been gone for so long, together with their keys, and old metrics.
+    /// Forgets the runners that have been gone for so long, together with their keys, and old reports.
     package func forget(goneFor age: Int, at now: Moment) throws(StoreError) {
         try store.forgetRunners(goneFor: age, at: now)
-        try store.forgetMetrics(at: now.wallClock)
+        try store.forgetReports(at: now.wallClock)
     }
 
     /// Changes the runner and returns it; nil where there is no such runner, or the body declines to change it.

@@ -4,6 +4,7 @@ import LianModel
 enum Resource {
     case health, runners, runner(String), heartbeat(String), keep(String), volumes, volume(String)
     case p95(String), metrics(String)
+    case builds, overview, meters
 
     init?(_ path: [String]) {
         switch path.count {
@@ -16,13 +17,16 @@ enum Resource {
         case 4 where path[..<3] == ["api", "v1", "volumes"]: self = .volume(path[3])
         case 5 where path[..<3] == ["api", "v1", "workspaces"] && path[4] == "p95": self = .p95(path[3])
         case 5 where path[..<3] == ["api", "v1", "workspaces"] && path[4] == "metrics": self = .metrics(path[3])
+        case 3 where path == ["api", "v1", "builds"]: self = .builds
+        case 3 where path == ["api", "v1", "overview"]: self = .overview
+        case 1 where path == ["metrics"]: self = .meters
         default: return nil
         }
     }
 
     var methods: [String] {
         switch self {
-        case .health, .p95, .volumes: ["GET"]
+        case .health, .p95, .volumes, .builds, .overview, .meters: ["GET"]
         case .runners: ["GET", "POST"]
         case .runner: ["DELETE", "GET"]
         case .volume: ["DELETE"]
@@ -44,6 +48,9 @@ extension Resource {
         case .volume: .deleteVolume
         case .p95: .readHistory
         case .metrics: .recordMetrics
+        case .builds: .listBuilds
+        case .overview: .showOverview
+        case .meters: .readMeters
         }
     }
 }
@@ -61,6 +68,9 @@ enum Call: Sendable {
     case deleteVolume(VolumeName)
     case p95(String)
     case record(MetricsReport, workspace: String)
+    case listBuilds(workspace: String?, before: String?, limit: Int)
+    case overview
+    case meters
 }
 
 extension Call {
@@ -86,7 +96,9 @@ extension Call {
             self = .spawn(try Self.body(of: request, as: SpawnRequest.init), key: key)
         case .runners: self = .listRunners(workspace: try wantedWorkspace())
         case .runner(let id) where request.method == "DELETE": self = .destroyRunner(try Self.runnerID(id))
-        case .runner(let id): self = .showRunner(try Self.runnerID(id), wait: try Self.wait(parameter("wait")))
+        case .runner(let id):
+            let seconds = try Self.number(parameter("wait"), "wait", in: 0...30) ?? 0
+            self = .showRunner(try Self.runnerID(id), wait: .seconds(seconds))
         case .heartbeat(let id): self = .heartbeat(try Self.runnerID(id))
         case .keep(let id):
             let id = try Self.runnerID(id)
@@ -99,6 +111,12 @@ extension Call {
         case .metrics(let workspace):
             let workspace = try Self.workspace(workspace)
             self = .record(try Self.body(of: request, as: MetricsReport.init), workspace: workspace)
+        case .builds:
+            self = .listBuilds(
+                workspace: try wantedWorkspace(), before: try parameter("before"),
+                limit: try Self.number(parameter("limit"), "limit", in: 1...500) ?? 50)
+        case .overview: self = .overview
+        case .meters: self = .meters
         }
     }
 
@@ -123,12 +141,14 @@ extension Call {
         }
     }
 
-    private static func wait(_ text: String?) throws(APIProblem) -> Duration {
-        guard let text else { return .zero }
-        guard let seconds = Int(text), (0...30).contains(seconds), text.utf8.allSatisfy(Identifier.isDigit) else {
-            throw .invalid("wait must be a whole number of seconds from 0 to 30")
+    private static func number(
+        _ text: String?, _ name: String, in range: ClosedRange<Int>
+    ) throws(APIProblem) -> Int? {
+        guard let text else { return nil }
+        guard let number = OutsideNumber.whole(text, in: range) else {
+            throw .invalid("\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
-        return .seconds(seconds)
+        return number
     }
 
     private static func runnerID(_ text: String) throws(APIProblem) -> String {

@@ -7,17 +7,25 @@ package struct Routes: Sendable {
     private let store: Store
     private let tokens: Tokens
     private let log: EventLog
+    private let meters: Meters
+    private let positions = Positions()
     private let bodyReaders = WorkerPool(limit: 4)
     private let waits = WorkerPool(limit: 64)
     private let deletions = WorkerPool(limit: 32)
     private let keeps = WorkerPool(limit: 32)
+    /// For what people and Prometheus look at: few, so that nothing that builds wait for stands behind it.
+    private let looks = WorkerPool(limit: 2)
 
-    package init(fleet: Fleet, volumes: Volumes?, store: Store, tokens: Tokens, log: EventLog) {
+    package init(
+        fleet: Fleet, volumes: Volumes?, store: Store, tokens: Tokens, log: EventLog,
+        meters: Meters = Meters()
+    ) {
         self.fleet = fleet
         self.volumes = volumes
         self.store = store
         self.tokens = tokens
         self.log = log
+        self.meters = meters
     }
 
     /// Lets a request in by its headers alone. A body that is too long to be read to its end is refused here as well.
@@ -56,6 +64,8 @@ package struct Routes: Sendable {
             }
         case (.keep, _)?:
             return .later { respond in keeps.add { respond(answer(false)) } }
+        case (.builds, _)?, (.overview, _)?, (.meters, _)?:
+            return .later { respond in looks.add { respond(answer(false)) } }
         default: break
         }
         if request.body.isEmpty { return .now(answer(false)) }
@@ -77,6 +87,7 @@ package struct Routes: Sendable {
     }
 
     private func tell(_ problem: APIProblem, _ request: IncomingRequest, _ token: Token?) {
+        meters.refusals.add([problem.code])
         log.warning(
             "refused", "\(request.method) \(request.target.prefix(200)): \(problem.message)",
             ["status": .integer(problem.status), "code": .string(problem.code), "token": (token?.name).json])
@@ -126,7 +137,8 @@ extension Routes {
             runnerID = id
             subject = .runner(workspace: try fleet.workspace(of: id))
         case .p95(let workspace), .record(_, let workspace): subject = .workspace(workspace)
-        case .deleteVolume: subject = .whatItSees
+        case .listBuilds(let workspace, _, _): subject = workspace.map { .workspace($0) } ?? .whatItSees
+        case .deleteVolume, .overview, .meters: subject = .whatItSees
         }
         switch Permissions.decide(operation, on: subject, by: token) {
         case .allowed: return
@@ -151,6 +163,9 @@ extension Routes {
         case .deleteVolume(let name): try deleteVolume(name, by: token)
         case .p95(let workspace): try p95(workspace)
         case .record(let report, let workspace): try record(report, workspace)
+        case .listBuilds(let workspace, let before, let limit): try listBuilds(workspace, before, limit, for: token)
+        case .overview: success(try Overview(fleet: fleet, volumes: volumes, store: store).json(for: token))
+        case .meters: metrics(for: token)
         }
     }
 
@@ -158,6 +173,7 @@ extension Routes {
         var health: [String: JSONValue] = [
             "status": "ok", "version": .string(lianBuildVersion), "provider": .string(fleet.providerName),
             "engine": .string(fleet.engineName), "volumes": .string(fleet.volumeSupport.rawValue),
+            "platforms": fleet.platforms.json, "providers": fleet.providers.map(\.name).json,
         ]
         if let problem = fleet.problem {
             health["status"] = "degraded"
@@ -254,8 +270,32 @@ extension Routes {
     }
 
     private func record(_ report: MetricsReport, _ workspace: String) throws -> OutgoingResponse {
-        try store.keep(report, of: workspace)
+        if try store.keep(report, of: workspace) {
+            meters.attempts.add([workspace, report.outcome.rawValue])
+            meters.attemptSeconds.observe(report.durationSeconds, [workspace])
+        }
         return success(nil, status: 202)
+    }
+
+    private func listBuilds(
+        _ workspace: String?, _ before: String?, _ limit: Int, for token: Token
+    ) throws -> OutgoingResponse {
+        let position = try before.map { text in
+            guard let position = positions.position(text) else {
+                throw APIProblem.invalid(
+                    "before must be the `next` of a page that this orchestrator has given since it was started; "
+                        + "leave it out to begin with the newest")
+            }
+            return position
+        }
+        let page = try store.builds(seenBy: token, workspace: workspace, before: position, limit: limit)
+        return success(["builds": page.builds.json, "next": page.next.map(positions.text).json])
+    }
+
+    private func metrics(for token: Token) -> OutgoingResponse {
+        let page = MetricsPage(meters: meters, fleet: fleet, volumes: volumes, store: store)
+        return OutgoingResponse(
+            status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(page.text(for: token).utf8))
     }
 
     private func success(_ data: JSONValue, status: Int = 200) -> OutgoingResponse {

@@ -5,6 +5,9 @@ import LianSystem
 /// Runners on this machine: a folder each, with a private sshd, a work folder and an engine.
 package struct LocalProvider: RunnerProvider {
     package let name: String
+    package var kind: String {
+        (engine == EngineChoice.docker.rawValue ? ProviderConfig.Kind.dockerLocal : .local).rawValue
+    }
     package var engine: String { engines.engine.name }
     package var engineKind: EngineKind? { engines.engine.kind }
 
@@ -141,8 +144,7 @@ package struct LocalProvider: RunnerProvider {
 
 extension LocalProvider {
     package func refusal(of request: SpawnRequest) -> String? {
-        let kind: ProviderConfig.Kind = engine == EngineChoice.docker.rawValue ? .dockerLocal : .local
-        if let wanted = request.provider, ![name, kind.rawValue, "local"].contains(wanted) {
+        if let wanted = request.provider, ![name, kind, "local"].contains(wanted) {
             return "provider '\(wanted)' is not served here: this is '\(name)' with the engine '\(engine)'"
         }
         if let region = request.region { return "region '\(region)' is not served here: there is this machine alone" }

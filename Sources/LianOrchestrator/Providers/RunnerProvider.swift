@@ -10,6 +10,8 @@ import LianModel
 package protocol RunnerProvider: RunnerRemover {
     /// The provider's name in the API.
     var name: String { get }
+    /// What kind of machines it makes; the same as its name unless there are several of a kind.
+    var kind: String { get }
     /// The build engine that its runners carry.
     var engine: String { get }
     /// What its runners build for without being asked: "linux/amd64".
@@ -38,6 +40,7 @@ package protocol RunnerProvider: RunnerRemover {
 }
 
 extension RunnerProvider {
+    package var kind: String { name }
     package var problem: String? { nil }
     package var engineKind: EngineKind? { nil }
     package func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
@@ -95,4 +98,22 @@ package struct OrderedVolume: Sendable {
         self.folder = folder
         self.isWarm = isWarm
     }
+}
+
+/// A call of a provider that failed.
+package struct ProviderFailure: Equatable, Sendable {
+    package let message: String
+    /// Milliseconds since 1970.
+    package let at: Int
+}
+
+/// How a provider is.
+package struct ProviderStatus: Equatable, Sendable {
+    package let name: String
+    package let kind: String
+    package let engine: String
+    package let platform: String
+    /// Why its runners cannot be reached just now; nil where they can.
+    package let problem: String?
+    package let lastError: ProviderFailure?
 }

@@ -44,6 +44,11 @@ package struct RunnerRecord: Equatable, Sendable {
     package var goneAt: Moment?
     /// Nothing of the runner is left on the machine.
     package var isTornDown: Bool
+    /// The build that it was spawned for; nil where an earlier version has spawned it, as for the two that follow.
+    package var buildID: String?
+    package var attempt: Int?
+    /// Milliseconds since that boot.
+    package var begun: Int?
     /// Only files of the runner are left, and they are being deleted. This is kept in memory only: a restart finds it
     /// out anew.
     package var isBeingDeleted = false

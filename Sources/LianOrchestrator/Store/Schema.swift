@@ -83,4 +83,23 @@ let storeMigrations = [
     """
     ALTER TABLE runners ADD COLUMN token TEXT;
     """,
+    // What builds have told of themselves, to be looked at, and what of a runner is shown beside it. `begun` is counted
+    // in milliseconds since the boot that the runner belongs to.
+    """
+    ALTER TABLE runners ADD COLUMN build_id TEXT;
+    ALTER TABLE runners ADD COLUMN attempt INTEGER;
+    ALTER TABLE runners ADD COLUMN begun INTEGER;
+    ALTER TABLE metrics ADD COLUMN volume_state TEXT;
+    ALTER TABLE metrics ADD COLUMN kept INTEGER;
+    ALTER TABLE metrics ADD COLUMN steps_total INTEGER;
+    ALTER TABLE metrics ADD COLUMN steps_cached INTEGER;
+    ALTER TABLE metrics ADD COLUMN artifacts TEXT;
+    ALTER TABLE metrics ADD COLUMN image_bytes INTEGER;
+    ALTER TABLE metrics ADD COLUMN error_code TEXT;
+    ALTER TABLE metrics ADD COLUMN timings_ms TEXT;
+    ALTER TABLE metrics ADD COLUMN cpu INTEGER;
+    ALTER TABLE metrics ADD COLUMN memory_mb INTEGER;
+    CREATE INDEX metrics_of_workspace ON metrics (workspace, sequence);
+    CREATE INDEX metrics_by_age ON metrics (kept_at);
+    """,
 ]

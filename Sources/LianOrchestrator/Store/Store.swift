@@ -6,6 +6,9 @@ import Synchronization
 /// returns.
 package final class Store: Sendable {
     private let connection: Mutex<SQLiteConnection>
+    private let meters: Meters
+    let path: String
+    let limits: HistoryLimits
     /// Why no disk space could be reserved; nil where it was.
     package let missingReserve: SystemError?
 
@@ -14,7 +17,9 @@ package final class Store: Sendable {
     private static let reserve = 1 << 20
     private static let logReserve = 2 << 20
 
-    package init(path: String) throws(StoreError) {
+    package init(
+        path: String, limits: HistoryLimits = HistoryLimits(), meters: Meters = Meters()
+    ) throws(StoreError) {
         var problem: SystemError?
         do {
             // Done before SQLite opens the file: closing the file here later would release SQLite's lock.
@@ -39,6 +44,9 @@ package final class Store: Sendable {
         }
         missingReserve = problem
         self.connection = Mutex(connection)
+        self.path = path
+        self.limits = limits
+        self.meters = meters
     }
 
     deinit {
@@ -82,30 +90,29 @@ extension Store {
     package func admit(
         _ record: RunnerRecord, key: String, request: String, obstacle: Obstacle?
     ) throws(StoreError) -> Admission {
-        try connection.withLock { (connection) throws(StoreError) in
-            try connection.transaction { (connection) throws(StoreError) -> Admission in
-                let known = try connection.query(
-                    "SELECT \(Self.columns), request FROM runners WHERE idempotency_key = ?", [.text(key)]
-                ) { (Self.record($0), $0.text(Self.columnCount)) }
-                if let (record, knownRequest) = known.first {
-                    return .known(record, sameRequest: knownRequest == request)
-                }
-                if let obstacle { return .refused(obstacle) }
-                try connection.execute(
-                    """
-                    INSERT INTO runners (id, idempotency_key, request, workspace, provider, tier, cpu, memory_mb,
-                        lease_seconds, state, boot_id, lease_ends, life_ends, token)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                    [
-                        .text(record.id), .text(key), .text(request), .text(record.workspace), .text(record.provider),
-                        SQLiteValue(record.size.tier), .integer(record.size.cpu),
-                        .integer(record.size.memoryMB), .integer(record.leaseSeconds),
-                        .text(record.state.rawValue), .text(record.bootID), .integer(record.leaseEnds),
-                        .integer(record.lifeEnds), SQLiteValue(record.token),
-                    ])
-                return .admitted
+        try transaction { (connection) throws(StoreError) -> Admission in
+            let known = try connection.query(
+                "SELECT \(Self.columns), request FROM runners WHERE idempotency_key = ?", [.text(key)]
+            ) { (Self.record($0), $0.text(Self.columnCount)) }
+            if let (record, knownRequest) = known.first {
+                return .known(record, sameRequest: knownRequest == request)
             }
+            if let obstacle { return .refused(obstacle) }
+            try connection.execute(
+                """
+                INSERT INTO runners (id, idempotency_key, request, workspace, provider, tier, cpu, memory_mb,
+                    lease_seconds, state, boot_id, lease_ends, life_ends, token, build_id, attempt, begun)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
+                    .text(record.id), .text(key), .text(request), .text(record.workspace), .text(record.provider),
+                    SQLiteValue(record.size.tier), .integer(record.size.cpu),
+                    .integer(record.size.memoryMB), .integer(record.leaseSeconds),
+                    .text(record.state.rawValue), .text(record.bootID), .integer(record.leaseEnds),
+                    .integer(record.lifeEnds), SQLiteValue(record.token), SQLiteValue(record.buildID),
+                    SQLiteValue(record.attempt), SQLiteValue(record.begun),
+                ])
+            return .admitted
         }
     }
 
@@ -153,9 +160,9 @@ extension Store {
 
     private static let columns = """
         id, workspace, provider, tier, cpu, memory_mb, lease_seconds, state, reason, place, boot_id, lease_ends,
-        life_ends, torn_down, gone_at, gone_since_boot, gone_boot_id, token
+        life_ends, torn_down, gone_at, gone_since_boot, gone_boot_id, token, build_id, attempt, begun
         """
-    private static let columnCount: Int32 = 18
+    private static let columnCount: Int32 = 21
 
     private static func record(_ row: SQLiteRow) -> RunnerRecord {
         RunnerRecord(
@@ -164,7 +171,8 @@ extension Store {
             leaseSeconds: row.integer(6), state: RunnerState(rawValue: row.text(7)) ?? .failed,
             reason: row.optionalText(8), place: row.optionalText(9).flatMap(RunnerPlace.init(json:)),
             bootID: row.text(10), leaseEnds: row.integer(11), lifeEnds: row.integer(12),
-            goneAt: goneAt(row), isTornDown: row.integer(13) != 0)
+            goneAt: goneAt(row), isTornDown: row.integer(13) != 0, buildID: row.optionalText(18),
+            attempt: row.optionalInteger(19), begun: row.optionalInteger(20))
     }
 
     private static func goneAt(_ row: SQLiteRow) -> Moment? {
@@ -195,95 +203,31 @@ extension RunnerPlace: JSONEncodable {
     }
 }
 
-// MARK: - Metrics
-
-extension Store {
-    /// How many successful builds P95 looks back on.
-    package static let historyLength = 50
-
-    /// How many reports are kept for each workspace, of successes and of all others separately.
-    static let reportsOfWorkspace = 200
-    /// How many reports are kept for all workspaces together.
-    static let reportsOfAll = 100_000
-    /// Older reports say nothing about the builds of today.
-    static let reportsAge = 400 * 24 * 3_600_000
-    /// A longer name belongs to no runner and no tier.
-    private static let longestName = 128
-
-    /// Keeps a report once: the same build and attempt again changes nothing. The workspace's oldest reports make room.
-    package func keep(
-        _ metrics: MetricsReport, of workspace: String, at time: Int = Timing.system.wallClock()
-    ) throws(StoreError) {
-        let isSuccess = metrics.outcome == .succeeded
-        let kind = isSuccess ? "outcome = 'succeeded'" : "outcome <> 'succeeded'"
-        func name(_ text: String?) -> SQLiteValue { SQLiteValue(text.map { String($0.prefix(Self.longestName)) }) }
-        try connection.withLock { (connection) throws(StoreError) in
-            try connection.transaction { (connection) throws(StoreError) in
-                try connection.execute(
-                    """
-                    INSERT INTO metrics (workspace, build_id, attempt, runner_id, tier, outcome, cpu_peak,
-                        memory_mb_peak, duration_seconds, kept_at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
-                    """,
-                    [
-                        .text(workspace), .text(metrics.buildID), .integer(metrics.attempt), name(metrics.runnerID),
-                        name(metrics.tier), .text(metrics.outcome.rawValue), SQLiteValue(metrics.cpuPeak),
-                        SQLiteValue(metrics.memoryMBPeak), .real(metrics.durationSeconds), .integer(time),
-                    ])
-                try connection.execute(
-                    """
-                    DELETE FROM metrics WHERE workspace = ?1 AND \(kind) AND sequence <=
-                        (SELECT sequence FROM metrics WHERE workspace = ?1 AND \(kind)
-                            ORDER BY sequence DESC LIMIT 1 OFFSET \(Self.reportsOfWorkspace))
-                    """, [.text(workspace)])
-            }
-        }
-    }
-
-    /// Forgets the reports that are too old, and the oldest ones where all workspaces together have too many.
-    package func forgetMetrics(at time: Int) throws(StoreError) {
-        try write(
-            """
-            DELETE FROM metrics WHERE kept_at < ? OR sequence <=
-                (SELECT sequence FROM metrics ORDER BY sequence DESC LIMIT 1 OFFSET \(Self.reportsOfAll))
-            """, [.integer(time - Self.reportsAge)])
-    }
-
-    package func history(of workspace: String) throws(StoreError) -> UsageHistory {
-        let builds = try read(
-            """
-            SELECT cpu_peak, memory_mb_peak, duration_seconds FROM metrics
-            WHERE workspace = ? AND outcome = 'succeeded' ORDER BY sequence DESC LIMIT \(Self.historyLength)
-            """, [.text(workspace)]
-        ) { (cpu: $0.optionalReal(0), memory: $0.optionalReal(1), duration: $0.optionalReal(2)) }
-        return UsageHistory(
-            workspace: workspace, samples: builds.count, cpuP95: nearestRankP95(builds.compactMap(\.cpu)),
-            memoryMBP95: nearestRankP95(builds.compactMap(\.memory)),
-            durationSecondsP95: nearestRankP95(builds.compactMap(\.duration)))
-    }
-}
-
-/// The smallest sample that at least 95 % of the samples do not exceed; nil where there are no samples.
-package func nearestRankP95(_ samples: [Double]) -> Double? {
-    guard !samples.isEmpty else { return nil }
-    return samples.sorted()[(samples.count * 95 + 99) / 100 - 1]
-}
-
 extension Store {
     func read<Result: Sendable>(
         _ sql: String, _ values: [SQLiteValue], _ body: @Sendable (SQLiteRow) -> Result
     ) throws(StoreError) -> [Result] {
-        try connection.withLock { (connection) throws(StoreError) in try connection.query(sql, values, body) }
+        try use("read") { (connection) throws(StoreError) in try connection.query(sql, values, body) }
     }
 
+    /// How many rows it changed.
     @discardableResult
-    private func write(_ sql: String, _ values: [SQLiteValue]) throws(StoreError) -> Int {
-        try connection.withLock { (connection) throws(StoreError) in try connection.execute(sql, values) }
+    func write(_ sql: String, _ values: [SQLiteValue]) throws(StoreError) -> Int {
+        try use("write") { (connection) throws(StoreError) in try connection.execute(sql, values) }
     }
 
     func transaction<Result: Sendable>(
         _ body: @Sendable (inout SQLiteConnection) throws(StoreError) -> Result
     ) throws(StoreError) -> Result {
-        try connection.withLock { (connection) throws(StoreError) in try connection.transaction(body) }
+        try use("transaction") { (connection) throws(StoreError) in try connection.transaction(body) }
+    }
+
+    /// The time that a call waits for others counts as well.
+    private func use<Result: Sendable>(
+        _ call: String, _ body: @Sendable (inout SQLiteConnection) throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        try meters.store.measure([call]) { () throws(StoreError) in
+            try connection.withLock { (connection) throws(StoreError) in try body(&connection) }
+        }
     }
 }

@@ -54,6 +54,8 @@ struct VolumeBooks: Equatable, Sendable {
     /// By runner.
     var lendings: [String: VolumeLending] = [:]
 
+    var heads: [VolumeGeneration] { generations.values.filter { $0.state == .head } }
+
     func head(of name: VolumeName) -> VolumeGeneration? {
         generations.values.first { $0.state == .head && $0.name == name }
     }

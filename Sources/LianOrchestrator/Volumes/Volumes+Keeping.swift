@@ -118,8 +118,10 @@ extension Volumes {
     private func tell(_ answer: KeptVolume, _ lending: VolumeLending, _ name: VolumeName, problem: String) {
         let fields: [String: JSONValue] = ["runner_id": .string(lending.runnerID), "volume": name.json]
         if let number = answer.generation {
+            meters.volumesKept.add([lending.workspace])
             log.info("volume_kept", "\(name) is kept as generation \(number)", fields)
         } else {
+            meters.volumesDiscarded.add([lending.workspace, answer.reason ?? ""])
             log.warning(
                 "volume_discarded", "the runner's \(name) is not kept (\(answer.reason ?? "")): \(problem)", fields)
         }

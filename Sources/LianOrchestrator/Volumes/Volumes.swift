@@ -54,6 +54,7 @@ package final class Volumes: Sendable {
     let provider: String
     let clock: BootClock
     let log: EventLog
+    let meters: Meters
     private let ledger: Mutex<Ledger>
     /// The runners that a call is at work on: for one runner they come one after the other.
     private let busy = Monitor<Set<String>>([])
@@ -63,7 +64,8 @@ package final class Volumes: Sendable {
     let choresAreDue = Guarded(false)
 
     package init(
-        store: Store, storage: any VolumeStorage, limits: Limits, provider: String, clock: BootClock, log: EventLog
+        store: Store, storage: any VolumeStorage, limits: Limits, provider: String, clock: BootClock, log: EventLog,
+        meters: Meters = Meters()
     ) throws(StoreError) {
         self.store = store
         self.storage = storage
@@ -71,6 +73,7 @@ package final class Volumes: Sendable {
         self.provider = provider
         self.clock = clock
         self.log = log
+        self.meters = meters
         let books = try store.volumeBooks()
         ledger = Mutex(Ledger(books: books, recorded: books))
     }
@@ -88,16 +91,16 @@ package final class Volumes: Sendable {
     /// The newest generation of each volume.
     package func list(whereWorkspace isWanted: (String) -> Bool = { _ in true }) -> [VolumeAnswer] {
         let books = books
-        let heads = books.generations.values.filter {
-            $0.state == .head && isWanted($0.workspace)
-        }
-        return heads.sorted { $0.name.description < $1.name.description }.map { head in
+        return books.heads.filter { isWanted($0.workspace) }.sorted { $0.name.description < $1.name.description }.map { head in
             VolumeAnswer(
                 name: head.name, generation: head.number, bytes: head.bytes, engine: head.engine.name,
                 platform: head.platform, provider: head.provider, createdAt: UTCTime(milliseconds: head.createdAt),
                 usedAt: UTCTime(milliseconds: head.used.wallClock), inUse: books.users(of: head.id))
         }
     }
+
+    /// How many bytes are free where they lie, and how many there are; nil where that cannot be seen.
+    package var room: VolumeRoom? { try? storage.room() }
 
     /// Forgets the volume; what runners have of it goes with them. False where there is none.
     package func delete(_ name: VolumeName) -> Bool {

@@ -134,17 +134,12 @@ private func nextTime(_ record: BuildRecord) -> Markup {
     switch record.nextSize {
     case nil: return .nothing
     case .sized(let sizing, let history):
-        let peaks = [
-            history.cpuP95.map { "\(Figures.decimal($0)) cores" },
-            history.memoryMBP95.map { Figures.memory(megabytes: $0) },
-        ].compactMap { $0 }.joined(separator: " and ")
         let differs =
             record.envelope.sizing?.source == .explicit
             ? " This build's size was asked for; without that, the next one gets what history says." : ""
         text = """
-            <p>By its history this workspace gets <b>\(sizing.name)</b> next (\(sizing.measure)): 95 % of \
-            \(counted(history.samples, "recorded build")) used no more than \(peaks), \
-            and a fifth is added.\(differs)</p>
+            <p>By its history this workspace gets <b>\(sizing.name)</b> next (\(sizing.measure)): \
+            \(history.reason).\(differs)</p>
 
             """
     case .noHistory:

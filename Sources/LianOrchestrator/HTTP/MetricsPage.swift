@@ -1,0 +1,75 @@
+import LianModel
+
+/// What Prometheus reads: what was counted, and what there is just now.
+struct MetricsPage {
+    let meters: Meters
+    let fleet: Fleet
+    let volumes: Volumes?
+    let store: Store
+
+    /// A token that does not see all gets what is of its workspaces, and no sum over others.
+    func text(for token: Token) -> String {
+        let families: [MetricFamily] = meters.families + present.map(\.family) + ProcessUsage.families()
+        var sees: ((String) -> Bool)?
+        if !token.seesAll { sees = { token.sees($0) } }
+        var text = ""
+        for family in families { text += family.text(whereWorkspace: sees) }
+        return text
+    }
+
+    private var present: [Tally] {
+        let build = gauge("build_info", "The version that runs; the number is always 1.", Label("version"))
+        build.add([lianBuildVersion])
+        return [build] + runners + providers + kept + disks
+    }
+
+    private var runners: [Tally] {
+        let all = fleet.unfinished
+        let runners = gauge(
+            "runners", "Runners of which something is left; gone are those that are being removed.", meters.state,
+            meters.workspace, meters.tier, meters.provider)
+        for runner in all {
+            runners.add([runner.state.rawValue, runner.workspace, runner.size.tier ?? "none", runner.provider])
+        }
+        let taken = gauge("runners_places_taken", "Runners that count against the capacity.")
+        taken.add([], amount: Double(all.count(where: \.takesAPlace)))
+        let capacity = gauge("runners_capacity", "How many runners there may be at once.")
+        capacity.add([], amount: Double(fleet.capacity))
+        return [runners, taken, capacity]
+    }
+
+    private var providers: [Tally] {
+        let up = gauge(
+            "provider_up", "1 where runners of the provider can be reached, else 0.", meters.provider, Label("kind"))
+        for provider in fleet.providers {
+            up.add([provider.name, provider.kind], amount: provider.problem == nil ? 1 : 0)
+        }
+        return [up]
+    }
+
+    private var kept: [Tally] {
+        let count = gauge("volumes", "Volumes that are kept.", meters.workspace)
+        let bytes = gauge("volume_bytes", "What is on volumes that are kept.", meters.workspace)
+        for volume in volumes?.books.heads ?? [] {
+            count.add([volume.workspace])
+            bytes.add([volume.workspace], amount: Double(volume.bytes))
+        }
+        return [count, bytes]
+    }
+
+    private var disks: [Tally] {
+        let disk = Label("disk")
+        let free = gauge("disk_free_bytes", "What is free on the disks of the state and of the volumes.", disk)
+        let size = gauge("disk_size_bytes", "The sizes of these disks.", disk)
+        for (name, room) in [("state", try? VolumeFolders.room(at: store.path)), ("volumes", volumes?.room)] {
+            guard let room else { continue }
+            free.add([name], amount: Double(room.free))
+            size.add([name], amount: Double(room.size))
+        }
+        return [free, size]
+    }
+
+    private func gauge(_ name: String, _ help: String, _ labels: Label...) -> Tally {
+        Tally(.gauge, "lian_\(name)", help, labels)
+    }
+}

@@ -1,0 +1,196 @@
+import LianModel
+import LianSystem
+
+// MARK: - Keeping
+
+extension Store {
+    /// How many successful builds P95 looks back on.
+    package static let historyLength = 50
+    /// How many reports are forgotten at a time: until others have had the store in between.
+    private static let forgottenAtOnce = 1000
+    /// A longer name belongs to no runner, no tier and no error.
+    private static let longestName = 64
+    /// Longer lists of artifacts and of timings are not kept, so that the store has room for what all builds tell.
+    private static let longestList = 512
+
+    /// Keeps a report once: the same build and attempt again changes nothing. The workspace's oldest reports make room.
+    /// False where it was known.
+    @discardableResult
+    package func keep(
+        _ report: MetricsReport, of workspace: String, at time: Int = Timing.system.wallClock()
+    ) throws(StoreError) -> Bool {
+        let kind = report.outcome == .succeeded ? "outcome = 'succeeded'" : "outcome <> 'succeeded'"
+        func text(_ text: String?, atMost limit: Int) -> SQLiteValue {
+            SQLiteValue(text.flatMap { $0.utf8.count <= limit ? $0 : nil })
+        }
+        func name(_ name: String?) -> SQLiteValue { text(name, atMost: Self.longestName) }
+        func list(_ list: (some JSONEncodable)?) -> SQLiteValue {
+            text(list?.json.encoded(), atMost: Self.longestList)
+        }
+        let values: [SQLiteValue] = [
+            .text(workspace), .text(report.buildID), .integer(report.attempt), name(report.runnerID),
+            name(report.tier), .text(report.outcome.rawValue), SQLiteValue(report.cpuPeak),
+            SQLiteValue(report.memoryMBPeak), .real(report.durationSeconds), .integer(time),
+            name(report.volumeState), SQLiteValue(report.kept.map { $0 ? 1 : 0 }), SQLiteValue(report.stepsTotal),
+            SQLiteValue(report.stepsCached), list(report.artifacts), SQLiteValue(report.imageBytes),
+            name(report.errorCode), list(report.timingsMS),
+        ]
+        let oldest = limits.ofWorkspace
+        return try transaction { (connection) throws(StoreError) in
+            let isNew = try connection.execute(
+                """
+                INSERT INTO metrics (workspace, build_id, attempt, runner_id, tier, outcome, cpu_peak,
+                    memory_mb_peak, duration_seconds, kept_at, volume_state, kept, steps_total, steps_cached,
+                    artifacts, image_bytes, error_code, timings_ms, cpu, memory_mb)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+                    (SELECT cpu FROM runners WHERE id = ?4 AND workspace = ?1),
+                    (SELECT memory_mb FROM runners WHERE id = ?4 AND workspace = ?1))
+                ON CONFLICT DO NOTHING
+                """, values)
+            guard isNew > 0 else { return false }
+            try connection.execute(
+                """
+                DELETE FROM metrics WHERE workspace = ?1 AND \(kind) AND sequence <=
+                    (SELECT sequence FROM metrics WHERE workspace = ?1 AND \(kind)
+                        ORDER BY sequence DESC LIMIT 1 OFFSET \(oldest))
+                """, [.text(workspace)])
+            return true
+        }
+    }
+
+    /// Forgets the reports that are too old, and the oldest ones where all workspaces together have too many. Each round
+    /// is a change of its own, since the log of changes never becomes smaller again.
+    package func forgetReports(at time: Int) throws(StoreError) {
+        let end = time - limits.days * 24 * 3_600_000
+        while try forget("WHERE kept_at < ?", .integer(end), atMost: Self.forgottenAtOnce) {}
+        while true {
+            let count = try read("SELECT count(*) FROM metrics", []) { $0.integer(0) }.first ?? 0
+            let excess = min(count - limits.reports, Self.forgottenAtOnce)
+            guard excess > 0 else { return }
+            try forget("WHERE sequence > ? ORDER BY sequence", .integer(0), atMost: excess)
+        }
+    }
+
+    /// Whether there may be more of them.
+    @discardableResult
+    private func forget(_ which: String, _ value: SQLiteValue, atMost limit: Int) throws(StoreError) -> Bool {
+        let forgotten = try write(
+            "DELETE FROM metrics WHERE sequence IN (SELECT sequence FROM metrics \(which) LIMIT ?)",
+            [value, .integer(limit)])
+        return forgotten == limit
+    }
+}
+
+// MARK: - Looking back
+
+extension Store {
+    /// What P95 says of the workspace's last successful builds.
+    package func history(of workspace: String) throws(StoreError) -> UsageHistory {
+        let builds = try read(
+            """
+            SELECT cpu_peak, memory_mb_peak, duration_seconds FROM metrics
+            WHERE workspace = ? AND outcome = 'succeeded' ORDER BY sequence DESC LIMIT \(Self.historyLength)
+            """, [.text(workspace)]
+        ) { (cpu: $0.optionalReal(0), memory: $0.optionalReal(1), duration: $0.optionalReal(2)) }
+        return UsageHistory(
+            workspace: workspace, samples: builds.count, cpuP95: nearestRankP95(builds.compactMap(\.cpu)),
+            memoryMBP95: nearestRankP95(builds.compactMap(\.memory)),
+            durationSecondsP95: nearestRankP95(builds.compactMap(\.duration)))
+    }
+
+    /// The builds that the token sees, of one workspace where that is named: the newest first, from those before the
+    /// position on. A build stands where its first report was kept, and stays there while others are added.
+    package func builds(
+        seenBy token: Token, workspace: String? = nil, before position: Int? = nil, limit: Int
+    ) throws(StoreError) -> HistoryPage {
+        let scope = scope(of: token, workspace)
+        let found = try read(
+            """
+            SELECT sequence, workspace, build_id FROM metrics AS report
+            WHERE \(scope.condition) AND \(scope.sequence) < ? AND NOT EXISTS (
+                SELECT 1 FROM metrics AS earlier WHERE earlier.workspace = report.workspace
+                    AND earlier.build_id = report.build_id AND earlier.sequence < report.sequence)
+            ORDER BY \(scope.sequence) DESC LIMIT ?
+            """, scope.values + [.integer(position ?? .max), .integer(limit + 1)]
+        ) { (position: $0.integer(0), workspace: $0.text(1), buildID: $0.text(2)) }
+        var builds: [ReportedBuild] = []
+        for build in found.prefix(limit) {
+            let attempts = try attempts(of: build.buildID, in: build.workspace)
+            builds.append(ReportedBuild(buildID: build.buildID, workspace: build.workspace, attempts: attempts))
+        }
+        return HistoryPage(builds: builds, next: found.count > limit ? found[limit - 1].position : nil)
+    }
+
+    /// The workspaces with history that the token sees; the one that has built last is the first.
+    package func workspaces(seenBy token: Token, limit: Int) throws(StoreError) -> [String] {
+        let scope = scope(of: token, nil)
+        return try read(
+            """
+            SELECT workspace, max(sequence) AS newest FROM metrics AS report WHERE \(scope.condition)
+            GROUP BY workspace ORDER BY newest DESC LIMIT ?
+            """, scope.values + [.integer(limit)]
+        ) { $0.text(0) }
+    }
+
+    private func attempts(of buildID: String, in workspace: String) throws(StoreError) -> [ReportedAttempt] {
+        try read(
+            """
+            SELECT attempt, runner_id, tier, outcome, cpu_peak, memory_mb_peak, duration_seconds, kept_at,
+                volume_state, kept, steps_total, steps_cached, artifacts, image_bytes, error_code, timings_ms, cpu,
+                memory_mb
+            FROM metrics WHERE workspace = ? AND build_id = ? ORDER BY attempt
+            """, [.text(workspace), .text(buildID)]
+        ) { Self.attempt($0, of: buildID) }
+    }
+
+    private static func attempt(_ row: SQLiteRow, of buildID: String) -> ReportedAttempt {
+        func list(_ column: Int32) -> JSONValue? { row.optionalText(column).flatMap { try? JSONValue.parse($0) } }
+        var report = MetricsReport(
+            buildID: buildID, attempt: row.integer(0), runnerID: row.optionalText(1), tier: row.optionalText(2),
+            outcome: AttemptOutcome(rawValue: row.text(3)) ?? .failed, cpuPeak: row.optionalReal(4),
+            memoryMBPeak: row.optionalReal(5), durationSeconds: row.optionalReal(6) ?? 0,
+            volumeState: row.optionalText(8), kept: row.optionalInteger(9).map { $0 != 0 })
+        report.stepsTotal = row.optionalInteger(10)
+        report.stepsCached = row.optionalInteger(11)
+        report.artifacts = list(12)?.arrayValue?.compactMap(\.stringValue)
+        report.imageBytes = row.optionalInteger(13)
+        report.errorCode = row.optionalText(14)
+        report.timingsMS = list(15)?.objectValue?.compactMapValues(\.intValue)
+        return ReportedAttempt(
+            report: report, cpu: row.optionalInteger(16), memoryMB: row.optionalInteger(17),
+            recordedAt: row.optionalInteger(7).map { UTCTime(milliseconds: $0) })
+    }
+
+    /// What of the reports a token sees.
+    private struct Scope {
+        var condition: String
+        var values: [SQLiteValue] = []
+        var sequence = "report.sequence"
+    }
+
+    private func scope(of token: Token, _ workspace: String?) -> Scope {
+        if let workspace { return Scope(condition: "report.workspace = ?", values: [.text(workspace)]) }
+        if token.seesAll { return Scope(condition: "1") }
+        // The plus keeps SQLite from going through all reports by their sequence: how long this takes would tell how much
+        // others build.
+        var scope = Scope(condition: "0", sequence: "+report.sequence")
+        for pattern in token.workspaces {
+            if pattern.isWhole {
+                scope.condition += " OR report.workspace = ?"
+                scope.values.append(.text(pattern.beginning))
+            } else {
+                // No name has a character beyond z.
+                scope.condition += " OR (report.workspace >= ? AND report.workspace < ?)"
+                scope.values += [.text(pattern.beginning), .text(pattern.beginning + "{")]
+            }
+        }
+        scope.condition = "(\(scope.condition))"
+        return scope
+    }
+}
+
+/// The smallest sample that at least 95 % of the samples do not exceed; nil where there are no samples.
+package func nearestRankP95(_ samples: [Double]) -> Double? {
+    guard !samples.isEmpty else { return nil }
+    return samples.sorted()[(samples.count * 95 + 99) / 100 - 1]
+}
