@@ -12,7 +12,7 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 build_packages=(libcurl4-openssl-dev libssh2-1-dev libnats-dev libssl-dev libmicrohttpd-dev libsqlite3-dev libre2-dev
   pkg-config ca-certificates python3 python3-venv)
 runtime_packages=(openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq
-  zsh fish groff-base python3-yaml chromium iproute2 libfaketime shellcheck btrfs-progs)
+  zsh fish groff-base python3-yaml chromium iproute2 libfaketime shellcheck btrfs-progs prometheus)
 
 # What stands before a command that needs root: nothing, or sudo.
 root_by=()
