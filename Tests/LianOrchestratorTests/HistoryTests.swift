@@ -129,11 +129,13 @@ import Testing
             let monster = "a" + String(repeating: "\u{301}", count: 10_000)
             var report = buildReport(1)
             (report.runnerID, report.tier, report.errorCode, report.volumeState) = (monster, monster, monster, monster)
-            report.artifacts = [monster]
+            report.artifacts = ["app", monster, "web"]
             report.timingsMS = [monster: 1]
             try store.keep(report, of: "acme")
             let kept = try #require(try store.builds(seenBy: everything, limit: 1).builds.first?.attempts.first?.report)
-            #expect(kept == buildReport(1))
+            var expected = buildReport(1)
+            expected.artifacts = ["app"]
+            #expect(kept == expected)
         }
     }
 
@@ -144,7 +146,8 @@ import Testing
             _ = try Store(path: path)
             var connection = try SQLiteConnection(path: path)
             let name = String(repeating: "n", count: 64)
-            let list = String(repeating: "l", count: 512)
+            let word = String(repeating: "w", count: 32)
+            let (artifacts, timings) = (String(repeating: "a", count: 320), String(repeating: "t", count: 192))
             // A build's id may have 64 characters of up to 4 bytes.
             let unique = "substr('\(String(repeating: "\u{1F600}", count: 64))', 1, 58) || printf('%06d', i)"
             for slice in 0..<101 {
@@ -157,7 +160,9 @@ import Testing
                         artifacts, image_bytes, error_code, timings_ms, cpu, memory_mb)
                     SELECT substr('\(name)', 1, 60) || i % 100, \(unique), 1, '\(name)', '\(name)',
                         CASE i % 2 WHEN 1 THEN 'succeeded' ELSE 'timed_out' END, 1.25, 12345.5, 1234.5, 1764300000000,
-                        '\(name)', 1, 123456, 123456, '\(list)', 123456789012, '\(name)', '\(list)', 256, 2097152 FROM n
+                        '\(word)', 1, 123456, 123456, '\(artifacts)', 123456789012, '\(word)', '\(timings)', 256,
+                        2097152
+                    FROM n
                     """)
             }
             connection.close()
@@ -226,8 +231,8 @@ import Testing
                 for name in names { try store.keep(buildReport(build), of: name) }
             }
             for (patterns, seen) in [
-                (["acme"], ["acme"]), (["team-*"], ["team-a", "team-b"]), (["acme", "team*"], ["acme", "team-a", "team-b", "teamx"]),
-                (["none"], []), ([], []), (["*"], names),
+                (["acme"], ["acme"]), (["team-*"], ["team-a", "team-b"]),
+                (["acme", "team*"], ["acme", "team-a", "team-b", "teamx"]), (["none"], []), ([], []), (["*"], names),
             ] as [([String], [String])] {
                 let token = try AccessTests.token("t", .read, patterns)
                 for limit in 1...5 {

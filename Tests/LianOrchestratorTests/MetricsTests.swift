@@ -98,7 +98,12 @@ import Testing
         #expect(await eventually { fixture.roster.unfinished(second.runnerID) == nil })
         let dead = try fixture.ready("key-3")
         fixture.provider.books.withLock { _ = $0.dead.insert(dead) }
-        fixture.fleet.reap()
+        // A thread may still be about to make it.
+        #expect(
+            await eventually {
+                fixture.fleet.reap()
+                return fixture.roster.unfinished(dead)?.state == .failed
+            })
         _ = try fixture.spawn("key-4", build: "fails")
         #expect(await eventually { fixture.roster.unfinished.allSatisfy { $0.state == .failed && $0.isTornDown } })
         _ = try fixture.spawn("key-5", region: "nowhere")
@@ -166,10 +171,10 @@ import Testing
             guard case .created(let runner) = try fixture.spawn("key-1") else { throw NotCreated() }
             #expect(await eventually { fixture.provider.books.withLock { $0.existing.contains(runner.runnerID) } })
             let fleet = fixture.fleet
-            async let destroyed = fleet.destroy(runner.runnerID, reason: "test")
+            async let destroyed = onOwnThread { Result { try fleet.destroy(runner.runnerID, reason: "test") } }
             #expect(await eventually { fixture.roster.unfinished(runner.runnerID)?.state == .gone })
             fixture.provider.gate.update { $0 = true }
-            _ = try await destroyed
+            _ = try await destroyed.get()
             let page = await page(fixture)
             #expect(!page.contains("lian_provider_errors_total{"))
             #expect(number("lian_provider_call_seconds_count{provider=\"local\",call=\"create\"}", in: page) == 1)

@@ -50,7 +50,7 @@ import Testing
                 Issue.record("no size")
                 return
             }
-            #expect(workspace["workspace"] == "acme" && workspace["next_size"] == sizing.json)
+            #expect(workspace["workspace"] == "acme" && workspace["next_size"]?.encoded() == sizing.json.encoded())
             #expect(
                 workspace["reason"]
                     == "95 % of 3 recorded builds used no more than 3 cores and 4.9 GB, and a fifth is added")

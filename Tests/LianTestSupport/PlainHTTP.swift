@@ -65,6 +65,10 @@ package struct PlainHTTPConnection: ~Copyable {
                     }
                 }
                 let start = end.upperBound
+                if headers["transfer-encoding"] == "chunked" {
+                    return PlainHTTPResponse(
+                        status: status, headers: headers, body: try chunkedBody(&bytes, from: start))
+                }
                 let length = afterHEAD ? 0 : Int(headers["content-length"] ?? "0") ?? 0
                 while bytes.count < start + length {
                     guard try more(&bytes) else { throw FixtureError("the body is cut short") }
@@ -76,6 +80,28 @@ package struct PlainHTTPConnection: ~Copyable {
                 guard bytes.isEmpty else { throw FixtureError("the head is cut short") }
                 return nil
             }
+        }
+    }
+
+    /// A body that comes in pieces, each behind a line with its length.
+    private func chunkedBody(_ bytes: inout [UInt8], from start: Int) throws -> [UInt8] {
+        func wait(for condition: ([UInt8]) -> Bool) throws {
+            while !condition(bytes) {
+                guard try more(&bytes) else { throw FixtureError("the body is cut short") }
+            }
+        }
+        var (body, position): ([UInt8], Int) = ([], start)
+        while true {
+            try wait { $0[position...].contains(UInt8(ascii: "\n")) }
+            let line = bytes[position...].prefix { $0 != UInt8(ascii: "\r") }
+            guard let length = Int(String(decoding: line, as: UTF8.self), radix: 16) else {
+                throw FixtureError("a piece of the body has no length")
+            }
+            let piece = line.endIndex + 2
+            try wait { $0.count >= piece + length + 2 }
+            if length == 0 { return body }
+            body += bytes[piece..<piece + length]
+            position = piece + length + 2
         }
     }
 

@@ -22,17 +22,18 @@ struct Overview {
         let answer = runner.answer(at: fleet.clock)
         let age = runner.begun.map { fleet.clock.now() - $0 }
         let begun = age.map { UTCTime(milliseconds: fleet.clock.wallClock() - $0).rfc3339 }
-        let volume: JSONValue = runner.place?.volume.map {
-            [
-                "state": .string($0.state.rawValue), "from": $0.from.json, "generation": $0.generation.json,
-                "bytes": $0.bytes.json, "reason": $0.reason.json,
-            ]
-        } ?? .null
         return [
             "runner_id": .string(runner.id), "state": .string(runner.state.rawValue), "reason": runner.reason.json,
             "workspace": .string(runner.workspace), "build_id": runner.buildID.json, "attempt": runner.attempt.json,
             "provider": .string(runner.provider), "size": runner.size.json, "created_at": begun.json,
-            "expires_at": answer.expiresAt.json, "volume": volume,
+            "expires_at": answer.expiresAt.json, "volume": runner.place?.volume.map(json) ?? .null,
+        ]
+    }
+
+    private func json(_ volume: RunnerVolume) -> JSONValue {
+        [
+            "state": .string(volume.state.rawValue), "from": volume.from.json, "generation": volume.generation.json,
+            "bytes": volume.bytes.json, "reason": volume.reason.json,
         ]
     }
 
@@ -46,10 +47,10 @@ struct Overview {
 
     /// An error may name what is of others.
     private func json(_ provider: ProviderStatus, for token: Token) -> JSONValue {
-        let error: JSONValue = provider.lastError.flatMap {
-            token.seesAll
-                ? ["message": .string($0.message), "at": .string(UTCTime(milliseconds: $0.at).rfc3339)] : nil
-        } ?? .null
+        var error = JSONValue.null
+        if token.seesAll, let failure = provider.lastError {
+            error = ["message": .string(failure.message), "at": .string(UTCTime(milliseconds: failure.at).rfc3339)]
+        }
         return [
             "name": .string(provider.name), "kind": .string(provider.kind), "engine": .string(provider.engine),
             "platform": .string(provider.platform), "health": provider.problem == nil ? "ok" : "degraded",

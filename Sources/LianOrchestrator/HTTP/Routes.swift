@@ -295,7 +295,8 @@ extension Routes {
     private func metrics(for token: Token) -> OutgoingResponse {
         let page = MetricsPage(meters: meters, fleet: fleet, volumes: volumes, store: store)
         return OutgoingResponse(
-            status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(page.text(for: token).utf8))
+            status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
+            body: Array(page.text(for: token).utf8))
     }
 
     private func success(_ data: JSONValue, status: Int = 200) -> OutgoingResponse {

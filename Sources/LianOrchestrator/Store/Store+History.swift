@@ -8,10 +8,14 @@ extension Store {
     package static let historyLength = 50
     /// How many reports are forgotten at a time: until others have had the store in between.
     private static let forgottenAtOnce = 1000
-    /// A longer name belongs to no runner, no tier and no error.
-    private static let longestName = 64
-    /// Longer lists of artifacts and of timings are not kept, so that the store has room for what all builds tell.
-    private static let longestList = 512
+    /// How many bytes may be kept of what a client calls its things, so that the store has room for all. A longer name
+    /// belongs to no runner and no tier, a longer word to no volume and no error.
+    private enum Longest {
+        static let name = 64
+        static let word = 32
+        static let artifacts = 320
+        static let timings = 192
+    }
 
     /// Keeps a report once: the same build and attempt again changes nothing. The workspace's oldest reports make room.
     /// False where it was known.
@@ -23,17 +27,15 @@ extension Store {
         func text(_ text: String?, atMost limit: Int) -> SQLiteValue {
             SQLiteValue(text.flatMap { $0.utf8.count <= limit ? $0 : nil })
         }
-        func name(_ name: String?) -> SQLiteValue { text(name, atMost: Self.longestName) }
-        func list(_ list: (some JSONEncodable)?) -> SQLiteValue {
-            text(list?.json.encoded(), atMost: Self.longestList)
-        }
         let values: [SQLiteValue] = [
-            .text(workspace), .text(report.buildID), .integer(report.attempt), name(report.runnerID),
-            name(report.tier), .text(report.outcome.rawValue), SQLiteValue(report.cpuPeak),
-            SQLiteValue(report.memoryMBPeak), .real(report.durationSeconds), .integer(time),
-            name(report.volumeState), SQLiteValue(report.kept.map { $0 ? 1 : 0 }), SQLiteValue(report.stepsTotal),
-            SQLiteValue(report.stepsCached), list(report.artifacts), SQLiteValue(report.imageBytes),
-            name(report.errorCode), list(report.timingsMS),
+            .text(workspace), .text(report.buildID), .integer(report.attempt),
+            text(report.runnerID, atMost: Longest.name), text(report.tier, atMost: Longest.name),
+            .text(report.outcome.rawValue), SQLiteValue(report.cpuPeak), SQLiteValue(report.memoryMBPeak),
+            .real(report.durationSeconds), .integer(time), text(report.volumeState, atMost: Longest.word),
+            SQLiteValue(report.kept.map { $0 ? 1 : 0 }), SQLiteValue(report.stepsTotal),
+            SQLiteValue(report.stepsCached), SQLiteValue(report.artifacts.map(Self.fitting)?.json.encoded()),
+            SQLiteValue(report.imageBytes), text(report.errorCode, atMost: Longest.word),
+            text(report.timingsMS?.json.encoded(), atMost: Longest.timings),
         ]
         let oldest = limits.ofWorkspace
         return try transaction { (connection) throws(StoreError) in
@@ -56,6 +58,17 @@ extension Store {
                 """, [.text(workspace)])
             return true
         }
+    }
+
+    /// As many of the artifacts as there is room for.
+    private static func fitting(_ artifacts: [String]) -> [String] {
+        // For the brackets; each name has a comma behind it.
+        var room = Longest.artifacts - 2
+        return Array(
+            artifacts.prefix { name in
+                room -= name.json.encoded().utf8.count + 1
+                return room >= 0
+            })
     }
 
     /// Forgets the reports that are too old, and the oldest ones where all workspaces together have too many. Each round

@@ -91,7 +91,8 @@ package final class Volumes: Sendable {
     /// The newest generation of each volume.
     package func list(whereWorkspace isWanted: (String) -> Bool = { _ in true }) -> [VolumeAnswer] {
         let books = books
-        return books.heads.filter { isWanted($0.workspace) }.sorted { $0.name.description < $1.name.description }.map { head in
+        let heads = books.heads.filter { isWanted($0.workspace) }
+        return heads.sorted { $0.name.description < $1.name.description }.map { head in
             VolumeAnswer(
                 name: head.name, generation: head.number, bytes: head.bytes, engine: head.engine.name,
                 platform: head.platform, provider: head.provider, createdAt: UTCTime(milliseconds: head.createdAt),
