@@ -176,8 +176,9 @@ final class Attempt: Sendable {
 
     private func build(_ contexts: TravellingContexts, along approach: RunnerApproach) async throws {
         // rsync starts while the runner still boots; from there on nothing waits for what it does not need.
+        let request = plan.resolution.request
         let warmUp = WarmUp(
-            artifacts, registry: plan.resolution.request.registry, secrets: plan.secrets, timing: timing)
+            request.call == nil ? artifacts : [], registry: request.registry, secrets: plan.secrets, timing: timing)
         defer { warmUp.end() }
         async let bench = prepareBench(along: approach, behind: contexts, beside: warmUp)
         let sent = try await contexts.send(along: approach)

@@ -1,3 +1,4 @@
+import Glibc
 import LianHTTP
 import LianModel
 import LianNATS
@@ -149,6 +150,8 @@ package final class Build: Sendable {
 
     private func build(_ plan: AttemptPlan) async {
         let request = plan.resolution.request
+        // What an earlier build left is not taken for this one's, should this one fail.
+        if let file = request.imageIDFile, fileKind(file) == .regular { unlink(file) }
         let events = BuildEvents(
             plan.events, of: request, buildID: plan.buildID, timing: surroundings.timing)
         var sizing = plan.resolution.sizing
@@ -188,6 +191,7 @@ package final class Build: Sendable {
             if let next { sizing = next }
         } while next != nil
         writeMetadata(request)
+        writeImageID(request)
         finish()
     }
 
@@ -261,7 +265,8 @@ package final class Build: Sendable {
         _ attempt: Attempt, _ outcome: AttemptFacts, duration: Int, _ plan: AttemptPlan, isLast: Bool
     ) async {
         guard let runner = attempt.lease.runner else { return }
-        await recordMetrics(attempt, outcome, runner, duration: duration, plan)
+        // What a question takes says nothing of what a build will.
+        if options.call == nil { await recordMetrics(attempt, outcome, runner, duration: duration, plan) }
         // The history has this build in it by now. Only a report tells of the next size.
         if isLast, options.report != nil {
             let next = await HistorySource(client: plan.client).nextSize(for: plan.resolution.request)
@@ -300,6 +305,18 @@ package final class Build: Sendable {
         let value = request.artifacts.count == 1 ? metadata.values.first ?? .null : .object(metadata)
         do throws(SystemError) {
             try replaceFile(file, value.encoded() + "\n", mode: 0o644)
+        } catch {
+            journal.warn(.metadataNotWritten, "\(file): \(error.reason)")
+        }
+    }
+
+    /// Writes the id of the image as buildx does: the digest of its configuration, or of the index of several.
+    private func writeImageID(_ request: BuildRequest) {
+        guard let file = request.imageIDFile, let metadata = journal.write(\.metadata).values.first else { return }
+        let id = ["containerimage.config.digest", "containerimage.digest"].lazy.compactMap { metadata[$0]?.stringValue }
+        guard let first = id.first else { return }
+        do throws(SystemError) {
+            try replaceFile(file, first, mode: 0o644)
         } catch {
             journal.warn(.metadataNotWritten, "\(file): \(error.reason)")
         }

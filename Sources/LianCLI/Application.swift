@@ -33,7 +33,7 @@ package struct Application: Sendable {
 
     private func answer(_ syntax: CommandSyntax, _ rest: [String]) async -> Int32 {
         switch syntax.question(in: rest) {
-        case .help: return show(HelpPage.page(for: syntax))
+        case .help: return show(HelpPage.page(for: syntax, all: syntax.asksForAll(rest)))
         case .version: return show("lian-build \(lianBuildVersion)\n")
         case nil: break
         }

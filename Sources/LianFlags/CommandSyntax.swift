@@ -57,7 +57,7 @@ package struct CommandSyntax: Sendable {
 
     package func flag(named name: String) -> Flag? {
         flags.first { flag in
-            flag.name == name || flag.short.map { name == "-\($0)" } ?? false
+            flag.names.contains(name) || flag.short.map { name == "-\($0)" } ?? false
         }
     }
 
@@ -72,7 +72,13 @@ extension CommandSyntax {
     /// A request for help or for the version is answered whatever else was typed.
     package func question(in arguments: [String]) -> Question? {
         let given = Set(arguments.compactMap { flag(named: $0)?.name })
-        if given.contains(Flag.help.name) { return .help }
+        if given.contains(Flag.help.name) || asksForAll(arguments) { return .help }
         return given.contains(Flag.version.name) ? .version : nil
+    }
+
+    /// Whether all of the help is asked for: `--help all`.
+    package func asksForAll(_ arguments: [String]) -> Bool {
+        arguments.contains("\(Flag.help.name)=all")
+            || zip(arguments, arguments.dropFirst()).contains { flag(named: $0)?.name == Flag.help.name && $1 == "all" }
     }
 }

@@ -10,6 +10,8 @@ package struct Flag: Sendable {
     }
 
     package let name: String
+    /// Another name for it, which others' users know.
+    package let alias: String?
     package let short: Character?
     package let value: Value
     package let environment: String?
@@ -17,10 +19,11 @@ package struct Flag: Sendable {
     package let help: String
 
     package init(
-        _ name: String, _ value: Value, short: Character? = nil, environment: String? = nil,
+        _ name: String, _ value: Value, alias: String? = nil, short: Character? = nil, environment: String? = nil,
         completion: Completion = .nothing, _ help: String
     ) {
         self.name = name
+        self.alias = alias
         self.short = short
         self.value = value
         self.environment = environment
@@ -32,6 +35,9 @@ package struct Flag: Sendable {
     package static func toggle(_ name: String, short: Character? = nil, _ help: String) -> Flag {
         Flag(name, .none, short: short, help)
     }
+
+    /// Its long names.
+    package var names: [String] { [name] + [alias].compactMap { $0 } }
 
     package var takesValue: Bool { value != .none }
 
@@ -83,10 +89,16 @@ package struct Completion: Equatable, Sendable {
 /// Flags that belong together for a reader of the help.
 package struct FlagGroup: Sendable {
     package let title: String
-    package let flags: [Flag]
+    /// What most callers need.
+    package let common: [Flag]
+    /// What the short help leaves out.
+    package let further: [Flag]
 
-    package init(_ title: String, _ flags: [Flag]) {
+    package init(_ title: String, _ common: [Flag], further: [Flag] = []) {
         self.title = title
-        self.flags = flags
+        self.common = common
+        self.further = further
     }
+
+    package var flags: [Flag] { common + further }
 }

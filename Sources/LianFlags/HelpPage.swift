@@ -1,6 +1,7 @@
 /// The help pages, made from the syntax of the commands.
 package enum HelpPage {
-    package static func page(for syntax: CommandSyntax) -> String {
+    /// Without `all`, the flags that most callers need, and how to see the rest.
+    package static func page(for syntax: CommandSyntax, all: Bool = false) -> String {
         var lines = [syntax.summary, "", "Usage:"]
         lines += syntax.usage.map { "  \($0)" }
         if !syntax.subcommands.isEmpty {
@@ -8,8 +9,14 @@ package enum HelpPage {
             lines += syntax.subcommands.map { "  \(padded($0.name, 12))\($0.summary)" }
         }
         for group in syntax.groups {
+            let flags = all ? group.flags : group.common
+            guard !flags.isEmpty else { continue }
             lines += ["", "\(group.title):"]
-            for flag in group.flags { lines += rows(flag) }
+            for flag in flags { lines += rows(flag) }
+        }
+        let further = syntax.groups.reduce(0) { $0 + $1.further.count }
+        if !all, further > 0 {
+            lines += ["", "\(further) more flags: \(syntax.invocation) \(Flag.help.name) all"]
         }
         if !syntax.examples.isEmpty { lines += ["", "Examples:"] }
         for (index, example) in syntax.examples.enumerated() {
@@ -30,7 +37,7 @@ package enum HelpPage {
 
     private static func rows(_ flag: Flag) -> [String] {
         let short = flag.short.map { "-\($0), " } ?? "    "
-        let head = "  \(short)\(flag.name)\(flag.valueName.map { " \($0)" } ?? "")"
+        let head = "  \(short)\(flag.names.joined(separator: ", "))\(flag.valueName.map { " \($0)" } ?? "")"
         var text = flag.help
         if flag.isRepeatable { text += " Repeatable." }
         if let variable = flag.environment { text += " [\(variable)]" }

@@ -43,7 +43,7 @@ package enum ManPage {
     }
 
     private static func entry(_ flag: Flag) -> [String] {
-        let names = ((flag.short.map { ["-\($0)"] } ?? []) + [flag.name]).map { bold(text($0)) }
+        let names = ((flag.short.map { ["-\($0)"] } ?? []) + flag.names).map { bold(text($0)) }
         let value = flag.valueName.map { " \\fI\(text($0))\\fR" } ?? ""
         var help = flag.help
         if flag.isRepeatable { help += " Repeatable." }

@@ -65,6 +65,165 @@ struct BuildKitTests {
         }
     }
 
+    @Test func annotationsAndTheLevelOfCompression() async throws {
+        try await withScene { scene in
+            let context = try scene.context("FROM scratch\nCOPY busybox /\n")
+            let flags = ["--compression", "zstd", "--compression-level"]
+            let said = "a \"b\", push=false"
+            let fast = try await built(scene, context, flags + ["1", "--annotation", "dev.lian.said=\(said)"])
+            #expect(fast["annotations"]?["dev.lian.said"]?.stringValue == said)
+            let small = try await built(scene, context, flags + ["19"], image: "small")
+            let sizes = [fast, small].map { $0["layers"]?[0]?["size"]?.intValue ?? 0 }
+            #expect(sizes[0] > sizes[1] && sizes[1] > 0, "\(sizes)")
+        }
+    }
+
+    @Test func howStepsRun() async throws {
+        try await withScene { scene in
+            let dockerfile = """
+                \(Scene.shell)RUN busybox grep -q '10.0.0.7.*db.test' /etc/hosts
+                RUN busybox grep -q '::1.*v6.test' /etc/hosts
+                RUN busybox test "$(ulimit -n)" = 77
+                RUN busybox df -k /dev/shm | busybox grep -q ' 8192 '
+                """
+            let context = try scene.context(dockerfile)
+            _ = try await built(
+                scene, context,
+                [
+                    "--add-host", "db.test:10.0.0.7", "--add-host", "v6.test=[::1]", "--ulimit", "nofile=77:99",
+                    "--shm-size", "8m", "--network", "none", "--pull",
+                ])
+            _ = try await built(
+                scene, context,
+                [
+                    "--add-host", "db.test:10.0.0.7", "--add-host", "v6.test=[::1]", "--ulimit", "nofile=77:99",
+                    "--shm-size", "8m", "--network", "host",
+                ], image: "host")
+        }
+    }
+
+    @Test func oneStageIsRunAnew() async throws {
+        try await withScene { scene in
+            let dockerfile = """
+                \(Scene.shell)RUN echo one > /one
+                FROM scratch AS second
+                COPY --from=0 /one /one
+                COPY note /note
+                """
+            let context = try scene.context(dockerfile, files: ["note": "n"])
+            for (flags, cached) in [([String](), 0), ([], 4), (["--no-cache-filter", "second"], 2)] {
+                let build = try await scene.build(context: context, flags)
+                try #require(build.status == 0, "\(build.story)")
+                #expect(
+                    build.cachedSteps == cached || build.cachedSteps == cached - 1, "\(flags): \(build.cachedSteps)")
+            }
+        }
+    }
+
+    @Test func anEntitlementThatTheEngineWasNotGiven() async throws {
+        try await withScene { scene in
+            let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n")
+            let build = try await scene.build(context: context, ["--allow", "security.insecure"])
+            #expect(build.status == 2 && build.errorCode == "engine_unsupported", "\(build.story)")
+            #expect(build["error"]["message"] == "the runner's engine was not given security.insecure")
+        }
+    }
+
+    @Test func whatIsNotPushedHasItsDigest() async throws {
+        try await withScene { scene in
+            let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n")
+            let id = scene.folder.appending(path: "id")
+            let build = try await scene.build(context: context, ["--no-push", "--iidfile", id.path])
+            try #require(build.status == 0, "\(build.story)")
+            #expect(build.digest != nil && build.artifact["pushed"] == false)
+            #expect(try await scene.pushedDigest() == nil)
+            // The cache is there all the same.
+            let again = try await scene.build(context: context, ["--cache-export", "always"])
+            try #require(again.status == 0, "\(again.story)")
+            #expect(again.digest == build.digest && again.cachedSteps == 1)
+            let configuration = try await scene.registry.manifest(of: "\(scene.workspace)/app", tag: "1")["config"]
+            #expect(try String(contentsOf: id, encoding: .utf8) == configuration?["digest"]?.stringValue)
+        }
+    }
+
+    @Test func cachesInTheLongForm() async throws {
+        try await withScene { scene in
+            let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n")
+            let reference = "\(scene.registry.host)/\(scene.workspace)/long:cache"
+            let cold = try await scene.build(
+                context: context,
+                ["--cache-to", "type=registry,ref=\(reference),mode=max", "--cache-to", "type=inline"])
+            try #require(cold.status == 0, "\(cold.story)")
+            #expect(cold["cache"]["to"] == [.string(reference), "type=inline"])
+            for place in [reference, scene.image()] {
+                let warm = try await scene.build(context: context, ["--cache-from", "type=registry,ref=\(place)"])
+                try #require(warm.status == 0, "\(warm.story)")
+                #expect(warm.cachedSteps == 1, "\(place)")
+            }
+        }
+    }
+
+    @Test func aDockerfileOnStdin() async throws { try await StdinCases().aDockerfileOnStdin() }
+    @Test func aContextThatTheEngineFetches() async throws { try await FetchedContextCases().anArchive() }
+
+    /// By Git's plain HTTP, which needs a server of files alone.
+    @Test func aContextInGit() async throws {
+        try await withScene { scene in
+            let folder = try scene.context("FROM scratch\nCOPY none /\n", files: ["note": "n"])
+            try "FROM scratch\nCOPY note /\n".write(
+                toFile: "\(folder)/sub.Dockerfile", atomically: true, encoding: .utf8)
+            let repository = scene.folder.appending(path: "repository.git").path
+            let user = ["GIT_CONFIG_GLOBAL": "/dev/null", "HOME": scene.folder.path]
+            for arguments in [
+                ["-C", folder, "init", "-q", "-b", "main"], ["-C", folder, "add", "."],
+                ["-C", folder, "-c", "user.name=a", "-c", "user.email=a@b.example", "commit", "-q", "-m", "one"],
+                ["clone", "-q", "--bare", folder, repository], ["-C", repository, "update-server-info"],
+            ] {
+                _ = try await runTool("/usr/bin/git", arguments, environment: user)
+            }
+            try await withScriptedHTTPServer { server in
+                for file in try FileManager.default.subpathsOfDirectory(atPath: repository) {
+                    guard let bytes = FileManager.default.contents(atPath: "\(repository)/\(file)") else { continue }
+                    server.on("GET", "/repository.git/\(file)", [.answer(200, Array(bytes))])
+                }
+                let build = try await scene.build(
+                    context: "http://127.0.0.1:\(server.port)/repository.git#main",
+                    ["--dockerfile", "sub.Dockerfile"])
+                try #require(build.status == 0, "\(build.story)")
+                #expect(build["context"]["files"] == 0)
+                #expect(build.digest == (try await scene.pushedDigest()) && build.digest != nil)
+            }
+        }
+    }
+
+    @Test func questionsAboutADockerfile() async throws {
+        try await withScene { scene in
+            let dockerfile = "FROM scratch AS base\nARG version=1\nFROM base as final\nCOPY Dockerfile /\n"
+            let context = try scene.context(dockerfile)
+            for (call, line) in [("outline", "TARGET: final"), ("targets", "final (default)")] {
+                let build = try await scene.build(context: context, ["--call", call])
+                try #require(build.status == 0, "\(build.story)")
+                #expect(build.errorText.contains(line) && build["checks"] == .null, "\(build.errorText)")
+                #expect(build.artifact["pushed"] == false && build.digest == nil)
+            }
+            let build = try await scene.build(context: context, ["--call", "check"])
+            // BuildKit has it from 0.15 on.
+            guard build.errorCode != "engine_unsupported" else { return }
+            try #require(build.status == 0, "\(build.story)")
+            #expect(build["checks"][0]?["rule"] == "FromAsCasing" && build["checks"].arrayValue?.count == 1)
+            #expect(build["checks"][0]?["place"] == ["file": "Dockerfile", "line": 3])
+            #expect(build.errorText.contains("WARNING: FromAsCasing"), "\(build.errorText)")
+            let strict = try scene.context("# check=error=true\n" + dockerfile, named: "strict")
+            let refused = try await scene.build(context: strict, ["--call", "check"])
+            #expect(refused.status == 1 && refused.errorCode == "build_failed", "\(refused.story)")
+            #expect(refused["checks"].arrayValue?.count == 1)
+            let broken = try scene.context("FROM scratch\nFOO bar\n", named: "broken")
+            let unread = try await scene.build(context: broken, ["--call", "check"])
+            #expect(unread.status == 1 && unread["error"]["message"]?.stringValue?.contains("FOO") == true)
+            #expect(try await scene.pushedDigest() == nil)
+        }
+    }
+
     @Test func severalPlatforms() async throws {
         try await withScene { scene in
             let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n")

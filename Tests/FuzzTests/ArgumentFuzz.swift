@@ -46,7 +46,7 @@ struct ArgumentFuzz {
             }
             for artifact in request.artifacts {
                 let command = BuildctlCommand(
-                    artifact: artifact, registry: request.registry, compression: request.compression,
+                    artifact: artifact, registry: request.registry,
                     folders: .init(context: "/c", extraContexts: [:], run: "/r"), address: nil, progress: .plain,
                     exportsAllStages: true)
                 // The values apart, what is shown is what is run.
@@ -110,8 +110,18 @@ struct ArgumentFuzz {
 
     private mutating func value(for name: String) -> String {
         let secret = Self.secret
+        let stores = [
+            "type=registry,ref=reg.example/a/ci/x:1,mode=max", "type=gha,scope=a", "type=gha,token=\(secret)",
+            "type=s3,bucket=b,secret_access_key=\(secret)", "type=azblob,secret_access_key=\(secret),container=c",
+            "type=\(secret)", "ref=\(secret)", "type=gha,scope=\(secret),scope=b", "type=registry,ref=\(secret)",
+            "type=s3,bucket=b,", "type=gha,mode=\(secret)", "type=local,dest=/x", "type=gha,\"scope=a\"",
+        ]
         let good: [String: [String]] = [
-            "--workspace": ["acme", "a-b"], "--context": ["/", "/tmp"], "--image": ["reg.example/a:1", "h:5000/a/b:2"],
+            "--workspace": ["acme", "a-b"],
+            "--context": [
+                "/", "/tmp", "https://h.example/a.git#b:c", "https://u:\(secret)@h/a.git", "ssh://\(secret)@h/a",
+                "git@h:\(secret)", "https://\(secret)@h.example:99999/a",
+            ], "--image": ["reg.example/a:1", "h:5000/a/b:2"],
             "--build-arg": ["A", "A=\(secret)", "B=", "A=\(secret)=\(secret)", "=\(secret)", "A-B=\(secret)"],
             "--label": ["a=b", "a.b/c=", "=x"], "--tag": ["reg.example/a:2"], "--target": ["final"],
             "--platforms": ["linux/amd64", "linux/amd64,linux/arm64/v8", ","],
@@ -120,9 +130,15 @@ struct ArgumentFuzz {
                 "id=a,env=A", "id=a,src=/x", "id=a", "id=a,value=\(secret)", secret, "id=\(secret)=", "\(secret)=a",
                 "id=a,id=\(secret)", "id=a,type=\(secret)",
             ],
+            "--annotation": ["a=b", "index:a=\"b\",c=d", "other:a=b", "a", "index[linux/amd64]:a=b"],
+            "--no-cache-filter": ["a", "a,b", ","],
+            "--add-host": ["a:10.0.0.7", "a=[::1]", "a:host-gateway", "a:1.2", ":"],
+            "--ulimit": ["nofile=1:2", "nofile=2:1", "nofile=-1", "x=1"], "--shm-size": ["64m", "1", "0", "999999t"],
+            "--network": ["none", "host", "default", "bridge"], "--allow": ["network.host", "device=a", "all"],
+            "--compression-level": ["0", "9", "22", "23"], "--call": ["check", "outline", "targets", "lint"],
             "--attest": ["sbom", "provenance=max", "provenance=mode=min"], "--compression": ["zstd"],
-            "--cache-from": ["reg.example/a/ci/x:1", "reg.example/a/dev/x:1"], "--actor": ["ada"],
-            "--cache-to": ["reg.example/a/ci/x:1", "reg.example/a/dev/ada-acme/x:1"],
+            "--cache-from": ["reg.example/a/ci/x:1", "reg.example/a/dev/x:1"] + stores, "--actor": ["ada"],
+            "--cache-to": ["reg.example/a/ci/x:1", "reg.example/a/dev/ada-acme/x:1", "type=inline"] + stores,
             "--volume": ["off", "on", "a-b", "ci/acme/x"], "--cache-export": ["always", "cold", "warm"],
             "--cpu": ["1", "256", "257", "-0", "99999999999999999999"],
             "--memory-gb": ["0.5", "1e3", "nan", "inf", "0x1p4"],

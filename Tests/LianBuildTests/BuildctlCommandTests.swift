@@ -12,7 +12,7 @@ import Testing
     ) throws -> BuildctlCommand {
         let request = try fixture.build(arguments, directives: directives, environment: environment)
         return BuildctlCommand(
-            artifact: request.artifacts[0], registry: request.registry, compression: request.compression,
+            artifact: request.artifacts[0], registry: request.registry,
             folders: BuildctlCommand.Folders(
                 context: "/w/context-0", extraContexts: ["shared": "/w/context-1"], run: "/w/run-app"),
             address: address, progress: progress, exportsAllStages: exportsAllStages)
@@ -71,6 +71,66 @@ import Testing
                         + "image-manifest=true,oci-mediatypes=true,compression=zstd,ignore-error=true",
                     "--metadata-file", "/w/run-app/result",
                 ])
+        }
+    }
+
+    @Test func howStepsRun() async throws {
+        try await withRequestFixture { fixture in
+            let written: [String: JSONValue] = [
+                "no_cache_filter": ["a"], "add_hosts": ["v6.test": "::1"], "ulimits": ["nofile=1024:2048"],
+                "allow": ["device"], "annotations": ["a.b": "c"], "compression": "zstd",
+            ]
+            let list = try command(
+                fixture,
+                [
+                    "--pull", "--add-host", "db.test:10.0.0.7", "--ulimit", "nproc=-1", "--shm-size", "64M",
+                    "--network", "host", "--no-push", "--compression-level", "19",
+                ], directives: directives(written)
+            ).arguments
+            let start = try #require(list.firstIndex(of: "no-cache=a"))
+            #expect(
+                Array(list[(start - 1)...].prefix(17)) == [
+                    "--opt", "no-cache=a", "--opt", "image-resolve-mode=pull",
+                    "--opt", "add-hosts=db.test=10.0.0.7,v6.test=::1", "--opt", "ulimit=nofile=1024:2048,nproc=-1",
+                    "--opt", "shm-size=67108864", "--opt", "force-network-mode=host", "--allow", "device",
+                    "--allow", "network.host",
+                    "--output",
+                ])
+            #expect(
+                list.contains(
+                    "type=image,name=reg.example/acme/app:1,push=false,compression=zstd,compression-level=19,"
+                        + "force-compression=true,oci-mediatypes=true,annotation.a.b=c"))
+        }
+    }
+
+    @Test func noCacheIsMoreThanItsFilter() async throws {
+        try await withRequestFixture { fixture in
+            let list = try command(fixture, ["--no-cache", "--no-cache-filter", "a,b"]).arguments
+            #expect(list.contains("--no-cache") && !list.contains { $0.hasPrefix("no-cache=") })
+        }
+    }
+
+    @Test func theNetworkOfTheStepsIsTheEnginesUnlessItIsSaid() async throws {
+        try await withRequestFixture { fixture in
+            let list = try command(fixture, ["--network", "default"]).arguments
+            #expect(!list.contains { $0.hasPrefix("force-network-mode") } && !list.contains("--allow"))
+        }
+    }
+
+    /// An annotation's value is any text, and ends no field of the list that it stands in.
+    @Test func anAnnotationIsOneField() async throws {
+        try await withRequestFixture { fixture in
+            let output = try command(
+                fixture,
+                [
+                    "--annotation", "index,manifest[linux/amd64]:a=b", "--annotation", "t=say \"a\", push=false",
+                    "--annotation", "u=one\ntwo",
+                ]
+            ).arguments.first { $0.hasPrefix("type=image") }
+            #expect(
+                output == "type=image,name=reg.example/team/app:1,push=true,annotation-index.a=b,"
+                    + "annotation-manifest[linux/amd64].a=b,\"annotation.t=say \"\"a\"\", push=false\","
+                    + "\"annotation.u=one\ntwo\"")
         }
     }
 

@@ -13,7 +13,8 @@ struct RequestFixture: Sendable {
 
     /// What is needed to build `app` is added where the arguments do not say it.
     func build(
-        _ arguments: [String] = [], directives: JSONValue? = nil, environment: [String: String] = [:]
+        _ arguments: [String] = [], directives: JSONValue? = nil, environment: [String: String] = [:],
+        input: String? = nil
     ) throws -> BuildRequest {
         var needed = [("--ssh-key", "ephemeral")]
         if directives == nil {
@@ -27,7 +28,8 @@ struct RequestFixture: Sendable {
             LoadedDirectives(directives: try BuildDirectives(JSONNode($0)), file: "\(folder)/ci.json")
         }
         var builder = RequestBuilder(
-            options: try BuildOptions(parsed), environment: environment, workingFolder: folder)
+            options: try BuildOptions(parsed), environment: environment, workingFolder: folder,
+            dockerfileOnInput: input.map { Array($0.utf8) })
         return try builder.build(directives: loaded)
     }
 
@@ -69,6 +71,11 @@ func directives(_ artifact: [String: JSONValue] = [:], whole: [String: JSONValue
         "registry": ["provider": "zot", "endpoint": "reg.example", "namespace": "acme"],
     ]
     return .object(base.merging(whole) { $1 })
+}
+
+/// A registry's cache by its reference.
+extension CacheStore: ExpressibleByStringLiteral {
+    public init(stringLiteral reference: String) { self.init(registry: reference) }
 }
 
 extension BuildRequest {

@@ -67,6 +67,37 @@ import Testing
             warning: "--attest provenance is not used: the directives write attest.provenance"),
         Meeting(flags: ["--attest", "provenance=max"], artifact: ["attest": ["provenance": "max"]]),
         Meeting(flags: ["--no-cache"], artifact: ["no_cache": false]),
+        Meeting(
+            flags: ["--no-push"], artifact: ["push": true],
+            warning: "--no-push is not used: the directives write push"),
+        Meeting(flags: ["--no-push"], artifact: ["push": false]),
+        Meeting(flags: ["--pull"], artifact: ["pull": false]),
+        Meeting(
+            flags: ["--annotation", "a=1"], artifact: ["annotations": ["a": "2"]],
+            warning: "--annotation a is not used: the directives write it"),
+        Meeting(flags: ["--annotation", "index:a=1"], artifact: ["annotations": ["a": "2"]]),
+        Meeting(
+            flags: ["--add-host", "db:10.0.0.7"], artifact: ["add_hosts": ["db": "10.0.0.8"]],
+            warning: "--add-host db is not used: the directives write it"),
+        Meeting(flags: ["--add-host", "db=[::1]"], artifact: ["add_hosts": ["db": "::1"]]),
+        Meeting(
+            flags: ["--ulimit", "nofile=1"], artifact: ["ulimits": ["nproc=1", "nofile=2"]],
+            warning: "--ulimit nofile is not used: the directives write it"),
+        Meeting(flags: ["--ulimit", "nofile=1"], artifact: ["ulimits": ["nofile=1"]]),
+        Meeting(
+            flags: ["--shm-size", "64m"], artifact: ["shm_size": "1g"],
+            warning: "--shm-size is not used: the directives write shm_size"),
+        Meeting(
+            flags: ["--network", "none"], artifact: ["network": "host"],
+            warning: "--network is not used: the directives write network"),
+        Meeting(flags: ["--allow", "device"], artifact: ["allow": ["network.host"]]),
+        Meeting(
+            flags: ["--compression", "zstd"], artifact: ["compression": "gzip"],
+            warning: "--compression is not used: the directives write compression"),
+        Meeting(
+            flags: ["--compression-level", "3"], artifact: ["compression": "zstd", "compression_level": 9],
+            warning: "--compression-level is not used: the directives write compression_level"),
+        Meeting(flags: ["--compression-level", "3"], artifact: ["compression": "zstd"]),
         Meeting(flags: ["--tag", "reg.example/acme/app:2"], artifact: ["tags": ["reg.example/acme/app:2"]]),
         Meeting(
             flags: ["--language", "go"], whole: ["language": "rust"],
@@ -199,7 +230,7 @@ import Testing
             #expect(request.compute.runnerImage == "img")
             #expect(request.owner == .session(actor: "ada"))
             #expect(request.events?.url == "nats://a")
-            #expect(request.compression == .zstd)
+            #expect(artifact.compression == LayerCompression(.zstd))
             #expect(artifact.secrets == [SecretRequest(id: "s", source: .environment("S"))])
             #expect(artifact.extraContexts == ["x": .folder(fixture.folder)])
             #expect(request.registry.insecureHosts == ["host:5000"])
@@ -245,6 +276,7 @@ import Testing
     @Test(arguments: [
         ["--tag", "reg.example/a:1"], ["--target", "a"], ["--build-arg", "A=1"], ["--label", "a=1"],
         ["--secret", "id=a,env=A"], ["--build-context", "x=."], ["--attest", "sbom"], ["--no-cache"],
+        ["--no-cache-filter", "a"], ["--annotation", "a=b"], ["--iidfile", "id"],
     ])
     func flagsForOneArtifactAreRefusedWithSeveral(flags: [String]) async throws {
         let two = directives(whole: [

@@ -11,7 +11,7 @@ import Testing
             let request = try fixture.build(["--known-hosts", "hosts", "--metadata-file", "m.json"])
             let artifact = request.artifacts[0]
             #expect((request.workspace, request.mode, request.actor) == ("acme", "ci", nil))
-            #expect((artifact.name, artifact.context) == ("app", "\(fixture.folder)/app"))
+            #expect(artifact.name == "app" && artifact.context == .folder("\(fixture.folder)/app"))
             #expect(artifact.dockerfile == "Dockerfile")
             #expect(request.registry.endpoint == "reg.example")
             #expect(request.registry.namespace == "team")
@@ -22,7 +22,7 @@ import Testing
             #expect(request.sshKey == BuildRequest.ephemeralKey)
             #expect(request.knownHosts == "\(fixture.folder)/hosts")
             #expect(request.metadataFile == "\(fixture.folder)/m.json")
-            #expect(request.specFolder == artifact.context)
+            #expect(request.specFolder == artifact.context.folder)
             #expect(request.events == nil && request.warnings.isEmpty)
         }
     }
@@ -79,6 +79,18 @@ import Testing
         (["--nats-url", "http://a"], "--nats-url must be nats://HOST[:PORT]"),
         (["--nats-subject-prefix", "a..b", "--nats-url", "nats://a"], "--nats-subject-prefix must be words"),
         (["--cache-from", "reg.example/x"], "--cache-from must be REGISTRY/NAME with a tag"),
+        (["--annotation", "other:a=b"], "--annotation must be an annotation's name"),
+        (["--annotation", "a=\u{0}"], "--annotation a must be a string without NUL"),
+        (["--no-cache-filter", "a,"], "--no-cache-filter must be a stage's name"),
+        (["--add-host", "db"], "--add-host must be HOST:IP, not 'db'"),
+        (["--add-host", "-a:10.0.0.7"], "--add-host must be a host's name"),
+        (["--add-host", "db:10.0.0"], "--add-host db must be an IPv4 or IPv6 address"),
+        (["--add-host", "db:10.0.0.7", "--add-host", "db=10.0.0.8"], "--add-host gives 'db' twice"),
+        (["--ulimit", "nofile=2:1"], "--ulimit must be TYPE=SOFT or TYPE=SOFT:HARD, like nofile=1024:2048"),
+        (["--shm-size", "64 MB"], "--shm-size must be a size, like 64m"),
+        (["--allow", "all"], "--allow must be network.host"),
+        (["--compression-level", "3"], "--compression-level needs the compression whose level it is"),
+        (["--compression", "gzip", "--compression-level", "10"], "--compression-level is at most 9 with gzip"),
     ])
     func valuesThatBreakARule(flags: [String], start: String) async throws {
         try await withRequestFixture { fixture in
@@ -86,6 +98,14 @@ import Testing
             #expect(error?.code == .invalidArgument)
             #expect(error?.message.hasPrefix(start) == true, "\(error?.message ?? "accepted")")
             #expect(error?.hint.isEmpty == false)
+        }
+    }
+
+    @Test func aRunnerHasNoHostGateway() async throws {
+        try await withRequestFixture { fixture in
+            let error = fixture.refusal(["--add-host", "db:host-gateway"])
+            #expect(error?.code == .engineUnsupported)
+            #expect(error?.message == "--add-host db: a runner has no host-gateway")
         }
     }
 
@@ -133,8 +153,9 @@ import Testing
             }
             let outside = try inner.artifact(
                 directives: directives(["context": .string("\(fixture.folder)/app")]))
-            #expect(outside.context == "\(fixture.folder)/app")
-            #expect(try inner.artifact(directives: directives(["context": "near"])).context.hasSuffix("/inner/sub"))
+            #expect(outside.context == .folder("\(fixture.folder)/app"))
+            let near = try inner.artifact(directives: directives(["context": "near"]))
+            #expect(near.context.folder?.hasSuffix("/inner/sub") == true)
             #expect(inner.refusal(directives: directives(["context": "none"]))?.code == .contextUnreadable)
         }
     }
@@ -323,7 +344,7 @@ import Testing
             #expect(from.cacheTo == ["reg.example/team/ci/acme/app:cache"])
             let own = "reg.example/team/dev/ada-acme/other:cache"
             let session = try fixture.artifact(["--actor", "ada", "--cache-to", own])
-            #expect(session.cacheTo == [own])
+            #expect(session.cacheTo.map(\.description) == [own])
             let discard: JSONValue = [
                 "mode": ["kind": "session", "actor": ["id": "ada", "kind": "human"]], "disposition": "discard",
             ]
@@ -345,7 +366,7 @@ import Testing
                 let artifact = try fixture.artifact(directives: directives(whole: ["cache": empty]))
                 #expect(artifact.cacheFrom == bare.cacheFrom && !bare.cacheFrom.isEmpty)
                 #expect(artifact.cacheTo == bare.cacheTo && !bare.cacheTo.isEmpty)
-                let flags = ["--cache-from", "reg.example/x:1", "--cache-to", bare.cacheTo[0]]
+                let flags = ["--cache-from", "reg.example/x:1", "--cache-to", bare.cacheTo[0].description]
                 let given = try fixture.artifact(flags, directives: directives(whole: ["cache": empty]))
                 #expect(given.cacheFrom == ["reg.example/x:1"])
             }

@@ -39,7 +39,7 @@ import Testing
         (["--time=5"], "--time is not a flag of build; did you mean --time-budget?"),
         (["--nats", "nats://h"], "--nats is not a flag of build; did you mean --nats-url?"),
         (["--insecure", "h"], "--insecure is not a flag of build; did you mean --insecure-registry?"),
-        (["--cach", "r"], "--cach is not a flag of build; did you mean --cache-from?"),
+        (["--cache", "r"], "--cache is not a flag of build; did you mean --cache-from?"),
         (["--seed", "s"], "--seed is not a flag of build; did you mean --nats-nkey-seed?"),
         (["--zzzzzz"], "--zzzzzz is not a flag of build"),
         (["--image"], "--image needs a value: --image REF"),
@@ -107,7 +107,9 @@ import Testing
             --actor --language --platforms --runner-image --orchestrator-url --orchestrator-ca --spawn-timeout --nats-url \
             --nats-nkey-seed --nats-subject-prefix --nats-ca --cpu --memory-gb --time-budget --tag --target \
             --build-arg --label --no-cache --secret --build-context --attest --compression --known-hosts \
-            --insecure-registry --metadata-file --report --progress --dry-run --volume --cache-export --help --version
+            --insecure-registry --metadata-file --report --progress --dry-run --volume --cache-export --help --version \
+            --no-push --iidfile --annotation --pull --no-cache-filter --add-host --ulimit --shm-size --network --allow \
+            --compression-level --call
             """.split(separator: " ").map(String.init)
         #expect(Set(CommandSyntax.build.flags.map(\.name)) == Set(contract))
         #expect(
@@ -117,10 +119,40 @@ import Testing
             ])
     }
 
+    /// The help that comes first is one that can be read: the rest is a line that says how to see it.
+    @Test func theShortHelpNamesWhatMostNeed() {
+        let page = HelpPage.page(for: .build)
+        let all = HelpPage.page(for: .build, all: true)
+        for flag in CommandSyntax.build.groups.flatMap(\.common) { #expect(page.contains(" \(flag.name)")) }
+        let further = CommandSyntax.build.groups.flatMap(\.further)
+        for flag in further { #expect(!page.contains("  \(flag.name) ")) }
+        #expect(page.contains("\n\(further.count) more flags: lian-build build --help all\n"))
+        #expect(!all.contains("more flags:"))
+        #expect(page.count(where: \.isNewline) < 80)
+        // A page that is whole says nothing of a rest.
+        #expect(!HelpPage.page(for: .integrate).contains("more flags:"))
+    }
+
+    @Test(arguments: [
+        (["--help"], false), (["-h"], false), (["--help", "--all"], false), (["all", "--help"], false),
+        (["--help", "all"], true), (["-h", "all"], true), (["--help=all"], true),
+        (["--image", "x", "-h", "all"], true),
+    ])
+    func allOfTheHelpIsAskedForByName(arguments: [String], all: Bool) {
+        #expect(CommandSyntax.build.question(in: arguments) == .help)
+        #expect(CommandSyntax.build.asksForAll(arguments) == all)
+    }
+
+    @Test func aFlagMayHaveAnotherName() throws {
+        #expect(try options(["--file", "D"]).dockerfile?.value == "D")
+        #expect(try options(["--file=D"]).dockerfile?.value == "D")
+        #expect(message(["--file", "D", "--dockerfile=E"]) == "--dockerfile is given twice; it takes one value")
+    }
+
     @Test(arguments: CommandSyntax.lianBuild.subcommands.map(\.name))
     func theHelpNamesEveryFlagAndStaysNarrow(name: String) throws {
         let subcommand = try #require(CommandSyntax.lianBuild.subcommand(named: name))
-        let page = HelpPage.page(for: subcommand)
+        let page = HelpPage.page(for: subcommand, all: true)
         for flag in subcommand.flags {
             #expect(page.contains(" \(flag.name)"))
             if let variable = flag.environment { #expect(page.contains("[\(variable)]")) }

@@ -29,7 +29,7 @@ import Testing
             #expect(set.output.contains(" \(lianBuildVersion) "))
             for level in [program] + program.subcommands {
                 for flag in level.flags {
-                    let names = ((flag.short.map { ["-\($0)"] } ?? []) + [flag.name]).joined(separator: ", ")
+                    let names = ((flag.short.map { ["-\($0)"] } ?? []) + flag.names).joined(separator: ", ")
                     let head = names + (flag.valueName.map { " \($0)" } ?? "")
                     #expect(set.output.contains("\n       \(head)"), "\(head)")
                     #expect(set.output.contains(flag.help), "\(flag.help)")

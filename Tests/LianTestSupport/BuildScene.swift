@@ -85,6 +85,15 @@ package final class BuildScene: Sendable {
         try await start(arguments, environment: environment).finished()
     }
 
+    /// The same with a file on its standard input.
+    package func build(reading file: URL, _ arguments: [String]) async throws -> FinishedBuild {
+        let command = Command(
+            "/bin/sh",
+            ["-c", "exec \"$0\" build \"$@\" <'\(file.path)'", Project.executable("lian-build")] + arguments,
+            environment: environment(), workingDirectory: folder.path)
+        return try await start(command).finished()
+    }
+
     /// The build of one context into `image(name)`.
     package func build(
         context: String, image name: String = "app", _ more: [String] = [], environment: [String: String] = [:]
@@ -103,7 +112,11 @@ package final class BuildScene: Sendable {
         let command = Command(
             Project.executable("lian-build"), ["build"] + arguments, environment: self.environment(environment),
             workingDirectory: folder.path)
-        return try RunningBuild(command, folder: folder, terminal: terminal) { [self] envelope in
+        return try start(command, on: terminal)
+    }
+
+    private func start(_ command: Command, on terminal: PseudoTerminal? = nil) throws -> RunningBuild {
+        try RunningBuild(command, folder: folder, terminal: terminal) { [self] envelope in
             envelopes.withLock { $0.append(envelope) }
         }
     }

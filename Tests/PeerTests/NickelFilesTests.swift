@@ -37,7 +37,7 @@ import Testing
         for name in names {
             let directives = try BuildDirectives(JSONNode(try await exported("examples/\(name)")))
             for artifact in directives.artifacts {
-                let context = Project.root.appending(path: "examples/\(artifact.context)")
+                let context = Project.root.appending(path: "examples/\(artifact.context.folder ?? "")")
                 let dockerfile = context.appending(path: artifact.dockerfile ?? BuildArtifact.defaultDockerfile)
                 #expect(FileManager.default.fileExists(atPath: dockerfile.path), "\(name): \(dockerfile.path)")
                 for case .folder(let path) in artifact.extraContexts.values {

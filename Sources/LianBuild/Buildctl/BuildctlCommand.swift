@@ -1,5 +1,6 @@
 import LianModel
 import LianRemote
+import LianSystem
 
 /// The argument list of one artifact's `buildctl build` on the runner.
 package struct BuildctlCommand: Sendable {
@@ -23,25 +24,26 @@ package struct BuildctlCommand: Sendable {
 
     package var artifact: ArtifactRequest
     package var registry: RegistryRequest
-    package var compression: Compression?
     package var folders: Folders
     /// For `--addr`; buildctl's own default where nil.
     package var address: String?
     package var progress: ProgressFormat
     /// Whether the cache keeps the steps of every stage; an engine with inline caches alone cannot do that.
     package var exportsAllStages: Bool
+    /// What the frontend is asked for in the place of an image.
+    package var request: String?
 
     package init(
-        artifact: ArtifactRequest, registry: RegistryRequest, compression: Compression?, folders: Folders,
-        address: String?, progress: ProgressFormat, exportsAllStages: Bool
+        artifact: ArtifactRequest, registry: RegistryRequest, folders: Folders, address: String?,
+        progress: ProgressFormat, exportsAllStages: Bool, request: String? = nil
     ) {
         self.artifact = artifact
         self.registry = registry
-        self.compression = compression
         self.folders = folders
         self.address = address
         self.progress = progress
         self.exportsAllStages = exportsAllStages
+        self.request = request
     }
 
     package var arguments: [String] { list(showingValues: true) }
@@ -49,14 +51,14 @@ package struct BuildctlCommand: Sendable {
     /// The same list as it may be shown: values of build arguments are `***`.
     package var redactedArguments: [String] { list(showingValues: false) }
 
-    /// The arguments with which every build of a Dockerfile begins; `folder` is the one that holds it.
+    /// The arguments with which every build of a Dockerfile begins; `source` says where it and its context are.
     static func beginning(
-        address: String?, progress: ProgressFormat, folder: String, dockerfile: String, target: String?,
+        address: String?, progress: ProgressFormat, source: [String], dockerfile: String, target: String?,
         platforms: [String]
     ) -> [String] {
         var list = address.map { ["--addr", $0] } ?? []
         list += ["build", "--progress", progress.rawValue, "--frontend", "dockerfile.v0"]
-        list += ["--local", "context=\(folder)", "--local", "dockerfile=\(folder)"]
+        list += source
         list += ["--opt", "filename=\(dockerfile)"]
         if let target { list += ["--opt", "target=\(target)"] }
         if !platforms.isEmpty { list += ["--opt", "platform=\(platforms.joined(separator: ","))"] }
@@ -65,7 +67,7 @@ package struct BuildctlCommand: Sendable {
 
     private func list(showingValues: Bool) -> [String] {
         var list = Self.beginning(
-            address: address, progress: progress, folder: folders.context, dockerfile: artifact.dockerfile,
+            address: address, progress: progress, source: source, dockerfile: artifact.dockerfile,
             target: artifact.target, platforms: artifact.platforms)
         for (key, value) in artifact.buildArguments.sorted(by: { $0.key < $1.key }) {
             list += ["--opt", "build-arg:\(key)=\(showingValues ? value : "***")"]
@@ -75,6 +77,7 @@ package struct BuildctlCommand: Sendable {
         }
         list += extraContextArguments
         if artifact.noCache { list += ["--no-cache"] }
+        list += Self.stepArguments(artifact.steps, runsAnew: artifact.noCache)
         if artifact.sbom { list += ["--opt", "attest:sbom="] }
         if let mode = artifact.provenance {
             list += ["--opt", "attest:provenance=\(mode.isEmpty ? "" : "mode=\(mode)")"]
@@ -83,14 +86,35 @@ package struct BuildctlCommand: Sendable {
             let path = RunRequest.secretPath(folder: folders.run, name: Self.secretFile(secret.id))
             list += ["--secret", "id=\(secret.id),\(Self.field("src=\(path)"))"]
         }
+        if let request { return list + ["--opt", "requestid=\(request)"] }
         list += ["--output", output]
         list += Self.cacheImports(artifact.cacheFrom, registry)
-        for reference in artifact.cacheTo { list += ["--export-cache", exportedCache(reference)] }
+        for store in artifact.cacheTo { list += ["--export-cache", exportedCache(store)] }
         return list + ["--metadata-file", RunRequest.resultPath(folder: folders.run)]
     }
 
     /// The prefix keeps a secret's file apart from our own files in the folder.
     package static func secretFile(_ id: String) -> String { "secret.\(id)" }
+
+    /// The name of a Dockerfile that travels with the request, among the run's secrets.
+    static let givenDockerfile = "Dockerfile"
+
+    /// Where a Dockerfile is that travels with the request of the run with this folder.
+    static func folderOfGivenDockerfile(run folder: String) -> String {
+        parentFolder(RunRequest.secretPath(folder: folder, name: givenDockerfile))
+    }
+
+    private var source: [String] {
+        let isGiven = artifact.givenDockerfile != nil
+        let folder = isGiven ? Self.folderOfGivenDockerfile(run: folders.run) : folders.context
+        let own = ["--local", "dockerfile=\(folder)"]
+        switch artifact.context {
+        case .folder: return ["--local", "context=\(folders.context)"] + own
+        // Without being told, the engine takes the Dockerfile from where the context comes from.
+        case .url(let url):
+            return ["--opt", "context=\(url)"] + (isGiven ? own + ["--opt", "dockerfilekey=dockerfile"] : [])
+        }
+    }
 
     private var extraContextArguments: [String] {
         var list: [String] = []
@@ -108,38 +132,85 @@ package struct BuildctlCommand: Sendable {
 
     private var output: String {
         let names = ([artifact.image] + artifact.tags).map(\.description)
-        var fields = ["type=image", Self.field("name=\(names.joined(separator: ","))"), "push=true"]
-        if let compression {
-            fields += ["compression=\(compression.rawValue)", "force-compression=true"]
-            if compression != .gzip { fields.append("oci-mediatypes=true") }
+        var fields = ["type=image", Self.field("name=\(names.joined(separator: ","))"), "push=\(artifact.pushes)"]
+        if let compression = artifact.compression {
+            fields.append("compression=\(compression.kind.rawValue)")
+            if let level = compression.level { fields.append("compression-level=\(level)") }
+            fields.append("force-compression=true")
+            if compression.kind != .gzip { fields.append("oci-mediatypes=true") }
         }
+        fields += artifact.annotations.sorted { $0.key < $1.key }.flatMap(Self.annotationFields)
         if registry.insecureHosts.contains(artifact.image.host) { fields.append("registry.insecure=true") }
         return fields.joined(separator: ",")
     }
 
-    /// One field of a list that buildctl reads as a line of CSV. The text itself holds no quote: paths and names have
-    /// none.
-    private static func field(_ text: String) -> String { text.contains(",") ? "\"\(text)\"" : text }
-
-    static func cacheImports(_ references: [String], _ registry: RegistryRequest) -> [String] {
-        references.flatMap { ["--import-cache", cache($0, registry)] }
+    private static func annotationFields(_ name: String, _ value: String) -> [String] {
+        guard let name = AnnotationName(name) else { return [] }
+        let keys = name.bearers.isEmpty ? ["annotation"] : name.bearers.map { "annotation-\($0)" }
+        return keys.map { field("\($0).\(name.key)=\(value)") }
     }
 
-    private static func cache(_ reference: String, _ registry: RegistryRequest) -> String {
-        let isInsecure = registry.insecureHosts.contains(cacheHost(reference))
-        return "type=registry,ref=\(reference)" + (isInsecure ? ",registry.insecure=true" : "")
+    /// One field of a list that buildctl reads as a line of CSV.
+    private static func field(_ text: String) -> String {
+        guard text.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else { return text }
+        return "\"\(text.replacing("\"", with: "\"\""))\""
+    }
+
+    private static func stepArguments(_ steps: StepSettings, runsAnew: Bool) -> [String] {
+        var list: [String] = []
+        if !steps.uncachedStages.isEmpty, !runsAnew {
+            list += ["--opt", "no-cache=\(steps.uncachedStages.joined(separator: ","))"]
+        }
+        if steps.pulls { list += ["--opt", "image-resolve-mode=pull"] }
+        if !steps.hosts.isEmpty {
+            let hosts = steps.hosts.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            list += ["--opt", "add-hosts=\(hosts.joined(separator: ","))"]
+        }
+        if !steps.ulimits.isEmpty { list += ["--opt", "ulimit=\(steps.ulimits.joined(separator: ","))"] }
+        if let size = steps.sharedMemory { list += ["--opt", "shm-size=\(size.bytes)"] }
+        var entitlements = steps.entitlements
+        if let network = steps.network, network != .default {
+            list += ["--opt", "force-network-mode=\(network.rawValue)"]
+            // As in buildx, who asks for the host's network allows it.
+            let allowed = "network.host"
+            if network == .host, !entitlements.contains(allowed) { entitlements.append(allowed) }
+        }
+        return list + entitlements.flatMap { ["--allow", $0] }
+    }
+
+    static func cacheImports(_ stores: [CacheStore], _ registry: RegistryRequest) -> [String] {
+        stores.flatMap { ["--import-cache", place(of: $0, registry).joined(separator: ",")] }
+    }
+
+    /// Where a cache is, and all else that was said of it.
+    private static func place(of store: CacheStore, _ registry: RegistryRequest) -> [String] {
+        var fields = ["type=\(store.kind.rawValue)"]
+        if let reference = store.reference {
+            fields.append("ref=\(reference)")
+            if registry.insecureHosts.contains(cacheHost(reference)) { fields.append("registry.insecure=true") }
+        }
+        return fields + store.attributes.map(\.description)
     }
 
     /// The registry of a cache, whose references always name it.
     static func cacheHost(_ reference: String) -> String { String(reference.prefix { $0 != "/" }) }
 
     /// A cache that cannot be written is a warning: the image is what was asked for.
-    private func exportedCache(_ reference: String) -> String {
-        var fields = [Self.cache(reference, registry)]
-        if exportsAllStages { fields.append("mode=max") }
-        if registry.isHarbor { fields += ["image-manifest=true", "oci-mediatypes=true"] }
-        if let compression { fields.append("compression=\(compression.rawValue)") }
-        fields.append("ignore-error=true")
+    private func exportedCache(_ store: CacheStore) -> String {
+        var fields = Self.place(of: store, registry)
+        guard store.kind != .inline else { return fields.joined(separator: ",") }
+        func add(_ key: String, _ value: String) {
+            if !store.has(key) { fields.append("\(key)=\(value)") }
+        }
+        if exportsAllStages, !store.isWhole { add("mode", "max") }
+        if store.kind == .registry {
+            if registry.isHarbor {
+                add("image-manifest", "true")
+                add("oci-mediatypes", "true")
+            }
+            if let compression = artifact.compression { add("compression", compression.kind.rawValue) }
+        }
+        add("ignore-error", "true")
         return fields.joined(separator: ",")
     }
 }

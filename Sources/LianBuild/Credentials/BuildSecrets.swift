@@ -9,6 +9,8 @@ import LianSystem
 package struct BuildSecrets: Sendable {
     private let values: [SecretSource: [UInt8]]
     private let dockerConfig: [UInt8]?
+    /// What leads buildctl to the cache of GitHub Actions; empty where none is asked for.
+    private let actionsCache: [String: String]
     /// Removes every secret value from what a build prints.
     package let mask: SecretMask
     /// One for each credential that only reading needs and that could not be had.
@@ -22,12 +24,20 @@ package struct BuildSecrets: Sendable {
         let files = artifact.secrets.map { secret in
             SecretFile(name: BuildctlCommand.secretFile(secret.id), bytes: values[secret.source] ?? [])
         }
-        return files + logins
+        let dockerfile = artifact.givenDockerfile.map {
+            SecretFile(name: BuildctlCommand.givenDockerfile, bytes: $0)
+        }
+        return files + logins + [dockerfile].compactMap { $0 }
     }
 
     /// The secret files of a run that only fetches; empty where there are no logins.
     package var logins: [SecretFile] {
         dockerConfig.map { [SecretFile(name: Self.configName, bytes: $0)] } ?? []
+    }
+
+    /// The variables that lead a build's buildctl to its logins and its caches.
+    func buildEnvironment(run folder: String) -> [String: String] {
+        environment(run: folder).merging(actionsCache) { $1 }
     }
 
     /// The variables that lead buildctl to its logins.
@@ -60,8 +70,11 @@ extension BuildSecrets {
                 .encodedBytes()
         }
         let shown = logins.found.values.flatMap { login in login.secrets.map { Array($0.utf8) } }
+        let actionsCache = try actionsCache(request, environment)
+        let token = actionsCache[Self.actionsToken].map { [Array($0.utf8)] } ?? []
         return BuildSecrets(
-            values: values, dockerConfig: config, mask: SecretMask(Array(values.values) + shown),
+            values: values, dockerConfig: config, actionsCache: actionsCache,
+            mask: SecretMask(Array(values.values) + shown + token),
             warnings: logins.warnings)
     }
 
@@ -86,6 +99,33 @@ extension BuildSecrets {
         return (found, warnings)
     }
 
+    private static let actionsToken = "ACTIONS_RUNTIME_TOKEN"
+    /// One of these says where the cache is.
+    private static let actionsServers = ["ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL"]
+
+    /// GitHub gives its cache's address and token to actions, and not to the steps beside them.
+    private static func actionsCache(
+        _ request: BuildRequest, _ environment: [String: String]
+    ) throws(LianError) -> [String: String] {
+        guard request.artifacts.contains(where: { ($0.cacheFrom + $0.cacheTo).contains { $0.kind == .gha } }) else {
+            return [:]
+        }
+        let found = environment.filter {
+            ([actionsToken, "ACTIONS_CACHE_SERVICE_V2"] + actionsServers).contains($0.key) && !$0.value.isEmpty
+        }
+        let missing =
+            found[actionsToken] == nil
+            ? actionsToken
+            : actionsServers.contains { found[$0] != nil } ? nil : actionsServers.joined(separator: " or ")
+        if let missing {
+            throw LianError(
+                .credentialMissing, .resolve, "the cache type=gha needs \(missing), which is not set",
+                hint: "In GitHub Actions, the action crazy-max/ghaction-github-runtime sets it for the steps behind it."
+            )
+        }
+        return found
+    }
+
     private static func login(_ credential: RegistryCredential, _ reader: SecretReader) async throws -> RegistryLogin {
         let value = try await reader.line(at: credential.source, "the registry's credential")
         if let username = credential.username { return .basic(username: username, password: value) }
@@ -103,10 +143,9 @@ extension BuildSecrets {
         var written: Set<String> = []
         var read: Set<String> = []
         for artifact in request.artifacts {
-            written.insert(artifact.image.host)
-            written.formUnion(artifact.tags.map(\.host))
-            written.formUnion(artifact.cacheTo.map(BuildctlCommand.cacheHost))
-            read.formUnion(artifact.cacheFrom.map(BuildctlCommand.cacheHost))
+            if artifact.pushes { written.formUnion([artifact.image.host] + artifact.tags.map(\.host)) }
+            written.formUnion(artifact.cacheTo.compactMap(\.reference).map(BuildctlCommand.cacheHost))
+            read.formUnion(artifact.cacheFrom.compactMap(\.reference).map(BuildctlCommand.cacheHost))
             for case .image(let reference) in artifact.extraContexts.values { read.insert(reference.host) }
             let images = artifact.dockerfileImages?.all ?? []
             read.formUnion(images.map { registryHost(ofImage: $0.reference) })

@@ -64,6 +64,8 @@ extension ResultEnvelope {
         artifact.steps = built.steps
         artifact.durationMS = built.durationMS
         artifact.digest = built.digest
+        artifact.pushed = built.pushed
+        if let found = built.checks { checks = (checks ?? []) + found }
         // Where there is a retry, it settles what ran out of memory.
         if !isRetried || built.oom == nil { artifact.status = built.status }
         artifacts?[index] = artifact

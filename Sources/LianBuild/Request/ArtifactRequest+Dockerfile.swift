@@ -1,14 +1,33 @@
 import LianBuildKit
+import LianModel
 import LianSystem
 
 extension ArtifactRequest {
-    var dockerfilePath: String { "\(context)/\(dockerfile)" }
+    /// As errors name it.
+    var dockerfilePath: String {
+        guard let folder = context.folder, givenDockerfile == nil else { return dockerfile }
+        return "\(folder)/\(dockerfile)"
+    }
 
     /// The images that its Dockerfile names; nil where the file cannot be read, which is the build's to tell.
     var dockerfileImages: DockerfileImages? {
         dockerfileText.map { DockerfileImages($0, arguments: buildArguments, contexts: extraContexts) }
     }
 
-    /// Nil where the file cannot be read.
-    var dockerfileText: String? { try? readText(dockerfilePath) }
+    /// Nil where the file cannot be read here.
+    var dockerfileText: String? {
+        if let givenDockerfile { return String(decoding: givenDockerfile, as: UTF8.self) }
+        return context.folder == nil ? nil : try? readText(dockerfilePath)
+    }
+
+    /// The folders that travel, each with the Dockerfile that is read in it: none in an extra context, nor where the
+    /// Dockerfile comes by itself.
+    var travelling: [(folder: String, dockerfile: String?)] {
+        let own = context.folder.map { ($0, givenDockerfile == nil ? dockerfile : nil) }
+        let extra = extraContexts.sorted { $0.key < $1.key }.compactMap { context -> (String, String?)? in
+            guard case .folder(let folder) = context.value else { return nil }
+            return (folder, nil)
+        }
+        return [own].compactMap { $0 } + extra
+    }
 }

@@ -27,6 +27,9 @@ package struct BuildOptions: Sendable {
     package var directives: String?
     package var importPaths: [String] = []
     package var dockerfile: Given?
+    /// Whether the Dockerfile comes by stdin.
+    package var readsDockerfile: Bool { dockerfile?.value == "-" }
+    package var call: BuildCall?
     package var target: String?
     package var buildArguments: [KeyValue] = []
     package var labels: [KeyValue] = []
@@ -35,8 +38,18 @@ package struct BuildOptions: Sendable {
     package var buildContexts: [KeyValue] = []
     package var secrets: [String] = []
     package var attestations: [String] = []
-    package var compression: Compression?
+    package var compression: LayerCompression.Kind?
+    package var compressionLevel: Int?
+    package var annotations: [KeyValue] = []
+    package var noPush = false
     package var noCache = false
+    package var noCacheFilters: [String] = []
+    package var pull = false
+    package var addedHosts: [String] = []
+    package var ulimits: [String] = []
+    package var sharedMemory: Given?
+    package var network: StepSettings.Network?
+    package var entitlements: [String] = []
 
     package var cacheFrom: [String] = []
     package var cacheTo: [String] = []
@@ -60,6 +73,7 @@ package struct BuildOptions: Sendable {
     package var events = EventOptions()
 
     package var metadataFile: String?
+    package var imageIDFile: String?
     package var report: String?
     package var dryRun = false
 
@@ -80,10 +94,6 @@ package struct KeyValue: Equatable, Sendable {
         self.key = key
         self.value = value
     }
-}
-
-package enum Compression: String, CaseIterable, Sendable {
-    case gzip, zstd, estargz
 }
 
 /// When the registry's cache is written.

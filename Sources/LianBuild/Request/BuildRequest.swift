@@ -14,12 +14,14 @@ package struct BuildRequest: Sendable {
     package let events: EventRequest?
     package let sshKey: String
     package let knownHosts: String?
-    package let compression: Compression?
     package let volume: VolumeWish
     package let cacheExport: CacheExport
-    /// Where the context's build spec is looked for: that of the first artifact in the file.
-    package let specFolder: String
+    /// Where the context's build spec is looked for: that of the first artifact in the file; nil where that is no folder.
+    package let specFolder: String?
+    /// What is asked about the Dockerfiles in the place of building them.
+    package let call: BuildCall?
     package let metadataFile: String?
+    package let imageIDFile: String?
     package let warnings: [BuildWarning]
 
     /// In the place of a key file: a key made for this build alone.
@@ -59,10 +61,12 @@ package enum VolumeWish: Sendable, Equatable {
 package struct ArtifactRequest: Sendable, Equatable {
     package var name: String
     /// Absolute, links resolved.
-    package var context: String
+    package var context: ContextPlace
     package var image: ImageReference
     /// Relative to the context.
     package var dockerfile: String
+    /// The Dockerfile itself, where it is not in the context.
+    package var givenDockerfile: [UInt8]?
     package var target: String?
     package var tags: [ImageReference]
     package var platforms: [String]
@@ -72,12 +76,17 @@ package struct ArtifactRequest: Sendable, Equatable {
     /// Folders are absolute, links resolved.
     package var extraContexts: [String: ExtraContext]
     package var noCache: Bool
+    package var steps: StepSettings
+    package var pushes: Bool
+    package var annotations: [String: String]
+    /// nil for the engine's own.
+    package var compression: LayerCompression?
     package var sbom: Bool
     /// nil for no provenance; empty where BuildKit chooses how much is told.
     package var provenance: String?
     package var dependsOn: [String]
-    package var cacheFrom: [String]
-    package var cacheTo: [String]
+    package var cacheFrom: [CacheStore]
+    package var cacheTo: [CacheStore]
 }
 
 /// Where a build secret's value is read, when it is needed.

@@ -29,8 +29,7 @@ extension RequestBuilder {
         for artifact in directives.artifactsInBuildOrder {
             let caches = try caches(
                 layers, artifact: artifact.name,
-                from: try chosen(directives.cache?.importFrom, options.cacheFrom, "--cache-from", "cache.import"),
-                to: try exports(directives.cache))
+                from: try imports(artifact, directives.cache), to: try exports(artifact, directives.cache))
             artifacts.append(try self.artifact(artifact, paths, caches))
         }
         let volume = volume(
@@ -41,16 +40,16 @@ extension RequestBuilder {
             workspace: directives.workspace, owner: owner, artifacts: artifacts, registry: registry,
             compute: try compute(directives), orchestratorURL: try trustedOrchestrator(directives.compute),
             events: try events(directives.nats, paths),
-            specFolder: try paths.context(directives.artifacts[0].context, at: "artifacts[0].context"),
+            specFolder: try paths.place(directives.artifacts[0].context, at: "artifacts[0].context").folder,
             volume: volume)
     }
 
     private mutating func artifact(
-        _ artifact: BuildArtifact, _ paths: DirectivesPaths, _ caches: (from: [String], to: [String])
+        _ artifact: BuildArtifact, _ paths: DirectivesPaths, _ caches: (from: [CacheStore], to: [CacheStore])
     ) throws -> ArtifactRequest {
         let place = "artifact \(artifact.name)"
-        let context = try paths.context(artifact.context, at: "\(place): context")
-        if let given = options.context, realPath(path(given.value)) != context { warnOverridden(given.name, "context") }
+        let context = try paths.place(artifact.context, at: "\(place): context")
+        if let given = options.context, !isSame(given.value, context) { warnOverridden(given.name, "context") }
         lost(options.image, to: "image", written: artifact.image.description)
         lost(options.dockerfile, to: "dockerfile", written: artifact.dockerfile)
         lost(options.platforms, to: "platforms", written: artifact.platforms?.joined(separator: ","))
@@ -71,15 +70,20 @@ extension RequestBuilder {
         if let written = artifact.attest?.provenance?.rawValue, let flag = attestations.provenance, flag != written {
             warnOverridden("--attest provenance", "attest.provenance")
         }
+        if artifact.push == true, options.noPush { warnOverridden("--no-push", "push") }
         return ArtifactRequest(
             name: artifact.name, context: context, image: artifact.image,
-            dockerfile: try artifact.dockerfile ?? dockerfile(), target: try artifact.target ?? target(),
+            dockerfile: try artifact.dockerfile ?? dockerfile(),
+            givenDockerfile: artifact.dockerfile == nil ? dockerfileOnInput : nil,
+            target: try artifact.target ?? target(),
             tags: artifact.tags + (try tags()).filter { !artifact.tags.contains($0) },
             platforms: try artifact.platforms ?? platforms(),
             buildArguments: try buildArguments(artifact.buildArguments),
             labels: try labels(artifact.labels),
             secrets: written + flagSecrets.filter { flag in !written.contains { $0.id == flag.id } },
             extraContexts: contexts, noCache: artifact.noCache || options.noCache,
+            steps: try steps(artifact.steps), pushes: artifact.push ?? !options.noPush,
+            annotations: try annotations(artifact.annotations), compression: try compression(artifact.compression),
             sbom: artifact.attest?.sbom ?? attestations.sbom,
             provenance: artifact.attest?.provenance?.rawValue ?? attestations.provenance,
             dependsOn: artifact.dependsOn, cacheFrom: caches.from, cacheTo: caches.to)
@@ -91,13 +95,17 @@ extension RequestBuilder {
             ("--build-arg", !options.buildArguments.isEmpty), ("--label", !options.labels.isEmpty),
             ("--secret", !options.secrets.isEmpty), ("--build-context", !options.buildContexts.isEmpty),
             ("--attest", !options.attestations.isEmpty), ("--no-cache", options.noCache),
+            ("--no-cache-filter", !options.noCacheFilters.isEmpty), ("--annotation", !options.annotations.isEmpty),
+            ("--iidfile", options.imageIDFile != nil), ("--dockerfile -", options.readsDockerfile),
         ]
         if let flag = given.first(where: \.isGiven) {
             throw refusal(
                 "\(flag.name) is for one artifact, and the directives have several",
                 hint: "Write it into the directives, at the artifact that it is meant for.")
         }
-        if !options.cacheTo.isEmpty, directives.cache?.disposition != .discard {
+        // Of other stores each artifact has a part of its own.
+        let isShared = try cacheToFlag?.contains { $0.reference != nil } == true
+        if isShared, directives.cache?.disposition != .discard {
             throw refusal(
                 "--cache-to is for one artifact, and the directives have \(named(directives.artifacts.map(\.name))): "
                     + "each would overwrite the cache of the one before it",
@@ -112,7 +120,7 @@ extension RequestBuilder {
     /// Warns of artifacts that share a name: each is pushed, and the one pushed last stands under the name.
     private mutating func warnOfSharedNames(_ artifacts: [BuildArtifact]) {
         var owners: [(name: String, artifacts: [String])] = []
-        for artifact in artifacts {
+        for artifact in artifacts where artifact.push ?? !options.noPush {
             for name in Set([artifact.image.description] + artifact.tags.map(\.description)).sorted() {
                 if let index = owners.firstIndex(where: { $0.name == name }) {
                     owners[index].artifacts.append(artifact.name)
@@ -129,7 +137,7 @@ extension RequestBuilder {
     }
 
     /// Warns of a flag that directives beat; a flag that says the same loses nothing.
-    private mutating func lost(_ given: BuildOptions.Given?, to field: String, written: String?) {
+    mutating func lost(_ given: BuildOptions.Given?, to field: String, written: String?) {
         if let given, let written, given.value != written { warnOverridden(given.name, field) }
     }
 
@@ -140,13 +148,26 @@ extension RequestBuilder {
         warnings = seen
     }
 
+    private func isSame(_ given: String, _ context: ContextPlace) -> Bool {
+        switch context {
+        case .folder(let folder): realPath(path(given)) == folder
+        case .url(let url): given == url
+        }
+    }
+
+    private mutating func imports(_ artifact: BuildArtifact, _ policy: CachePolicy?) throws -> [CacheStore]? {
+        chosen(
+            try cacheFromFlag, "--cache-from", (artifact.cacheFrom, "cache_from"),
+            (policy?.importFrom?.map { CacheStore(registry: $0.description) }, "cache.import"))
+    }
+
+    /// What an artifact writes comes before what the whole file does, and that before a flag.
     private mutating func chosen(
-        _ written: [ImageReference]?, _ flags: [String], _ name: String, _ field: String
-    ) throws -> [String]? {
-        let given = try cacheFlag(flags, name)
-        guard let written = written?.map(\.description) else { return given }
-        if let given, given != written { warnOverridden(name, field) }
-        return written
+        _ given: [CacheStore]?, _ name: String, _ written: (stores: [CacheStore]?, field: String)...
+    ) -> [CacheStore]? {
+        guard let first = written.first(where: { $0.stores != nil }) else { return given }
+        if let given, given != first.stores { warnOverridden(name, first.field) }
+        return first.stores
     }
 
     private mutating func chosenVolume(_ written: VolumeChoice?) throws -> VolumeChoice? {
@@ -157,11 +178,13 @@ extension RequestBuilder {
     }
 
     /// A policy that discards the cache writes none, whatever a flag would add.
-    private mutating func exports(_ policy: CachePolicy?) throws -> [String]? {
+    private mutating func exports(_ artifact: BuildArtifact, _ policy: CachePolicy?) throws -> [CacheStore]? {
         guard policy?.disposition == .discard else {
-            return try chosen(policy?.exportTo, options.cacheTo, "--cache-to", "cache.export")
+            return chosen(
+                try cacheToFlag, "--cache-to", (artifact.cacheTo, "cache_to"),
+                (policy?.exportTo?.map { CacheStore(registry: $0.description) }, "cache.export"))
         }
-        if try cacheFlag(options.cacheTo, "--cache-to") != nil { warnOverridden("--cache-to", "cache.disposition") }
+        if try cacheToFlag != nil { warnOverridden("--cache-to", "cache.disposition") }
         return []
     }
 
@@ -289,6 +312,12 @@ struct DirectivesPaths {
                 hint: "Write it as an absolute path if that is meant.")
         }
         return real
+    }
+
+    func place(_ context: ContextPlace, at place: String) throws -> ContextPlace {
+        guard let folder = context.folder else { return context }
+        try RequestBuilder.refuseSSH(folder, "\(file): \(place)")
+        return .folder(try self.context(folder, at: place))
     }
 
     func extraContext(_ context: ExtraContext, at place: String) throws -> ExtraContext {

@@ -5,7 +5,7 @@ extension RequestBuilder {
     mutating func flat() throws -> Parts {
         let workspace = try checked(
             try required(options.workspace), .slug, options.workspace?.name ?? "--workspace")
-        let context = try existingFolder(path(try required(options.context)), "--context")
+        let context = try contextPlace(.init(try required(options.context), as: "--context"), "--context")
         let image = try reference(try required(options.image), "--image")
         let owner = try flatOwner()
         let segments = image.repository.split(separator: "/")
@@ -13,14 +13,16 @@ extension RequestBuilder {
         let namespace = segments.count > 1 ? segments.dropLast().joined(separator: "/") : nil
         let layers = CacheLayers(registry: image.host, namespace: namespace, workspace: workspace, owner: owner)
         let caches = try caches(
-            layers, artifact: name, from: try cacheFlag(options.cacheFrom, "--cache-from"),
-            to: try cacheFlag(options.cacheTo, "--cache-to"))
+            layers, artifact: name, from: try cacheFromFlag, to: try cacheToFlag)
         let attestations = try attestations()
         let artifact = ArtifactRequest(
-            name: name, context: context, image: image, dockerfile: try dockerfile(), target: try target(),
+            name: name, context: context, image: image, dockerfile: try dockerfile(),
+            givenDockerfile: dockerfileOnInput, target: try target(),
             tags: try tags(), platforms: try platforms(), buildArguments: try buildArguments(), labels: try labels(),
             secrets: try secrets(), extraContexts: try extraContexts(), noCache: options.noCache,
-            sbom: attestations.sbom, provenance: attestations.provenance, dependsOn: [], cacheFrom: caches.from,
+            steps: try steps(), pushes: !options.noPush, annotations: try annotations(),
+            compression: try compression(), sbom: attestations.sbom, provenance: attestations.provenance, dependsOn: [],
+            cacheFrom: caches.from,
             cacheTo: caches.to)
         return Parts(
             workspace: workspace, owner: owner, artifacts: [artifact],
@@ -30,7 +32,7 @@ extension RequestBuilder {
             compute: ComputeRequest(
                 ladder: .standard, size: flagSize, language: try line(options.language),
                 runnerImage: try line(options.runnerImage), provider: nil, region: nil),
-            orchestratorURL: try orchestratorURL(), events: try flatEvents(), specFolder: context,
+            orchestratorURL: try orchestratorURL(), events: try flatEvents(), specFolder: context.folder,
             volume: volume(try volumeFlag(), layers, artifact: name))
     }
 
@@ -44,7 +46,7 @@ extension RequestBuilder {
     }
 
     func dockerfile() throws -> String {
-        guard let given = options.dockerfile else { return BuildArtifact.defaultDockerfile }
+        guard let given = options.dockerfile, !options.readsDockerfile else { return BuildArtifact.defaultDockerfile }
         return try checked(given, .innerPath)
     }
 

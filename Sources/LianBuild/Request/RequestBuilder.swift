@@ -8,12 +8,16 @@ struct RequestBuilder {
     let options: BuildOptions
     let environment: [String: String]
     let workingFolder: String
+    let dockerfileOnInput: [UInt8]?
     var warnings: [BuildWarning] = []
 
-    init(options: BuildOptions, environment: [String: String], workingFolder: String) {
+    init(
+        options: BuildOptions, environment: [String: String], workingFolder: String, dockerfileOnInput: [UInt8]? = nil
+    ) {
         self.options = options
         self.environment = environment
         self.workingFolder = workingFolder
+        self.dockerfileOnInput = dockerfileOnInput
     }
 
     /// The parts of a request that flags alone and directives decide each in their own way.
@@ -25,8 +29,18 @@ struct RequestBuilder {
         var compute: ComputeRequest
         var orchestratorURL: HTTPURL
         var events: EventRequest?
-        var specFolder: String
+        var specFolder: String?
         var volume: VolumeWish
+
+        /// For a question about a Dockerfile, which leaves nothing anywhere and for which nothing is to be fetched.
+        mutating func makeNothing() {
+            for index in artifacts.indices {
+                artifacts[index].pushes = false
+                artifacts[index].cacheFrom = []
+                artifacts[index].cacheTo = []
+            }
+            volume = .off
+        }
     }
 
     mutating func build(directives: LoadedDirectives?) throws -> BuildRequest {
@@ -34,15 +48,17 @@ struct RequestBuilder {
         if let seed = options.events.seed, seed.name.hasPrefix("--"), !seed.value.hasPrefix("@") {
             warn(.seedOnCommandLine, BuildOptions.seedOnCommandLine(seed.name))
         }
-        let parts: Parts
+        var parts: Parts
         if let directives { parts = try merge(directives) } else { parts = try flat() }
+        if options.call != nil { parts.makeNothing() }
         return BuildRequest(
             workspace: parts.workspace, owner: parts.owner, artifacts: parts.artifacts, registry: parts.registry,
             compute: parts.compute, orchestrator: try orchestrator(parts.orchestratorURL), events: parts.events,
             sshKey: sshKey == BuildRequest.ephemeralKey ? sshKey : path(sshKey),
             knownHosts: options.knownHosts.map(path),
-            compression: options.compression, volume: parts.volume, cacheExport: options.cacheExport,
-            specFolder: parts.specFolder, metadataFile: options.metadataFile.map(path), warnings: warnings)
+            volume: parts.volume, cacheExport: options.cacheExport,
+            specFolder: parts.specFolder, call: options.call, metadataFile: options.metadataFile.map(path),
+            imageIDFile: options.imageIDFile.map(path), warnings: warnings)
     }
 
     func path(_ path: String) -> String {
@@ -202,6 +218,26 @@ extension RequestBuilder {
         try options.insecureRegistries.map { try checked($0, .registryHost, "--insecure-registry") }
     }
 
+    /// A folder that is there, or a URL. No message repeats a URL that is refused: it may hold a password.
+    func contextPlace(_ given: BuildOptions.Given, _ name: String) throws -> ContextPlace {
+        try Self.refuseSSH(given.value, name)
+        guard let place = ContextPlace(given.value) else {
+            throw refusal(
+                "\(name) \(TextRule.contextPlace.sentence)",
+                hint: "What a private repository needs is a secret: --secret id=GIT_AUTH_TOKEN,env=NAME.")
+        }
+        guard let folder = place.folder else { return place }
+        return .folder(try existingFolder(path(folder), name))
+    }
+
+    /// No key leaves the caller's machine, so a runner has none for a Git server.
+    static func refuseSSH(_ context: String, _ name: String) throws {
+        guard context.hasPrefix("ssh://") || context.hasPrefix("git@") else { return }
+        throw LianError(
+            .engineUnsupported, .arguments, "\(name): a runner has no key for a Git repository over SSH",
+            hint: "Give its https:// URL, and --secret id=GIT_AUTH_TOKEN,env=NAME where it is private.")
+    }
+
     func existingFolder(_ path: String, _ name: String) throws -> String {
         guard let real = realPath(path) else {
             throw LianError(
@@ -217,13 +253,17 @@ extension RequestBuilder {
 
     /// The caches that were asked for by hand, or the layers of the owner; each checked against the owner's rules.
     func caches(
-        _ layers: CacheLayers, artifact: String, from: [String]?, to: [String]?
-    ) throws -> (from: [String], to: [String]) {
-        let imports = from ?? layers.imports(artifact: artifact)
-        let exports = to ?? layers.exports(artifact: artifact)
+        _ layers: CacheLayers, artifact: String, from: [CacheStore]?, to: [CacheStore]?
+    ) throws -> (from: [CacheStore], to: [CacheStore]) {
+        let imports =
+            from?.flatMap { layers.imports($0, artifact: artifact) }
+            ?? layers.imports(artifact: artifact).map(CacheStore.init(registry:))
+        let exports =
+            to?.map { layers.export($0, artifact: artifact) }
+            ?? layers.exports(artifact: artifact).map(CacheStore.init(registry:))
         do {
-            for reference in imports { try layers.checkImport(reference) }
-            for reference in exports { try layers.checkExport(reference) }
+            for reference in imports.compactMap(\.reference) { try layers.checkImport(reference) }
+            for reference in exports.compactMap(\.reference) { try layers.checkExport(reference) }
         } catch {
             throw LianError(
                 .cacheForbidden, .resolve, "the cache \(error.reference) may not be used: \(error.reason)",
@@ -256,10 +296,27 @@ extension RequestBuilder {
         return .wanted(VolumeRequest(from: names.from, to: isKept ? names.to : nil))
     }
 
-    func cacheFlag(_ references: [String], _ name: String) throws -> [String]? {
-        var checked: [String] = []
-        for text in references { checked.append(try reference(text, name, .pinnedReference).description) }
-        return checked.isEmpty ? nil : checked
+    var cacheFromFlag: [CacheStore]? {
+        get throws { try cacheFlag(options.cacheFrom, "--cache-from", .from) }
+    }
+
+    var cacheToFlag: [CacheStore]? {
+        get throws { try cacheFlag(options.cacheTo, "--cache-to", .to) }
+    }
+
+    /// What is wrong with a value is told without the value: keys of a store may stand in it.
+    private func cacheFlag(_ texts: [String], _ name: String, _ side: CacheStore.Side) throws -> [CacheStore]? {
+        let stores = try texts.map { text in
+            do throws(CacheStore.Problem) {
+                return try CacheStore(text, side)
+            } catch {
+                let example = side == .from ? "type=gha" : "type=registry,ref=reg.example/team/app:cache,mode=max"
+                throw LianError(
+                    error.isUnsupported ? .engineUnsupported : .invalidArgument, .arguments, "\(name) \(error.reason)",
+                    hint: "Examples are \(name) reg.example/team/app:cache and \(name) \(example).")
+            }
+        }
+        return stores.isEmpty ? nil : stores
     }
 
     func orchestratorURL() throws -> HTTPURL {

@@ -19,7 +19,8 @@ package struct RequestReader: Sendable {
             loaded = try await files.directives(absolutePath(file, from: surroundings.workingFolder))
         }
         var builder = RequestBuilder(
-            options: options, environment: surroundings.environment, workingFolder: surroundings.workingFolder)
+            options: options, environment: surroundings.environment, workingFolder: surroundings.workingFolder,
+            dockerfileOnInput: options.readsDockerfile ? try await surroundings.standardInput.read() : nil)
         return try builder.build(directives: loaded)
     }
 }

@@ -34,8 +34,7 @@ package struct Resolution: Sendable {
     package func transfers(of artifacts: [ArtifactRequest]) -> [Transfer] {
         transfers.filter { transfer in
             artifacts.contains { artifact in
-                transfer.dockerfile.map { (artifact.context, artifact.dockerfile) == (transfer.context.root, $0) }
-                    ?? artifact.extraContexts.values.contains(.folder(transfer.context.root))
+                artifact.travelling.contains { $0 == (transfer.context.root, transfer.dockerfile) }
             }
         }
     }
@@ -50,7 +49,9 @@ package struct Resolution: Sendable {
             if case .folder(let folder) = source { extra[name] = remote(folder, nil) }
         }
         return BuildctlCommand.Folders(
-            context: remote(artifact.context, artifact.dockerfile), extraContexts: extra,
+            context: artifact.context.folder.map {
+                remote($0, artifact.givenDockerfile == nil ? artifact.dockerfile : nil)
+            } ?? "", extraContexts: extra,
             run: "\(workFolder)/run-\(artifact.name)")
     }
 
@@ -69,7 +70,9 @@ package struct Resolution: Sendable {
         func unique(_ lists: [[String]]) -> [String] {
             lists.joined().reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
         }
-        return CacheResult(from: unique(artifacts.map(\.cacheFrom)), to: unique(artifacts.map(\.cacheTo)))
+        return CacheResult(
+            from: unique(artifacts.map { $0.cacheFrom.map(\.description) }),
+            to: unique(artifacts.map { $0.cacheTo.map(\.description) }))
     }
 
     /// The largest files of all that travels.
@@ -89,9 +92,9 @@ package struct Resolution: Sendable {
     package func plan() -> Plan {
         let artifacts = request.artifacts.map { artifact in
             let command = BuildctlCommand(
-                artifact: artifact, registry: request.registry, compression: request.compression,
+                artifact: artifact, registry: request.registry,
                 folders: folders(of: artifact, workFolder: ReadyRunner.defaultWorkDir),
-                address: nil, progress: .rawjson, exportsAllStages: true)
+                address: nil, progress: .rawjson, exportsAllStages: true, request: request.call?.requests.last)
             return Plan.Artifact(name: artifact.name, buildctl: command.redactedArguments)
         }
         return Plan(artifacts: artifacts, largest: largest, volume: request.volume.request)

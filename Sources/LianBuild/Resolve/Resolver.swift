@@ -15,7 +15,7 @@ package struct Resolver: Sendable {
 
     /// Contexts, spec and history are looked at side by side.
     package func resolve(_ request: BuildRequest, history: HistorySource) async throws -> Resolution {
-        async let spec = descriptions.buildSpec(in: request.specFolder)
+        async let spec = buildSpec(request)
         async let usage = usage(for: request, history)
         async let walked = walk(request)
         let transfers = try await walked
@@ -34,6 +34,11 @@ package struct Resolver: Sendable {
         return resolution
     }
 
+    private func buildSpec(_ request: BuildRequest) async throws -> BuildSpec? {
+        guard let folder = request.specFolder else { return nil }
+        return try await descriptions.buildSpec(in: folder)
+    }
+
     /// Where the caller asks for the whole size, history has no say in it, so the build does not wait for history.
     private func usage(
         for request: BuildRequest, _ history: HistorySource
@@ -46,14 +51,8 @@ package struct Resolver: Sendable {
     /// Walks each folder that travels once.
     private func walk(_ request: BuildRequest) async throws -> [Resolution.Transfer] {
         var wanted: [(folder: String, dockerfile: String?)] = []
-        func want(_ folder: String, _ dockerfile: String?) {
-            if !wanted.contains(where: { $0 == (folder, dockerfile) }) { wanted.append((folder, dockerfile)) }
-        }
-        for artifact in request.artifacts {
-            want(artifact.context, artifact.dockerfile)
-            for context in artifact.extraContexts.sorted(by: { $0.key < $1.key }).map(\.value) {
-                if case .folder(let folder) = context { want(folder, nil) }
-            }
+        for one in request.artifacts.flatMap(\.travelling) where !wanted.contains(where: { $0 == one }) {
+            wanted.append(one)
         }
         return try await withThrowingTaskGroup(of: (Int, Resolution.Transfer).self) { group in
             for (index, (folder, dockerfile)) in wanted.enumerated() {

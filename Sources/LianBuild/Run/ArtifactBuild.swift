@@ -16,19 +16,14 @@ struct ArtifactBuild: Sendable {
     private static let tries = 2
 
     func run() async throws -> ArtifactOutcome {
+        if let call = resolution.request.call { return try await ask(call) }
         let start = timing.now()
         var tried = 0
         var executed = 0
         while true {
-            let finished: ArtifactRun.Finished
-            do {
-                finished = try await artifactRun(tried).run()
-            } catch let failure as RemoteFailure {
-                throw failure.lianError(.build)
-            }
+            let finished = try await finish(artifactRun(tried))
             tried += 1
             executed = executed.upToLargest(adding: finished.log.executedMilliseconds)
-            await bench.take(finished)
             let verdict = ArtifactVerdict(finished, artifact: artifact, mask: secrets.mask)
             if case .pushFailed(let error) = verdict, tried < Self.tries {
                 journal.report(.note("\(error.message); trying again on the same runner"))
@@ -43,6 +38,49 @@ struct ArtifactBuild: Sendable {
         }
     }
 
+    private func finish(_ run: ArtifactRun) async throws -> ArtifactRun.Finished {
+        do {
+            let finished = try await run.run()
+            await bench.take(finished)
+            return finished
+        } catch let failure as RemoteFailure {
+            throw failure.lianError(.build)
+        }
+    }
+
+    /// Asks about the Dockerfile and builds nothing. What the engine answers is shown as it is.
+    private func ask(_ call: BuildCall) async throws -> ArtifactOutcome {
+        let start = timing.now()
+        var outcome = ArtifactOutcome(status: .failed)
+        for (index, request) in call.requests.enumerated() {
+            let finished = try await finish(artifactRun(index, asking: request))
+            let verdict = ArtifactVerdict(finished, artifact: artifact, mask: secrets.mask)
+            outcome = self.outcome(of: finished, verdict, duration: (timing.now() - start).milliseconds)
+            outcome.metadata = nil
+            guard case .succeeded = verdict else { break }
+            if request == call.requests.last { answer(call, finished.answer, &outcome) }
+        }
+        journal.report(.artifactEnded(artifact.name, outcome.status, digest: nil))
+        return outcome
+    }
+
+    private func answer(_ call: BuildCall, _ lines: [String], _ outcome: inout ArtifactOutcome) {
+        for line in lines where !line.isEmpty { journal.report(.note(line)) }
+        guard call == .check else { return }
+        let findings = DockerfileCheck(lines, artifact: artifact.name).findings
+        outcome.checks = findings
+        guard
+            !findings.isEmpty,
+            DockerfileCheck.findsErrors(artifact.dockerfileText ?? "", arguments: artifact.buildArguments)
+        else { return }
+        outcome.status = .failed
+        outcome.error = LianError(
+            .buildFailed, .build,
+            "\(artifact.name): the Dockerfile breaks \(findings.count == 1 ? "a rule" : "\(findings.count) rules")"
+                + " and says that this is an error",
+            hint: "Mend what is shown above, or take error=true out of its line # check=.")
+    }
+
     private func outcome(
         of finished: ArtifactRun.Finished, _ verdict: ArtifactVerdict, duration: Int
     ) -> ArtifactOutcome {
@@ -54,6 +92,7 @@ struct ArtifactBuild: Sendable {
         case .succeeded:
             outcome.status = .succeeded
             outcome.metadata = finished.metadata
+            outcome.pushed = artifact.pushes
             outcome.digest = finished.metadata?["containerimage.digest"]?.stringValue
             if let reason = finished.log.cacheNotWritten {
                 journal.warn(.cacheNotWritten, "the cache of \(artifact.name) was not written: \(onOneLine(reason))")
@@ -67,7 +106,7 @@ struct ArtifactBuild: Sendable {
         return outcome
     }
 
-    private func artifactRun(_ tried: Int) -> ArtifactRun {
+    private func artifactRun(_ tried: Int, asking question: String? = nil) -> ArtifactRun {
         var folders = resolution.folders(of: artifact, workFolder: bench.runner.workDir)
         if tried > 0 { folders.run += "-\(tried + 1)" }
         let request = resolution.request
@@ -76,9 +115,9 @@ struct ArtifactBuild: Sendable {
         return ArtifactRun(
             artifact: artifact,
             command: BuildctlCommand(
-                artifact: artifact, registry: request.registry, compression: request.compression, folders: folders,
+                artifact: artifact, registry: request.registry, folders: folders,
                 address: bench.runner.buildkitAddress, progress: bench.engine.progress,
-                exportsAllStages: bench.engine.cachesAllStages),
+                exportsAllStages: bench.engine.cachesAllStages, request: question),
             secrets: secrets, connection: bench.connection, waiting: bench.takeWrapper(), reporter: journal,
             timing: timing)
     }

@@ -23,6 +23,8 @@ struct ArtifactRun: Sendable {
         var log: BuildLogReader
         /// BuildKit's metadata file; nil where buildctl left none.
         var metadata: JSONValue?
+        /// What the frontend answered, where it was asked for anything but an image.
+        var answer: [String] = []
         /// Removes what the run left on the runner; only the end of the connection waits for it.
         let leaving: Task<Void, Never>
     }
@@ -35,11 +37,12 @@ struct ArtifactRun: Sendable {
         let remote = RemoteRun(
             RunRequest(
                 folder: folder, arguments: ["buildctl"] + command.arguments,
-                environment: secrets.environment(run: folder), secrets: secrets.files(of: artifact),
+                environment: secrets.buildEnvironment(run: folder), secrets: secrets.files(of: artifact),
                 hiding: secrets.mask),
             timing: timing)
         reporter.report(.artifactStarted(artifact.name))
-        let log = LogRelay(reporter, artifact: artifact.name, hiding: secrets.mask)
+        let log = LogRelay(
+            reporter, artifact: artifact.name, keepsText: command.request != nil, hiding: secrets.mask)
         let host = Guarded(await connection.host)
         let reconnect: @Sendable () async throws -> any RemoteHost = {
             reporter.report(.note("the connection to the runner broke; the build goes on there, coming back to it"))
@@ -55,7 +58,8 @@ struct ArtifactRun: Sendable {
             // Where the connection breaks before this is done, what is left goes with the runner.
             let leaving = Task<Void, Never> { try? await remote.remove() }
             return Finished(
-                end: end, log: reader, metadata: result.flatMap { try? JSONValue.parse($0) }, leaving: leaving)
+                end: end, log: reader, metadata: result.flatMap { try? JSONValue.parse($0) }, answer: log.answer,
+                leaving: leaving)
         } catch {
             // Whatever ended the run here, a cancel included, the command on the runner is to end too. The stop has a
             // task of its own, since this one may be cancelled.
@@ -70,10 +74,17 @@ private final class LogRelay: Sendable {
     private let reporter: any BuildReporter
     private let artifact: String
     private let reader: Mutex<BuildLogReader>
+    /// Whether the log for people is kept, and not shown on its way.
+    private let keepsText: Bool
+    private let kept = Mutex<[UInt8]>([])
 
-    init(_ reporter: any BuildReporter, artifact: String, hiding mask: SecretMask) {
+    /// An answer that is longer is cut.
+    private static let keptBytes = 1 << 20
+
+    init(_ reporter: any BuildReporter, artifact: String, keepsText: Bool, hiding mask: SecretMask) {
         self.reporter = reporter
         self.artifact = artifact
+        self.keepsText = keepsText
         reader = Mutex(BuildLogReader(hiding: mask))
     }
 
@@ -92,8 +103,19 @@ private final class LogRelay: Sendable {
         }
     }
 
+    /// What buildctl printed beside its progress, which is a line of `#` and a number each.
+    var answer: [String] {
+        let text = kept.withLock { String(decoding: $0, as: UTF8.self) }
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        return lines.filter { !$0.hasPrefix("#") }.map { onOneLine(String($0), limit: 1000) }
+    }
+
     private func show(_ text: [UInt8], _ changes: StepChanges) {
-        if !text.isEmpty { reporter.report(.log(artifact: artifact, text)) }
+        if keepsText {
+            kept.withLock { $0 += text.prefix(max(0, Self.keptBytes - $0.count)) }
+        } else if !text.isEmpty {
+            reporter.report(.log(artifact: artifact, text))
+        }
         for step in changes.steps {
             reporter.report(.step(artifact: artifact, step))
         }

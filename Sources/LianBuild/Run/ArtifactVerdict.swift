@@ -41,6 +41,16 @@ enum ArtifactVerdict: Sendable {
                     .engineUnsupported, .build,
                     "the runner's engine cannot do this: \(message.dropFirst(Self.unsupportedLabel.count))",
                     hint: "Use a runner with a BuildKit of its own; docs/engines.md says what each engine can."))
+        } else if message.contains("unsupported request frontend.") {
+            self = .failed(
+                LianError(
+                    .engineUnsupported, .build, "the runner's engine cannot answer this --call",
+                    hint: "--call check needs BuildKit 0.15, or # syntax=docker/dockerfile:1 in the Dockerfile."))
+        } else if let entitlement = Self.refusedEntitlement(message) {
+            self = .failed(
+                LianError(
+                    .engineUnsupported, .build, "the runner's engine was not given \(entitlement)",
+                    hint: "Its operator allows it by insecure-entitlements in buildkitd's configuration."))
         } else if finished.log.signs.engineLost {
             self = .failed(
                 LianError(
@@ -56,6 +66,14 @@ enum ArtifactVerdict: Sendable {
         } else {
             self = .failed(Self.buildError(artifact, failure, message, mask))
         }
+    }
+
+    /// What BuildKit was asked to allow and does not.
+    private static func refusedEntitlement(_ message: String) -> Substring? {
+        guard let start = message.firstRange(of: "granting entitlement "),
+            let end = message.firstRange(of: " is not allowed"), start.upperBound <= end.lowerBound
+        else { return nil }
+        return message[start.upperBound..<end.lowerBound]
     }
 
     private static func buildError(

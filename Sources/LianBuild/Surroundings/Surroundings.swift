@@ -8,16 +8,18 @@ package struct Surroundings: Sendable {
     package let workingFolder: String
     package let installation: Installation?
     package let reporter: any BuildReporter
+    package let standardInput: StandardInput
     package let timing: Timing
 
     package init(
         environment: [String: String], workingFolder: String, installation: Installation?,
-        reporter: any BuildReporter, timing: Timing = .system
+        reporter: any BuildReporter, standardInput: StandardInput = StandardInput(), timing: Timing = .system
     ) {
         self.environment = environment
         self.workingFolder = workingFolder
         self.installation = installation
         self.reporter = reporter
+        self.standardInput = standardInput
         self.timing = timing
     }
 

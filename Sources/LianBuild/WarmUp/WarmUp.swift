@@ -21,8 +21,6 @@ final class WarmUp: Sendable {
         var isEnded = false
     }
 
-    /// The Dockerfile travels among the run's secrets, since those come along with the request.
-    private static let dockerfile = "Dockerfile"
     /// How many channels may be open: an SSH server allows ten at once by default, and one is for the samples of usage.
     private static let channels = 9
 
@@ -82,15 +80,17 @@ final class WarmUp: Sendable {
     }
 
     private func request(_ solve: Solve, _ runner: ReadyRunner, folder: String) -> RunRequest {
-        let source = parentFolder(RunRequest.secretPath(folder: folder, name: Self.dockerfile))
+        let source = BuildctlCommand.folderOfGivenDockerfile(run: folder)
+        let dockerfile = BuildctlCommand.givenDockerfile
         let arguments = BuildctlCommand.beginning(
-            address: runner.buildkitAddress, progress: .plain, folder: source, dockerfile: Self.dockerfile,
+            address: runner.buildkitAddress, progress: .plain,
+            source: ["--local", "context=\(source)", "--local", "dockerfile=\(source)"], dockerfile: dockerfile,
             target: nil, platforms: solve.platforms)
         var request = RunRequest(
             folder: folder,
             arguments: ["buildctl"] + arguments + BuildctlCommand.cacheImports(solve.caches, registry),
             environment: secrets.environment(run: folder),
-            secrets: secrets.logins + [SecretFile(name: Self.dockerfile, bytes: Array(solve.dockerfile.utf8))])
+            secrets: secrets.logins + [SecretFile(name: dockerfile, bytes: Array(solve.dockerfile.utf8))])
         // Nobody attaches to this run again.
         request.grace = .seconds(1)
         return request
@@ -119,7 +119,7 @@ final class WarmUp: Sendable {
         /// The platforms for which the images are fetched; where empty, the engine's own.
         var platforms: [String] = []
         var images: [String] = []
-        var caches: [String] = []
+        var caches: [CacheStore] = []
 
         /// An engine fetches a layer when a step looks into it: the steps here look for files that are not there. They
         /// copy from the images, since naming an image in FROM would run its ONBUILD steps. A cache is read for any
@@ -156,8 +156,10 @@ final class WarmUp: Sendable {
 
     /// One cache for each registry that no image comes from. Engines read a cache anew for each build: all that stays
     /// of it is the open connection to its registry.
-    private static func cachesElsewhere(_ artifacts: [ArtifactRequest], than hosts: Set<String>) -> [String] {
+    private static func cachesElsewhere(_ artifacts: [ArtifactRequest], than hosts: Set<String>) -> [CacheStore] {
         var hosts = hosts
-        return artifacts.flatMap(\.cacheFrom).filter { hosts.insert(BuildctlCommand.cacheHost($0)).inserted }
+        return artifacts.flatMap(\.cacheFrom).filter { store in
+            store.reference.map { hosts.insert(BuildctlCommand.cacheHost($0)).inserted } ?? false
+        }
     }
 }

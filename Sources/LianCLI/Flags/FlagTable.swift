@@ -25,47 +25,85 @@ extension CommandSyntax {
                     Flag(
                         "--workspace", .one("NAME"), environment: "BUILDKIT_WORKSPACE",
                         "The workspace: words of a-z and 0-9 joined by '-'."),
-                    Flag("--context", .one("DIR"), completion: .folder, "The build context."),
+                    Flag(
+                        "--context", .one("DIR|URL"), completion: .folder,
+                        "The build context; or a Git repository or tar archive that the runner fetches."),
                     Flag("--image", .one("REF"), "The image: registry host, repository and tag."),
                     Flag(
                         "--directives", .one("FILE"), completion: .file,
                         "BuildDirectives (.ncl or .json); what is written there beats flags and environment."),
                     Flag(
-                        "--import-path", .many("DIR"), completion: .folder,
-                        "Where Nickel looks for imports, after our own schemas and defaults."),
-                    Flag(
-                        "--dockerfile", .one("PATH"), completion: .file,
-                        "The Dockerfile, relative to the context. Default: Dockerfile."),
+                        "--dockerfile", .one("PATH"), alias: "--file", completion: .file,
+                        "The Dockerfile, relative to the context; - for stdin. Default: Dockerfile."),
                     Flag("--target", .one("STAGE"), "The stage to build."),
                     Flag("--build-arg", .many("K[=V]"), "A build argument; without a value, the environment's."),
-                    Flag("--label", .many("K=V"), "A label of the image."),
                     Flag("--tag", .many("REF"), "A further name for the same image."),
                     Flag(
                         "--platforms", .one("LIST"),
                         completion: .words(["linux/amd64", "linux/arm64", "linux/amd64,linux/arm64"]),
                         "Platforms, as in linux/amd64,linux/arm64."),
                     Flag(
-                        "--build-context", .many("NAME=DIR|docker-image://REF"), completion: .folder(after: "="),
-                        "An extra context."),
-                    Flag(
                         "--secret", .many("id=ID[,src=PATH|,env=NAME]"), completion: .file(after: "src="),
                         "A build secret: over SSH only, never an argument, a log or a disk."),
+                    .toggle("--no-cache", "Run every step anew."),
+                    .toggle("--no-push", "Build, write the cache, and push nothing."),
+                ],
+                further: [
+                    Flag(
+                        "--call", .one("QUESTION"), completion: .choices(of: BuildCall.self),
+                        "Build nothing: check the Dockerfile, or show its outline or its targets."),
+                    Flag(
+                        "--import-path", .many("DIR"), completion: .folder,
+                        "Where Nickel looks for imports, after our own schemas and defaults."),
+                    Flag(
+                        "--build-context", .many("NAME=DIR|docker-image://REF"), completion: .folder(after: "="),
+                        "An extra context."),
+                ]),
+            FlagGroup(
+                "The image", [],
+                further: [
+                    Flag("--label", .many("K=V"), "A label of the image."),
+                    Flag(
+                        "--annotation", .many("[TYPE:]K=V"),
+                        "An annotation of the image's manifest, or of what TYPE names: index and others, as in buildx."),
                     Flag(
                         "--attest", .many("sbom|provenance[=MODE]"), completion: .words(["sbom", "provenance"]),
                         "An attestation, as in buildx."),
                     Flag(
-                        "--compression", .one("KIND"), completion: .choices(of: Compression.self),
+                        "--compression", .one("KIND"), completion: .choices(of: LayerCompression.Kind.self),
                         "Of the layers: gzip, zstd or estargz. Default: BuildKit's."),
-                    .toggle("--no-cache", "Run every step anew."),
+                    Flag("--compression-level", .one("N"), "Of that compression: up to 9, of zstd up to 22."),
+                ]),
+            FlagGroup(
+                "How steps run", [],
+                further: [
+                    .toggle("--pull", "Ask the registry for each image, also where the engine has it."),
+                    Flag("--no-cache-filter", .many("STAGE"), "Run the steps of this stage anew."),
+                    Flag(
+                        "--network", .one("MODE"), completion: .choices(of: StepSettings.Network.self),
+                        "Of RUN steps: default, none or host."),
+                    Flag("--add-host", .many("HOST:IP"), "A line in /etc/hosts of RUN steps."),
+                    Flag("--ulimit", .many("TYPE=SOFT[:HARD]"), "A limit of RUN steps, like nofile=1024:2048."),
+                    Flag("--shm-size", .one("SIZE"), "Of /dev/shm in RUN steps, like 64m."),
+                    Flag(
+                        "--allow", .many("ENTITLEMENT"),
+                        completion: .words(["network.host", "security.insecure", "device"]),
+                        "What this build may do beyond what a build may, where the runner's engine allows it too."),
                 ]),
             FlagGroup(
                 "Cache",
                 [
-                    Flag("--cache-from", .many("REF"), "Read this cache, in place of the policy's."),
-                    Flag("--cache-to", .many("REF"), "Write this cache, in place of the policy's."),
+                    Flag(
+                        "--cache-from", .many("REF|type=KIND,K=V"),
+                        "Read this cache, in place of the policy's: registry, gha, s3 or azblob, as in buildx."),
+                    Flag(
+                        "--cache-to", .many("REF|type=KIND,K=V"),
+                        "Write this cache, in place of the policy's; inline too."),
                     Flag(
                         "--actor", .one("ID"), environment: "BUILDKIT_ACTOR",
                         "Session mode: read your own dev/ cache and ci/, write only your own dev/."),
+                ],
+                further: [
                     Flag(
                         "--volume", .one("NAME|off"), completion: .words(["off"]),
                         "What earlier runners left for this one. Default: named after the first artifact."),
@@ -79,6 +117,8 @@ extension CommandSyntax {
                     Flag("--cpu", .one("N"), "Cores, for this build."),
                     Flag("--memory-gb", .one("N"), "Memory in GB, for this build."),
                     Flag("--time-budget", .one("MIN"), "Minutes that an attempt may take."),
+                ],
+                further: [
                     Flag(
                         "--language", .one("NAME"), completion: .words(LanguageDefault.languages),
                         "The default size where nothing else decides."),
@@ -94,30 +134,35 @@ extension CommandSyntax {
                         "Default: http://localhost:9011. Its token comes by ORCHESTRATOR_TOKEN."),
                     orchestratorCA,
                     Flag(
-                        "--spawn-timeout", .one("SEC"), environment: "BUILDKIT_SPAWN_TIMEOUT",
-                        "From the spawn request until SSH answers. Default: 300."),
-                    Flag(
                         "--ssh-key", .one("PATH"), environment: "BUILDKIT_SSH_KEY",
                         completion: .file(or: "ephemeral"),
                         "Private key for the runner, or 'ephemeral' for one made for this build alone."),
+                ],
+                further: [
+                    Flag(
+                        "--spawn-timeout", .one("SEC"), environment: "BUILDKIT_SPAWN_TIMEOUT",
+                        "From the spawn request until SSH answers. Default: 300."),
                     Flag(
                         "--known-hosts", .one("FILE"), completion: .file,
                         "Host keys, where the orchestrator gives none."),
                     Flag("--insecure-registry", .many("HOST"), "A registry that speaks plain HTTP."),
                 ]),
-            FlagGroup("Events", eventFlags),
+            FlagGroup("Events", [], further: eventFlags),
             FlagGroup(
                 "What is shown and kept",
                 [
                     Flag(
                         "--progress", .one("FORM"), completion: .choices(of: ProgressForm.self),
                         "Of stderr: auto, tty, plain, json or quiet."),
-                    Flag(
-                        "--metadata-file", .one("PATH"), completion: .file,
-                        "BuildKit's metadata, as buildx writes it."),
                     Flag("--report", .one("FILE"), completion: .file, "An HTML report of where the time went."),
                     .toggle("--dry-run", "Decide everything, print the plan, spawn nothing."),
                     .help, .version,
+                ],
+                further: [
+                    Flag(
+                        "--metadata-file", .one("PATH"), completion: .file,
+                        "BuildKit's metadata, as buildx writes it."),
+                    Flag("--iidfile", .one("FILE"), completion: .file, "The image's id, as buildx writes it."),
                 ]),
         ],
         examples: [

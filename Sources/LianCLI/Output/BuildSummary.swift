@@ -30,8 +30,10 @@ struct BuildSummary {
 
     private mutating func addImages(_ artifacts: [ArtifactResult]) {
         for artifact in artifacts where artifact.status != nil {
-            switch (artifact.status, artifact.digest) {
-            case (.succeeded, let digest?): add("image", "\(artifact.image)@\(digest)")
+            let built = artifact.digest.map { "\(artifact.image)@\($0)" } ?? artifact.image
+            switch (artifact.status, artifact.pushed) {
+            case (.succeeded, false?): add("image", "\(built): not pushed")
+            case (.succeeded, _): add("image", built)
             default: add("image", "\(artifact.image): \(artifact.status?.rawValue ?? "")")
             }
         }

@@ -52,8 +52,8 @@ struct BashCompletion {
                 case nil: break
                 }
                 if let marker = completion.marker { settings.append("marker=\(singleQuoted(marker))") }
-                let name = singleQuoted("\(command(level)) \(flag.name)")
-                return "    \(name)) \(settings.isEmpty ? "" : settings.joined(separator: " ") + " ");;"
+                let names = flag.names.map { singleQuoted("\(command(level)) \($0)") }.joined(separator: " | ")
+                return "    \(names)) \(settings.isEmpty ? "" : settings.joined(separator: " ") + " ");;"
             }
         }
     }
@@ -66,7 +66,7 @@ struct BashCompletion {
     private var names: [String] {
         ["      case $command in"]
             + program.levels.map { level in
-                let flags = level.flags.flatMap { flag in (flag.short.map { ["-\($0)"] } ?? []) + [flag.name] }
+                let flags = level.flags.flatMap { flag in (flag.short.map { ["-\($0)"] } ?? []) + flag.names }
                 let words = level.subcommands.map(\.name) + flags
                 return
                     "        \(singleQuoted(command(level)))) choices=\(singleQuoted(words.joined(separator: " "))) ;;"

@@ -35,7 +35,8 @@ struct FishCompletion {
     private func line(_ flag: Flag, of level: CommandSyntax) -> String {
         let short = flag.short.map { " -s \($0)" } ?? ""
         let value = flag.takesValue ? " \(self.value(flag.completion))" : ""
-        return "\(start(level))\(short) -l \(flag.name.drop { $0 == "-" })\(value) -d \(quoted(flag.help))"
+        let names = flag.names.map { " -l \($0.drop { $0 == "-" })" }.joined()
+        return "\(start(level))\(short)\(names)\(value) -d \(quoted(flag.help))"
     }
 
     private func value(_ completion: Completion) -> String {

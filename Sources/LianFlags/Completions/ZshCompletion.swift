@@ -54,7 +54,13 @@ struct ZshCompletion {
                 return ["-\(short)", flag.name].map { singleQuoted(excluded + $0 + text) }
             }
             let times = flag.isRepeatable ? "*" : ""
-            return [singleQuoted("\(times)\(flag.name)=\(text):\(escaped(value, ":")):\(action(flag.completion))")]
+            return flag.names.map { name in
+                // One name typed, the other is offered no more.
+                let others = flag.names.filter { $0 != name }.joined(separator: " ")
+                let excluded = others.isEmpty || flag.isRepeatable ? "" : "(\(others))"
+                return singleQuoted(
+                    "\(times)\(excluded)\(name)=\(text):\(escaped(value, ":")):\(action(flag.completion))")
+            }
         }
     }
 

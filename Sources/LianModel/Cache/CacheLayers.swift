@@ -24,28 +24,24 @@ package struct CacheLayers: Equatable, Sendable {
         self.owner = owner
     }
 
-    package func imports(artifact: String) -> [String] {
-        switch owner {
-        case .ci: [reference(ciFolder, artifact)]
-        case .session(let actor): [reference(devFolder(actor), artifact), reference(ciFolder, artifact)]
-        }
+    package func imports(artifact: String) -> [String] { folders.map { reference($0, artifact) } }
+
+    package func exports(artifact: String) -> [String] { folders.prefix(1).map { reference($0, artifact) } }
+
+    /// The parts of a store that this owner reads. A registry's cache, whose name says which layer it is, is left as it
+    /// was written.
+    package func imports(_ store: CacheStore, artifact: String) -> [CacheStore] {
+        store.reference == nil ? folders.map { store.below("\($0)/\(artifact)") } : [store]
     }
 
-    package func exports(artifact: String) -> [String] {
-        switch owner {
-        case .ci: [reference(ciFolder, artifact)]
-        case .session(let actor): [reference(devFolder(actor), artifact)]
-        }
+    /// The part of a store that this owner writes.
+    package func export(_ store: CacheStore, artifact: String) -> CacheStore {
+        folders.first.map { store.below("\($0)/\(artifact)") } ?? store
     }
 
     /// The volume's names in the same layers, in the order in which they are looked for, and the one to write; nil where
     /// a name would be too long for a volume's.
     package func volumes(named name: String) -> (from: [VolumeName], to: VolumeName)? {
-        let folders: [String] =
-            switch owner {
-            case .ci: [ciFolder]
-            case .session(let actor): [devFolder(actor), ciFolder]
-            }
         let names = folders.compactMap { VolumeName("\($0)/\(name)") }
         guard names.count == folders.count, let own = names.first else { return nil }
         return (names, own)
@@ -78,6 +74,14 @@ package struct CacheLayers: Equatable, Sendable {
                     reference: reference, reason: "a session writes only to its own cache, \(root)/\(devFolder(actor))/"
                 )
             }
+        }
+    }
+
+    /// The layers that the owner reads, in the order in which they are looked for; it writes the first.
+    private var folders: [String] {
+        switch owner {
+        case .ci: [ciFolder]
+        case .session(let actor): [devFolder(actor), ciFolder]
         }
     }
 

@@ -2,8 +2,7 @@
 /// add to are empty or false when they were not written.
 package struct BuildArtifact: Equatable, Sendable {
     package let name: String
-    /// Relative to the directives file.
-    package let context: String
+    package let context: ContextPlace
     package let image: ImageReference
     /// Relative to the context.
     package let dockerfile: String?
@@ -15,15 +14,26 @@ package struct BuildArtifact: Equatable, Sendable {
     package let secrets: [BuildSecret]
     package let extraContexts: [String: ExtraContext]
     package let noCache: Bool
+    package let steps: StepSettings
+    package let push: Bool?
+    package let annotations: [String: String]
+    package let compression: LayerCompression?
     package let attest: Attestations?
     package let dependsOn: [String]
+    /// In the place of the cache record's lists.
+    package let cacheFrom: [CacheStore]?
+    package let cacheTo: [CacheStore]?
 
     package static let defaultDockerfile = "Dockerfile"
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
         var record = try node.record()
         name = try record.required("name").slug()
-        context = try record.required("context").text(.folder)
+        let place = try record.required("context")
+        guard let context = ContextPlace(try place.string()) else {
+            throw place.violation(TextRule.contextPlace.sentence)
+        }
+        self.context = context
         image = try record.required("image").taggedReference()
         dockerfile = try record.optional("dockerfile")?.text(.innerPath)
         target = try record.optional("target")?.text(.stage)
@@ -48,9 +58,27 @@ package struct BuildArtifact: Equatable, Sendable {
                 (value) throws(SchemaViolation) in try ExtraContext(value)
             } ?? [:]
         noCache = try record.optional("no_cache")?.bool() ?? false
+        steps = try StepSettings(&record)
+        push = try record.optional("push")?.bool()
+        annotations =
+            try record.optional("annotations")?.dictionary(names: .annotationName) {
+                (value) throws(SchemaViolation) in try value.text(.value)
+            } ?? [:]
+        let kind = try record.optional("compression")?.choice(of: LayerCompression.Kind.self)
+        let level = try record.optional("compression_level")?.integer(in: LayerCompression.levels)
+        compression = kind.flatMap { LayerCompression($0, level: level) }
         attest = try record.optional("attest").map { (node) throws(SchemaViolation) in try Attestations(node) }
         dependsOn = try record.optional("depends_on")?.list(of: .slug) ?? []
+        cacheFrom = try record.optional("cache_from")?.secret().filledList { (item) throws(SchemaViolation) in
+            try item.cacheStore(.from)
+        }
+        cacheTo = try record.optional("cache_to")?.secret().filledList { (item) throws(SchemaViolation) in
+            try item.cacheStore(.to)
+        }
         try record.close()
+        guard compression != nil || (kind == nil && level == nil) else {
+            throw node.violation(LayerCompression.levelRule)
+        }
     }
 }
 

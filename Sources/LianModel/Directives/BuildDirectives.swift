@@ -35,7 +35,13 @@ package struct BuildDirectives: Equatable, Sendable {
         guard artifacts.count == 1 || cache?.exportTo?.isEmpty != false else {
             throw node.violation(Self.sharedExport)
         }
+        guard cache?.disposition != .discard || artifacts.allSatisfy({ $0.cacheTo == nil }) else {
+            throw node.violation(Self.discardedExport)
+        }
     }
+
+    private static let discardedExport =
+        "cache_to must be left out where cache.disposition is discard, which writes nothing"
 
     private static let sharedExport =
         "must not write cache.export with several artifacts: each would overwrite the cache of the one before it"

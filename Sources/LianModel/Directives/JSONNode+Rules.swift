@@ -34,6 +34,13 @@ extension JSONNode {
         try reference(.pinnedReference)
     }
 
+    package func cacheStore(_ side: CacheStore.Side) throws(SchemaViolation) -> CacheStore {
+        guard let store = try? CacheStore(try string(), side) else {
+            throw violation((side == .from ? TextRule.cacheSource : .cacheTarget).sentence)
+        }
+        return store
+    }
+
     private func reference(_ rule: TextRule) throws(SchemaViolation) -> ImageReference {
         guard let reference = ImageReference(try text(rule)) else { throw violation(rule.sentence) }
         return reference

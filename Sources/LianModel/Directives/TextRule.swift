@@ -119,6 +119,18 @@ extension TextRule {
         ExtraContext($0) != nil
     }
 
+    package static let contextPlace = TextRule(
+        sentence:
+            "must be the path of a folder, or a URL without user: https://HOST/NAME.git#REF:FOLDER, git://HOST/NAME.git or "
+            + "https://HOST/NAME.tar.gz"
+    ) { ContextPlace($0) != nil }
+
+    static func contextURL(_ text: String) -> Bool {
+        guard let rest = text.dropping(anyOf: ["https://", "http://", "git://"]) else { return false }
+        let authority = rest.prefix { $0 != UInt8(ascii: "/") }
+        return isAuthority(authority) && rest.count > authority.count + 1 && rest.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+    }
+
     package static let orchestratorURL = TextRule(
         sentence: "must be http://HOST[:PORT][/PATH] or https://…, without user, query and fragment"
     ) { text in

@@ -8,7 +8,8 @@ extension ResultEnvelope: JSONEncodable {
             "actor": actor.json, "artifacts": artifacts.json, "sizing": sizing.json, "runner": runner.json,
             "attempts": attempts.json, "cache": cache.json, "volume": volume.json, "context": context.json,
             "usage": usage.json,
-            "timings_ms": timings.json, "events": events.json, "plan": plan.json, "warnings": warnings.json,
+            "timings_ms": timings.json, "events": events.json, "plan": plan.json, "checks": checks.json,
+            "warnings": warnings.json,
             "error": error.json,
         ]
     }
@@ -18,6 +19,7 @@ extension ArtifactResult: JSONEncodable {
     package var json: JSONValue {
         [
             "name": .string(name), "image": .string(image), "tags": tags.json, "digest": digest.json,
+            "pushed": pushed.json,
             "platforms": platforms.json, "status": (status?.rawValue).json, "steps": steps.json,
             "duration_ms": durationMS.json,
         ]

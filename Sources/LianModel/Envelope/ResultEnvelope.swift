@@ -22,6 +22,8 @@ package struct ResultEnvelope: Equatable, Sendable {
     package var timings: Timings?
     package var events: EventsResult?
     package var plan: Plan?
+    /// What a check of the Dockerfiles found; nil where none was asked for or reached.
+    package var checks: [CheckFinding]?
     package var warnings: [BuildWarning] = []
     package var error: LianError?
 
@@ -46,6 +48,8 @@ package struct ArtifactResult: Equatable, Sendable {
     package var image: String
     package var tags: [String]
     package var digest: String?
+    /// nil until it was built.
+    package var pushed: Bool?
     package var platforms: [String]
     package var status: Status?
     package var steps: StepCount?

@@ -34,7 +34,7 @@ wait_for_engine() {
 # Moves the first field of $csv into $field; a field in quotes may contain commas.
 next_field() {
   case $csv in
-    *'""'*) fail "quotes within quotes are not understood: $csv" ;;
+    *'""'*) refuse "quotes within quotes ($csv)" ;;
     '"'*)
       csv=${csv#\"}
       field=${csv%%\"*}
@@ -144,7 +144,7 @@ push_name() {
 
 build() {
   frontend= context= dockerfile_folder= file=Dockerfile target= platform= metadata=
-  output= names= push=no insecure=no inline_cache=no exports=
+  output= names= push=no insecure=no inline_cache=no exports= network=host
   # The flags still to be read come first in "$@"; flags for docker are appended behind them.
   left=$#
   while [ "$left" -gt 0 ]; do
@@ -191,6 +191,15 @@ build() {
           no-cache= | no-cache) set -- "$@" --no-cache ;;
           no-cache=*) refuse "no-cache for single stages" ;;
           force-network-mode=host) ;;
+          force-network-mode=none) network=none ;;
+          image-resolve-mode=pull) set -- "$@" --pull ;;
+          add-hosts=*)
+            csv=${value#*=}
+            while [ -n "$csv" ]; do
+              next_field
+              set -- "$@" --add-host "${field%%=*}:${field#*=}"
+            done
+            ;;
           attest:*) refuse "attestations (${value%%=*})" ;;
           context:*) refuse "extra contexts (${value%%=*})" ;;
           *) refuse "--opt ${value%%=*}" ;;
@@ -232,7 +241,7 @@ build() {
   [ "$inline_cache" = no ] || set -- "$@" --build-arg BUILDKIT_INLINE_CACHE=1
 
   wait_for_engine
-  client build --progress plain --network host --iidfile "$scratch/image" \
+  client build --progress plain --network "$network" --iidfile "$scratch/image" \
     --file "${dockerfile_folder:-$context}/$file" "$@" "$context" >&2 || {
     status=$?
     # Docker's client has many messages for a daemon that died, some of them misleading, so the daemon is asked again.
