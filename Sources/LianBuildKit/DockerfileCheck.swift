@@ -44,21 +44,4 @@ package struct DockerfileCheck: Sendable {
         else { return nil }
         return CheckFinding.Place(file: String(text[..<colon]), line: line)
     }
-
-    /// Whether a Dockerfile, or its build argument, says that what the check finds is an error.
-    package static func findsErrors(_ dockerfile: String, arguments: [String: String]) -> Bool {
-        if let given = arguments["BUILDKIT_DOCKERFILE_CHECK"] { return saysError(given[...]) }
-        for line in dockerfile.split(whereSeparator: \.isNewline) {
-            // What is said to the parser stands before everything else.
-            guard line.hasPrefix("#") else { return false }
-            let parts = line.dropFirst().split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, parts[0].filter({ !$0.isWhitespace }).lowercased() == "check" else { continue }
-            return saysError(parts[1])
-        }
-        return false
-    }
-
-    private static func saysError(_ settings: Substring) -> Bool {
-        settings.split(separator: ";").contains { $0.filter { !$0.isWhitespace }.lowercased() == "error=true" }
-    }
 }

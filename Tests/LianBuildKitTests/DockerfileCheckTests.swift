@@ -56,15 +56,4 @@ import Testing
         #expect(findings(String(repeating: "WARNING: A\n", count: 5000)).count == 1000)
         #expect(findings("WARNING: A\nf:99999999999999999999\n-----")[0].place == nil)
     }
-
-    @Test(arguments: [
-        ("# check=error=true\nFROM a\n", true), ("#check = skip=all;error=true\nFROM a\n", true),
-        ("# syntax=docker/dockerfile:1\n# check=error=TRUE\n", true), ("# check=skip=all\nFROM a\n", false),
-        ("FROM a\n# check=error=true\n", false), ("", false), ("# check\n", false),
-    ])
-    func whetherFindingsAreErrors(dockerfile: String, isError: Bool) {
-        #expect(DockerfileCheck.findsErrors(dockerfile, arguments: [:]) == isError)
-        #expect(DockerfileCheck.findsErrors(dockerfile, arguments: ["BUILDKIT_DOCKERFILE_CHECK": "error=true"]))
-        #expect(!DockerfileCheck.findsErrors(dockerfile, arguments: ["BUILDKIT_DOCKERFILE_CHECK": "skip=all"]))
-    }
 }

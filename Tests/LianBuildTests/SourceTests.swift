@@ -15,7 +15,7 @@ import Testing
         return BuildctlCommand(
             artifact: request.artifacts[0], registry: request.registry,
             folders: .init(context: "/c", extraContexts: [:], run: "/r"), address: nil, progress: .rawjson,
-            exportsAllStages: true, request: request.call?.requests.last
+            exportsAllStages: true, request: request.call?.requests.first
         ).arguments
     }
 

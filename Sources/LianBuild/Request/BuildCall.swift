@@ -7,11 +7,11 @@ package enum BuildCall: String, CaseIterable, Sendable {
     /// What can be built.
     case targets
 
-    /// What the frontend is asked for, in order. The rules say nothing of a Dockerfile that cannot be read, where the
-    /// outline fails.
-    var requests: [String] {
+    /// What the frontend is asked for, in order; the first of it is the answer. A check fails for no reason: of a
+    /// Dockerfile that cannot be read, or that calls its findings errors, only the outline does.
+    package var requests: [String] {
         switch self {
-        case .check: ["frontend.outline", "frontend.lint"]
+        case .check: ["frontend.lint", "frontend.outline"]
         case .outline: ["frontend.outline"]
         case .targets: ["frontend.targets"]
         }

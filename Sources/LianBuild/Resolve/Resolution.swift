@@ -94,7 +94,7 @@ package struct Resolution: Sendable {
             let command = BuildctlCommand(
                 artifact: artifact, registry: request.registry,
                 folders: folders(of: artifact, workFolder: ReadyRunner.defaultWorkDir),
-                address: nil, progress: .rawjson, exportsAllStages: true, request: request.call?.requests.last)
+                address: nil, progress: .rawjson, exportsAllStages: true, request: request.call?.requests.first)
             return Plan.Artifact(name: artifact.name, buildctl: command.redactedArguments)
         }
         return Plan(artifacts: artifacts, largest: largest, volume: request.volume.request)

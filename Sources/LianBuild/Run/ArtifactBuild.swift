@@ -52,33 +52,20 @@ struct ArtifactBuild: Sendable {
     private func ask(_ call: BuildCall) async throws -> ArtifactOutcome {
         let start = timing.now()
         var outcome = ArtifactOutcome(status: .failed)
+        var checks: [CheckFinding]?
         for (index, request) in call.requests.enumerated() {
             let finished = try await finish(artifactRun(index, asking: request))
             let verdict = ArtifactVerdict(finished, artifact: artifact, mask: secrets.mask)
             outcome = self.outcome(of: finished, verdict, duration: (timing.now() - start).milliseconds)
-            outcome.metadata = nil
             guard case .succeeded = verdict else { break }
-            if request == call.requests.last { answer(call, finished.answer, &outcome) }
+            guard index == 0 else { continue }
+            for line in finished.answer where !line.isEmpty { journal.report(.note(line)) }
+            if call == .check { checks = DockerfileCheck(finished.answer, artifact: artifact.name).findings }
         }
+        outcome.metadata = nil
+        outcome.checks = checks
         journal.report(.artifactEnded(artifact.name, outcome.status, digest: nil))
         return outcome
-    }
-
-    private func answer(_ call: BuildCall, _ lines: [String], _ outcome: inout ArtifactOutcome) {
-        for line in lines where !line.isEmpty { journal.report(.note(line)) }
-        guard call == .check else { return }
-        let findings = DockerfileCheck(lines, artifact: artifact.name).findings
-        outcome.checks = findings
-        guard
-            !findings.isEmpty,
-            DockerfileCheck.findsErrors(artifact.dockerfileText ?? "", arguments: artifact.buildArguments)
-        else { return }
-        outcome.status = .failed
-        outcome.error = LianError(
-            .buildFailed, .build,
-            "\(artifact.name): the Dockerfile breaks \(findings.count == 1 ? "a rule" : "\(findings.count) rules")"
-                + " and says that this is an error",
-            hint: "Mend what is shown above, or take error=true out of its line # check=.")
     }
 
     private func outcome(

@@ -72,7 +72,9 @@ struct TravellingContexts: Sendable {
                     all.leaving.append(one.leaving)
                 }
             }
-            sent.milliseconds = (timing.now() - (try await approach.reached().at)).milliseconds
+            // Where nothing travels, the runner is not reached yet.
+            let reached = try await approach.reached()
+            sent.milliseconds = (timing.now() - reached.at).milliseconds
             meter.finish()
             reporter.report(.finished(.sync, "sent \(sent.bytes) bytes in \(sent.milliseconds) ms"))
             return sent

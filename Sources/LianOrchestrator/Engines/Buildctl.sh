@@ -144,7 +144,7 @@ push_name() {
 
 build() {
   frontend= context= dockerfile_folder= file=Dockerfile target= platform= metadata=
-  output= names= push=no insecure=no inline_cache=no exports= network=host
+  output= names= push=no insecure=no inline_cache=no exports= network=host fetched=no
   # The flags still to be read come first in "$@"; flags for docker are appended behind them.
   left=$#
   while [ "$left" -gt 0 ]; do
@@ -183,6 +183,7 @@ build() {
       --opt)
         case $value in
           filename=*) file=${value#*=} ;;
+          context=*) context=${value#*=} fetched=yes ;;
           target=*) target=${value#*=} ;;
           platform=*,*) refuse "several platforms (${value#*=})" ;;
           platform=*) platform=${value#*=} ;;
@@ -240,9 +241,15 @@ build() {
   unset IFS
   [ "$inline_cache" = no ] || set -- "$@" --build-arg BUILDKIT_INLINE_CACHE=1
 
+  dockerfile=${dockerfile_folder:-$context}/$file
+  if [ "$fetched" = yes ]; then
+    [ -z "$dockerfile_folder" ] || refuse "a Dockerfile that is not in the fetched context"
+    dockerfile=$file
+  fi
+
   wait_for_engine
   client build --progress plain --network "$network" --iidfile "$scratch/image" \
-    --file "${dockerfile_folder:-$context}/$file" "$@" "$context" >&2 || {
+    --file "$dockerfile" "$@" "$context" >&2 || {
     status=$?
     # Docker's client has many messages for a daemon that died, some of them misleading, so the daemon is asked again.
     client version >/dev/null 2>&1 ||
