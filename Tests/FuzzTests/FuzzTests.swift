@@ -19,6 +19,17 @@ import Testing
         }.get()
     }
 
+    @Test func longForms() async throws {
+        try await onOwnThread { [run] in
+            Result {
+                try run.each { random in
+                    var fuzz = LongFormFuzz(random)
+                    try fuzz.run()
+                }
+            }
+        }.get()
+    }
+
     @Test func documents() async throws {
         try await onOwnThread { [run] in
             Result {

@@ -118,6 +118,28 @@ import Testing
         try pipe.fileHandleForWriting.close()
     }
 
+    private struct Silence: BuildReporter {
+        func report(_: ProgressEvent) {}
+    }
+
+    /// Whoever waits for a Dockerfile from a terminal is ended by a signal as at any other time, with an envelope.
+    @Test func aSignalEndsTheWaitForADockerfile() async throws {
+        try await withTemporaryFolder { folder in
+            let pipe = Pipe()
+            var options = BuildOptions()
+            options.dockerfile = .init("-", as: "--dockerfile")
+            let build = Build(
+                options: options,
+                surroundings: Surroundings(
+                    environment: [:], workingFolder: folder.path, installation: nil, reporter: Silence(),
+                    standardInput: StandardInput(pipe.fileHandleForReading.fileDescriptor)))
+            let running = Task { await build.run() }
+            build.end(by: .terminate)
+            #expect(await running.value.status == .cancelled)
+            try pipe.fileHandleForWriting.close()
+        }
+    }
+
     @Test func stdinHasItsLimit() async throws {
         try await withTemporaryFolder { folder in
             let file = folder.appending(path: "large")

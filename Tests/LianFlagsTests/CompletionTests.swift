@@ -42,6 +42,8 @@ private let programs = [Program(syntax: .lianBuild), Program(syntax: .lianOrches
             ("lian-build bu", "build"), ("lian-build inte", "integrate"), ("lian-build --completions f", "fish"),
             ("lian-build build --progress pl", "plain"), ("lian-build build --progress=pl", "--progress=plain"),
             ("lian-build build --no-cache --compression est", "estargz"), ("lian-build build --language ko", "kotlin"),
+            ("lian-build build --fil", "--file"), ("lian-build build --file see", "seed.nk"),
+            ("lian-build build --network=no", "--network=none"),
             // Only folders where a folder is meant.
             ("lian-build build --context su", "subfolder/"), ("lian-build build --context=su", "--context=subfolder/"),
             ("lian-build build --image a:1 --directives see", "seed.nk"),
