@@ -7,8 +7,8 @@ package struct ParsedArguments: Equatable, Sendable {
         case environment(String)
     }
 
-    /// The command that the flags belong to, as it is typed.
-    package let invocation: String
+    /// What is typed to see what each flag of the command takes.
+    package let wholeHelp: String
     private var values: [String: [String]] = [:]
     private var origins: [String: Origin] = [:]
 
@@ -23,8 +23,8 @@ package struct ParsedArguments: Equatable, Sendable {
         return name
     }
 
-    fileprivate init(to invocation: String) {
-        self.invocation = invocation
+    fileprivate init(to syntax: CommandSyntax) {
+        wholeHelp = syntax.wholeHelp
     }
 
     mutating fileprivate func add(_ value: String, to name: String, from origin: Origin) {
@@ -39,7 +39,7 @@ package enum ArgumentParser {
     package static func parse(
         _ arguments: [String], for syntax: CommandSyntax, environment: [String: String]
     ) throws(LianError) -> ParsedArguments {
-        var parsed = ParsedArguments(to: syntax.invocation)
+        var parsed = ParsedArguments(to: syntax)
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             guard argument.hasPrefix("-"), argument != "-" else {
@@ -95,7 +95,7 @@ package enum ArgumentParser {
     private static func problem(_ syntax: CommandSyntax, _ message: String, hint: String? = nil) -> LianError {
         LianError(
             .invalidArgument, .arguments, message,
-            hint: hint ?? "\(syntax.invocation) --help lists every flag.")
+            hint: hint ?? "\(syntax.wholeHelp) lists every flag.")
     }
 
     /// A typed word may be long, or a misplaced secret, so only its start is repeated.

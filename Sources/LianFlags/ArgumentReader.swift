@@ -44,6 +44,6 @@ package struct ArgumentReader {
     package func refusal(_ name: String, _ rule: String) -> LianError {
         LianError(
             .invalidArgument, .arguments, "\(arguments.displayName(name)) \(rule)",
-            hint: "\(arguments.invocation) --help shows what each flag takes.")
+            hint: "\(arguments.wholeHelp) shows what each flag takes.")
     }
 }

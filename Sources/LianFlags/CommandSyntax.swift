@@ -55,6 +55,11 @@ package struct CommandSyntax: Sendable {
 
     package var flags: [Flag] { groups.flatMap(\.flags) }
 
+    /// What is typed to see every flag.
+    package var wholeHelp: String {
+        "\(invocation) \(Flag.help.name)\(groups.contains { !$0.further.isEmpty } ? " all" : "")"
+    }
+
     package func flag(named name: String) -> Flag? {
         flags.first { flag in
             flag.names.contains(name) || flag.short.map { name == "-\($0)" } ?? false

@@ -16,7 +16,7 @@ package enum HelpPage {
         }
         let further = syntax.groups.reduce(0) { $0 + $1.further.count }
         if !all, further > 0 {
-            lines += ["", "\(further) more flags: \(syntax.invocation) \(Flag.help.name) all"]
+            lines += ["", "\(further) more flags: \(syntax.wholeHelp)"]
         }
         if !syntax.examples.isEmpty { lines += ["", "Examples:"] }
         for (index, example) in syntax.examples.enumerated() {

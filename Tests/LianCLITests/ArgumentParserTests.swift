@@ -131,6 +131,7 @@ import Testing
         #expect(page.count(where: \.isNewline) < 80)
         // A page that is whole says nothing of a rest.
         #expect(!HelpPage.page(for: .integrate).contains("more flags:"))
+        #expect(CommandSyntax.integrate.wholeHelp == "lian-build integrate --help")
     }
 
     @Test(arguments: [
