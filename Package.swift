@@ -35,6 +35,7 @@ let package = Package(
         .executable(name: "lian-build", targets: ["lian-build"]),
         .executable(name: "lian-rsh", targets: ["lian-rsh"]),
         .executable(name: "lian-orchestrator", targets: ["lian-orchestrator"]),
+        .executable(name: "lian-cloacina", targets: ["lian-cloacina"]),
     ],
     targets: [
         .systemLibrary(name: "CLinux"),
@@ -44,6 +45,9 @@ let package = Package(
         system("CSSH2", pkgConfig: "libssh2", debianPackage: "libssh2-1-dev"),
         system("CMicrohttpd", pkgConfig: "libmicrohttpd", debianPackage: "libmicrohttpd-dev"),
         system("CSQLite", pkgConfig: "sqlite3", debianPackage: "libsqlite3-dev"),
+        system("CZlib", pkgConfig: "zlib", debianPackage: "zlib1g-dev"),
+        // libbz2-dev of Debian 12 has no pkg-config file: the module map says what to link.
+        .systemLibrary(name: "CBzip2", providers: [.apt(["libbz2-dev"])]),
         // Debian's libre2-dev, as C: RE2 itself is C++. Its pkg-config file holds a flag that SwiftPM warns of.
         .target(name: "CExpression", linkerSettings: [.linkedLibrary("re2")]),
 
@@ -84,12 +88,17 @@ let package = Package(
         module(
             "LianIntegrate", ["CCrypto", "LianHTTP", "LianModel", "LianNATS", "LianOrchestratorClient", "LianSystem"]),
 
+        module("LianCloacina", ["CBzip2", "CCrypto", "CLinux", "CZlib", "LianHTTP", "LianModel", "LianSystem"]),
+        module("LianCloacinaCLI", ["LianCloacina", "LianFlags", "LianModel", "LianSystem"]),
+
         executable("lian-build", ["LianCLI", "LianSystem"]),
         executable("lian-rsh", ["CLinux", "LianSystem"]),
         executable("lian-orchestrator", ["LianOrchestrator", "LianSystem"]),
+        executable("lian-cloacina", ["LianCloacinaCLI", "LianSystem"]),
         // Not installed: writes the man pages of the others.
         executable(
-            "lian-manpages", ["LianCLI", "LianFlags", "LianModel", "LianOrchestrator", "LianSystem"]),
+            "lian-manpages",
+            ["LianCLI", "LianCloacinaCLI", "LianFlags", "LianModel", "LianOrchestrator", "LianSystem"]),
         // Not installed either: the benchmark connects by it as a build does.
         executable("bench-connect", ["LianChannel", "LianModel", "LianSSH", "LianSystem"]),
 
@@ -118,8 +127,8 @@ let package = Package(
         tests(
             "FuzzTests",
             [
-                "LianBuild", "LianBuildKit", "LianCLI", "LianFlags", "LianModel", "LianRemote", "LianReport",
-                "LianSystem",
+                "LianBuild", "LianBuildKit", "LianCLI", "LianCloacina", "LianFlags", "LianModel", "LianRemote",
+                "LianReport", "LianSystem",
             ]),
         tests(
             "LianFlagsTests",
@@ -138,6 +147,10 @@ let package = Package(
             "LianSSHTests",
             ["CSSH2", "LianBuild", "LianChannel", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),
         tests("LianIntegrateTests", ["LianIntegrate", "LianModel", "LianNATS", "LianSystem"]),
+        tests("LianCloacinaTests", ["LianCloacina", "LianModel", "LianSystem"]),
+        tests(
+            "CloacinaTests",
+            ["LianCloacina", "LianCloacinaCLI", "LianFlags", "LianModel", "LianSystem", "lian-cloacina"]),
         tests("LianVolumeTests", ["LianOrchestrator", "LianModel", "LianSystem"]),
         tests("PeerTests", ["LianBuild", "LianConfiguration", "LianContext", "LianModel", "LianSystem", "lian-rsh"]),
         tests("LintTests", ["LianModel", "LianSystem"]),

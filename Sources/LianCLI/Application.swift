@@ -78,7 +78,7 @@ package struct Application: Sendable {
     /// Prints the envelope, and says with which status to exit.
     func finish(_ envelope: ResultEnvelope, endedBy signal: EndSignal? = nil) -> Int32 {
         do {
-            try stdout.writeLine(envelope.json)
+            try stdout.line(envelope.json.encoded())
         } catch {
             return unwritable(error)
         }

@@ -9,6 +9,8 @@ package struct ParsedArguments: Equatable, Sendable {
 
     /// What is typed to see what each flag of the command takes.
     package let wholeHelp: String
+    /// What was typed without a flag; nil where the command takes nothing of the kind.
+    package fileprivate(set) var operand: String?
     private var values: [String: [String]] = [:]
     private var origins: [String: Origin] = [:]
 
@@ -34,8 +36,8 @@ package struct ParsedArguments: Equatable, Sendable {
 }
 
 package enum ArgumentParser {
-    /// Reads `--flag value`, `--flag=value` and switches. Unknown flags, repeated ones and those without their value
-    /// are refused.
+    /// Reads `--flag value`, `--flag=value`, switches, and the operand where the command has one. Unknown flags,
+    /// repeated ones and those without their value are refused.
     package static func parse(
         _ arguments: [String], for syntax: CommandSyntax, environment: [String: String]
     ) throws(LianError) -> ParsedArguments {
@@ -43,11 +45,16 @@ package enum ArgumentParser {
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             guard argument.hasPrefix("-"), argument != "-" else {
+                if syntax.operand != nil, parsed.operand == nil, !argument.isEmpty {
+                    parsed.operand = argument
+                    continue
+                }
                 // A value that lost its flag may be a secret, so it is repeated only if it looks like a plain word or
                 // path.
                 let isPlain = argument.utf8.allSatisfy { "abcdefghijklmnopqrstuvwxyz./-".utf8.contains($0) }
                 let word = isPlain ? "'\(shown(argument))'" : "argument \(arguments.count - rest.count)"
-                throw problem(syntax, "\(word) is not a flag; \(syntax.name) takes no other arguments")
+                let rule = syntax.operand.map { "one \($0.name)" } ?? "no other arguments"
+                throw problem(syntax, "\(word) is not a flag; \(syntax.name) takes \(rule)")
             }
             let (name, attached) = split(argument)
             guard let flag = syntax.flag(named: name) else { throw unknown(name, syntax) }
@@ -65,6 +72,9 @@ package enum ArgumentParser {
                 throw problem(syntax, "\(flag.name) is given twice; it takes one value")
             }
             parsed.add(value, to: flag.name, from: .flag)
+        }
+        if let operand = syntax.operand, parsed.operand == nil {
+            throw problem(syntax, "\(operand.name) is missing: \(syntax.usage.first ?? syntax.invocation)")
         }
         // CI systems leave a variable empty to say that it has no value.
         for flag in syntax.flags where !parsed.has(flag.name) {

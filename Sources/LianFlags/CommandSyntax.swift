@@ -21,12 +21,24 @@ package struct CommandSyntax: Sendable {
         }
     }
 
+    /// What a command works on, typed without a flag: it has to be given, once.
+    package struct Operand: Sendable {
+        package let name: String
+        package let completion: Completion
+
+        package init(_ name: String, _ completion: Completion) {
+            self.name = name
+            self.completion = completion
+        }
+    }
+
     package let name: String
     /// How the command is typed in full: the name of the program, and that of the subcommand.
     package let invocation: String
     package let summary: String
     package let usage: [String]
     package let subcommands: [CommandSyntax]
+    package let operand: Operand?
     package let groups: [FlagGroup]
     package let examples: [Example]
     package let notes: [String]
@@ -37,7 +49,8 @@ package struct CommandSyntax: Sendable {
 
     package init(
         _ invocation: String, summary: String, usage: [String], subcommands: [CommandSyntax] = [],
-        groups: [FlagGroup], examples: [Example] = [], notes: [String] = [], exits: [Entry] = [],
+        operand: Operand? = nil, groups: [FlagGroup], examples: [Example] = [], notes: [String] = [],
+        exits: [Entry] = [],
         variables: [Entry] = [], files: [Entry] = []
     ) {
         name = String(invocation.split(separator: " ").last ?? "")
@@ -45,6 +58,7 @@ package struct CommandSyntax: Sendable {
         self.summary = summary
         self.usage = usage
         self.subcommands = subcommands
+        self.operand = operand
         self.groups = groups
         self.examples = examples
         self.notes = notes

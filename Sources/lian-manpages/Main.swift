@@ -1,5 +1,6 @@
 import Glibc
 import LianCLI
+import LianCloacinaCLI
 import LianFlags
 import LianModel
 import LianOrchestrator
@@ -10,7 +11,7 @@ import LianSystem
 struct Main {
     static func main() {
         guard CommandLine.arguments.count == 2 else { fail("usage: lian-manpages FOLDER", status: 2) }
-        let programs = [CommandSyntax.lianBuild, .lianOrchestrator]
+        let programs = [CommandSyntax.lianBuild, .lianOrchestrator, .cloacina]
         for program in programs {
             let others = programs.map(\.name).filter { $0 != program.name }
             let page = ManPage.page(for: program, version: lianBuildVersion, seeAlso: others)

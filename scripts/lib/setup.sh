@@ -10,7 +10,7 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 # The C libraries that the package is built on, and the programs that it drives.
 build_packages=(libcurl4-openssl-dev libssh2-1-dev libnats-dev libssl-dev libmicrohttpd-dev libsqlite3-dev libre2-dev
-  pkg-config ca-certificates python3 python3-venv)
+  zlib1g-dev libbz2-dev pkg-config ca-certificates python3 python3-venv)
 runtime_packages=(openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq
   zsh fish groff-base python3-yaml chromium iproute2 libfaketime shellcheck btrfs-progs prometheus)
 

@@ -73,7 +73,7 @@ struct IntegrateCommand: Sendable {
     private func finish(_ answer: IntegrationAnswer) -> Int32 {
         if let error = answer.error { application.explain(error) }
         do {
-            try application.stdout.writeLine(answer.json)
+            try application.stdout.line(answer.json.encoded())
             return answer.exitStatus
         } catch {
             return application.unwritable(error)

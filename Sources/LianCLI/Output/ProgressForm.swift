@@ -1,4 +1,5 @@
 import LianBuild
+import LianSystem
 
 /// The forms of stderr.
 package enum ProgressForm: String, CaseIterable, Sendable {

@@ -1,5 +1,6 @@
 import LianBuild
 import LianModel
+import LianSystem
 
 /// Errors only.
 struct QuietReporter: BuildReporter {

@@ -1,6 +1,4 @@
 import Glibc
-import LianModel
-import LianSystem
 
 /// The one writer of stdout.
 package struct StandardOutput: Sendable {
@@ -14,7 +12,7 @@ package struct StandardOutput: Sendable {
         try writeAll(descriptor, Array(text.utf8))
     }
 
-    package func writeLine(_ value: JSONValue) throws(SystemError) {
-        try writeAll(descriptor, value.encodedBytes() + [UInt8(ascii: "\n")])
+    package func line(_ text: String) throws(SystemError) {
+        try write(text + "\n")
     }
 }

@@ -1,5 +1,5 @@
+import CLinux
 import Glibc
-import LianSystem
 
 /// The one writer of stderr: whole lines, never interleaved. What cannot be shown is lost, and the build goes on.
 package final class StandardError: Sendable {

@@ -1,0 +1,170 @@
+import LianCloacina
+import LianFlags
+import LianModel
+import LianSystem
+
+/// The command line: arguments in, one envelope out, an exit status back.
+package struct CloacinaApplication: Sendable {
+    private let program: CommandSyntax
+    private let arguments: [String]
+    private let environment: [String: String]
+    private let stdout = StandardOutput()
+    private let stderr = StandardError()
+    private let start = ContinuousClock.now
+
+    /// The first argument is the name by which the program was called.
+    package init(arguments: [String], environment: [String: String]) {
+        program = .cloacina(calledAs: arguments.first ?? "")
+        self.arguments = Array(arguments.dropFirst())
+        self.environment = environment
+    }
+
+    package func run() async -> Int32 {
+        ignoreBrokenPipes()
+        var syntax = program
+        var rest = arguments[...]
+        while let word = rest.first, !syntax.subcommands.isEmpty, !word.hasPrefix("-") {
+            guard let subcommand = syntax.subcommand(named: word) else {
+                let nearest = nearestName(to: word, among: syntax.subcommands.map(\.name))
+                let suggestion = nearest.map { "; did you mean '\($0)'?" } ?? ""
+                return refuse("'\(word.prefix(40))' is not a command of \(syntax.invocation)\(suggestion)", syntax)
+            }
+            syntax = subcommand
+            rest = rest.dropFirst()
+        }
+        switch syntax.question(in: Array(rest)) {
+        case .help: return show(HelpPage.page(for: syntax))
+        case .version: return show("\(program.name) \(lianBuildVersion)\n")
+        case nil: break
+        }
+        if syntax.subcommands.isEmpty { return await execute(syntax, Array(rest)) }
+        return completions(syntax, Array(rest))
+    }
+
+    private func completions(_ syntax: CommandSyntax, _ rest: [String]) -> Int32 {
+        do throws(LianError) {
+            let parsed = try ArgumentParser.parse(rest, for: syntax, environment: [:])
+            if parsed.has(Flag.completions.name),
+                let shell: Shell = try ArgumentReader(parsed).choice(Flag.completions.name)
+            {
+                return show(CompletionScript.of(program, for: shell))
+            }
+        } catch {
+            return finish(syntax, .json, CloacinaReport(), CloacinaError(error))
+        }
+        return refuse(
+            "no command is given; it is one of \(syntax.subcommands.map(\.name).joined(separator: ", "))", syntax)
+    }
+
+    private func execute(_ syntax: CommandSyntax, _ rest: [String]) async -> Int32 {
+        let stop = StopRequest()
+        let surroundings = Surroundings(
+            environment: environment, workingFolder: currentFolder(), stop: stop,
+            tell: { [stderr] in stderr.line(onOneLine($0, limit: 10_000)) })
+        var form = OutputForm.json
+        var report = CloacinaReport()
+        let command: any CloacinaCommand
+        let limit: Double
+        do throws(LianError) {
+            let parsed = try ArgumentParser.parse(rest, for: syntax, environment: environment)
+            let reader = ArgumentReader(parsed)
+            form = try OutputForm(reader, of: syntax)
+            limit = try reader.number("--timeout", in: 0.001...86_400) ?? 900
+            command = try makeCommand(syntax, reader, surroundings, &report)
+        } catch {
+            return finish(syntax, form, report, CloacinaError(error))
+        }
+        let watcher = SignalWatcher()
+        let running = Task { [report] in
+            var report = report
+            var failure: CloacinaError?
+            do throws(CloacinaError) { try await command.run(&report) } catch { failure = error }
+            return (report: report, error: failure)
+        }
+        let endedBy = Guarded<EndSignal?>(nil)
+        let watching = Task {
+            for await signal in watcher.signals {
+                endedBy.set(signal)
+                stop.stop(.cancelled(by: signal))
+                running.cancel()
+                return
+            }
+        }
+        let timer = Task {
+            try await Task.sleep(for: .seconds(limit))
+            stop.stop(.timedOut(afterSeconds: limit))
+            running.cancel()
+        }
+        let outcome = await running.value
+        watching.cancel()
+        timer.cancel()
+        // What fails in a command that is being ended fails because of that.
+        let error = outcome.error.map { stop.error ?? $0 }
+        return finish(syntax, form, outcome.report, error, endedBy: endedBy.value)
+    }
+
+    private func refuse(_ message: String, _ syntax: CommandSyntax) -> Int32 {
+        finish(
+            syntax, .json, CloacinaReport(),
+            CloacinaError(
+                .invalidArgument, .arguments, message, hint: "\(syntax.invocation) --help shows what there is."))
+    }
+
+    private func show(_ text: String) -> Int32 {
+        do {
+            try stdout.write(text)
+            return 0
+        } catch {
+            return unwritable(error)
+        }
+    }
+
+    private func finish(
+        _ syntax: CommandSyntax, _ form: OutputForm, _ report: CloacinaReport, _ error: CloacinaError?,
+        endedBy signal: EndSignal? = nil
+    ) -> Int32 {
+        for warning in report.warnings {
+            stderr.line(onOneLine("warning[\(warning.code.rawValue)]: \(warning.message)", limit: 10_000))
+        }
+        for line in error?.lines ?? [] { stderr.line(line) }
+        let envelope = CloacinaEnvelope(
+            command: syntax.subcommands.isEmpty ? syntax.words.joined(separator: " ") : nil, report: report,
+            error: error, milliseconds: (ContinuousClock.now - start).milliseconds)
+        do {
+            try stdout.write(form.text(of: envelope))
+        } catch {
+            return unwritable(error)
+        }
+        if error?.code == .cancelled, let signal { return signal.exitStatus }
+        return error?.exitStatus ?? 0
+    }
+
+    private func unwritable(_ error: SystemError) -> Int32 {
+        stderr.line(
+            "error[\(CloacinaCode.writeFailed.rawValue)]: the result could not be written to stdout: \(error)")
+        return CloacinaCode.internalError.exitStatus
+    }
+}
+
+extension CommandSyntax {
+    /// The words behind the program's name.
+    var words: [String] { invocation.split(separator: " ").dropFirst().map(String.init) }
+}
+
+extension CloacinaError {
+    /// What the reader of flags says.
+    init(_ error: LianError) {
+        self.init(.invalidArgument, .arguments, error.message, hint: error.hint)
+    }
+
+    fileprivate static func cancelled(by signal: EndSignal) -> CloacinaError {
+        CloacinaError(
+            .cancelled, .output, "the command was ended by \(signal.name)", hint: "Start it again when you like.")
+    }
+
+    fileprivate static func timedOut(afterSeconds limit: Double) -> CloacinaError {
+        CloacinaError(
+            .timedOut, .output, "the command took longer than \(JSONValue.number(limit).encoded()) s",
+            hint: "Give it more time with --timeout.")
+    }
+}

@@ -1,0 +1,16 @@
+import Dispatch
+import Glibc
+import LianCloacinaCLI
+import LianSystem
+
+@main
+struct Main {
+    /// Not async: the runtime would open descriptors of its own before the first line here.
+    static func main() {
+        holdStandardDescriptors()
+        let application = CloacinaApplication(arguments: CommandLine.arguments, environment: processEnvironment())
+        // At once: threads of the pool and of libraries may still be at work.
+        Task { _exit(await application.run()) }
+        dispatchMain()
+    }
+}
