@@ -217,16 +217,7 @@ private struct JSONParser {
     }
 
     private func failure(_ reason: String) -> JSONSyntaxError {
-        var line = 1
-        var column = 1
-        for byte in bytes.prefix(position) {
-            if byte == 0x0A {
-                line += 1
-                column = 1
-            } else if byte & 0xC0 != 0x80 {
-                column += 1
-            }
-        }
-        return JSONSyntaxError(reason: reason, line: line, column: column)
+        let place = TextPlace(of: position, in: bytes)
+        return JSONSyntaxError(reason: reason, line: place.line, column: place.column)
     }
 }
