@@ -6,6 +6,32 @@ import LianModel
 func makeCommand(
     _ syntax: CommandSyntax, _ reader: ArgumentReader, _ surroundings: Surroundings, _ report: inout CloacinaReport
 ) throws(LianError) -> any CloacinaCommand {
-    throw LianError(
-        .invalidArgument, .arguments, "\(syntax.invocation) is not made yet", hint: "Take another command.")
+    let given = reader.arguments
+    let operand = given.operand ?? ""
+    switch syntax.words.joined(separator: " ") {
+    case "package pack":
+        var command = PackCommand(operand, surroundings)
+        command.out = try reader.path("--out")
+        command.layout = try reader.choice("--layout") ?? .source
+        command.isRelease = given.has("--release")
+        command.targetFolder = try reader.path("--target-dir")
+        command.signingKey = try reader.path("--sign")
+        command.embeddingKey = try reader.path("--sign-embed")
+        command.allowsOverLimits = given.has("--allow-over-limits")
+        command.isDryRun = given.has("--dry-run")
+        return command
+    case "package validate": return ValidateCommand(operand, surroundings)
+    case "package inspect": return InspectCommand(operand, surroundings)
+    case "package sign": return SignCommand(operand, key: try reader.path("--key"), surroundings)
+    case "package verify":
+        return VerifyCommand(
+            operand, keys: given.all("--key"), signature: try reader.path("--signature"),
+            required: try reader.choice("--require"), surroundings)
+    case "package unpack": return UnpackCommand(operand, out: try reader.path("--out"), surroundings)
+    case "package keygen":
+        return KeygenCommand(prefix: try reader.path("--out"), alsoPEM: given.has("--pem"), surroundings)
+    default:
+        throw LianError(
+            .invalidArgument, .arguments, "\(syntax.invocation) is not made yet", hint: "Take another command.")
+    }
 }

@@ -48,6 +48,22 @@ package struct RegularFile: ~Copyable {
 
     /// All that is in it, up to the limit.
     package func read(limit: Int) throws(FileReadFailure) -> [UInt8] { try readToEnd(descriptor.raw, limit: limit) }
+
+    /// The next bytes of it, as many as there are and fit; none at its end.
+    package func read(into buffer: UnsafeMutableRawBufferPointer) throws(FileReadFailure) -> Int {
+        while true {
+            let count = Glibc.read(descriptor.raw, buffer.baseAddress, buffer.count)
+            if count >= 0 { return count }
+            guard errno == EINTR else { throw .system(SystemError("read")) }
+        }
+    }
+
+    /// As it is by now.
+    package func statusNow() -> stat {
+        var status = stat()
+        fstat(descriptor.raw, &status)
+        return status
+    }
 }
 
 /// Reads a regular file whole, up to the limit.
@@ -122,27 +138,50 @@ package func replaceFile(
 private func replaceRegularFile(
     _ path: String, _ text: String, mode: mode_t, isSynced: Bool
 ) throws(SystemError) {
-    let draft = "\(path).\(getpid()).part"
-    // A process that had our pid before may have been killed and have left its draft.
-    unlink(draft)
-    let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-    guard descriptor >= 0 else { throw SystemError("open \(draft)") }
-    let file = FileDescriptor(owning: descriptor)
-    do throws(SystemError) {
-        try writeAll(file.raw, Array(text.utf8))
+    let draft = try FileDraft(of: path, mode: mode)
+    try draft.write(Array(text.utf8))
+    try draft.commit(isSynced: isSynced)
+}
+
+/// A file that is written beside its place, and takes it as soon as it is whole. One that is let go of before is gone.
+package final class FileDraft {
+    private let path: String
+    private let draft: String
+    private let file: FileDescriptor
+    private var isCommitted = false
+
+    /// The mode is the new file's.
+    package init(of path: String, mode: mode_t) throws(SystemError) {
+        self.path = path
+        draft = "\(path).\(getpid()).part"
+        // A process that had our pid before may have been killed and have left its draft.
+        unlink(draft)
+        let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+        guard descriptor >= 0 else { throw SystemError("open \(draft)") }
+        file = FileDescriptor(owning: descriptor)
+    }
+
+    deinit {
+        if !isCommitted { unlink(draft) }
+    }
+
+    package var draftPath: String { draft }
+
+    package func write(_ bytes: [UInt8]) throws(SystemError) { try writeAll(file.raw, bytes) }
+
+    /// With `isSynced` the file is whole also after the machine has lost its power.
+    package func commit(isSynced: Bool = true) throws(SystemError) {
         // The name may be on the disk before the content is, unless that is waited for.
         guard !isSynced || fsync(file.raw) == 0 else { throw SystemError("fsync \(draft)") }
         guard rename(draft, path) == 0 else { throw SystemError("rename \(draft)") }
-    } catch {
-        unlink(draft)
-        throw error
+        isCommitted = true
+        guard isSynced else { return }
+        let folder = open(parentFolder(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folder >= 0 else { return }
+        // Not every file system can do this with a folder; the file is whole in any case.
+        fsync(folder)
+        close(folder)
     }
-    guard isSynced else { return }
-    let folder = open(parentFolder(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard folder >= 0 else { return }
-    // Not every file system can do this with a folder; the file is whole in any case.
-    fsync(folder)
-    close(folder)
 }
 
 /// Makes the folder and those above it that are missing; one that is there already is left as it is.

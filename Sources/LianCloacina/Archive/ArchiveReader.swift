@@ -1,0 +1,110 @@
+/// A member of an archive that may be unpacked.
+package struct ArchiveEntry: Equatable, Sendable {
+    /// Below the archive's own folder.
+    package let path: String
+    package let isFolder: Bool
+    package let size: Int
+    package let isExecutable: Bool
+}
+
+/// Gets what an archive holds, in the archive's order.
+package protocol ArchiveVisitor: AnyObject {
+    func begin(_ entry: ArchiveEntry) throws(CloacinaError)
+    func take(_ bytes: ArraySlice<UInt8>) throws(CloacinaError)
+    func end() throws(CloacinaError)
+}
+
+/// What is known of an archive that was read to its end.
+package struct ArchiveSummary: Equatable, Sendable {
+    package let format: ArchiveFormat
+    /// The one folder that holds all of it; nil in the form of before, which has none.
+    package let top: String?
+    package let bytes: Int
+    package let sha256: [UInt8]
+    package let hasTrailingBytes: Bool
+}
+
+/// Reads an archive under the limits of hosts, without trust in any of it. The first thing that is wrong decides.
+package func readArchive(
+    _ path: String, stop: StopRequest, visitor: any ArchiveVisitor
+) throws(CloacinaError) -> ArchiveSummary {
+    let input = try ArchiveInput(path)
+    let decompressor = try Decompressor(input)
+    let byRatio = input.size.multipliedReportingOverflow(by: ArchiveLimits.ratio)
+    let limit = byRatio.overflow ? ArchiveLimits.bytes : min(ArchiveLimits.bytes, byRatio.partialValue)
+    let source = TarSource(decompressor, path: path, limit: limit + ArchiveLimits.frameBytes, stop: stop)
+    let tar = TarReader(source)
+    var paths = MemberPaths()
+    var layout = ArchiveLayout()
+    var entries = 0
+    var declared = 0
+    while let member = try tar.next() {
+        entries += 1
+        guard entries <= ArchiveLimits.entries else {
+            throw CloacinaError(
+                .archiveTooManyEntries, .archive, "\(path) holds more than \(ArchiveLimits.entries) entries",
+                hint: "Hosts refuse such an archive too: leave out what it does not need.")
+        }
+        let used = try paths.add(member, source)
+        guard member.size <= limit - declared else {
+            let rule =
+                limit == ArchiveLimits.bytes
+                ? "500 MiB" : "\(ArchiveLimits.ratio) times the archive's \(input.size) bytes"
+            throw CloacinaError(
+                .archiveTooLarge, .archive, "the files in \(path) are larger than \(rule) together",
+                hint: "Hosts refuse such an archive too: leave out what it does not need.")
+        }
+        declared += member.size
+        guard let used else { continue }
+        layout.add(used, member.kind)
+        try visitor.begin(
+            ArchiveEntry(
+                path: used, isFolder: member.kind == .folder, size: member.size, isExecutable: member.isExecutable))
+        try source.pass(member.size) { bytes throws(CloacinaError) in try visitor.take(bytes) }
+        try source.skipPadding(after: member.size)
+        try visitor.end()
+    }
+    let restHoldsBytes = try source.restHoldsBytes()
+    let top = try layout.check(decompressor.format, path)
+    return ArchiveSummary(
+        format: decompressor.format, top: top, bytes: input.size, sha256: try input.sha256(),
+        hasTrailingBytes: restHoldsBytes || decompressor.hasTrailingBytes)
+}
+
+/// What lies at the top of an archive.
+private struct ArchiveLayout {
+    private var tops: [String: (isFolder: Bool, hasManifest: Bool)] = [:]
+    private var firstTop: String?
+
+    mutating func add(_ path: String, _ kind: TarMember.Kind) {
+        let names = path.split(separator: "/")
+        let top = String(names.first ?? "")
+        if firstTop == nil { firstTop = top }
+        var known = tops[top] ?? (isFolder: false, hasManifest: false)
+        if names.count > 1 || kind == .folder { known.isFolder = true }
+        if names.count == 2, kind == .file, names[1] == "package.toml" { known.hasManifest = true }
+        tops[top] = known
+    }
+
+    /// The name of the one top folder.
+    func check(_ format: ArchiveFormat, _ path: String) throws(CloacinaError) -> String? {
+        func refusal(_ code: CloacinaCode, _ message: String) -> CloacinaError {
+            CloacinaError(code, .archive, "\(path) \(message)", hint: "Pack it anew by 'package pack'.")
+        }
+        if format == .gzip {
+            guard tops["manifest.json"]?.isFolder == false else {
+                throw refusal(.archiveNoManifest, "has no manifest.json")
+            }
+            return nil
+        }
+        let hasSeveral = tops.count > 1
+        guard tops.values.allSatisfy({ $0.isFolder && (!hasSeveral || $0.hasManifest) }) else {
+            throw refusal(.archiveStrayEntries, "holds entries beside the one folder of the package")
+        }
+        guard !hasSeveral else { throw refusal(.archiveSeveralPackages, "holds several packages") }
+        guard let firstTop, tops[firstTop]?.hasManifest == true else {
+            throw refusal(.archiveNoManifest, "has no package.toml in its top folder")
+        }
+        return firstTop
+    }
+}

@@ -1,0 +1,169 @@
+import LianModel
+import LianSystem
+
+/// `package pack DIR`.
+package struct PackCommand: CloacinaCommand {
+    package enum Layout: String, CaseIterable, Sendable { case source, cdylib }
+
+    package let folder: String
+    package var out: String?
+    package var layout = Layout.source
+    package var isRelease = false
+    package var targetFolder: String?
+    package var signingKey: String?
+    package var embeddingKey: String?
+    package var allowsOverLimits = false
+    package var isDryRun = false
+    private let surroundings: Surroundings
+
+    package init(_ folder: String, _ surroundings: Surroundings) {
+        self.folder = folder
+        self.surroundings = surroundings
+    }
+
+    package func run(_ report: inout CloacinaReport) async throws(CloacinaError) {
+        try await computing(&report) { report throws(CloacinaError) in try pack(&report) }
+    }
+
+    private func pack(_ report: inout CloacinaReport) throws(CloacinaError) {
+        let root = surroundings.path(folder)
+        guard fileKind(root) == .folder else {
+            throw CloacinaError(
+                .notAFolder, .project, "\(folder) is not a folder", hint: "Name the folder of the package.")
+        }
+        let manifest = try PackageManifest(in: root)
+        report.package = CloacinaReport.Package(manifest, format: layout.rawValue)
+        try PackageLayout(root, manifest).check()
+        let keys = try (
+            sidecar: signingKey.map { key throws(CloacinaError) in try privateKey(key, &report) },
+            embedded: embeddingKey.map { key throws(CloacinaError) in try privateKey(key, &report) }
+        )
+        let name = out ?? "\(manifest.stem).\(manifest.extension)"
+        let place = try outputPlace(name)
+        var members = try self.members(root, manifest, place, &report)
+        if let key = keys.embedded {
+            let digest = try members.digest(surroundings.stop)
+            members = (members + [ArchiveMember(embeddedSignatureName, .bytes(try key.signature(of: digest)))]).inOrder
+            report.signatures.append(key.report(.embedded, embeddedSignatureName, .made))
+        }
+        if isDryRun {
+            report.plan = [
+                "name": .string(manifest.name), "version": .string(manifest.version), "path": .string(name),
+                "entries": .array(members.map { ["path": .string($0.path), "bytes": .integer($0.size)] }),
+            ]
+            report.signatures = []
+            return
+        }
+        let archive = try write(members, manifest, name, place, &report)
+        report.artifact = archive.artifact
+        surroundings.tell("Created: \(name)")
+        if let key = keys.sidecar {
+            try Sidecar(of: archive.sha256, by: key).write(place + Sidecar.suffix)
+            report.signatures.append(key.report(.sidecar, name + Sidecar.suffix, .made))
+            surroundings.tell("Created: \(name)\(Sidecar.suffix)")
+        }
+    }
+
+    private func privateKey(_ key: String, _ report: inout CloacinaReport) throws(CloacinaError) -> PrivateKey {
+        try PrivateKey(KeySource(key, surroundings), &report)
+    }
+
+    private func outputPlace(_ name: String) throws(CloacinaError) -> String {
+        let place = surroundings.path(name)
+        func refusal(_ what: String) -> CloacinaError {
+            CloacinaError(.invalidArgument, .arguments, "--out \(name): \(what)", hint: "Name a file in a folder that exists.")
+        }
+        if let kind = fileKind(place), kind != .regular { throw refusal("there is a folder, or no plain file") }
+        guard let parent = realPath(parentFolder(place)), fileKind(parent) == .folder else {
+            throw refusal("its folder does not exist")
+        }
+        // Where a link stands, the file that it leads to is replaced.
+        return realPath(place) ?? "\(parent)/\(place.split(separator: "/").last ?? "")"
+    }
+
+    private func members(
+        _ root: String, _ manifest: PackageManifest, _ place: String, _ report: inout CloacinaReport
+    ) throws(CloacinaError) -> [ArchiveMember] {
+        let manifestMember = ArchiveMember(PackageManifest.fileName, .bytes(manifest.bytes))
+        if layout == .cdylib {
+            let library = try CrateLibrary(root).find(isRelease: isRelease, targetFolder: targetFolder.map(surroundings.path))
+            report.warn(
+                .notForHosts, "hosts of today compile a package's sources, and cannot take a library in their place")
+            return [manifestMember, ArchiveMember(library.path, .file(library))].inOrder
+        }
+        let walk = try SourceWalk(root, leavingOut: [place, place + Sidecar.suffix])
+        report.warnings += walk.warnings
+        var members: [ArchiveMember] = []
+        for file in walk.files {
+            switch file.path {
+            case PackageManifest.fileName where !manifest.resolved.isEmpty: members.append(manifestMember)
+            case embeddedSignatureName where embeddingKey != nil: break
+            case embeddedSignatureName:
+                report.warn(
+                    .packageSigNotChecked, "\(file.path) travels as it is: whether it still fits was not checked")
+                members.append(ArchiveMember(file.path, .file(file)))
+            default: members.append(ArchiveMember(file.path, .file(file)))
+            }
+        }
+        return members
+    }
+
+    private func write(
+        _ members: [ArchiveMember], _ manifest: PackageManifest, _ name: String, _ place: String,
+        _ report: inout CloacinaReport
+    ) throws(CloacinaError) -> (artifact: CloacinaReport.Artifact, sha256: [UInt8]) {
+        let modified = try sourceDate(surroundings.environment) ?? 0
+        let draft: FileDraft
+        do throws(SystemError) { draft = try FileDraft(of: place, mode: 0o644) } catch {
+            throw .unwritable(name, error)
+        }
+        let digest = try writeArchive(members, top: manifest.stem, modified: modified, to: draft, surroundings.stop)
+        let summary: (bytes: Int, sha256: [UInt8])
+        do throws(CloacinaError) {
+            let read = try readArchive(draft.draftPath, stop: surroundings.stop, visitor: EntryList())
+            summary = (read.bytes, read.sha256)
+        } catch {
+            guard [.archiveTooLarge, .archiveTooManyEntries].contains(error.code) else { throw error }
+            guard allowsOverLimits else {
+                throw CloacinaError(
+                    .archiveOverLimit, .archive, "hosts would refuse this archive: \(error.message)",
+                    hint: "Leave out what it does not need; --allow-over-limits writes it all the same.")
+            }
+            report.warn(.archiveOverLimit, "hosts will refuse this archive: \(error.message)")
+            summary = try hashFile(draft.draftPath)
+        }
+        try surroundings.stop.check()
+        do throws(SystemError) { try draft.commit() } catch { throw .unwritable(name, error) }
+        let artifact = CloacinaReport.Artifact(
+            path: name, bytes: summary.bytes, sha256: hex(summary.sha256), digest: hex(digest), entries: members.count)
+        return (artifact, summary.sha256)
+    }
+}
+
+/// The signature that travels in the archive.
+package let embeddedSignatureName = "package.sig"
+
+/// The time that members of an archive get, where the caller wants one.
+package func sourceDate(_ environment: [String: String]) throws(CloacinaError) -> Int? {
+    guard let text = environment["SOURCE_DATE_EPOCH"], !text.isEmpty else { return nil }
+    guard let seconds = OutsideNumber.whole(text, in: 0...0o77777777777) else {
+        throw CloacinaError(
+            .invalidArgument, .arguments, "SOURCE_DATE_EPOCH is '\(onOneLine(text, limit: 40))'",
+            hint: "It is a whole number of seconds since 1970.")
+    }
+    return seconds
+}
+
+/// The size and the SHA-256 of a file.
+package func hashFile(_ path: String) throws(CloacinaError) -> (bytes: Int, sha256: [UInt8]) {
+    let input = try ArchiveInput(path)
+    return (input.size, try input.sha256())
+}
+
+extension CloacinaReport.Package {
+    package init(_ manifest: PackageManifest, format: String, tasks: [String]? = nil) {
+        self.init(
+            name: manifest.name, version: manifest.version, language: manifest.language, format: format, tasks: tasks)
+        resolved = manifest.resolved
+    }
+}
