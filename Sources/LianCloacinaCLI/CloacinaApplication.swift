@@ -62,7 +62,6 @@ package struct CloacinaApplication: Sendable {
             environment: environment, workingFolder: currentFolder(), stop: stop,
             tell: { [stderr] in stderr.line(onOneLine($0, limit: 10_000)) })
         var form = OutputForm.json
-        var report = CloacinaReport()
         let command: any CloacinaCommand
         let limit: Double
         do throws(LianError) {
@@ -70,13 +69,13 @@ package struct CloacinaApplication: Sendable {
             let reader = ArgumentReader(parsed)
             form = try OutputForm(reader, of: syntax)
             limit = try reader.number("--timeout", in: 0.001...86_400) ?? 900
-            command = try makeCommand(syntax, reader, surroundings, &report)
+            command = try makeCommand(syntax, reader, surroundings)
         } catch {
-            return finish(syntax, form, report, CloacinaError(error))
+            return finish(syntax, form, CloacinaReport(), CloacinaError(error))
         }
         let watcher = SignalWatcher()
-        let running = Task { [report] in
-            var report = report
+        let running = Task {
+            var report = CloacinaReport()
             var failure: CloacinaError?
             do throws(CloacinaError) { try await command.run(&report) } catch { failure = error }
             return (report: report, error: failure)

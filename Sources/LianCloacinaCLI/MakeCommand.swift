@@ -1,10 +1,11 @@
 import LianCloacina
 import LianFlags
 import LianModel
+import LianSystem
 
 /// From what was typed to the command that does it.
 func makeCommand(
-    _ syntax: CommandSyntax, _ reader: ArgumentReader, _ surroundings: Surroundings, _ report: inout CloacinaReport
+    _ syntax: CommandSyntax, _ reader: ArgumentReader, _ surroundings: Surroundings
 ) throws(LianError) -> any CloacinaCommand {
     let given = reader.arguments
     let operand = given.operand ?? ""
@@ -20,8 +21,19 @@ func makeCommand(
         command.allowsOverLimits = given.has("--allow-over-limits")
         command.isDryRun = given.has("--dry-run")
         return command
+    case "package build": return BuildCommand(operand, isRelease: given.has("--release"), surroundings)
     case "package validate": return ValidateCommand(operand, surroundings)
-    case "package inspect": return InspectCommand(operand, surroundings)
+    case "package inspect":
+        return given.has("--offline") || fileKind(surroundings.path(operand)) != nil
+            ? InspectCommand(operand, surroundings)
+            : InspectAtServerCommand(operand, try serverOptions(reader), surroundings)
+    case "package upload": return UploadCommand(operand, try serverOptions(reader), surroundings)
+    case "package publish":
+        var command = PublishCommand(operand, try serverOptions(reader), surroundings)
+        command.isRelease = given.has("--release")
+        command.skipsBuild = given.has("--skip-build")
+        command.signingKey = try reader.path("--sign")
+        return command
     case "package sign": return SignCommand(operand, key: try reader.path("--key"), surroundings)
     case "package verify":
         return VerifyCommand(
@@ -34,4 +46,15 @@ func makeCommand(
         throw LianError(
             .invalidArgument, .arguments, "\(syntax.invocation) is not made yet", hint: "Take another command.")
     }
+}
+
+private func serverOptions(_ reader: ArgumentReader) throws(LianError) -> ServerOptions {
+    var options = ServerOptions()
+    options.home = try reader.path("--home")
+    options.profile = reader.arguments.value("--profile")
+    options.server = reader.arguments.value("--server")
+    options.apiKey = reader.arguments.value("--api-key")
+    options.apiKeyIsOnCommandLine = reader.arguments.origin("--api-key") == .flag
+    options.tenant = reader.arguments.value("--tenant")
+    return options
 }

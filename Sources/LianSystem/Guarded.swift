@@ -13,4 +13,8 @@ package final class Guarded<Value: Sendable>: Sendable {
     package func set(_ value: Value) {
         mutex.withLock { $0 = value }
     }
+
+    package func update(_ body: (inout Value) -> Void) {
+        mutex.withLock { body(&$0) }
+    }
 }

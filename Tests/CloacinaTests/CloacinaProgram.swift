@@ -25,6 +25,8 @@ struct CloacinaRun: Sendable {
 /// A folder of a test's own in which the program runs, with nothing of the machine's configuration.
 struct CloacinaFolder: Sendable {
     let url: URL
+    /// Every envelope that was printed here.
+    let envelopes = Guarded<[JSONValue]>([])
 
     var environment: [String: String] {
         ["PATH": "/usr/bin:/bin", "HOME": url.path, "TMPDIR": url.appending(path: "tmp").path]
@@ -59,7 +61,9 @@ struct CloacinaFolder: Sendable {
             Issue.record("ended by \(result.termination): \(result.errorText)")
             return CloacinaRun(status: -1, output: result.outputText, errors: result.errorText)
         }
-        return CloacinaRun(status: status, output: result.outputText, errors: result.errorText)
+        let run = CloacinaRun(status: status, output: result.outputText, errors: result.errorText)
+        if run.envelope != .null { envelopes.update { $0.append(run.envelope) } }
+        return run
     }
 
     /// What a Python script prints, with the arguments given. It is the oracle of many of these tests.
@@ -73,11 +77,25 @@ struct CloacinaFolder: Sendable {
     }
 }
 
+/// At the end, the schema has to accept every envelope.
 func withCloacinaFolder<Result>(_ body: (CloacinaFolder) async throws -> Result) async throws -> Result {
     try await withTemporaryFolder { url in
         let folder = CloacinaFolder(url: url.resolvingSymlinksInPath())
         try FileManager.default.createDirectory(
             at: folder.url.appending(path: "tmp"), withIntermediateDirectories: true)
-        return try await body(folder)
+        let result = try await body(folder)
+        if (try? Project.tool("nickel")) != nil, !folder.envelopes.value.isEmpty {
+            try await expectAccepted(folder.envelopes.value, by: "CloacinaResult", of: "cloacina_result.ncl")
+        }
+        return result
+    }
+}
+
+extension Project {
+    /// The interpreter with the Python packages that scripts/setup installs; nil where cloacina-client is not there.
+    static var python: String? {
+        let folder = root.appending(path: ".tools/python")
+        let mark = folder.appending(path: ".have-cloacina-client==0.12.0").path
+        return FileManager.default.fileExists(atPath: mark) ? folder.appending(path: "bin/python").path : nil
     }
 }

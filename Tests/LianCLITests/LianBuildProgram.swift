@@ -93,13 +93,3 @@ func withProgramFolder<Result>(_ body: (ProgramFolder) async throws -> Result) a
         return try await body(folder)
     }
 }
-
-/// Has the real evaluator check all of them at once.
-func expectAccepted(_ envelopes: [JSONValue], by contract: String, of schema: String) async throws {
-    let answer = try await withTemporaryFolder { folder in
-        try Data(JSONValue.array(envelopes).encodedBytes()).write(to: folder.appending(path: "all.json"))
-        return try await nickelExport(
-            "(import \"all.json\") | Array (import \"\(schema)\").\(contract)", named: "all.ncl", in: folder)
-    }
-    #expect(answer.value?.arrayValue?.count == envelopes.count, "\(answer.diagnostic)")
-}

@@ -146,6 +146,11 @@ provide_just() {
   [ -e "$tools/bin/just" ] || ln -s "$tools/python/bin/just" "$tools/bin/just"
 }
 
+# The client of Cloacina's own project, which packages are uploaded by in the same way here.
+provide_cloacina_client() {
+  install_python_packages cloacina-client==0.12.0
+}
+
 provide_schemathesis() {
   install_python_packages schemathesis==4.32.5
 }
@@ -176,4 +181,5 @@ setup() {
   install_debian_packages "${runtime_packages[@]}"
   provide_nickel
   provide_just
+  provide_cloacina_client
 }

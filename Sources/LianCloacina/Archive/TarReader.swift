@@ -113,8 +113,9 @@ struct TarReader {
         let blank = Array(header[..<148]) + [UInt8](repeating: 0x20, count: 8) + header[156...]
         let wanted = Self.number(header[148..<156])
         // Some have summed up signed bytes.
-        guard wanted == blank.reduce(0, { $0 + Int($1) })
-            || wanted == blank.reduce(0, { $0 + Int(Int8(bitPattern: $1)) })
+        guard
+            wanted == blank.reduce(0, { $0 + Int($1) })
+                || wanted == blank.reduce(0, { $0 + Int(Int8(bitPattern: $1)) })
         else { throw source.corrupt("the checksum of a header in it does not hold") }
     }
 

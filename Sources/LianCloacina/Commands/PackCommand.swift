@@ -71,7 +71,8 @@ package struct PackCommand: CloacinaCommand {
     private func outputPlace(_ name: String) throws(CloacinaError) -> String {
         let place = surroundings.path(name)
         func refusal(_ what: String) -> CloacinaError {
-            CloacinaError(.invalidArgument, .arguments, "--out \(name): \(what)", hint: "Name a file in a folder that exists.")
+            CloacinaError(
+                .invalidArgument, .arguments, "--out \(name): \(what)", hint: "Name a file in a folder that exists.")
         }
         if let kind = fileKind(place), kind != .regular { throw refusal("there is a folder, or no plain file") }
         guard let parent = realPath(parentFolder(place)), fileKind(parent) == .folder else {
@@ -86,7 +87,8 @@ package struct PackCommand: CloacinaCommand {
     ) throws(CloacinaError) -> [ArchiveMember] {
         let manifestMember = ArchiveMember(PackageManifest.fileName, .bytes(manifest.bytes))
         if layout == .cdylib {
-            let library = try CrateLibrary(root).find(isRelease: isRelease, targetFolder: targetFolder.map(surroundings.path))
+            let library = try CrateLibrary(root).find(
+                isRelease: isRelease, targetFolder: targetFolder.map(surroundings.path))
             report.warn(
                 .notForHosts, "hosts of today compile a package's sources, and cannot take a library in their place")
             return [manifestMember, ArchiveMember(library.path, .file(library))].inOrder

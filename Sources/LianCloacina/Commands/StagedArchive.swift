@@ -54,7 +54,9 @@ final class StagedArchive {
     var library: String? {
         let names = entries.map(\.path)
         guard !names.contains("Cargo.toml") else { return nil }
-        return names.first { !$0.contains("/") && $0.hasPrefix("lib") && ($0.hasSuffix(".so") || $0.hasSuffix(".dylib")) }
+        return names.first {
+            !$0.contains("/") && $0.hasPrefix("lib") && ($0.hasSuffix(".so") || $0.hasSuffix(".dylib"))
+        }
     }
 
     func artifact(path: String, digest: [UInt8]?) -> CloacinaReport.Artifact {

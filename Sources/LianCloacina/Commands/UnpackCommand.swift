@@ -32,7 +32,8 @@ package struct UnpackCommand: CloacinaCommand {
         let place = "\(goal)/\(top)"
         guard fileKind(place) == nil else {
             throw CloacinaError(
-                .fileExists, .output, "\(out)/\(top) is there already", hint: "Remove it, or name another folder by --out.")
+                .fileExists, .output, "\(out)/\(top) is there already",
+                hint: "Remove it, or name another folder by --out.")
         }
         let made = summary.top.map { "\(staging.path)/\($0)" } ?? staging.path
         chmod(made, 0o755)

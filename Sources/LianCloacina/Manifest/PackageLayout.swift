@@ -71,7 +71,9 @@ package struct PackageLayout: Sendable {
                 hint: "Give it another name.")
         }
         let source = try bytes(of: entry)
-        if manifest.graphName == nil, ["ComputationGraphBuilder", "cloaca.reactor"].contains(where: { holds(source, $0) }) {
+        if manifest.graphName == nil,
+            ["ComputationGraphBuilder", "cloaca.reactor"].contains(where: { holds(source, $0) })
+        {
             throw graphNameMissing(entry)
         }
     }

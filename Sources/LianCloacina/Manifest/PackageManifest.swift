@@ -74,7 +74,8 @@ package struct PackageManifest: Equatable, Sendable {
                 hint: "It is rust or python.")
         }
         if language == "python", try reader.string("entry_module", of: metadata, in: "metadata") == nil {
-            let module = String(decoding: name.utf8.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "_") : $0 }, as: UTF8.self)
+            let module = String(
+                decoding: name.utf8.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "_") : $0 }, as: UTF8.self)
             add("entry_module", .string("\(module).tasks"), to: &metadata, "metadata")
         }
         document["package"] = .table(package)

@@ -63,7 +63,11 @@ struct RustAttributes {
             var name = ""
             var position = index + 2
             while position < tokens.count {
-                if case .word(let word) = tokens[position] { name = word } else if tokens[position] != .sign(0x3A) { break }
+                if case .word(let word) = tokens[position] {
+                    name = word
+                } else if tokens[position] != .sign(0x3A) {
+                    break
+                }
                 position += 1
             }
             index = position

@@ -6,7 +6,9 @@ package struct PrivateKey: Sendable {
     package let publicKey: PublicKey
 
     package init(seed: [UInt8]) throws(CloacinaError) {
-        guard let key = Self.key(seed) else { throw KeySource.invalid("", "the cryptographic library does not take it") }
+        guard let key = Self.key(seed) else {
+            throw KeySource.invalid("", "the cryptographic library does not take it")
+        }
         defer { EVP_PKEY_free(key) }
         self.seed = seed
         publicKey = PublicKey(bytes: try rawPublicKey(key, ""))
@@ -58,7 +60,8 @@ package struct PrivateKey: Sendable {
     private static func seed(_ pem: [UInt8], _ name: String) throws(CloacinaError) -> [UInt8] {
         guard !String(decoding: pem, as: UTF8.self).contains("ENCRYPTED") else {
             throw CloacinaError(
-                .keyEncrypted, .signature, "the key \(name) is encrypted", hint: "Decrypt it: openssl pkey -in KEY -out NEW")
+                .keyEncrypted, .signature, "the key \(name) is encrypted",
+                hint: "Decrypt it: openssl pkey -in KEY -out NEW")
         }
         // Always with a callback: libcrypto's own would ask on the terminal.
         guard let key = readPEM(pem, { PEM_read_bio_PrivateKey($0, nil, { _, _, _, _ in -1 }, nil) }) else {

@@ -1,0 +1,101 @@
+import LianModel
+import LianSystem
+
+/// `package upload FILE`.
+package struct UploadCommand: CloacinaCommand {
+    private let file: String
+    private let server: ServerOptions
+    private let surroundings: Surroundings
+
+    package init(_ file: String, _ server: ServerOptions, _ surroundings: Surroundings) {
+        self.file = file
+        self.server = server
+        self.surroundings = surroundings
+    }
+
+    package func run(_ report: inout CloacinaReport) async throws(CloacinaError) {
+        let choice = try ServerChoice(server, surroundings, &report)
+        try await upload(file, to: choice, surroundings, &report)
+    }
+}
+
+/// Sends the archive once, after all that a server would refuse of it for sure.
+func upload(
+    _ file: String, to choice: ServerChoice, _ surroundings: Surroundings, _ report: inout CloacinaReport
+) async throws(CloacinaError) {
+    report.upload = CloacinaReport.Upload(server: choice.url.description, tenant: choice.tenant, packageID: nil)
+    let bytes: [UInt8]
+    do throws(FileReadFailure) {
+        bytes = try readFile(surroundings.path(file), limit: ArchiveLimits.upload)
+    } catch .tooLarge {
+        throw CloacinaError(
+            .archiveTooLargeForServer, .archive, "\(file) is larger than 100 MiB, which is the most that servers take",
+            hint: "Leave out what the package does not need.")
+    } catch {
+        throw .unreadable(file, error.reason, .arguments)
+    }
+    guard bytes.starts(with: "BZ".utf8) else {
+        throw CloacinaError(
+            .archiveFormat, .archive, "\(file) is no tar in bzip2, and servers take nothing else",
+            hint: "Make it by 'package pack' or 'build --format source'.")
+    }
+    if report.artifact == nil {
+        report.artifact = CloacinaReport.Artifact(path: file, bytes: bytes.count, sha256: hex(SHA256.of(bytes)))
+    }
+    let name = file.split(separator: "/").last.map(String.init) ?? file
+    let id = try await WorkflowServer(choice).upload(bytes, named: name)
+    report.upload?.packageID = id
+    surroundings.tell("Uploaded: \(id)")
+}
+
+/// `package inspect ID`, of what a server has.
+package struct InspectAtServerCommand: CloacinaCommand {
+    private let id: String
+    private let server: ServerOptions
+    private let surroundings: Surroundings
+
+    package init(_ id: String, _ server: ServerOptions, _ surroundings: Surroundings) {
+        self.id = id
+        self.server = server
+        self.surroundings = surroundings
+    }
+
+    package func run(_ report: inout CloacinaReport) async throws(CloacinaError) {
+        let choice = try ServerChoice(server, surroundings, &report)
+        report.inspection = ["server": try await WorkflowServer(choice).package(id)]
+    }
+}
+
+/// `package publish DIR`.
+package struct PublishCommand: CloacinaCommand {
+    private let folder: String
+    private let server: ServerOptions
+    private let surroundings: Surroundings
+    package var isRelease = false
+    package var skipsBuild = false
+    package var signingKey: String?
+
+    package init(_ folder: String, _ server: ServerOptions, _ surroundings: Surroundings) {
+        self.folder = folder
+        self.server = server
+        self.surroundings = surroundings
+    }
+
+    package func run(_ report: inout CloacinaReport) async throws(CloacinaError) {
+        // What is wrong with the request shows before anything is compiled.
+        let choice = try ServerChoice(server, surroundings, &report)
+        if !skipsBuild { try await BuildCommand(folder, isRelease: isRelease, surroundings).run(&report) }
+        var pack = PackCommand(folder, surroundings)
+        pack.signingKey = signingKey
+        // A signed archive is left here: someone has to bring its signature to the server.
+        let staging = signingKey == nil ? try StagingFolder(environment: surroundings.environment) : nil
+        if let staging {
+            let manifest = try PackageManifest(in: surroundings.path(folder))
+            pack.out = "\(staging.path)/\(manifest.stem).\(manifest.extension)"
+        }
+        try await pack.run(&report)
+        guard let archive = report.artifact?.path else { return }
+        try await upload(archive, to: choice, surroundings, &report)
+        withExtendedLifetime(staging) {}
+    }
+}
