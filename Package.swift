@@ -132,8 +132,8 @@ let package = Package(
             ]),
         tests(
             "LianFlagsTests",
-            ["LianCLI", "LianFlags", "LianModel", "LianOrchestrator", "LianSystem"]
-                + ["lian-build", "lian-manpages", "lian-orchestrator"]),
+            ["LianCLI", "LianCloacinaCLI", "LianFlags", "LianModel", "LianOrchestrator", "LianSystem"]
+                + ["lian-build", "lian-cloacina", "lian-manpages", "lian-orchestrator"]),
         tests("LianContextTests", ["LianContext", "LianModel", "LianSystem"]),
         tests("LianNATSTests", ["LianNATS", "LianModel", "LianSystem"]),
         tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
@@ -155,7 +155,9 @@ let package = Package(
         tests("PeerTests", ["LianBuild", "LianConfiguration", "LianContext", "LianModel", "LianSystem", "lian-rsh"]),
         tests("LintTests", ["LianModel", "LianSystem"]),
         tests("FaultTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
-        tests("DocumentationTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
+        tests(
+            "DocumentationTests",
+            ["LianModel", "LianSystem", "lian-build", "lian-cloacina", "lian-orchestrator", "lian-rsh"]),
         tests("SoakTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
         tests("EndToEndTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
     ]

@@ -145,11 +145,6 @@ package struct CloacinaApplication: Sendable {
     }
 }
 
-extension CommandSyntax {
-    /// The words behind the program's name.
-    var words: [String] { invocation.split(separator: " ").dropFirst().map(String.init) }
-}
-
 extension CloacinaError {
     /// What the reader of flags says.
     init(_ error: LianError) {

@@ -25,18 +25,18 @@ enum OutputForm: String, CaseIterable {
     func text(of envelope: CloacinaEnvelope) -> String {
         switch self {
         case .json: envelope.json.encoded() + "\n"
-        case .id: envelope.error == nil ? onOneLine(envelope.value, limit: .max) + "\n" : ""
+        case .id: envelope.error == nil ? envelope.value.map { onOneLine($0, limit: .max) + "\n" } ?? "" : ""
         case .table: envelope.error == nil ? envelope.table : ""
         }
     }
 }
 
 extension CloacinaEnvelope {
-    fileprivate var value: String {
+    fileprivate var value: String? {
         switch command {
-        case "package pack": report.artifact?.path ?? ""
-        case "package upload", "package publish": report.upload?.packageID ?? ""
-        default: report.package.map { "\($0.name)-\($0.version)" } ?? ""
+        case "package pack": report.artifact?.path
+        case "package upload", "package publish": report.upload?.packageID
+        default: report.package.map { "\($0.name)-\($0.version)" } ?? report.artifact?.path
         }
     }
 

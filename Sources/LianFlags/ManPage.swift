@@ -11,7 +11,7 @@ package enum ManPage {
             ".nh", ".ad l", ".SH NAME", text("\(program.name) - \(lowercasedStart(program.summary))"),
             ".SH SYNOPSIS", ".nf",
         ]
-        lines += (program.subcommands.isEmpty ? [program] : program.subcommands).flatMap(\.usage).map { bold(text($0)) }
+        lines += levels.filter(\.subcommands.isEmpty).flatMap(\.usage).map { bold(text($0)) }
         lines += [".fi", ".SH DESCRIPTION"] + paragraphs([program.summary] + program.notes)
         for level in levels {
             lines.append(".SH \(level.name == program.name ? "OPTIONS" : "\"\(text(level.invocation.uppercased()))\"")")

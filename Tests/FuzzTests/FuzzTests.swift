@@ -94,3 +94,14 @@ import Testing
         await #expect(processExitsWith: .success) { try feed(OrchestratorFuzz.times) }
     }
 }
+
+/// The same for packages of Cloacina's.
+@Suite(.serialized) struct CloacinaFuzzTests {
+    @Test func archives() async {
+        await #expect(processExitsWith: .success) { try feed(CloacinaFuzz.archive) }
+    }
+
+    @Test func manifests() async {
+        await #expect(processExitsWith: .success) { try feed(CloacinaFuzz.manifest) }
+    }
+}

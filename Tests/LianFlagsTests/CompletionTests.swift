@@ -1,5 +1,6 @@
 import Foundation
 import LianCLI
+import LianCloacinaCLI
 import LianFlags
 import LianModel
 import LianOrchestrator
@@ -7,7 +8,7 @@ import LianSystem
 import LianTestSupport
 import Testing
 
-private let programs = [Program(syntax: .lianBuild), Program(syntax: .lianOrchestrator)]
+private let programs = [CommandSyntax.lianBuild, .lianOrchestrator, .cloacina].map { Program(syntax: $0) }
 
 /// The completions as the shells themselves understand them.
 @Suite struct CompletionTests {
@@ -28,7 +29,7 @@ private let programs = [Program(syntax: .lianBuild), Program(syntax: .lianOrches
     @Test(arguments: programs, Shell.allCases)
     func everyFlagIsCompleted(program: Program, shell: Shell) async throws {
         try await withCompletions(of: program, in: shell) { completing in
-            for level in [program.syntax] + program.syntax.subcommands {
+            for level in program.syntax.levels {
                 let lines = level.flags.map { "\(level.invocation) \(start(of: $0, among: level.flags))" }
                 let completed = try await completing.complete(lines)
                 #expect(completed == level.flags.map { told(of: $0, among: level.flags, by: shell) })
@@ -71,6 +72,20 @@ private let programs = [Program(syntax: .lianBuild), Program(syntax: .lianOrches
             ("lian-orchestrator --sweep --state su", "subfolder/"), ("lian-orchestrator --token-file se", "seed.nk"),
         ]
         try await withCompletions(of: programs[1], in: shell) { completing in
+            let completed = try await completing.complete(cases.map(\.0))
+            #expect(completed == cases.map(\.1))
+        }
+    }
+
+    @Test(arguments: Shell.allCases)
+    func commandsWithinCommands(shell: Shell) async throws {
+        let cases = [
+            ("lian-cloacina pac", "package"), ("lian-cloacina package unp", "unpack"),
+            ("lian-cloacina plugin insp", "inspect"), ("lian-cloacina package pack su", "subfolder/"),
+            ("lian-cloacina package sign see", "seed.nk"), ("lian-cloacina package pack --layout cd", "cdylib"),
+            ("lian-cloacina build --output su", "subfolder/"), ("lian-cloacina package build --output ta", "table"),
+        ]
+        try await withCompletions(of: programs[2], in: shell) { completing in
             let completed = try await completing.complete(cases.map(\.0))
             #expect(completed == cases.map(\.1))
         }

@@ -1,5 +1,6 @@
 import Foundation
 import LianCLI
+import LianCloacinaCLI
 import LianFlags
 import LianModel
 import LianOrchestrator
@@ -17,9 +18,9 @@ import Testing
     }
 
     /// As groff sets them: no warning, and all that the table holds, to be copied as it stands.
-    @Test(arguments: [CommandSyntax.lianBuild, .lianOrchestrator].map(\.name))
+    @Test(arguments: [CommandSyntax.lianBuild, .lianOrchestrator, .cloacina].map(\.name))
     func thePagesHoldWhatTheTableHolds(name: String) async throws {
-        let program = try #require([CommandSyntax.lianBuild, .lianOrchestrator].first { $0.name == name })
+        let program = try #require([CommandSyntax.lianBuild, .lianOrchestrator, .cloacina].first { $0.name == name })
         try await withTemporaryFolder { folder in
             _ = try await run(Project.executable("lian-manpages"), [folder.path])
             let page = folder.appending(path: "\(name).1").path
@@ -27,7 +28,7 @@ import Testing
             let set = try await run("/usr/bin/groff", ["-man", "-ww", "-Tutf8", "-P-cbou", "-rLL=300n", page])
             #expect(set.errors.isEmpty)
             #expect(set.output.contains(" \(lianBuildVersion) "))
-            for level in [program] + program.subcommands {
+            for level in program.levels {
                 for flag in level.flags {
                     let names = ((flag.short.map { ["-\($0)"] } ?? []) + flag.names).joined(separator: ", ")
                     let head = names + (flag.valueName.map { " \($0)" } ?? "")

@@ -28,14 +28,23 @@ struct BashCompletion {
         [
             "  local current=${words[-1]} command='' flag='' value='' choices='' paths='' marker=''"
         ]
-            + (program.subcommands.isEmpty
-                ? [] : ["  if [[ ${#words[@]} -gt 2 && ${words[1]} != -* ]]; then command=${words[1]}; fi"]) + [
+            + program.levels.filter { !$0.subcommands.isEmpty }.map(step) + [
                 "  if [[ $current == --*=* ]]; then",
                 "    flag=${current%%=*} value=${current#*=}",
                 "  elif ((${#words[@]} > 1)); then",
                 "    flag=${words[-2]} value=$current",
                 "  fi",
             ]
+    }
+
+    /// One word more of the command, where it is a group of others.
+    private func step(into group: CommandSyntax) -> String {
+        let index = group.words.count + 1
+        let word = "${words[\(index)]}"
+        let isTyped = "${#words[@]} -gt \(index + 1) && \(word) != -*"
+        return index == 1
+            ? "  if [[ \(isTyped) ]]; then command=\(word); fi"
+            : "  if [[ $command == \(singleQuoted(command(group))) && \(isTyped) ]]; then command+=\" \(word)\"; fi"
     }
 
     private var values: [String] {
@@ -69,11 +78,20 @@ struct BashCompletion {
                 let flags = level.flags.flatMap { flag in (flag.short.map { ["-\($0)"] } ?? []) + flag.names }
                 let words = level.subcommands.map(\.name) + flags
                 return
-                    "        \(singleQuoted(command(level)))) choices=\(singleQuoted(words.joined(separator: " "))) ;;"
+                    "        \(singleQuoted(command(level)))) choices=\(singleQuoted(words.joined(separator: " ")))"
+                    + operand(of: level) + " ;;"
             } + ["      esac"]
     }
 
-    private func command(_ level: CommandSyntax) -> String { level.name == program.name ? "" : level.name }
+    private func operand(of level: CommandSyntax) -> String {
+        switch level.operand?.completion.paths {
+        case .files: "; [[ $current == -* ]] || paths=-f"
+        case .folders: "; [[ $current == -* ]] || paths=-d"
+        case nil: ""
+        }
+    }
+
+    private func command(_ level: CommandSyntax) -> String { level.words.joined(separator: " ") }
 
     private static let reply = [
         "  if [[ $marker && $value != *\"$marker\"* ]]; then return; fi",

@@ -16,8 +16,11 @@ package enum CompletionScript {
 }
 
 extension CommandSyntax {
-    /// The program itself, and its subcommands.
-    var levels: [CommandSyntax] { [self] + subcommands }
+    /// The command itself, its subcommands, and theirs.
+    package var levels: [CommandSyntax] { [self] + subcommands.flatMap(\.levels) }
+
+    /// The words behind the program's name.
+    package var words: [String] { invocation.split(separator: " ").dropFirst().map(String.init) }
 }
 
 /// In single quotes, as bash and zsh read them.

@@ -3,9 +3,9 @@ struct FishCompletion {
 
     var lines: [String] {
         ["# Completion of \(program.name) for fish."] + pathsAfterMarker + ["complete -c \(program.name) -f"]
-            + program.subcommands.map {
-                "\(start(program)) -a \($0.name) -d \(quoted($0.summary))"
-            } + program.levels.flatMap { level in level.flags.map { line($0, of: level) } }
+            + program.levels.flatMap { level in
+                level.subcommands.map { "\(start(level)) -a \($0.name) -d \(quoted($0.summary))" }
+            } + program.levels.flatMap { level in operand(of: level) + level.flags.map { line($0, of: level) } }
     }
 
     private var pathsFunction: String { "__\(program.name)_paths" }
@@ -24,12 +24,31 @@ struct FishCompletion {
 
     private func start(_ level: CommandSyntax) -> String {
         let condition: String? =
-            if level.name != program.name {
-                "__fish_seen_subcommand_from \(level.name)"
-            } else {
+            if level.words.isEmpty {
                 program.subcommands.isEmpty ? nil : "__fish_use_subcommand"
+            } else {
+                conditions(of: level).joined(separator: "; and ")
             }
         return "complete -c \(program.name)" + (condition.map { " -n \(quoted($0))" } ?? "")
+    }
+
+    /// All words of the command were typed, and none that leads on to another one.
+    private func conditions(of level: CommandSyntax) -> [String] {
+        let others =
+            level.subcommands.map(\.name)
+            + program.subcommands.filter { group in
+                group.name != level.words.first && group.subcommands.contains { level.words.contains($0.name) }
+            }.map(\.name)
+        return level.words.map { "__fish_seen_subcommand_from \($0)" }
+            + (others.isEmpty ? [] : ["not __fish_seen_subcommand_from \(others.joined(separator: " "))"])
+    }
+
+    private func operand(of level: CommandSyntax) -> [String] {
+        switch level.operand?.completion.paths {
+        case .files: ["\(start(level)) -F"]
+        case .folders: ["\(start(level)) -a \(quoted("(__fish_complete_directories)"))"]
+        case nil: []
+        }
     }
 
     private func line(_ flag: Flag, of level: CommandSyntax) -> String {

@@ -5,9 +5,8 @@ struct ZshCompletion {
     var lines: [String] {
         ["#compdef \(program.name)", "# Completion of \(program.name) for zsh.", "_\(program.name)() {"]
             + (program.subcommands.isEmpty
-                ? Self.indented(arguments(of: program, first: "_arguments"), by: 2)
-                : withSubcommands)
-            + [
+                ? [] : ["  local context state state_descr line", "  typeset -A opt_args"])
+            + Self.indented(body(of: program), by: 2) + [
                 "}",
                 "if [[ $funcstack[1] == _\(program.name) ]]; then",
                 "  _\(program.name) \"$@\"",
@@ -17,27 +16,27 @@ struct ZshCompletion {
             ]
     }
 
-    private var withSubcommands: [String] {
-        let names = program.subcommands.map { singleQuoted("\($0.name):\($0.summary)") }.joined(separator: " ")
+    private func body(of level: CommandSyntax) -> [String] {
+        guard !level.subcommands.isEmpty else { return arguments(of: level, first: "_arguments") }
+        let names = level.subcommands.map { singleQuoted("\($0.name):\($0.summary)") }.joined(separator: " ")
         let top =
-            arguments(of: program, first: "_arguments -C").dropLast() + [
-                "  \(specifications(of: program).last ?? "") \\",
+            arguments(of: level, first: "_arguments -C").dropLast() + [
+                "  \(specifications(of: level).last ?? "") \\",
                 "  '1: :->subcommand' '*:: :->arguments' && return",
             ]
-        return ["  local context state state_descr line", "  typeset -A opt_args"] + Self.indented(Array(top), by: 2)
+        return Array(top)
             + [
-                "  case $state in",
-                "    subcommand)",
-                "      local subcommands=(\(names))",
-                "      _describe subcommand subcommands",
-                "      ;;",
-                "    arguments)",
-                "      case $words[1] in",
+                "case $state in",
+                "  subcommand)",
+                "    local subcommands=(\(names))",
+                "    _describe subcommand subcommands",
+                "    ;;",
+                "  arguments)",
+                "    case $words[1] in",
             ]
-            + program.subcommands.flatMap { subcommand in
-                ["        \(subcommand.name))"]
-                    + Self.indented(arguments(of: subcommand, first: "_arguments"), by: 10) + ["          ;;"]
-            } + ["      esac", "      ;;", "  esac"]
+            + level.subcommands.flatMap { subcommand in
+                ["      \(subcommand.name))"] + Self.indented(body(of: subcommand), by: 8) + ["        ;;"]
+            } + ["    esac", "    ;;", "esac"]
     }
 
     private func arguments(of level: CommandSyntax, first: String) -> [String] {
@@ -46,22 +45,24 @@ struct ZshCompletion {
     }
 
     private func specifications(of level: CommandSyntax) -> [String] {
-        level.flags.flatMap { flag -> [String] in
-            let text = "[\(escaped(flag.help, "[]"))]"
-            guard let value = flag.valueName else {
-                guard let short = flag.short else { return [singleQuoted(flag.name + text)] }
-                let excluded = "(-\(short) \(flag.name))"
-                return ["-\(short)", flag.name].map { singleQuoted(excluded + $0 + text) }
+        let operand = level.operand.map { [singleQuoted("1:\($0.name):\(action($0.completion))")] } ?? []
+        return operand
+            + level.flags.flatMap { flag -> [String] in
+                let text = "[\(escaped(flag.help, "[]"))]"
+                guard let value = flag.valueName else {
+                    guard let short = flag.short else { return [singleQuoted(flag.name + text)] }
+                    let excluded = "(-\(short) \(flag.name))"
+                    return ["-\(short)", flag.name].map { singleQuoted(excluded + $0 + text) }
+                }
+                let times = flag.isRepeatable ? "*" : ""
+                return flag.names.map { name in
+                    // One name typed, the other is offered no more.
+                    let others = flag.names.filter { $0 != name }.joined(separator: " ")
+                    let excluded = others.isEmpty || flag.isRepeatable ? "" : "(\(others))"
+                    return singleQuoted(
+                        "\(times)\(excluded)\(name)=\(text):\(escaped(value, ":")):\(action(flag.completion))")
+                }
             }
-            let times = flag.isRepeatable ? "*" : ""
-            return flag.names.map { name in
-                // One name typed, the other is offered no more.
-                let others = flag.names.filter { $0 != name }.joined(separator: " ")
-                let excluded = others.isEmpty || flag.isRepeatable ? "" : "(\(others))"
-                return singleQuoted(
-                    "\(times)\(excluded)\(name)=\(text):\(escaped(value, ":")):\(action(flag.completion))")
-            }
-        }
     }
 
     private func action(_ completion: Completion) -> String {
