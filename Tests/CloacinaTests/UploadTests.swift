@@ -12,17 +12,16 @@ import Testing
     @Test(.enabled(if: Project.python != nil, "there is no cloacina-client: scripts/test installs it"))
     func itIsSentAsTheReferenceClientDoes() async throws {
         try await withUpload { folder, server in
-            let tenant = "a b/c"
-            server.on("POST", "/v1/tenants/a%20b%2Fc/workflows", [Self.taken, Self.taken])
+            server.on("POST", "/v1/tenants/acme/workflows", [Self.taken, Self.taken])
             let run = try await folder.run(
                 [
-                    "package", "upload", "package.cloacina", "--tenant", tenant, "--server", server.url, "-o", "id",
+                    "package", "upload", "package.cloacina", "--tenant", "acme", "--server", server.url, "-o", "id",
                 ], environment: ["CLOACINA_API_KEY": "clk_x"])
             #expect(run.output == "p-1\n", "\(run.errors)")
             let script = """
                 import sys
                 from cloacina_client import Client
-                Client(sys.argv[1], api_key="clk_x", tenant="a%20b%2Fc").upload_workflow(open("package.cloacina", "rb").read())
+                Client(sys.argv[1], api_key="clk_x", tenant="acme").upload_workflow(open("package.cloacina", "rb").read())
                 """
             let reference = try await folder.run(
                 try #require(Project.python), ["-c", script, server.url])
@@ -157,6 +156,14 @@ import Testing
             try folder.write(".cloacina/config.toml", "")
             #expect(try await run([]).code == "server_missing")
             #expect(server.requests().count == sent.count)
+        }
+    }
+
+    @Test func aTenantIsOneSegmentOfThePath() async throws {
+        try await withUpload { folder, server in
+            server.on("POST", "/v1/tenants/a%20b%2Fc/workflows", [Self.taken])
+            let run = try await folder.run(upload(server) + ["--tenant", "a b/c"], environment: ["K": "k"])
+            #expect(run.status == 0, "\(run.errors)")
         }
     }
 

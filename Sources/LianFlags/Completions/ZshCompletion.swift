@@ -45,7 +45,12 @@ struct ZshCompletion {
     }
 
     private func specifications(of level: CommandSyntax) -> [String] {
-        let operand = level.operand.map { [singleQuoted("1:\($0.name):\(action($0.completion))")] } ?? []
+        // One that cannot be completed is left out: zsh would offer nothing in its place, and no flags either.
+        let operand =
+            level.operand.flatMap { operand in
+                operand.completion == .nothing
+                    ? nil : [singleQuoted("1:\(operand.name):\(action(operand.completion))")]
+            } ?? []
         return operand
             + level.flags.flatMap { flag -> [String] in
                 let text = "[\(escaped(flag.help, "[]"))]"
