@@ -88,7 +88,9 @@ let package = Package(
         module(
             "LianIntegrate", ["CCrypto", "LianHTTP", "LianModel", "LianNATS", "LianOrchestratorClient", "LianSystem"]),
 
-        module("LianCloacina", ["CBzip2", "CCrypto", "CLinux", "CZlib", "LianHTTP", "LianModel", "LianSystem"]),
+        module(
+            "LianCloacina", ["CBzip2", "CCrypto", "CLinux", "CZlib", "LianHTTP", "LianModel", "LianSystem"],
+            embedded: ["Python/discover.py"]),
         module("LianCloacinaCLI", ["LianCloacina", "LianFlags", "LianModel", "LianSystem"]),
 
         executable("lian-build", ["LianCLI", "LianSystem"]),

@@ -86,6 +86,27 @@ package enum CloacinaCode: String, CaseIterable, Sendable {
     // Python.
     case pythonMissing = "python_missing"
     case pythonFailed = "python_failed"
+    case pythonTooOld = "python_too_old"
+    case pythonSyntax = "python_syntax"
+    case pyprojectMissing = "pyproject_missing"
+    case pyprojectInvalid = "pyproject_invalid"
+    case pyprojectFieldMissing = "pyproject_field_missing"
+    case targetUnsupported = "target_unsupported"
+    case noTasks = "no_tasks"
+    case asyncTask = "async_task"
+    case taskInvalid = "task_invalid"
+    case taskDuplicate = "task_duplicate"
+    case taskDependencyUnknown = "task_dependency_unknown"
+    case taskCycle = "task_cycle"
+
+    // The dependencies of a Python project.
+    case dependencyUnsupported = "dependency_unsupported"
+    case dependencyUnresolved = "dependency_unresolved"
+    case sdistOnly = "sdist_only"
+    case downloadFailed = "download_failed"
+    case hashMismatch = "hash_mismatch"
+    case vendorConflict = "vendor_conflict"
+    case pipMissing = "pip_missing"
 
     // The end of the whole.
     case timedOut = "timed_out"
@@ -101,7 +122,8 @@ extension CloacinaCode {
             .archiveTooManyEntries, .archiveSymlink, .archiveHardlink, .archiveSpecial, .archiveAbsolutePath,
             .archivePathTraversal, .archiveDuplicate, .archiveNoManifest, .archiveSeveralPackages,
             .archiveStrayEntries, .archiveOverLimit, .signatureMissing, .signatureMalformed, .signatureUnsupported,
-            .signatureHashMismatch, .signatureUntrustedKey, .signatureInvalid, .fingerprintMismatch, .sourceChanged:
+            .signatureHashMismatch, .signatureUntrustedKey, .signatureInvalid, .fingerprintMismatch, .sourceChanged,
+            .dependencyUnresolved, .sdistOnly, .downloadFailed, .hashMismatch, .vendorConflict:
             1
         case .invalidArgument, .fileUnreadable, .fileExists, .notAFolder, .writeFailed, .manifestMissing,
             .manifestInvalid, .nameInvalid, .versionInvalid, .runtimeUnknown, .runtimeMismatch, .metadataUnknownKey,
@@ -109,12 +131,14 @@ extension CloacinaCode {
             .cargoPlaceholder, .graphNameMissing, .cronTriggerSubscribed, .symlinkOutside, .symlinkDirectory,
             .symlinkBroken, .specialFile, .pathNotUTF8, .cargoTomlMissing, .cargoTomlInvalid, .crateTypeMissing,
             .libraryMissing, .keyMissing, .keyInvalid, .keyEncrypted, .configInvalid, .profileUnknown, .serverMissing,
-            .apiKeyMissing, .keyNotForServer, .keyringUnsupported:
+            .apiKeyMissing, .keyNotForServer, .keyringUnsupported, .pythonSyntax, .pyprojectMissing, .pyprojectInvalid,
+            .pyprojectFieldMissing, .targetUnsupported, .noTasks, .asyncTask, .taskInvalid, .taskDuplicate,
+            .taskDependencyUnknown, .taskCycle, .dependencyUnsupported:
             2
         case .serverUnreachable, .authRefused, .notFound, .archiveTooLargeForServer, .uploadRefused, .serverFailed,
             .serverAnswerInvalid, .serverRedirect:
             3
-        case .cargoMissing, .pythonMissing, .pythonFailed: 4
+        case .cargoMissing, .pythonMissing, .pythonFailed, .pythonTooOld, .pipMissing: 4
         case .timedOut: 6
         case .internalError: 70
         case .cancelled: 130
@@ -139,6 +163,12 @@ package enum CloacinaWarningCode: String, CaseIterable, Sendable {
     // What is read.
     case trailingBytes = "trailing_bytes"
     case tasksUnknown = "tasks_unknown"
+
+    // A Python project.
+    case bareDecorator = "bare_decorator"
+    case notLiteral = "not_literal"
+    case legacyFormat = "legacy_format"
+    case markersOfThisMachine = "markers_of_this_machine"
 
     // Keys and servers.
     case keyUnsafeMode = "key_unsafe_mode"
