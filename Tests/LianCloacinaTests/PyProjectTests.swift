@@ -41,6 +41,10 @@ import Testing
             "pyproject_field_missing: pyproject.toml has no tool.cloaca",
         "[project]\nname = 'a'\nversion = '1'\n[tool.cloaca]":
             "pyproject_field_missing: pyproject.toml has no tool.cloaca.entry_module",
+        "[project]\nname = 'a/b'\nversion = '1'":
+            "name_invalid: the package's name 'a/b' cannot be the name of a file",
+        "[project]\nname = 'a'\nversion = '../1'":
+            "version_invalid: the package's version '../1' cannot be the name of a file",
         "project = 1": "pyproject_invalid: project in pyproject.toml is no table",
         "[project]\nname = 1": "pyproject_invalid: project.name in pyproject.toml is no text",
         "[project]\nname = 'a'\nversion = '1'\ndependencies = 'b'":

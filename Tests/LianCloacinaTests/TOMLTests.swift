@@ -109,9 +109,4 @@ import Testing
             ["table": .array(table.keys.map { [.string($0), table[$0].map(told) ?? .null] })]
         }
     }
-
-    private func hex(_ bytes: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
 }

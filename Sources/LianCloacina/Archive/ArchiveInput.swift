@@ -60,3 +60,9 @@ final class ArchiveInput {
         }
     }
 }
+
+/// The size and the SHA-256 of a file.
+package func hashFile(_ path: String) throws(CloacinaError) -> (bytes: Int, sha256: [UInt8]) {
+    let input = try ArchiveInput(path)
+    return (input.size, try input.sha256())
+}

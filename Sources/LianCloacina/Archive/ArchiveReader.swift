@@ -45,7 +45,7 @@ package func readArchive(
                 .archiveTooManyEntries, .archive, "\(path) holds more than \(ArchiveLimits.entries) entries",
                 hint: "Hosts refuse such an archive too: leave out what it does not need.")
         }
-        let used = try paths.add(member, source)
+        let used = try paths.add(member.path, isFolder: member.kind == .folder, source.refusal)
         guard member.size <= limit - declared else {
             let rule =
                 limit == ArchiveLimits.bytes

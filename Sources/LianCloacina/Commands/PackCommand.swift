@@ -156,12 +156,6 @@ package func sourceDate(_ environment: [String: String]) throws(CloacinaError) -
     return seconds
 }
 
-/// The size and the SHA-256 of a file.
-package func hashFile(_ path: String) throws(CloacinaError) -> (bytes: Int, sha256: [UInt8]) {
-    let input = try ArchiveInput(path)
-    return (input.size, try input.sha256())
-}
-
 extension CloacinaReport.Package {
     package init(_ manifest: PackageManifest, format: String, tasks: [String]? = nil) {
         self.init(

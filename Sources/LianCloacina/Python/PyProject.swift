@@ -1,6 +1,3 @@
-import LianModel
-import LianSystem
-
 /// What pyproject.toml says that a package is made of.
 package struct PyProject: Equatable, Sendable {
     package var name: String
@@ -16,23 +13,12 @@ package struct PyProject: Equatable, Sendable {
 
     /// Reads the file in the project's folder.
     package init(project: String) throws(CloacinaError) {
-        let path = "\(project)/pyproject.toml"
-        guard fileKind(path) != nil else {
+        guard let file = try TOMLFile("\(project)/pyproject.toml", .pyprojectInvalid, .project) else {
             throw .pyproject(
                 .pyprojectMissing, "there is no pyproject.toml in \(project)",
                 hint: "Go to the project's folder, or name it with --project DIR.")
         }
-        let document: TOMLTable
-        do {
-            document = try parseTOML(try readFile(path, limit: 1 << 20))
-        } catch let error as TOMLError {
-            throw CloacinaError(
-                .pyprojectInvalid, .project, "pyproject.toml is no TOML: \(error.message)", hint: "Correct that line.",
-                place: .init(file: path, line: error.line, column: error.column))
-        } catch {
-            throw .unreadable(path, (error as? FileReadFailure)?.reason ?? "\(error)", .project)
-        }
-        try self.init(document)
+        try self.init(file.document)
     }
 
     init(_ document: TOMLTable) throws(CloacinaError) {
@@ -40,6 +26,8 @@ package struct PyProject: Equatable, Sendable {
         let dynamic = try project.texts("dynamic") ?? []
         name = try project.requiredText("name", dynamic)
         version = try project.requiredText("version", dynamic)
+        try PackageNames.check(name: name)
+        try PackageNames.check(version: version)
         description = try project.text("description")
         requiresPython = try project.text("requires-python")
         author = try project.firstAuthor()
