@@ -22,6 +22,19 @@ func makeCommand(
         command.isDryRun = given.has("--dry-run")
         return command
     case "package build": return BuildCommand(operand, isRelease: given.has("--release"), surroundings)
+    case "build":
+        var command = PythonBuildCommand(surroundings)
+        command.project = try reader.path("--project") ?? "."
+        command.out = try reader.path("--output") ?? "."
+        command.targets = given.all("--target")
+        command.format = try reader.choice("--format") ?? .v2
+        command.python = try reader.path("--python")
+        command.pythonVersion = given.value("--python-version")
+        command.leavesDependenciesOut = given.has("--no-vendor")
+        command.signingKey = try reader.path("--sign")
+        command.isVerbose = given.has("--verbose")
+        command.isDryRun = given.has("--dry-run")
+        return command
     case "package validate": return ValidateCommand(operand, surroundings)
     case "package inspect":
         return given.has("--offline") || fileKind(surroundings.path(operand)) != nil

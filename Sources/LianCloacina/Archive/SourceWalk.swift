@@ -59,29 +59,48 @@ package struct SourceFile: Equatable, Sendable {
     }
 }
 
+/// What does not travel, wherever it is.
+package struct TravelRules: Sendable {
+    let folders: Set<String>
+    let endings: [String]
+
+    /// Of a package's folder.
+    package static let package = TravelRules(
+        folders: ["target", ".git", "node_modules", "__pycache__"], endings: [".cloacina", ".cloacina.sig"])
+    /// Of modules in Python, of which any may be called like a folder that others leave out.
+    package static let modules = TravelRules(folders: ["__pycache__"], endings: [".pyc"])
+}
+
 /// All files below a folder that travel, in the order of the bytes of their paths.
 package struct SourceWalk: Sendable {
     package private(set) var files: [SourceFile] = []
     package private(set) var warnings: [CloacinaWarning] = []
     private let root: String
+    private let rules: TravelRules
     private let leftOut: Set<String>
 
-    private static let folders: Set<String> = ["target", ".git", "node_modules", "__pycache__"]
-
-    /// `leftOut` are places of files that do not travel, as what is being made.
-    package init(_ folder: String, leavingOut leftOut: Set<String> = []) throws(CloacinaError) {
+    /// `leftOut` are places of files that do not travel, as what is being made. With `only`, nothing else at the top of
+    /// the folder does.
+    package init(
+        _ folder: String, below only: String? = nil, by rules: TravelRules = .package,
+        leavingOut leftOut: Set<String> = []
+    ) throws(CloacinaError) {
         guard let root = realPath(folder), fileKind(root) == .folder else {
             throw CloacinaError(
                 .notAFolder, .project, "\(folder) is not a folder", hint: "Name the folder of the package.")
         }
         self.root = root
+        self.rules = rules
         self.leftOut = leftOut
-        try walk(root, below: "")
+        let names = if let only { [only] } else { try Self.names(in: root) }
+        try visit(names, in: root, below: "")
         files.sort { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
     }
 
-    private mutating func walk(_ folder: String, below prefix: String) throws(CloacinaError) {
-        for name in try Self.names(in: folder) {
+    private mutating func visit(
+        _ names: [String], in folder: String, below prefix: String
+    ) throws(CloacinaError) {
+        for name in names {
             let place = "\(folder)/\(name)"
             let path = prefix + name
             if leftOut.contains(place) { continue }
@@ -95,13 +114,13 @@ package struct SourceWalk: Sendable {
             }
             switch status.st_mode & S_IFMT {
             case S_IFDIR:
-                if Self.folders.contains(name) { continue }
+                if rules.folders.contains(name) { continue }
                 guard !isLink else {
                     throw Self.refusal(.symlinkDirectory, "\(place) is a link to a folder")
                 }
-                try walk(place, below: path + "/")
+                try visit(try Self.names(in: place), in: place, below: path + "/")
             case S_IFREG:
-                if name.hasSuffix(".cloacina") || name.hasSuffix(".cloacina.sig") { continue }
+                if rules.endings.contains(where: name.hasSuffix) { continue }
                 if isLink {
                     guard realPath(place)?.hasPrefix(root == "/" ? root : root + "/") == true else {
                         throw Self.refusal(.symlinkOutside, "\(place) is a link to a file outside of the folder")

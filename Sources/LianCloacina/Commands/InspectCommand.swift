@@ -128,6 +128,7 @@ package struct InspectCommand: CloacinaCommand {
         report.package = CloacinaReport.Package(
             name: name, version: version, language: manifest["language"]?.stringValue, format: "v2", tasks: ids)
         report.artifact?.fingerprint = manifest["package"]?["fingerprint"]?.stringValue
+        try archive.checkFingerprint(path, surroundings.stop)
     }
 }
 

@@ -115,46 +115,21 @@ package struct PackCommand: CloacinaCommand {
         _ report: inout CloacinaReport
     ) throws(CloacinaError) -> (artifact: CloacinaReport.Artifact, sha256: [UInt8]) {
         let modified = try sourceDate(surroundings.environment) ?? 0
-        let draft: FileDraft
-        do throws(SystemError) { draft = try FileDraft(of: place, mode: 0o644) } catch {
-            throw .unwritable(name, error)
+        var digest: [UInt8] = []
+        let output = ArchiveOutput(name: name, place: place, allowsOverLimits: allowsOverLimits)
+        let whole = try output.write(&report, surroundings.stop) { draft throws(CloacinaError) in
+            digest = try writeArchive(members, top: manifest.stem, modified: modified, to: draft, surroundings.stop)
+        } reading: { draft throws(CloacinaError) in
+            try readArchive(draft, stop: surroundings.stop, visitor: EntryList())
         }
-        let digest = try writeArchive(members, top: manifest.stem, modified: modified, to: draft, surroundings.stop)
-        let summary: (bytes: Int, sha256: [UInt8])
-        do throws(CloacinaError) {
-            let read = try readArchive(draft.draftPath, stop: surroundings.stop, visitor: EntryList())
-            summary = (read.bytes, read.sha256)
-        } catch {
-            guard [.archiveTooLarge, .archiveTooManyEntries].contains(error.code) else { throw error }
-            guard allowsOverLimits else {
-                throw CloacinaError(
-                    .archiveOverLimit, .archive, "hosts would refuse this archive: \(error.message)",
-                    hint: "Leave out what it does not need; --allow-over-limits writes it all the same.")
-            }
-            report.warn(.archiveOverLimit, "hosts will refuse this archive: \(error.message)")
-            summary = try hashFile(draft.draftPath)
-        }
-        try surroundings.stop.check()
-        do throws(SystemError) { try draft.commit() } catch { throw .unwritable(name, error) }
         let artifact = CloacinaReport.Artifact(
-            path: name, bytes: summary.bytes, sha256: hex(summary.sha256), digest: hex(digest), entries: members.count)
-        return (artifact, summary.sha256)
+            path: name, bytes: whole.bytes, sha256: hex(whole.sha256), digest: hex(digest), entries: members.count)
+        return (artifact, whole.sha256)
     }
 }
 
 /// The signature that travels in the archive.
 package let embeddedSignatureName = "package.sig"
-
-/// The time that members of an archive get, where the caller wants one.
-package func sourceDate(_ environment: [String: String]) throws(CloacinaError) -> Int? {
-    guard let text = environment["SOURCE_DATE_EPOCH"], !text.isEmpty else { return nil }
-    guard let seconds = OutsideNumber.whole(text, in: 0...0o77777777777) else {
-        throw CloacinaError(
-            .invalidArgument, .arguments, "SOURCE_DATE_EPOCH is '\(onOneLine(text, limit: 40))'",
-            hint: "It is a whole number of seconds since 1970.")
-    }
-    return seconds
-}
 
 extension CloacinaReport.Package {
     package init(_ manifest: PackageManifest, format: String, tasks: [String]? = nil) {

@@ -49,6 +49,7 @@ package struct VerifyCommand: CloacinaCommand {
         staged.warnOfTrailingBytes(archive, &report)
         let digest = staged.summary.format == .bzip2 ? try staged.members().digest(surroundings.stop) : nil
         report.artifact = staged.artifact(path: archive, digest: digest)
+        if staged.summary.format == .gzip { try staged.checkFingerprint(archive, surroundings.stop) }
         let found = try signatures(staged, place).filter { required == nil || $0.kind == required }
         guard !found.isEmpty else {
             let kind = required.map { "\($0.rawValue) " } ?? ""

@@ -11,6 +11,32 @@ package struct PyProject: Equatable, Sendable {
     package var entryModule: String
     package var workflowName: String?
 
+    package var requiresPythonOrDefault: String { requiresPython ?? ">=3.10" }
+
+    /// What a package of today is told about it.
+    var packageTOML: TOMLTable {
+        var package = TOMLTable()
+        package["name"] = .string(name)
+        package["version"] = .string(version)
+        package["interface"] = .string(PackageManifest.defaultInterface)
+        package["interface_version"] = .integer(1)
+        package["extension"] = .string(PackageManifest.defaultExtension)
+        var metadata = TOMLTable()
+        metadata["workflow_name"] = .string(
+            workflowName
+                ?? name.split(separator: "-", omittingEmptySubsequences: false)
+                .joined(separator: "_"))
+        metadata["language"] = .string("python")
+        metadata["description"] = description.map { .string($0) }
+        metadata["author"] = author.map { .string($0) }
+        metadata["requires_python"] = .string(requiresPythonOrDefault)
+        metadata["entry_module"] = .string(entryModule)
+        var document = TOMLTable()
+        document["package"] = .table(package)
+        document["metadata"] = .table(metadata)
+        return document
+    }
+
     /// Reads the file in the project's folder.
     package init(project: String) throws(CloacinaError) {
         guard let file = try TOMLFile("\(project)/pyproject.toml", .pyprojectInvalid, .project) else {
