@@ -5,7 +5,7 @@ import LianTestSupport
 import Testing
 
 @Suite struct PythonBuildTests {
-    @Test func theBytesOfVersion2AreThoseOfTheContract() async throws {
+    @Test(.needsPip) func theBytesOfVersion2AreThoseOfTheContract() async throws {
         try await withCloacinaFolder { folder in
             try folder.writeProject(dependencies: ["alpha"], description: "Größe \"quoted\" \\ 😀")
             try folder.write("flow/tasks/deep/x.py", "x = 1\n")
@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test func whatHostsTakeIsMadeOfTheSameProject() async throws {
+    @Test(.needsPip) func whatHostsTakeIsMadeOfTheSameProject() async throws {
         try await withCloacinaFolder { folder in
             try folder.writeProject(dependencies: ["alpha"], description: "Orders")
             try await folder.offerWheels()
@@ -102,7 +102,7 @@ import Testing
     }
 
     /// Python takes modules from the folder that it is started in, and from PYTHONPATH.
-    @Test func nothingOfTheProjectRuns() async throws {
+    @Test(.needsPip) func nothingOfTheProjectRuns() async throws {
         try await withCloacinaFolder { folder in
             try folder.writeProject(dependencies: ["alpha"])
             try await folder.offerWheels()
@@ -131,13 +131,15 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ("no pyproject", "pyproject_missing", 2), ("bad toml", "pyproject_invalid", 2),
-        ("no entry", "entry_module_missing", 2), ("target", "target_unsupported", 2), ("async", "async_task", 2),
-        ("link", "symlink_outside", 2), ("project", "not_a_folder", 2), ("out", "invalid_argument", 2),
-        ("url", "dependency_unsupported", 2), ("gone", "dependency_unresolved", 1), ("python", "python_missing", 4),
-        ("version", "invalid_argument", 2), ("big", "archive_over_limit", 1),
-    ])
+    @Test(
+        .needsPip,
+        arguments: [
+            ("no pyproject", "pyproject_missing", 2), ("bad toml", "pyproject_invalid", 2),
+            ("no entry", "entry_module_missing", 2), ("target", "target_unsupported", 2), ("async", "async_task", 2),
+            ("link", "symlink_outside", 2), ("project", "not_a_folder", 2), ("out", "invalid_argument", 2),
+            ("url", "dependency_unsupported", 2), ("gone", "dependency_unresolved", 1), ("python", "python_missing", 4),
+            ("version", "invalid_argument", 2), ("big", "archive_over_limit", 1),
+        ])
     func failuresLeaveTheOldArchiveAndNothingElse(fault: String, code: String, status: Int32) async throws {
         try await withCloacinaFolder { folder in
             try folder.writeProject(
@@ -218,6 +220,24 @@ import Testing
         }
     }
 
+    @Test func inspectTellsTheTasks() async throws {
+        try await withCloacinaFolder { folder in
+            try folder.writeProject()
+            let built = try await folder.build(["--format", "source"])
+            #expect(built.status == 0, "\(built.errors)")
+            let inspected = try await folder.run(["package", "inspect", "my-flow-1.0.cloacina"])
+            let tasks = inspected.envelope["inspection"]?["tasks"]?.arrayValue ?? []
+            #expect(tasks.map { $0["id"] } == ["fetch", "store"])
+            #expect(inspected.envelope["package"]?["tasks"] == ["fetch", "store"])
+            #expect(inspected.warnings == [])
+            let without = try await folder.run(
+                ["package", "inspect", "my-flow-1.0.cloacina"], environment: ["CLOACA_PYTHON": "no-such-python"])
+            #expect(without.status == 0)
+            #expect(without.envelope["inspection"]?["tasks"] == .null)
+            #expect(without.warnings == ["tasks_unknown"])
+        }
+    }
+
     @Test func itIsCloacaUnderThatName() async throws {
         try await withCloacinaFolder { folder in
             try folder.writeProject()
@@ -270,9 +290,10 @@ extension CloacinaFolder {
     fileprivate func build(_ arguments: [String], _ extra: [String: String] = [:]) async throws -> CloacinaRun {
         let python = findExecutable("python3", path: ProcessInfo.processInfo.environment["PATH"])
         let variables = [
-            "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "wheels", "PIP_NO_CACHE_DIR": "1",
+            "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "wheels", "PIP_NO_CACHE_DIR": "1", "UV_OFFLINE": "1",
+            "UV_FIND_LINKS": "wheels", "UV_NO_CACHE": "1",
             "CLOACA_PYTHON": python ?? "python3",
-            "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "",
+            "PATH": "\(Project.tools.path):/usr/bin:/bin",
         ]
         return try await run(["build"] + arguments, environment: variables.merging(extra) { $1 })
     }

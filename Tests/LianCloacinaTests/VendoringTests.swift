@@ -12,7 +12,7 @@ import Testing
         ignoreBrokenPipes()
     }
 
-    @Test func bringsDependenciesAndWhatTheyNeed() async throws {
+    @Test(.needsPip) func bringsDependenciesAndWhatTheyNeed() async throws {
         try await withScene { scene in
             try await scene.offer([
                 .init(
@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test func severalTargetsShareOneFolder() async throws {
+    @Test(.needsPip) func severalTargetsShareOneFolder() async throws {
         try await withScene { scene in
             let common = Wheels.Entry("fast/__init__.py", "import fast._speedups\n")
             try await scene.offer(
@@ -79,6 +79,30 @@ import Testing
         }
     }
 
+    /// uv judges markers by the target, and gives the hashes of every file of a version.
+    @Test(.needsPip, .needsUV) func asksUVWhereItIs() async throws {
+        try await withScene(["PATH": "\(parentFolder(try Project.tool("uv"))):\(processEnvironment()["PATH"] ?? "")"]) {
+            scene in
+            try await scene.offer([
+                .init(
+                    "alpha-1.0-py3-none-any.whl", [.init("alpha.py", "a")], needs: ["beta; sys_platform == 'darwin'"]),
+                .init("beta-1.0-cp311-cp311-macosx_11_0_arm64.whl", [.init("beta.so", "arm")], needs: []),
+                .init("beta-1.0-cp311-cp311-macosx_11_0_x86_64.whl", [.init("beta.so", "intel")], needs: []),
+            ])
+            try Data().write(to: scene.wheels.appending(path: "only_source-1.0.tar.gz"))
+            var report = CloacinaReport()
+            let packages = try await scene.vendor(["alpha"], for: [.linuxX86, .macARM], &report)
+            #expect(packages.list == "alpha==1.0\nbeta==1.0\n")
+            #expect(
+                try packages.lock.hasSuffix(
+                    "    --hash=sha256:\(scene.hash("beta-1.0-cp311-cp311-macosx_11_0_arm64.whl"))\n"))
+            #expect(try scene.text("beta.so") == "arm")
+            #expect(report.warnings == [])
+            #expect(try await scene.refusal(["only-source"])?.code == .sdistOnly)
+            #expect(try await scene.refusal(["no-such-package"])?.code == .dependencyUnresolved)
+        }
+    }
+
     @Test func runsNoToolWhereThereIsNothingToBring() async throws {
         try await withScene { scene in
             let python = scene.folder.appending(path: "python")
@@ -90,7 +114,7 @@ import Testing
         }
     }
 
-    @Test func takesWheelsForMacsAndSaysWhoJudgesTheMarkers() async throws {
+    @Test(.needsPip) func takesWheelsForMacsAndSaysWhoJudgesTheMarkers() async throws {
         try await withScene { scene in
             try await scene.offer([
                 .init("fast-1.0-cp311-cp311-macosx_11_0_arm64.whl", [.init("fast.so", "arm")], needs: []),
@@ -111,7 +135,7 @@ import Testing
         }
     }
 
-    @Test func tellsWhatCannotBeHad() async throws {
+    @Test(.needsPip) func tellsWhatCannotBeHad() async throws {
         try await withScene { scene in
             try await scene.offer([
                 .init("alpha-1.0-py3-none-any.whl", [], needs: ["only-source"]),
@@ -126,9 +150,11 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ("exit 9", CloacinaCode.downloadFailed), ("cp OTHER/* WHEELS", .hashMismatch), ("exit 0", .downloadFailed),
-    ])
+    @Test(
+        .needsPip,
+        arguments: [
+            ("exit 9", CloacinaCode.downloadFailed), ("cp OTHER/* WHEELS", .hashMismatch), ("exit 0", .downloadFailed),
+        ])
     func believesNoDownload(meanwhile: String, code: CloacinaCode) async throws {
         try await withScene { scene in
             let other = scene.folder.appending(path: "other")
@@ -171,6 +197,15 @@ import Testing
         }
     }
 
+    @Test(arguments: [#""hashes":{"sha256":"00ff","md5":"11"},"hash":"md5=11""#, #""hash":"sha256=00ff""#])
+    func readsReportsOfOldAndNewPips(hashes: String) throws {
+        let report =
+            #"{"version":"1","install":[{"download_info":{"url":"file:///a","archive_info":{HASHES}},"#
+            + #""metadata":{"name":"Alpha_One","version":"1.0"},"requested":true}]}"#
+        let value = try JSONValue.parse(report.replacing("HASHES", with: hashes))
+        #expect(try PipReport(JSONNode(value)).pins == [Pin(name: "alpha-one", version: "1.0", hashes: ["00ff"])])
+    }
+
     @Test(arguments: [
         "requests", "requests>=2", " requests >= 2 , < 3 ", "requests[security,socks]>=2", "requests (>=2)",
         "a.b-c_d==1.0.*", "requests>=2; python_version < '3.9'", "x ; sys_platform == 'linux' and extra == 'a'",
@@ -205,7 +240,10 @@ import Testing
             let own = ProcessInfo.processInfo.environment
             // These tests are about pip.
             let path = (own["PATH"] ?? "").split(separator: ":").filter { findExecutable("\($0)/uv", path: nil) == nil }
-            let variables = ["PATH": path.joined(separator: ":"), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "wheels"]
+            let variables = [
+                "PATH": path.joined(separator: ":"), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "wheels",
+                "UV_OFFLINE": "1", "UV_FIND_LINKS": "wheels",
+            ]
             environment = own.merging(variables) { $1 }.merging(added) { $1 }
         }
 

@@ -29,6 +29,18 @@ import LianSystem
             .enabled(if: (try? Project.tool("nickel")) != nil, "there is no nickel: scripts/test installs it")
         }
 
+        package static var needsPip: ConditionTrait {
+            .enabled("there is no pip: apt-get install python3-pip") {
+                let probe = Command(
+                    "/usr/bin/env", ["python3", "-m", "pip", "--version"], environment: processEnvironment())
+                return try await run(probe, deadline: .seconds(300)).termination.isSuccess
+            }
+        }
+
+        package static var needsUV: ConditionTrait {
+            .enabled(if: (try? Project.tool("uv")) != nil, "there is no uv: scripts/test installs it")
+        }
+
         package static var needsRoot: ConditionTrait {
             .enabled(if: geteuid() == 0, "it needs root: sudo scripts/test")
         }

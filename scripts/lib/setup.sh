@@ -12,7 +12,8 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 build_packages=(libcurl4-openssl-dev libssh2-1-dev libnats-dev libssl-dev libmicrohttpd-dev libsqlite3-dev libre2-dev
   zlib1g-dev libbz2-dev pkg-config ca-certificates python3 python3-venv)
 runtime_packages=(openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq
-  zsh fish groff-base python3-yaml chromium iproute2 libfaketime shellcheck btrfs-progs prometheus)
+  zsh fish groff-base python3-yaml chromium iproute2 libfaketime shellcheck btrfs-progs prometheus
+  python3-pip)
 
 # What stands before a command that needs root: nothing, or sudo.
 root_by=()
@@ -151,6 +152,12 @@ provide_cloacina_client() {
   install_python_packages cloacina-client==0.12.0
 }
 
+provide_uv() {
+  command -v uv >/dev/null && return 0
+  install_python_packages uv==0.13.9
+  [ -e "$tools/bin/uv" ] || ln -s "$tools/python/bin/uv" "$tools/bin/uv"
+}
+
 provide_schemathesis() {
   install_python_packages schemathesis==4.32.5
 }
@@ -182,4 +189,5 @@ setup() {
   provide_nickel
   provide_just
   provide_cloacina_client
+  provide_uv
 }

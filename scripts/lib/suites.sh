@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # Sourced by the scripts: what each suite of tests needs beside what building needs. Words are Debian's packages, but
-# `nickel`, which setup.sh provides.
+# `nickel` and `uv`, which setup.sh provides.
 
 declare -A suite_needs=(
+  [CloacinaTests]="python3-pip uv"
   [DocumentationTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq iproute2 nickel"
   [EndToEndTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq chromium nickel"
   [FaultTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static libfaketime nickel"
@@ -10,6 +11,7 @@ declare -A suite_needs=(
   [LianBuildKitTests]=none
   [LianBuildTests]=nats-server
   [LianCLITests]=nickel
+  [LianCloacinaTests]="python3-pip uv"
   [LianContextTests]=none
   [LianFlagsTests]="zsh fish groff-base"
   [LianHTTPTests]=none
@@ -48,6 +50,7 @@ setup_for() {
       case $word in
         none) ;;
         nickel) provide_nickel ;;
+        uv) provide_uv ;;
         *) packages+=("$word") ;;
       esac
     done

@@ -5,6 +5,7 @@ import LianSystem
 package struct InspectCommand: CloacinaCommand {
     private let path: String
     private let surroundings: Surroundings
+    private let entry = Guarded<Entry?>(nil)
 
     package init(_ path: String, _ surroundings: Surroundings) {
         self.path = path
@@ -13,6 +14,30 @@ package struct InspectCommand: CloacinaCommand {
 
     package func run(_ report: inout CloacinaReport) async throws(CloacinaError) {
         try await computing(&report) { report throws(CloacinaError) in try inspect(&report) }
+        if let entry = entry.value { try await tellTasks(of: entry, &report) }
+    }
+
+    /// The entry module of a package in Python, which outlives what was unpacked of the archive.
+    private struct Entry: Sendable {
+        let module: String
+        let file: String
+        let source: [UInt8]
+    }
+
+    private func tellTasks(of entry: Entry, _ report: inout CloacinaReport) async throws(CloacinaError) {
+        do throws(CloacinaError) {
+            let interpreter = try PythonInterpreter(surroundings.environment["CLOACA_PYTHON"], surroundings)
+            let module = try await ParsedModule(source: entry.source, file: entry.file, interpreter)
+            let tasks = try PythonTask.all(in: module, file: entry.file, &report)
+            report.package?.tasks = tasks.map(\.id)
+            if case .object(var members) = report.inspection {
+                members["tasks"] = .array(tasks.map { $0.json(of: entry.module) })
+                report.inspection = .object(members)
+            }
+        } catch {
+            try surroundings.stop.check()
+            report.warn(.tasksUnknown, "the tasks are not told: \(error.message)")
+        }
     }
 
     private func inspect(_ report: inout CloacinaReport) throws(CloacinaError) {
@@ -101,8 +126,11 @@ package struct InspectCommand: CloacinaCommand {
         do throws(CloacinaError) { try PackageLayout(folder, manifest).check() } catch {
             inspection.reasons.append(error.code.rawValue)
         }
-        if manifest.language == "python" {
-            report.warn(.tasksUnknown, "the tasks of a package in Python are told by 'build', not here")
+        if manifest.language == "python", let name = manifest.entryModule,
+            let module = try? EntryModule(name, project: "\(folder)/workflow"),
+            let source = try? readFile(module.path, limit: EntryModule.largest)
+        {
+            entry.set(Entry(module: name, file: "workflow/\(module.file)", source: source))
         }
     }
 

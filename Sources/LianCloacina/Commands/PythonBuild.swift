@@ -32,15 +32,7 @@ struct PythonBuild: Sendable {
         return [
             "name": .string(project.name), "version": .string(project.version), "path": .string(name),
             "format": .string(format.rawValue), "targets": .array(targets.map { .string($0.rawValue) }),
-            "tasks": .array(
-                tasks.map { task in
-                    [
-                        "id": .string(task.id), "function": .string("\(project.entryModule):\(task.function)"),
-                        "dependencies": task.dependencies.json,
-                        "description": task.description.json, "retries": .integer(task.retries),
-                        "timeout_seconds": task.timeoutSeconds.json,
-                    ]
-                }),
+            "tasks": .array(tasks.map { $0.json(of: project.entryModule) }),
             "entries": ([manifest] + workflow.map(\.path) + [Self.lockName]).json,
             "dependencies": project.dependencies.json,
         ]

@@ -88,7 +88,7 @@ package struct PythonBuildCommand: CloacinaCommand {
         _ entry: EntryModule, _ interpreter: PythonInterpreter, _ report: inout CloacinaReport
     ) async throws(CloacinaError) -> [PythonTask] {
         let source: [UInt8]
-        do throws(FileReadFailure) { source = try readFile(entry.path, limit: 16 << 20) } catch {
+        do throws(FileReadFailure) { source = try readFile(entry.path, limit: EntryModule.largest) } catch {
             throw .unreadable(entry.path, error.reason, .discovery)
         }
         let module = try await ParsedModule(source: source, file: entry.path, interpreter)

@@ -10,6 +10,9 @@ package struct EntryModule: Equatable, Sendable {
     /// Relative to the root.
     package let file: String
 
+    /// The most bytes that are parsed.
+    static let largest = 16 << 20
+
     package init(_ name: String, project: String) throws(CloacinaError) {
         guard Self.isModuleName(name) else {
             throw .pyproject(

@@ -1,3 +1,5 @@
+import LianModel
+
 /// A task of a Python package, as its decorator declares it.
 package struct PythonTask: Equatable, Sendable {
     package var id: String
@@ -9,6 +11,13 @@ package struct PythonTask: Equatable, Sendable {
 }
 
 extension PythonTask {
+    func json(of module: String) -> JSONValue {
+        [
+            "id": .string(id), "function": .string("\(module):\(function)"), "dependencies": dependencies.json,
+            "description": description.json, "retries": .integer(retries), "timeout_seconds": timeoutSeconds.json,
+        ]
+    }
+
     /// The tasks of a module, in the order in which Python's parser walks it.
     static func all(
         in module: ParsedModule, file: String, _ report: inout CloacinaReport

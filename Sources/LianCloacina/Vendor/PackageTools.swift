@@ -41,10 +41,10 @@ struct PackageTools: Sendable {
             Command(program, arguments, environment: surroundings.environment.merging(pathsForHere) { $1 }))
     }
 
-    /// The last that a tool said, for a message.
+    /// The last that a tool said, for a message. What it advises is for its own caller.
     func lastWords(_ result: SubprocessResult) -> String {
         let lines = mask.masked(result.errorText).split(separator: "\n").map { $0.drop { $0 == " " } }
-        return onOneLine(String(lines.last { !$0.isEmpty } ?? "it said nothing"))
+        return onOneLine(String(lines.last { !$0.isEmpty && !$0.hasPrefix("hint:") } ?? "it said nothing"))
     }
 
     private func isPipMissing() async throws(CloacinaError) -> Bool {

@@ -117,7 +117,7 @@ struct Resolver: Sendable {
         } catch {
             throw CloacinaError(
                 .dependencyUnresolved, .vendor, "pip's report of what it chose cannot be read: \(error)",
-                hint: "Upgrade pip: 23.0 or newer is needed.")
+                hint: "Upgrade pip: 22.2 or newer is needed.")
         }
     }
 
@@ -149,7 +149,7 @@ struct Resolver: Sendable {
 }
 
 /// What `pip install --report` writes.
-private struct PipReport {
+struct PipReport {
     var pins: [Pin] = []
 
     init(_ node: JSONNode) throws {
@@ -158,13 +158,21 @@ private struct PipReport {
             var item = try item.record()
             var metadata = try item.required("metadata").record()
             var download = try item.required("download_info").record()
-            var archive = try download.required("archive_info").record()
-            let hashes = try archive.required("hashes").members().filter { $0.name == "sha256" }
             pins.append(
                 Pin(
                     name: Requirement.indexName(try metadata.required("name").string()),
                     version: try metadata.required("version").string(),
-                    hashes: Set(try hashes.map { try $0.node.string() })))
+                    hashes: try Self.hashes(download.required("archive_info"))))
         }
+    }
+
+    /// In `hashes`; or, from a pip before 23.1, in `hash` alone.
+    private static func hashes(_ archive: JSONNode) throws -> Set<String> {
+        var archive = try archive.record()
+        if let hashes = try archive.optional("hashes") {
+            return Set(try hashes.members().filter { $0.name == "sha256" }.map { try $0.node.string() })
+        }
+        let hash = try archive.required("hash").string()
+        return hash.hasPrefix("sha256=") ? [String(hash.dropFirst("sha256=".count))] : []
     }
 }
