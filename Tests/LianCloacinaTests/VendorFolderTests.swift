@@ -23,6 +23,24 @@ import Testing
         }
     }
 
+    @Test func putsWhatLiesInDataWherePythonFindsIt() async throws {
+        try await withVendor { vendor, wheel in
+            try await vendor.add(
+                wheel(
+                    0,
+                    [
+                        .init("p0-1.data/purelib/a.py", "a"), .init("P0-1.data/platlib/b/c.so", "c"),
+                        .init("p0-1.data/scripts/tool", "t"), .init("p0-1.data/data/etc/x", "x"),
+                        .init("q-1.data/purelib/kept.py", "k"),
+                        .init("own.data/kept.txt", "k"),
+                    ]))
+            let files = try FileManager.default.subpathsOfDirectory(atPath: vendor.path).filter {
+                fileKind("\(vendor.path)/\($0)") == .regular
+            }
+            #expect(files.sorted() == ["a.py", "b/c.so", "own.data/kept.txt", "q-1.data/purelib/kept.py"])
+        }
+    }
+
     @Test(arguments: [
         ([Wheels.Entry("../../escaped", "x")], CloacinaCode.archivePathTraversal),
         ([Wheels.Entry("a", "/etc", mode: 0o120777), Wheels.Entry("a/b", "x")], .archiveSymlink),

@@ -86,10 +86,9 @@ extension TOMLReader {
     }
 
     private mutating func scalar(digits: Int, at start: Int) throws(TOMLError) -> String {
-        let hex = bytes[position...].prefix(digits)
-        guard hex.count == digits, hex.allSatisfy({ Self.isDigit($0, radix: 16) }),
-            let code = UInt32(text(hex.indices), radix: 16),
-            let scalar = Unicode.Scalar(code)
+        let code = bytes[position...].prefix(digits)
+        guard code.count == digits, code.allSatisfy({ Self.isDigit($0, radix: 16) }),
+            let number = UInt32(text(code.indices), radix: 16), let scalar = Unicode.Scalar(number)
         else { throw failure("an escape needs \(digits) hex digits of a Unicode character", at: start) }
         position += digits
         return String(Character(scalar))

@@ -24,9 +24,16 @@ struct VendorFolder: Sendable {
     /// Where Python would find the file when the wheel were installed; nil where it would not be a module.
     private static func place(of path: String, in wheel: Wheel) -> String? {
         let parts = path.split(separator: "/")
-        guard parts[0] == "\(wheel.stem).data" else { return path }
+        guard isData(parts[0], of: wheel) else { return path }
         guard parts.count > 2, parts[1] == "purelib" || parts[1] == "platlib" else { return nil }
         return parts.dropFirst(2).joined(separator: "/")
+    }
+
+    /// `NAME-VERSION.data`, however the name is spelt there.
+    private static func isData(_ folder: Substring, of wheel: Wheel) -> Bool {
+        let names = folder.dropLast(".data".count).split(separator: "-")
+        return folder.hasSuffix(".data") && names.count > 1
+            && Requirement.indexName(names.dropLast().joined(separator: "-")) == wheel.pin.name
     }
 
     private mutating func add(

@@ -5,11 +5,6 @@ struct Wheel: Equatable, Sendable {
     let path: String
     let pin: Pin
     let sha256: String
-
-    /// The beginning of its own folders' names: `NAME-VERSION`.
-    var stem: String {
-        path.split(separator: "/").last.map { $0.split(separator: "-").prefix(2).joined(separator: "-") } ?? ""
-    }
 }
 
 /// Fetches wheels into a folder, and believes no tool about their hashes.
