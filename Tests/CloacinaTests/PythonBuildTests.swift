@@ -177,6 +177,40 @@ import Testing
         }
     }
 
+    @Test(.needsPip) func aSignalEndsPipToo() async throws {
+        try await withCloacinaFolder { folder in
+            try folder.writeProject(dependencies: ["alpha"])
+            try await folder.offerWheels()
+            let python = try #require(folder.toolVariables["CLOACA_PYTHON"])
+            try writeScript(
+                """
+                case " $* " in *' -m pip '*)
+                  echo $$ > '\(folder.path("pid.part"))' && mv '\(folder.path("pid.part"))' '\(folder.path("pid"))'
+                  exec sleep 100000 ;;
+                esac
+                exec '\(python)' "$@"
+                """, to: folder.url.appending(path: "python"))
+            let program = try RunningProcess(
+                Command(
+                    Project.executable("lian-cloacina"), ["build", "--python", "./python"],
+                    environment: folder.environment.merging(folder.toolVariables) { $1 },
+                    workingDirectory: folder.url.path),
+                outputFile: folder.url.appending(path: "out"), errorFile: folder.url.appending(path: "err"))
+            defer { program.stop() }
+            #expect(await eventually { FileManager.default.fileExists(atPath: folder.path("pid")) })
+            let pid = try #require(Int32(String(decoding: folder.bytes("pid"), as: UTF8.self).dropLast()))
+            #expect(try !FileManager.default.contentsOfDirectory(atPath: folder.path("tmp")).isEmpty)
+            kill(program.pid, SIGTERM)
+            #expect(await program.ended() == .exited(143))
+            #expect(hasEnded(pid))
+            let envelope = try JSONValue.parse(program.output)
+            #expect(envelope["status"] == "cancelled")
+            #expect(envelope["error"]?["code"] == "cancelled")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("tmp")) == [])
+            #expect(!FileManager.default.fileExists(atPath: folder.path("my-flow-1.0.cloacina")))
+        }
+    }
+
     @Test func aToolThatHangsIsEndedWithTheCommand() async throws {
         try await withCloacinaFolder { folder in
             try folder.writeProject()
@@ -286,16 +320,18 @@ extension CloacinaFolder {
             in: url.appending(path: "wheels"))
     }
 
-    /// With the wheels of this folder, and no others.
-    fileprivate func build(_ arguments: [String], _ extra: [String: String] = [:]) async throws -> CloacinaRun {
+    /// For tools that find the wheels of this folder, and no others.
+    fileprivate var toolVariables: [String: String] {
         let python = findExecutable("python3", path: ProcessInfo.processInfo.environment["PATH"])
-        let variables = [
+        return [
             "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "wheels", "PIP_NO_CACHE_DIR": "1", "UV_OFFLINE": "1",
-            "UV_FIND_LINKS": "wheels", "UV_NO_CACHE": "1",
-            "CLOACA_PYTHON": python ?? "python3",
+            "UV_FIND_LINKS": "wheels", "UV_NO_CACHE": "1", "CLOACA_PYTHON": python ?? "python3",
             "PATH": "\(Project.tools.path):/usr/bin:/bin",
         ]
-        return try await run(["build"] + arguments, environment: variables.merging(extra) { $1 })
+    }
+
+    fileprivate func build(_ arguments: [String], _ extra: [String: String] = [:]) async throws -> CloacinaRun {
+        try await run(["build"] + arguments, environment: toolVariables.merging(extra) { $1 })
     }
 
     /// Everything here by name, without what is temporary.
