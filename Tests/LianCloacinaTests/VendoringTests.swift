@@ -139,13 +139,13 @@ import Testing
         try await withScene { scene in
             try await scene.offer([
                 .init("alpha-1.0-py3-none-any.whl", [], needs: ["only-source"]),
-                .init("other-1.0-cp311-cp311-win_amd64.whl", [], needs: []),
+                .init("other-1.0-cp311-cp311-manylinux_2_17_x86_64.whl", [], needs: []),
             ])
             try Data().write(to: scene.wheels.appending(path: "only_source-1.0.tar.gz"))
             let needed = try await scene.refusal(["alpha"])
             #expect(needed?.code == .sdistOnly)
             #expect(needed?.message == "there is only-source, but no wheel of it for linux-x86_64 with Python 3.11")
-            let error = try await scene.refusal(["other"])
+            let error = try await scene.refusal(["other"], for: [.linuxARM])
             #expect(error?.code == .dependencyUnresolved)
         }
     }

@@ -22,12 +22,13 @@ struct PackageTools: Sendable {
             surroundings.environment.filter { Self.isOfTools($0.key) }.values.flatMap(Self.passwords))
     }
 
-    func pip(_ arguments: [String]) async throws(CloacinaError) -> SubprocessResult {
+    /// Of a probe nobody needs to see that it failed.
+    func pip(_ arguments: [String], isProbe: Bool = false) async throws(CloacinaError) -> SubprocessResult {
         var command = interpreter.command(
             ["-m", "pip"] + arguments.prefix(1) + ["--disable-pip-version-check", "--no-input"]
                 + arguments.dropFirst())
         command.environment.merge(pathsForHere) { $1 }
-        let result = try await run(command)
+        let result = try await run(command, isProbe: isProbe)
         if !result.termination.isSuccess, try await isPipMissing() {
             throw CloacinaError(
                 .pipMissing, .vendor, "\(interpreter.path) has no pip",
@@ -49,10 +50,10 @@ struct PackageTools: Sendable {
 
     private func isPipMissing() async throws(CloacinaError) -> Bool {
         let probe = "import importlib.util, sys; sys.exit(importlib.util.find_spec('pip') is None)"
-        return try await run(interpreter.command(["-c", probe])).termination == .exited(1)
+        return try await run(interpreter.command(["-c", probe]), isProbe: true).termination == .exited(1)
     }
 
-    private func run(_ command: Command) async throws(CloacinaError) -> SubprocessResult {
+    private func run(_ command: Command, isProbe: Bool = false) async throws(CloacinaError) -> SubprocessResult {
         var command = command
         command.workingDirectory = folder
         let result: SubprocessResult
@@ -63,7 +64,7 @@ struct PackageTools: Sendable {
             if let stop = surroundings.stop.error { throw stop }
             throw interpreter.failure("could not have \(command.executable) run to its end: \(error)")
         }
-        if tellsAll || !result.termination.isSuccess {
+        if tellsAll || !isProbe && !result.termination.isSuccess {
             for text in [result.outputText, result.errorText] {
                 for line in mask.masked(text).split(separator: "\n") { surroundings.tell(String(line)) }
             }

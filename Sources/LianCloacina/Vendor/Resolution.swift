@@ -17,10 +17,12 @@ struct WheelTarget: Equatable, Sendable {
     let target: PackageTarget
     let python: PythonVersion
 
-    /// The kinds of wheels that pip takes for it.
-    var pipArguments: [String] {
-        ["--only-binary", ":all:", "--python-version", python.description, "--implementation", "cp"]
-            + platforms.flatMap { ["--platform", $0] }
+    /// Has pip take wheels for it, and nothing else.
+    var pipArguments: [String] { ["--only-binary", ":all:"] + pipMachine }
+
+    /// Has pip look at it in the place of this machine.
+    var pipMachine: [String] {
+        ["--python-version", python.description, "--implementation", "cp"] + platforms.flatMap { ["--platform", $0] }
     }
 
     private var platforms: [String] {
@@ -131,9 +133,9 @@ struct Resolver: Sendable {
     ) async throws(CloacinaError) -> CloacinaError {
         for name in names {
             let isKnown = try await tools.pip(
-                ["index", "versions", "--python-version", target.python.description] + [name])
+                ["index", "versions"] + target.pipMachine + [name], isProbe: true)
             guard isKnown.termination.isSuccess else { continue }
-            let asWheel = try await tools.pip(dryRun(target) + ["--no-deps", name])
+            let asWheel = try await tools.pip(dryRun(target) + ["--no-deps", name], isProbe: true)
             guard !asWheel.termination.isSuccess else { continue }
             return CloacinaError(
                 .sdistOnly, .vendor,
