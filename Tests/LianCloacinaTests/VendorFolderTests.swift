@@ -45,13 +45,18 @@ import Testing
         ([Wheels.Entry("../../escaped", "x")], CloacinaCode.archivePathTraversal),
         ([Wheels.Entry("a", "/etc", mode: 0o120777), Wheels.Entry("a/b", "x")], .archiveSymlink),
         ([Wheels.Entry("p0-1.data/purelib/../../../escaped", "x")], .archivePathTraversal),
-        ([Wheels.Entry("zeros", zeros: 20 << 20)], .archiveTooLarge),
         ([Wheels.Entry("a", "x"), Wheels.Entry("a", "y")], .archiveDuplicate),
     ])
     func writesNothingOfHostileWheels(entries: [Wheels.Entry], code: CloacinaCode) async throws {
         let error = try await refusal(of: [[Wheels.Entry("a.py", "x")] + entries])
         #expect(error?.code == code)
         #expect(error?.exitStatus == 1)
+    }
+
+    @Test func countsTheFilesOfAllWheelsTogether() async throws {
+        let half = (0..<ArchiveLimits.entries / 2 + 1)
+        let error = try await refusal(of: [half.map { .init("a/\($0)", "") }, half.map { .init("b/\($0)", "") }])
+        #expect(error?.code == .archiveTooManyEntries)
     }
 
     /// Why one of the wheels is refused. Nothing is written but what came before.

@@ -64,9 +64,37 @@ import Testing
         try await expectRefusal(of: [.init("a/b", "1"), .init("./a", "2")], .archiveDuplicate)
     }
 
-    @Test func refusesBombsAndCrowdsBeforeItReadsThem() async throws {
-        try await expectRefusal(of: [.init("zeros", zeros: 20 << 20)], .archiveTooLarge)
+    @Test func refusesCrowdsBeforeItReadsThem() async throws {
         try await expectRefusal(of: (0...ArchiveLimits.entries).map { .init("\($0)", "") }, .archiveTooManyEntries)
+    }
+
+    /// What is said of a member's size bounds what is made of it, and is bounded itself.
+    @Test func believesNoSize() async throws {
+        try await withTemporaryFolder { folder in
+            try await Wheels.make([.init("a.whl", [.init("zeros", zeros: 20 << 20)])], in: folder)
+            let path = folder.appending(path: "a.whl").path
+            let whole = try readFile(path, limit: 1 << 20)
+            let record = try #require(whole.firstRange(of: [0x50, 0x4B, 1, 2])).lowerBound
+            func claiming(_ size: Int) throws -> ZipFile {
+                var bytes = whole
+                bytes.replaceSubrange(record + 24..<record + 28, with: (0..<4).map { UInt8(size >> (8 * $0) & 0xFF) })
+                try Data(bytes).write(to: URL(filePath: path))
+                return try ZipFile(path, stop: StopRequest())
+            }
+            let tooLarge = #expect(throws: CloacinaError.self) { try claiming(ArchiveLimits.bytes + 1) }
+            #expect(tooLarge?.code == .archiveTooLarge)
+            for size in [0, 10, 1 << 20] {
+                let zip = try claiming(size)
+                var read = 0
+                let error = #expect(throws: CloacinaError.self) { try zip.read(zip.members[0]) { read += $0.count } }
+                #expect(error?.code == .archiveCorrupt)
+                #expect(read <= size)
+            }
+            let zip = try claiming(20 << 20)
+            var read = 0
+            try zip.read(zip.members[0]) { read += $0.count }
+            #expect(read == 20 << 20)
+        }
     }
 
     /// Each byte of a zip file, changed: it is refused, or reads as before, and nothing traps.

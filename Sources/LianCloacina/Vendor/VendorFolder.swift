@@ -6,6 +6,7 @@ struct VendorFolder: Sendable {
     let path: String
     private var files: [String: [UInt8]] = [:]
     private var folders: Set<String> = []
+    private var bytes = 0
     private let stop: StopRequest
 
     /// The folder is empty.
@@ -53,6 +54,8 @@ struct VendorFolder: Sendable {
             guard files[String(folder)] == nil else { throw conflict(place, wheel) }
             folders.insert(String(folder))
         }
+        bytes += member.size
+        guard bytes <= ArchiveLimits.bytes, files.count < ArchiveLimits.entries else { throw tooMuch(wheel) }
         files[place] = try write(member, of: zip, to: "\(path)/\(place)")
     }
 
@@ -72,6 +75,15 @@ struct VendorFolder: Sendable {
         let descriptor = open(path, flags, isExecutable ? 0o755 : 0o644)
         guard descriptor >= 0 else { throw .unwritable(path, SystemError("open")) }
         return FileDescriptor(owning: descriptor)
+    }
+
+    private func tooMuch(_ wheel: Wheel) -> CloacinaError {
+        let isTooLarge = bytes > ArchiveLimits.bytes
+        return CloacinaError(
+            isTooLarge ? .archiveTooLarge : .archiveTooManyEntries, .vendor,
+            "with \(wheel.pin.text) the dependencies have more than "
+                + (isTooLarge ? "500 MiB" : "\(ArchiveLimits.entries) files") + " together",
+            hint: "No host takes so much: leave some of them out.")
     }
 
     private func conflict(_ place: String, _ wheel: Wheel) -> CloacinaError {
