@@ -89,7 +89,7 @@ let package = Package(
             "LianIntegrate", ["CCrypto", "LianHTTP", "LianModel", "LianNATS", "LianOrchestratorClient", "LianSystem"]),
 
         module(
-            "LianCloacina", ["CBzip2", "CCrypto", "CLinux", "CZlib", "LianHTTP", "LianModel", "LianSystem"],
+            "LianCloacina", ["CBzip2", "CCrypto", "CZlib", "LianHTTP", "LianModel", "LianSystem"],
             embedded: ["Python/discover.py"]),
         module("LianCloacinaCLI", ["LianCloacina", "LianFlags", "LianModel", "LianSystem"]),
 

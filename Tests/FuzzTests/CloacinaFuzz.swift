@@ -29,15 +29,12 @@ enum CloacinaFuzz {
         try withFile(PackageManifest.fileName, bent(Array(manifestText.utf8), &random)) { path in
             let folder = String(path.dropLast(PackageManifest.fileName.count + 1))
             guard let manifest = try? PackageManifest(in: folder) else { return }
-            // What travels says the same as what was read.
-            guard try parseTOML(manifest.bytes) == manifest.document || hasNaN(manifest.bytes) else {
+            // What travels says the same as what was read; only its tables are in another order.
+            guard try parseTOML(manifest.bytes).json.encodedBytes() == manifest.document.json.encodedBytes() else {
                 throw FuzzFailure(description: String(decoding: manifest.bytes, as: UTF8.self))
             }
         }
     }
-
-    /// NaN is not equal to itself.
-    private static func hasNaN(_ bytes: [UInt8]) -> Bool { String(decoding: bytes, as: UTF8.self).contains("nan") }
 
     private static func isHarmless(_ path: String) -> Bool {
         !path.isEmpty && !path.hasPrefix("/") && !path.split(separator: "/").contains("..") && !path.utf8.contains(0)

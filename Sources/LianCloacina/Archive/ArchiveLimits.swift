@@ -6,7 +6,7 @@ package enum ArchiveLimits {
     /// That many times the archive's own bytes, at most.
     package static let ratio = 10
     /// The largest archive that a server takes.
-    package static let upload = 100 << 20
+    package static let uploadBytes = 100 << 20
 
     static let pathBytes = 4095
     static let pathLevels = 64

@@ -50,7 +50,7 @@ extension ArraySlice<UInt8>: ContiguousBytes {
 }
 
 /// Two lower-case digits for each byte.
-package func hex(_ bytes: some Sequence<UInt8>) -> String {
+package func hexDigits(_ bytes: some Sequence<UInt8>) -> String {
     let digits = Array("0123456789abcdef".utf8)
     return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
 }

@@ -88,7 +88,7 @@ package struct InspectCommand: CloacinaCommand {
         }
         archive.warnOfTrailingBytes(path, &report)
         inspection.entries = archive.entries
-        if archive.summary.bytes > ArchiveLimits.upload { inspection.reasons.append("over_100_mib") }
+        if archive.summary.bytes > ArchiveLimits.uploadBytes { inspection.reasons.append("over_100_mib") }
         if archive.entries.contains(where: { $0.path == embeddedSignatureName }) {
             inspection.signatures.append(["kind": "embedded", "path": .string(embeddedSignatureName)])
         }

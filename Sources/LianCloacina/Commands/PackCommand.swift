@@ -123,7 +123,7 @@ package struct PackCommand: CloacinaCommand {
             try readArchive(draft, stop: surroundings.stop, visitor: EntryList())
         }
         let artifact = CloacinaReport.Artifact(
-            path: name, bytes: whole.bytes, sha256: hex(whole.sha256), digest: hex(digest), entries: members.count)
+            path: name, bytes: whole.bytes, sha256: hexDigits(whole.sha256), digest: hexDigits(digest), entries: members.count)
         return (artifact, whole.sha256)
     }
 }

@@ -61,7 +61,7 @@ final class StagedArchive {
 
     func artifact(path: String, digest: [UInt8]?) -> CloacinaReport.Artifact {
         CloacinaReport.Artifact(
-            path: path, bytes: summary.bytes, sha256: hex(summary.sha256), digest: digest.map { hex($0) },
+            path: path, bytes: summary.bytes, sha256: hexDigits(summary.sha256), digest: digest.map { hexDigits($0) },
             entries: entries.count { !$0.isFolder })
     }
 
@@ -82,7 +82,7 @@ extension EntryList.Entry {
         [
             "path": .string(isFolder ? path + "/" : path), "bytes": .integer(bytes),
             "mode": .string(isFolder || isExecutable ? "0755" : "0644"),
-            "sha256": sha256.map { .string(hex($0)) } ?? .null,
+            "sha256": sha256.map { .string(hexDigits($0)) } ?? .null,
         ]
     }
 }

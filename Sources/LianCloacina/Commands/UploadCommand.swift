@@ -15,18 +15,18 @@ package struct UploadCommand: CloacinaCommand {
 
     package func run(_ report: inout CloacinaReport) async throws(CloacinaError) {
         let choice = try ServerChoice(server, surroundings, &report)
-        try await upload(file, to: choice, surroundings, &report)
+        try await sendArchive(file, to: choice, surroundings, &report)
     }
 }
 
 /// Sends the archive once, after all that a server would refuse of it for sure.
-func upload(
+func sendArchive(
     _ file: String, to choice: ServerChoice, _ surroundings: Surroundings, _ report: inout CloacinaReport
 ) async throws(CloacinaError) {
     report.upload = CloacinaReport.Upload(server: choice.url.description, tenant: choice.tenant, packageID: nil)
     let bytes: [UInt8]
     do throws(FileReadFailure) {
-        bytes = try readFile(surroundings.path(file), limit: ArchiveLimits.upload)
+        bytes = try readFile(surroundings.path(file), limit: ArchiveLimits.uploadBytes)
     } catch .tooLarge {
         throw CloacinaError(
             .archiveTooLargeForServer, .archive, "\(file) is larger than 100 MiB, which is the most that servers take",
@@ -40,7 +40,7 @@ func upload(
             hint: "Make it by 'package pack' or 'build --format source'.")
     }
     if report.artifact == nil {
-        report.artifact = CloacinaReport.Artifact(path: file, bytes: bytes.count, sha256: hex(SHA256.of(bytes)))
+        report.artifact = CloacinaReport.Artifact(path: file, bytes: bytes.count, sha256: hexDigits(SHA256.of(bytes)))
     }
     let name = file.split(separator: "/").last.map(String.init) ?? file
     let id = try await WorkflowServer(choice).upload(bytes, named: name)
@@ -95,7 +95,7 @@ package struct PublishCommand: CloacinaCommand {
         }
         try await pack.run(&report)
         guard let archive = report.artifact?.path else { return }
-        try await upload(archive, to: choice, surroundings, &report)
+        try await sendArchive(archive, to: choice, surroundings, &report)
         withExtendedLifetime(staging) {}
     }
 }

@@ -97,7 +97,7 @@ package struct PublicKey: Equatable, Sendable {
         }
     }
 
-    package var fingerprint: String { hex(SHA256.of(bytes)) }
+    package var fingerprint: String { hexDigits(SHA256.of(bytes)) }
 
     /// SPKI.
     package var pem: String {
