@@ -36,6 +36,7 @@ let package = Package(
         .executable(name: "lian-rsh", targets: ["lian-rsh"]),
         .executable(name: "lian-orchestrator", targets: ["lian-orchestrator"]),
         .executable(name: "lian-cloacina", targets: ["lian-cloacina"]),
+        .library(name: "CloacinaPlugin", targets: ["CloacinaPlugin"]),
     ],
     targets: [
         .systemLibrary(name: "CLinux"),
@@ -92,6 +93,8 @@ let package = Package(
             "LianCloacina", ["CBzip2", "CCrypto", "CZlib", "LianHTTP", "LianModel", "LianSystem"],
             embedded: ["Python/discover.py"]),
         module("LianCloacinaCLI", ["LianCloacina", "LianFlags", "LianModel", "LianSystem"]),
+        // Goes into other people's libraries: Swift's standard library alone.
+        module("CloacinaPlugin", []),
 
         executable("lian-build", ["LianCLI", "LianSystem"]),
         executable("lian-rsh", ["CLinux", "LianSystem"]),
@@ -110,6 +113,7 @@ let package = Package(
                 "LianBuildKit", "LianChannel", "LianContext", "LianHTTP", "LianIntegrate", "LianModel", "LianSystem",
             ],
             path: "Tests/LianTestSupport", swiftSettings: swiftSettings),
+        tests("CloacinaPluginTests", ["CloacinaPlugin", "LianModel", "LianSystem"]),
         tests("LianModelTests", ["LianModel"]),
         tests("LianBuildKitTests", ["LianBuildKit", "LianModel"]),
         tests("LianSystemTests", ["LianSystem", "LianModel"]),

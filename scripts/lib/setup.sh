@@ -13,7 +13,7 @@ build_packages=(libcurl4-openssl-dev libssh2-1-dev libnats-dev libssl-dev libmic
   zlib1g-dev libbz2-dev pkg-config ca-certificates python3 python3-venv)
 runtime_packages=(openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq
   zsh fish groff-base python3-yaml chromium iproute2 libfaketime shellcheck btrfs-progs prometheus
-  python3-pip)
+  python3-pip libpq5)
 
 # What stands before a command that needs root: nothing, or sudo.
 root_by=()
@@ -162,6 +162,28 @@ provide_schemathesis() {
   install_python_packages schemathesis==4.32.5
 }
 
+# Cloacina's engine as a module of Python, in .tools/cloaca. Its extension runs with Debian's C library; the libraries that
+# its wheel brings do not, and Debian's libpq stands in their place. There it is for x86_64 alone.
+provide_cloaca() {
+  local have="$tools/cloaca" release="cloaca==0.12.0" draft
+  [ "$(uname -m)" = x86_64 ] && [ ! -e "$have" ] || return 0
+  install_python_packages
+  say "fetching from PyPI: $release"
+  draft=$(mktemp -d "$tools/cloaca.XXXXXX")
+  at_exit rm -rf "$draft"
+  printf '%s --hash=sha256:%s\n' "$release" 64cf14775acd51b7ef2810ba496d8bf2fd8d70c1c99a69b58bf85b9014370f86 \
+    >"$draft/wanted"
+  "$tools/python/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+    --only-binary :all: --platform manylinux_2_38_x86_64 --python-version 3.11 --dest "$draft" \
+    --requirement "$draft/wanted" >"$tools/pip.log" 2>&1 ||
+    { tail -n 20 "$tools/pip.log" >&2; die "pip could not fetch $release"; }
+  "$tools/python/bin/python" -m zipfile -e "$draft"/*.whl "$draft/wheel"
+  mkdir -p "$draft/host/cloaca.libs"
+  mv "$draft/wheel/cloaca" "$draft/host/"
+  ln -s /usr/lib/x86_64-linux-gnu/libpq.so.5 "$draft/host/cloaca.libs/libpq-e6f752c5.so.5"
+  mv "$draft/host" "$have"
+}
+
 check_swift() {
   local version
   command -v swift >/dev/null || die "no swift on PATH: install Swift 6.3 from swift.org"
@@ -190,4 +212,5 @@ setup() {
   provide_just
   provide_cloacina_client
   provide_uv
+  provide_cloaca
 }

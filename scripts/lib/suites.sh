@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # Sourced by the scripts: what each suite of tests needs beside what building needs. Words are Debian's packages, but
-# `nickel` and `uv`, which setup.sh provides.
+# `nickel`, `uv` and `cloaca`, which setup.sh provides.
 
 declare -A suite_needs=(
+  [CloacinaPluginTests]="libpq5 cloaca"
   [CloacinaTests]="python3-pip uv"
   [DocumentationTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq iproute2 nickel"
   [EndToEndTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq chromium nickel"
@@ -51,6 +52,7 @@ setup_for() {
         none) ;;
         nickel) provide_nickel ;;
         uv) provide_uv ;;
+        cloaca) provide_cloaca ;;
         *) packages+=("$word") ;;
       esac
     done
