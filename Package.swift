@@ -29,6 +29,14 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
         name: name, dependencies: dependencies + ["LianTestSupport"], swiftSettings: swiftSettings)
 }
 
+/// The files that `lian-cloacina plugin new` writes, where a link in the module's folder leads to them.
+let examplePlugin =
+    ["Package.swift", "README.md", "exports.map", "Sources/Plugin/Plugin.swift"].map { "Plugin/Example/\($0)" }
+    + [
+        "CloacinaPackage", "ContextReader", "ContextWriter", "PackageContext", "PackageTask", "PackageTrigger",
+        "PluginInterface", "PluginMethod", "PluginRegistry", "Wire",
+    ].map { "Plugin/Example/Sources/CloacinaPlugin/\($0).swift" }
+
 let package = Package(
     name: "lian-build",
     products: [
@@ -89,17 +97,18 @@ let package = Package(
         module(
             "LianIntegrate", ["CCrypto", "LianHTTP", "LianModel", "LianNATS", "LianOrchestratorClient", "LianSystem"]),
 
-        module(
-            "LianCloacina", ["CBzip2", "CCrypto", "CZlib", "LianHTTP", "LianModel", "LianSystem"],
-            embedded: ["Python/discover.py"]),
-        module("LianCloacinaCLI", ["LianCloacina", "LianFlags", "LianModel", "LianSystem"]),
         // Goes into other people's libraries: Swift's standard library alone.
         module("CloacinaPlugin", []),
+        module(
+            "LianCloacina",
+            ["CBzip2", "CCrypto", "CLinux", "CZlib", "CloacinaPlugin", "LianHTTP", "LianModel", "LianSystem"],
+            embedded: ["Python/discover.py"] + examplePlugin),
+        module("LianCloacinaCLI", ["LianCloacina", "LianFlags", "LianModel", "LianSystem"]),
 
         executable("lian-build", ["LianCLI", "LianSystem"]),
         executable("lian-rsh", ["CLinux", "LianSystem"]),
         executable("lian-orchestrator", ["LianOrchestrator", "LianSystem"]),
-        executable("lian-cloacina", ["LianCloacinaCLI", "LianSystem"]),
+        executable("lian-cloacina", ["LianCloacina", "LianCloacinaCLI", "LianSystem"]),
         // Not installed: writes the man pages of the others.
         executable(
             "lian-manpages",

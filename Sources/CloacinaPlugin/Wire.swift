@@ -28,7 +28,9 @@ struct WireWriter {
 
 package struct WireReader {
     /// The input ends early, or is no text where text is expected.
-    package struct Failure: Error {}
+    package struct Failure: Error {
+        package init() {}
+    }
 
     private var rest: UnsafeRawBufferPointer.SubSequence
 

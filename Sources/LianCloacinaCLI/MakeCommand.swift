@@ -55,6 +55,8 @@ func makeCommand(
     case "package unpack": return UnpackCommand(operand, out: try reader.path("--out"), surroundings)
     case "package keygen":
         return KeygenCommand(prefix: try reader.path("--out"), alsoPEM: given.has("--pem"), surroundings)
+    case "plugin inspect": return PluginInspect(library: operand, isLoaded: given.has("--load"), surroundings)
+    case "plugin new": return PluginNew(name: operand, folder: try reader.path("--out"), surroundings)
     default:
         throw LianError(
             .invalidArgument, .arguments, "\(syntax.invocation) is not made yet", hint: "Take another command.")

@@ -55,6 +55,11 @@ package enum CloacinaCode: String, CaseIterable, Sendable {
     case archiveStrayEntries = "archive_stray_entries"
     case archiveOverLimit = "archive_over_limit"
 
+    // Libraries.
+    case libraryCorrupt = "library_corrupt"
+    case libraryNotLoaded = "library_not_loaded"
+    case libraryCrashed = "library_crashed"
+
     // Signatures and keys.
     case signatureMissing = "signature_missing"
     case signatureMalformed = "signature_malformed"
@@ -121,7 +126,8 @@ extension CloacinaCode {
         case .cargoFailed, .archiveFormat, .archiveTruncated, .archiveCorrupt, .archiveTooLarge,
             .archiveTooManyEntries, .archiveSymlink, .archiveHardlink, .archiveSpecial, .archiveAbsolutePath,
             .archivePathTraversal, .archiveDuplicate, .archiveNoManifest, .archiveSeveralPackages,
-            .archiveStrayEntries, .archiveOverLimit, .signatureMissing, .signatureMalformed, .signatureUnsupported,
+            .archiveStrayEntries, .archiveOverLimit, .libraryCorrupt, .libraryNotLoaded, .libraryCrashed,
+            .signatureMissing, .signatureMalformed, .signatureUnsupported,
             .signatureHashMismatch, .signatureUntrustedKey, .signatureInvalid, .fingerprintMismatch, .sourceChanged,
             .dependencyUnresolved, .sdistOnly, .downloadFailed, .hashMismatch, .vendorConflict:
             1
@@ -163,6 +169,7 @@ package enum CloacinaWarningCode: String, CaseIterable, Sendable {
     // What is read.
     case trailingBytes = "trailing_bytes"
     case tasksUnknown = "tasks_unknown"
+    case runsLibraryCode = "runs_library_code"
 
     // A Python project.
     case bareDecorator = "bare_decorator"
