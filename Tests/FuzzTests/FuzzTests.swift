@@ -104,4 +104,8 @@ import Testing
     @Test func manifests() async {
         await #expect(processExitsWith: .success) { try feed(CloacinaFuzz.manifest) }
     }
+
+    @Test func libraries() async {
+        await #expect(processExitsWith: .success) { try feed(LibraryFuzz.libraries) }
+    }
 }
