@@ -24,7 +24,9 @@ struct DocumentationTests {
 
     @Test("no command stands in a document without being run", arguments: documents)
     func commandsStandInConsoleBlocks(path: String) throws {
-        let known = ["text", "json", "nickel", "yaml", "groovy", "dockerfile", "mermaid", "ini", "html"]
+        let known = [
+            "text", "json", "nickel", "yaml", "groovy", "dockerfile", "mermaid", "ini", "html", "swift",
+        ]
         for block in Transcript(try text(path)).others {
             if block.language == "sh" {
                 // What builds the project or changes the machine; that it is there is all that can be seen from within.

@@ -24,7 +24,7 @@ package struct PluginNew: CloacinaCommand {
         do throws(SystemError) {
             try make(path)
         } catch {
-            guard ![EEXIST, ENOTEMPTY, ENOTDIR].contains(error.code) else {
+            guard ![EEXIST, ENOTEMPTY].contains(error.code) else {
                 throw CloacinaError(
                     .fileExists, .output, "\(shown) is there already", hint: "Name another folder with --out.")
             }

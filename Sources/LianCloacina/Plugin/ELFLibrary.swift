@@ -130,7 +130,7 @@ struct ELFLibrary: Sendable {
         guard let table = dynamic[.stringTable], let size = dynamic[.stringTableSize], index < size else {
             throw LibraryFault("a name lies outside of its names")
         }
-        return try knownOffset(of: checkedSum(table, index), count: 1)
+        return try knownOffset(of: table, count: size) + index
     }
 
     private func name(_ index: UInt64) throws(LibraryFault) -> String {

@@ -67,6 +67,9 @@ struct MachOLibrary: Sendable {
             let names = UInt64(try file.number(at: command.offset + 16, as: UInt32.self))
             let namesSize = UInt64(try file.number(at: command.offset + 20, as: UInt32.self))
             guard count <= Self.mostSymbols else { throw LibraryFault("it has too many symbols") }
+            guard names + namesSize <= UInt64(file.bytes.count) else {
+                throw LibraryFault("its names end behind the file's end")
+            }
             for index in 0..<UInt64(count) {
                 let symbol = table + 16 * index
                 let name = UInt64(try file.number(at: symbol, as: UInt32.self))
@@ -75,7 +78,7 @@ struct MachOLibrary: Sendable {
                 guard kind & 0xE0 == 0, kind & 0x10 == 0, kind & 1 == 1, kind & 0x0E == 0x0E, name < namesSize else {
                     continue
                 }
-                guard try file.number(at: checkedSum(names, name), as: UInt8.self) == UInt8(ascii: "_") else {
+                guard try file.number(at: names + name, as: UInt8.self) == UInt8(ascii: "_") else {
                     continue
                 }
                 for text in wanted where file.holds(text, at: names + name + 1) { found.insert(text.description) }
