@@ -38,7 +38,7 @@ func makeCommand(
     case "package validate": return ValidateCommand(operand, surroundings)
     case "package inspect":
         return given.has("--offline") || fileKind(surroundings.path(operand)) != nil
-            ? InspectCommand(operand, surroundings)
+            ? InspectCommand(operand, isLoaded: given.has("--load"), surroundings)
             : InspectAtServerCommand(operand, try serverOptions(reader), surroundings)
     case "package upload": return UploadCommand(operand, try serverOptions(reader), surroundings)
     case "package publish":

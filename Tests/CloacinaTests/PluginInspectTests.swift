@@ -68,6 +68,46 @@ import Testing
         }
     }
 
+    @Test("a library in an archive is looked into as the library itself")
+    func inAnArchive() async throws {
+        try await withCloacinaFolder { folder in
+            try await folder.compile(CPlugin.good, [])
+            let alone = try await folder.run(["plugin", "inspect", "plugin.so", "--load"])
+            let library = alone.envelope["inspection"]?["library"]
+            #expect(library?["loaded"]?["methods"]?.arrayValue?.count == 5)
+            let script = """
+                import io, sys, tarfile
+                manifest = b'[package]\\nname = "c"\\nversion = "1"\\n[metadata]\\nlanguage = "rust"\\n'
+                for name, files in {"with": ["libc.so"], "without": []}.items():
+                    with tarfile.open(name + ".cloacina", "w:bz2") as tar:
+                        member = tarfile.TarInfo("c-1/package.toml")
+                        member.size = len(manifest)
+                        tar.addfile(member, io.BytesIO(manifest))
+                        for file in files:
+                            tar.add("plugin.so", "c-1/" + file)
+                """
+            _ = try await folder.python(script)
+            for command in ["plugin", "package"] {
+                let read = try await folder.run([command, "inspect", "with.cloacina"])
+                #expect(read.status == 0, "\(read.errors)")
+                let told = read.envelope["inspection"]?["library"]
+                #expect(told?["descriptors"] == library?["descriptors"])
+                #expect(told?["loaded"] == .null)
+                let asked = try await folder.run([command, "inspect", "with.cloacina", "--load"])
+                #expect(asked.status == 0, "\(asked.errors)")
+                #expect(asked.envelope["inspection"]?["library"] == library)
+                #expect(asked.warnings.contains("runs_library_code"))
+                #expect(
+                    try await folder.run([command, "inspect", "plugin.so"]).envelope["inspection"]?["format"]
+                        == "library")
+            }
+            let without = try await folder.run(["plugin", "inspect", "without.cloacina"])
+            #expect(without.status == 1)
+            #expect(without.code == "library_missing")
+            #expect(try folderEntries(folder.path("tmp")).isEmpty)
+        }
+    }
+
     @Test("what it hands out and needs is what nm and readelf say")
     func agreesWithBinutils() async throws {
         try await withCloacinaFolder { folder in

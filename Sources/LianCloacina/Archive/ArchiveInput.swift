@@ -66,3 +66,9 @@ package func hashFile(_ path: String) throws(CloacinaError) -> (bytes: Int, sha2
     let input = try ArchiveInput(path)
     return (input.size, try input.sha256())
 }
+
+/// How a regular file begins; nothing where that cannot be told.
+func beginning(of path: String) -> [UInt8] {
+    guard let input = try? ArchiveInput(path), let bytes = try? input.peek(4) else { return [] }
+    return Array(bytes)
+}

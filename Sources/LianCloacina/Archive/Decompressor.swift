@@ -7,6 +7,17 @@ package enum ArchiveFormat: String, Sendable {
     case bzip2
     /// gzip, with a manifest.json.
     case gzip
+
+    /// By how a file begins.
+    init?(beginning bytes: some Collection<UInt8>) {
+        if bytes.starts(with: "BZh".utf8) {
+            self = .bzip2
+        } else if bytes.starts(with: [0x1F, 0x8B]) {
+            self = .gzip
+        } else {
+            return nil
+        }
+    }
 }
 
 /// Gives an archive's bytes as they were before compression. Several streams one after another are one.
@@ -23,10 +34,8 @@ final class Decompressor {
     init(_ input: ArchiveInput) throws(CloacinaError) {
         self.input = input
         let start = try input.peek(4)
-        if start.starts(with: "BZh".utf8) {
-            format = .bzip2
-        } else if start.starts(with: [0x1F, 0x8B]) {
-            format = .gzip
+        if let format = ArchiveFormat(beginning: start) {
+            self.format = format
         } else {
             let isZip = start.starts(with: [0x50, 0x4B])
             throw CloacinaError(

@@ -2,7 +2,7 @@ import Glibc
 import LianSystem
 
 /// A folder of a command's own, gone with all that is in it as soon as it is let go of.
-package final class StagingFolder {
+package final class StagingFolder: Sendable {
     package let path: String
 
     /// In TMPDIR.

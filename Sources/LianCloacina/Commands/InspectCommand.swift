@@ -4,17 +4,30 @@ import LianSystem
 /// `package inspect WHAT`, of what is on this machine.
 package struct InspectCommand: CloacinaCommand {
     private let path: String
+    /// Whether the library in it is run.
+    private let isLoaded: Bool
     private let surroundings: Surroundings
     private let entry = Guarded<Entry?>(nil)
 
-    package init(_ path: String, _ surroundings: Surroundings) {
+    package init(_ path: String, isLoaded: Bool, _ surroundings: Surroundings) {
         self.path = path
+        self.isLoaded = isLoaded
         self.surroundings = surroundings
     }
 
     package func run(_ report: inout CloacinaReport) async throws(CloacinaError) {
+        let library = PluginInspect(library: path, isLoaded: isLoaded, surroundings)
+        if LibraryInspection.isLibrary(at: surroundings.path(path)) { return try await library.run(&report) }
         try await computing(&report) { report throws(CloacinaError) in try inspect(&report) }
         if let entry = entry.value { try await tellTasks(of: entry, &report) }
+        guard isLoaded, case .object(var inspection)? = report.inspection else { return }
+        var found = CloacinaReport()
+        defer {
+            report.warnings += found.warnings
+            inspection["library"] = found.inspection?["library"] ?? inspection["library"]
+            report.inspection = .object(inspection)
+        }
+        try await library.run(&found)
     }
 
     /// The entry module of a package in Python, which outlives what was unpacked of the archive.
@@ -103,6 +116,10 @@ package struct InspectCommand: CloacinaCommand {
         }
         report.artifact = archive.artifact(path: path, digest: try archive.members().digest(surroundings.stop))
         inspection.format = archive.library == nil ? "source" : "cdylib"
+        if let library = archive.library {
+            let bytes = try archive.bytes(of: library, limit: LibraryInspection.mostBytes) ?? []
+            inspection.library = try LibraryInspection(of: bytes, named: library)
+        }
         try readManifest(in: archive.folder, &inspection, &report)
     }
 
@@ -166,6 +183,7 @@ private struct Inspection: JSONEncodable {
     var entries: [EntryList.Entry] = []
     var manifest: JSONValue?
     var tasks: JSONValue?
+    var library: LibraryInspection?
     var signatures: [JSONValue] = []
     /// Why hosts do not accept it.
     var reasons: [String] = []
@@ -173,7 +191,7 @@ private struct Inspection: JSONEncodable {
     var json: JSONValue {
         [
             "format": format.map { .string($0) } ?? .null, "entries": .array(entries.map(\.json)),
-            "manifest": manifest ?? .null, "tasks": tasks ?? .null, "library": .null,
+            "manifest": manifest ?? .null, "tasks": tasks ?? .null, "library": library?.json ?? .null,
             "signatures": .array(signatures),
             "hosts": ["accepted": .bool(reasons.isEmpty), "reasons": reasons.json],
         ]

@@ -3,7 +3,7 @@ import LianModel
 import LianSystem
 
 /// An archive of which all was read and unpacked, into a folder that goes with it.
-final class StagedArchive {
+final class StagedArchive: Sendable {
     let summary: ArchiveSummary
     let entries: [EntryList.Entry]
     /// The package's own folder.

@@ -29,8 +29,10 @@ package struct LibraryInspection: Equatable, Sendable {
 
     private static let functions: [StaticString] = ["fidius_get_host_imports", "fidius_get_registry"]
 
-    package static func isLibrary(_ bytes: [UInt8]) -> Bool {
-        ELFLibrary.isOne(bytes) || MachOLibrary.isOne(bytes) || MachOLibrary.isUniversal(bytes)
+    /// Whether a file begins as one does.
+    package static func isLibrary(at path: String) -> Bool {
+        let bytes = beginning(of: path)
+        return ELFLibrary.isOne(bytes) || MachOLibrary.isOne(bytes) || MachOLibrary.isUniversal(bytes)
     }
 
     /// Nothing of the library is run.

@@ -18,42 +18,42 @@ package struct LibraryLoading: Sendable {
     package init(_ surroundings: Surroundings) { self.surroundings = surroundings }
 
     /// What the child says of the library at that path, which is an absolute one.
-    package func load(_ path: String) async throws(CloacinaError) -> JSONValue {
+    package func load(_ path: String, named name: String) async throws(CloacinaError) -> JSONValue {
         let command = Command("/proc/self/exe", [Self.argument, path], environment: [:])
         let result: SubprocessResult
         do throws(SubprocessFailure) {
             result = try await run(command, deadline: Self.time, outputLimit: Self.mostOutput)
         } catch {
             switch error {
-            case .timedOut: throw crashed(path, "it did not answer within \(Self.time)")
-            case .tooMuchOutput: throw crashed(path, "it printed more than \(Self.mostOutput) bytes")
+            case .timedOut: throw crashed(name, "it did not answer within \(Self.time)")
+            case .tooMuchOutput: throw crashed(name, "it printed more than \(Self.mostOutput) bytes")
             case .couldNotStart(let error):
                 throw CloacinaError(
-                    .internalError, .library, "the process that loads \(path) could not be started: \(error)",
+                    .internalError, .library, "the process that loads \(name) could not be started: \(error)",
                     hint: "Look at it without --load.")
-            case .cancelled: throw surroundings.stop.error ?? crashed(path, "it was not waited for")
+            case .cancelled: throw surroundings.stop.error ?? crashed(name, "it was not waited for")
             }
         }
         for line in result.errorText.split(separator: "\n") { surroundings.tell(String(line)) }
-        if case .signalled(let signal) = result.termination { throw crashed(path, "it ended by \(name(of: signal))") }
+        if case .signalled(let signal) = result.termination { throw crashed(name, "it ended by \(signalName(signal))") }
         guard let answer = try? JSONValue.parse(result.output) else {
-            throw crashed(path, "it ended before it had answered")
+            throw crashed(name, "it ended before it had answered")
         }
         if let reason = answer["failure"]?.stringValue {
             throw CloacinaError(
-                .libraryNotLoaded, .library, "\(path) cannot be used: \(reason)",
+                .libraryNotLoaded, .library, "\(name) cannot be used: \(reason)",
                 hint: "Without --load you see what it needs and what it hands out.")
         }
         return answer
     }
 
-    private func crashed(_ path: String, _ how: String) -> CloacinaError {
+    private func crashed(_ name: String, _ how: String) -> CloacinaError {
         CloacinaError(
-            .libraryCrashed, .library, "\(path) was loaded and asked: \(how)",
+            .libraryCrashed, .library, "\(name) was loaded and asked: \(how)",
             hint: "An engine would end in the same way. Look at it without --load.")
     }
 
-    private func name(of signal: Int32) -> String {
+    private func signalName(_ signal: Int32) -> String {
         switch signal {
         case SIGXCPU, SIGKILL:
             "signal \(signal), after \(Self.processorSeconds) s of processor time or by another's hand"
