@@ -37,7 +37,7 @@ enum World {
                 ],
                 workingDirectory: work.path)
             // Where it does not end in time, the steps say which one did not.
-            _ = try? await LianSystem.run(command, deadline: .seconds(300), outputLimit: 1 << 20)
+            _ = try? await LianSystem.run(command, deadline: .seconds(900), outputLimit: 1 << 20)
             return steps.indices.map { index in
                 guard let text = try? String(contentsOf: answers.appending(path: "\(index)"), encoding: .utf8),
                     FileManager.default.fileExists(atPath: answers.appending(path: "\(index).end").path)

@@ -3,8 +3,8 @@
 # `nickel`, `uv` and `cloaca`, which setup.sh provides.
 
 declare -A suite_needs=(
-  [CloacinaPluginTests]="libpq5 cloaca"
-  [CloacinaTests]="python3-pip uv"
+  [CloacinaPluginTests]="binutils libpq5 cloaca"
+  [CloacinaTests]="binutils gcc python3-pip uv"
   [DocumentationTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq iproute2 nickel"
   [EndToEndTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq chromium nickel"
   [FaultTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static libfaketime nickel"

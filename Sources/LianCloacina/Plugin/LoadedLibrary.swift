@@ -49,7 +49,9 @@ struct LoadedLibrary {
             }
             let descriptor = try Self.read(pointer)
             descriptors.append(descriptor)
-            let isAsked = descriptor.isAccepted && descriptor.interface == PluginInterface.name
+            // Only the largest has the two functions that make an instance and end it.
+            let isWhole = pointer.load(as: UInt32.self) == PluginDescriptor.sizes.max()
+            let isAsked = isWhole && descriptor.isAccepted && descriptor.interface == PluginInterface.name
             if isAsked, answers.isEmpty, descriptor.strategy == Self.allocatedByPlugin {
                 answers = Self.ask(pointer, descriptor)
             }
