@@ -15,47 +15,46 @@ package struct PluginInspect: CloacinaCommand {
     }
 
     package func run(_ report: inout CloacinaReport) async throws(CloacinaError) {
-        let given = surroundings.path(library)
-        let archive = ArchiveFormat(beginning: beginning(of: given)) == nil ? nil : try await unpack(given)
-        let path = archive?.place ?? given
-        let bytes: [UInt8]
-        do throws(FileReadFailure) {
-            bytes = try readFile(path, limit: LibraryInspection.mostBytes)
-        } catch {
-            throw .unreadable(library, error.reason, .library)
-        }
-        var inspection = try LibraryInspection(of: bytes, named: library)
+        let found = try await onOwnThread { Result { () throws(CloacinaError) in try read() } }.get()
+        var inspection = found.inspection
         defer { report.inspection = inspection.report }
         guard isLoaded else { return }
         report.warn(.runsLibraryCode, "--load runs the code of \(library), with the rights that you have.")
-        inspection.loaded = try await LibraryLoading(surroundings).load(path, named: library)
+        inspection.loaded = try await LibraryLoading(surroundings).load(found.place, named: library)
+        // Until here the library is where it was unpacked.
+        withExtendedLifetime(found.archive) {}
     }
 
-    /// The archive and the library's place in it.
-    private func unpack(_ path: String) async throws(CloacinaError) -> UnpackedLibrary {
-        let outcome = await onOwnThread { [library, surroundings] in
-            Result { () throws(CloacinaError) in
-                var list: EntryList?
-                let archive = try StagedArchive(path, &list, surroundings)
-                guard let name = archive.library else {
-                    throw CloacinaError(
-                        .libraryMissing, .library, "\(library) carries sources and no library",
-                        hint: "Name an archive that was packed with --layout cdylib."
-                    ).asVerdict
-                }
-                return UnpackedLibrary(archive: archive, library: name)
+    private struct Found: Sendable {
+        let inspection: LibraryInspection
+        let place: String
+        /// In whose folder the place is, where the library came in one.
+        let archive: StagedArchive?
+    }
+
+    private func read() throws(CloacinaError) -> Found {
+        var place = surroundings.path(library)
+        var archive: StagedArchive?
+        if ArchiveFormat(beginning: beginning(of: place)) != nil {
+            var list: EntryList?
+            let staged = try StagedArchive(place, &list, surroundings)
+            guard let name = staged.library else {
+                throw CloacinaError(
+                    .libraryMissing, .library, "\(library) carries sources and no library",
+                    hint: "Name an archive that was packed with --layout cdylib."
+                ).asVerdict
             }
+            place = "\(staged.folder)/\(name)"
+            archive = staged
         }
-        return try outcome.get()
+        let bytes: [UInt8]
+        do throws(FileReadFailure) {
+            bytes = try readFile(place, limit: LibraryInspection.mostBytes)
+        } catch {
+            throw .unreadable(library, error.reason, .library)
+        }
+        return Found(inspection: try LibraryInspection(of: bytes, named: library), place: place, archive: archive)
     }
-}
-
-/// The library lies in the archive's folder for as long as the archive is held.
-private struct UnpackedLibrary: Sendable {
-    let archive: StagedArchive
-    let library: String
-
-    var place: String { "\(archive.folder)/\(library)" }
 }
 
 extension LibraryInspection {
