@@ -45,7 +45,8 @@ import Testing
             }
 
             for path in [
-                "/", "/api", "/api/v2/runners", "/healthz/x", "/api/v1/runners/r-1/x", "/api/v1/workspaces/a/x",
+                "/metrics/x", "/api/v1/builds/x", "/api/v1/overview/x", "/", "/api", "/api/v2/runners", "/healthz/x",
+                "/api/v1/runners/r-1/x", "/api/v1/workspaces/a/x",
             ] {
                 expectFailure(try await orchestrator.request("GET", path), 404, "not_found")
             }
@@ -53,7 +54,8 @@ import Testing
                 ("DELETE", "/api/v1/runners", "GET, POST"), ("HEAD", "/healthz", "GET"),
                 ("PUT", "/api/v1/runners/r-1", "DELETE, GET"),
                 ("GET", "/api/v1/runners/r-1/heartbeat", "POST"), ("POST", "/api/v1/workspaces/a/p95", "GET"),
-                ("BREW", "/api/v1/workspaces/a/metrics", "POST"),
+                ("BREW", "/api/v1/workspaces/a/metrics", "POST"), ("POST", "/metrics", "GET"),
+                ("DELETE", "/api/v1/builds", "GET"), ("PUT", "/api/v1/overview", "GET"),
             ] {
                 let answer = try await orchestrator.request(method, path)
                 #expect(answer.status == 405)
@@ -66,7 +68,7 @@ import Testing
                 "/api/v1/runners/r?wait=", "/api/v1/runners/r?wait=1.5", "/api/v1/runners/r?wait=-1",
                 "/api/v1/runners/r?wait=+1",
                 "/api/v1/runners/r?wait=1&wait=1", "/api/v1/runners?workspace=A", "/api/v1/runners?workspace=",
-                "/api/v1/workspaces/a--b/p95",
+                "/api/v1/workspaces/a--b/p95", "/api/v1/builds?before=x", "/api/v1/builds?limit=501",
             ] {
                 expectFailure(try await orchestrator.request("GET", path), 400, "invalid_request")
             }

@@ -150,6 +150,7 @@ import Testing
             let (artifacts, timings) = (String(repeating: "a", count: 320), String(repeating: "t", count: 192))
             // A build's id may have 64 characters of up to 4 bytes.
             let unique = "substr('\(String(repeating: "\u{1F600}", count: 64))', 1, 58) || printf('%06d', i)"
+            try connection.script("PRAGMA cache_size = -400000; PRAGMA synchronous = OFF")
             for slice in 0..<101 {
                 try connection.script(
                     """
@@ -244,6 +245,29 @@ import Testing
             }
             #expect(try pages(store, workspace: "other", limit: 3) == (1...4).reversed().map { "other/b-\($0) 1" })
             #expect(try store.workspaces(seenBy: everything, limit: 2) == ["teamx", "team-b"])
+        }
+    }
+
+    /// A page is read by indexes, among very many reports as among few, and of one's own workspaces alone.
+    @Test(arguments: [["*"], ["acme"], ["team-*"], ["acme", "team-*"]])
+    func aPageIsNoLookAtEverything(patterns: [String]) async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder.appending(path: "store").path
+            _ = try Store(path: path)
+            var connection = try SQLiteConnection(path: path)
+            let token = try AccessTests.token("t", .read, patterns)
+            for scope in [Store.scope(of: token, nil), Store.scope(of: token, "acme")] {
+                let plan = try connection.query(
+                    "EXPLAIN QUERY PLAN \(Store.firstReports(in: scope))", scope.values + [.integer(9), .integer(9)]
+                ) { $0.text(3) }
+                #expect(plan.contains { $0.contains("earlier") && $0.contains("workspace=? AND build_id=?") })
+                #expect(!plan.contains { $0.contains("SCAN") }, "\(plan)")
+                let reports = plan.filter { $0.contains("SEARCH report") }
+                #expect(!reports.isEmpty)
+                if token.seesAll { continue }
+                #expect(reports.allSatisfy { $0.contains("workspace") }, "\(plan)")
+            }
+            connection.close()
         }
     }
 

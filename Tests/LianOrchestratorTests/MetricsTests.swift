@@ -127,7 +127,7 @@ import Testing
                 ("lian_spawn_refusals_total{workspace=\"acme\",cause=\"unservable\"}", 1),
                 ("lian_spawn_refusals_total{workspace=\"acme\",cause=\"quota\"}", 1),
                 ("lian_runner_ready_seconds_count{workspace=\"acme\",provider=\"local\"}", 4),
-                ("lian_runner_lifetime_seconds_count{workspace=\"acme\",provider=\"local\"}", 2),
+                ("lian_runner_lifetime_seconds_count{workspace=\"acme\",provider=\"local\"}", 4),
                 ("lian_runner_lifetime_seconds_sum{workspace=\"acme\",provider=\"local\"}", 61),
                 ("lian_runners_reaped_total{workspace=\"acme\",cause=\"lease\"}", 1),
                 ("lian_runners_reaped_total{workspace=\"acme\",cause=\"died\"}", 1),

@@ -328,7 +328,7 @@ extension Fleet {
     }
 
     private func end(_ id: String, reason: String) -> Teardown {
-        if roster.becameGone(id, reason: reason, at: clock.moment) { countLifetime(id) }
+        roster.becameGone(id, reason: reason, at: clock.moment)
         changes.update { $0 += 1 }
         return tearDown(id)
     }
@@ -378,16 +378,15 @@ extension Fleet {
         case .deleting:
             roster.isBeingDeleted(id)
         case .complete:
+            if let begun = record.begun {
+                let age = Double(clock.now() - begun) / 1000
+                meters.lifetimes.observe(age, [record.workspace, record.provider])
+            }
             roster.becameTornDown(id)
             log.info(
                 "runner_gone", "runner \(id) is gone: \(record.reason ?? "no reason")", ["runner_id": .string(id)])
         }
         return removal
-    }
-
-    private func countLifetime(_ id: String) {
-        guard let record = roster.unfinished(id), let begun = record.begun else { return }
-        meters.lifetimes.observe(Double(clock.now() - begun) / 1000, [record.workspace, record.provider])
     }
 
     private func aside(_ body: @escaping @Sendable () -> Void) {
@@ -536,7 +535,6 @@ extension Fleet {
     private func expire(_ id: String, reason: String) {
         let isOver = roster.becameGone(id, reason: reason, at: clock.moment) { $0.reasonToEnd(at: clock.now()) != nil }
         guard isOver else { return }
-        countLifetime(id)
         if let record = roster.unfinished(id) {
             meters.reaped.add([record.workspace, record.lifeEnds <= clock.now() ? "lifetime" : "lease"])
         }

@@ -33,8 +33,8 @@ package final class Meters: Sendable {
             "lian_runner_ready_seconds", "How long runners took from being asked for to being ready.",
             [workspace, provider], bounds: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300])
         lifetimes = Histogram(
-            "lian_runner_lifetime_seconds", "How long runners were there.", [workspace, provider],
-            bounds: [10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400])
+            "lian_runner_lifetime_seconds", "How long runners were there, until nothing was left of them.",
+            [workspace, provider], bounds: [10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400])
         reaped = counter(
             "runners_reaped", "Runners that nobody destroyed: the orchestrator ended them.", workspace, cause)
         destroysRepeated = counter(

@@ -116,15 +116,9 @@ extension Store {
     package func builds(
         seenBy token: Token, workspace: String? = nil, before position: Int? = nil, limit: Int
     ) throws(StoreError) -> HistoryPage {
-        let scope = scope(of: token, workspace)
+        let scope = Self.scope(of: token, workspace)
         let found = try read(
-            """
-            SELECT sequence, workspace, build_id FROM metrics AS report
-            WHERE \(scope.condition) AND \(scope.sequence) < ? AND NOT EXISTS (
-                SELECT 1 FROM metrics AS earlier WHERE earlier.workspace = report.workspace
-                    AND earlier.build_id = report.build_id AND earlier.sequence < report.sequence)
-            ORDER BY \(scope.sequence) DESC LIMIT ?
-            """, scope.values + [.integer(position ?? .max), .integer(limit + 1)]
+            Self.firstReports(in: scope), scope.values + [.integer(position ?? .max), .integer(limit + 1)]
         ) { (position: $0.integer(0), workspace: $0.text(1), buildID: $0.text(2)) }
         var builds: [ReportedBuild] = []
         for build in found.prefix(limit) {
@@ -136,13 +130,25 @@ extension Store {
 
     /// The workspaces with history that the token sees; the one that has built last is the first.
     package func workspaces(seenBy token: Token, limit: Int) throws(StoreError) -> [String] {
-        let scope = scope(of: token, nil)
+        let scope = Self.scope(of: token, nil)
         return try read(
             """
             SELECT workspace, max(sequence) AS newest FROM metrics AS report WHERE \(scope.condition)
             GROUP BY workspace ORDER BY newest DESC LIMIT ?
             """, scope.values + [.integer(limit)]
         ) { $0.text(0) }
+    }
+
+    /// The plus before a column keeps SQLite from looking by it: of the build's reports there are two at most, of earlier
+    /// ones very many.
+    static func firstReports(in scope: Scope) -> String {
+        """
+        SELECT sequence, workspace, build_id FROM metrics AS report
+        WHERE \(scope.condition) AND \(scope.sequence) < ? AND NOT EXISTS (
+            SELECT 1 FROM metrics AS earlier WHERE earlier.workspace = report.workspace
+                AND earlier.build_id = report.build_id AND +earlier.sequence < report.sequence)
+        ORDER BY \(scope.sequence) DESC LIMIT ?
+        """
     }
 
     private func attempts(of buildID: String, in workspace: String) throws(StoreError) -> [ReportedAttempt] {
@@ -175,30 +181,27 @@ extension Store {
     }
 
     /// What of the reports a token sees.
-    private struct Scope {
+    struct Scope {
         var condition: String
         var values: [SQLiteValue] = []
         var sequence = "report.sequence"
     }
 
-    private func scope(of token: Token, _ workspace: String?) -> Scope {
+    static func scope(of token: Token, _ workspace: String?) -> Scope {
         if let workspace { return Scope(condition: "report.workspace = ?", values: [.text(workspace)]) }
         if token.seesAll { return Scope(condition: "1") }
-        // The plus keeps SQLite from going through all reports by their sequence: how long this takes would tell how much
-        // others build.
-        var scope = Scope(condition: "0", sequence: "+report.sequence")
-        for pattern in token.workspaces {
-            if pattern.isWhole {
-                scope.condition += " OR report.workspace = ?"
-                scope.values.append(.text(pattern.beginning))
-            } else {
-                // No name has a character beyond z.
-                scope.condition += " OR (report.workspace >= ? AND report.workspace < ?)"
-                scope.values += [.text(pattern.beginning), .text(pattern.beginning + "{")]
-            }
+        if token.workspaces.isEmpty { return Scope(condition: "0") }
+        var values: [SQLiteValue] = []
+        let conditions = token.workspaces.map { pattern in
+            values.append(.text(pattern.beginning))
+            if pattern.isWhole { return "report.workspace = ?" }
+            // No name has a character beyond z.
+            values.append(.text(pattern.beginning + "{"))
+            return "report.workspace >= ? AND report.workspace < ?"
         }
-        scope.condition = "(\(scope.condition))"
-        return scope
+        // It is not gone through all reports by their sequence: how long that takes would tell how much others build.
+        return Scope(
+            condition: "(\(conditions.joined(separator: " OR ")))", values: values, sequence: "+report.sequence")
     }
 }
 
