@@ -59,7 +59,8 @@ func makeCommand(
     case "plugin new": return PluginNew(name: operand, folder: try reader.path("--out"), surroundings)
     default:
         throw LianError(
-            .invalidArgument, .arguments, "\(syntax.invocation) is not made yet", hint: "Take another command.")
+            .internalError, .arguments, "nothing does what \(syntax.invocation) promises",
+            hint: "This is a defect: please report it.")
     }
 }
 

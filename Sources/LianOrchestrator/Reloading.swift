@@ -63,7 +63,8 @@ extension Options {
             ("listen", listen == new.listen), ("state", state == new.state), ("tls", (tls == nil) == (new.tls == nil)),
             ("providers", engine == new.engine && providerName == new.providerName),
             ("volumes.kind", volumes == new.volumes), ("volumes.file_gb", volumesFileGB == new.volumesFileGB),
-            ("log", log == new.log), ("history_days", historyDays == new.historyDays), ("token_file", tokenFile == new.tokenFile),
+            ("log", log == new.log), ("history_days", historyDays == new.historyDays),
+            ("token_file", tokenFile == new.tokenFile),
             ("tokens", (tokens == nil) == (new.tokens == nil)),
         ]
         return fields.filter { !$0.isSame }.map(\.name)

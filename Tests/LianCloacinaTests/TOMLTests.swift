@@ -81,7 +81,10 @@ import Testing
     /// Both accept and refuse the same, and where they accept, they read the same values in the same order.
     private func expectAgreement(_ documents: [[UInt8]]) async throws {
         let cases = documents.map { document -> JSONValue in
-            ["document": .string(hex(document)), "value": (try? parseTOML(document)).map { told(.table($0)) } ?? .null]
+            [
+                "document": .string(hexadecimal(document)),
+                "value": (try? parseTOML(document)).map { told(.table($0)) } ?? .null,
+            ]
         }
         let result = try await LianSystem.run(
             Command(

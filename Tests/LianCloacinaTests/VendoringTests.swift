@@ -296,7 +296,7 @@ import Testing
         func text(_ path: String) throws -> String { try readText("\(vendored)/\(path)") }
 
         func hash(_ wheel: String) throws -> String {
-            hex(SHA256.of(try readFile(wheels.appending(path: wheel).path, limit: 1 << 20)))
+            hexadecimal(SHA256.of(try readFile(wheels.appending(path: wheel).path, limit: 1 << 20)))
         }
     }
 

@@ -48,9 +48,3 @@ extension [UInt8]: ContiguousBytes {
 extension ArraySlice<UInt8>: ContiguousBytes {
     package func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) { withUnsafeBytes(body) }
 }
-
-/// Two lower-case digits for each byte.
-package func hexDigits(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-}

@@ -123,7 +123,8 @@ package struct PackCommand: CloacinaCommand {
             try readArchive(draft, stop: surroundings.stop, visitor: EntryList())
         }
         let artifact = CloacinaReport.Artifact(
-            path: name, bytes: whole.bytes, sha256: hexDigits(whole.sha256), digest: hexDigits(digest), entries: members.count)
+            path: name, bytes: whole.bytes, sha256: hexadecimal(whole.sha256), digest: hexadecimal(digest),
+            entries: members.count)
         return (artifact, whole.sha256)
     }
 }

@@ -69,7 +69,7 @@ struct PythonBuild: Sendable {
             try PackageLayout(archive.folder, PackageManifest(in: archive.folder)).check()
             return archive.summary
         }
-        return tell(whole, digest: hex(digest), fingerprint: nil, entries: all.count, &report)
+        return tell(whole, digest: hexadecimal(digest), fingerprint: nil, entries: all.count, &report)
     }
 
     private func writeLegacy(
@@ -97,7 +97,7 @@ struct PythonBuild: Sendable {
         _ report: inout CloacinaReport
     ) -> [UInt8] {
         report.artifact = CloacinaReport.Artifact(
-            path: name, bytes: whole.bytes, sha256: hex(whole.sha256), digest: digest, fingerprint: fingerprint,
+            path: name, bytes: whole.bytes, sha256: hexadecimal(whole.sha256), digest: digest, fingerprint: fingerprint,
             entries: entries)
         surroundings.tell("Created: \(name)")
         if let fingerprint { surroundings.tell("Fingerprint: \(fingerprint)") }

@@ -1,3 +1,4 @@
+import LianModel
 import LianSystem
 
 /// `package sign ARCHIVE`.
@@ -17,7 +18,8 @@ package struct SignCommand: CloacinaCommand {
             let key = try PrivateKey(KeySource(try required(key), surroundings), &report)
             let place = surroundings.path(archive)
             let hash = try hashFile(place)
-            report.artifact = CloacinaReport.Artifact(path: archive, bytes: hash.bytes, sha256: hexDigits(hash.sha256))
+            report.artifact = CloacinaReport.Artifact(
+                path: archive, bytes: hash.bytes, sha256: hexadecimal(hash.sha256))
             try Sidecar(of: hash.sha256, by: key).write(place + Sidecar.suffix)
             report.signatures.append(key.report(.sidecar, archive + Sidecar.suffix, .made))
             surroundings.tell("Created: \(archive)\(Sidecar.suffix)")

@@ -61,7 +61,8 @@ final class StagedArchive: Sendable {
 
     func artifact(path: String, digest: [UInt8]?) -> CloacinaReport.Artifact {
         CloacinaReport.Artifact(
-            path: path, bytes: summary.bytes, sha256: hexDigits(summary.sha256), digest: digest.map { hexDigits($0) },
+            path: path, bytes: summary.bytes, sha256: hexadecimal(summary.sha256),
+            digest: digest.map { hexadecimal($0) },
             entries: entries.count { !$0.isFolder })
     }
 
@@ -82,7 +83,7 @@ extension EntryList.Entry {
         [
             "path": .string(isFolder ? path + "/" : path), "bytes": .integer(bytes),
             "mode": .string(isFolder || isExecutable ? "0755" : "0644"),
-            "sha256": sha256.map { .string(hexDigits($0)) } ?? .null,
+            "sha256": sha256.map { .string(hexadecimal($0)) } ?? .null,
         ]
     }
 }

@@ -1,3 +1,4 @@
+import LianModel
 import Glibc
 import LianSystem
 
@@ -42,7 +43,7 @@ package struct UnpackCommand: CloacinaCommand {
             report.warn(.trailingBytes, "\(archive) holds bytes after its end, which nobody reads")
         }
         report.artifact = CloacinaReport.Artifact(
-            path: out == "." ? top : "\(out)/\(top)", bytes: summary.bytes, sha256: hexDigits(summary.sha256),
+            path: out == "." ? top : "\(out)/\(top)", bytes: summary.bytes, sha256: hexadecimal(summary.sha256),
             entries: list.entries.count { !$0.isFolder })
         if let manifest = try? PackageManifest(in: place) {
             report.package = CloacinaReport.Package(manifest, format: "source")

@@ -40,7 +40,7 @@ func sendArchive(
             hint: "Make it by 'package pack' or 'build --format source'.")
     }
     if report.artifact == nil {
-        report.artifact = CloacinaReport.Artifact(path: file, bytes: bytes.count, sha256: hexDigits(SHA256.of(bytes)))
+        report.artifact = CloacinaReport.Artifact(path: file, bytes: bytes.count, sha256: hexadecimal(SHA256.of(bytes)))
     }
     let name = file.split(separator: "/").last.map(String.init) ?? file
     let id = try await WorkflowServer(choice).upload(bytes, named: name)

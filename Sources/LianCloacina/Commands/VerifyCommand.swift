@@ -1,3 +1,4 @@
+import LianModel
 import LianSystem
 
 /// `package verify ARCHIVE`.
@@ -97,7 +98,7 @@ package struct VerifyCommand: CloacinaCommand {
         case .sidecar(let text, let place):
             path = place
             let sidecar = try Sidecar(text, path)
-            guard sidecar.packageHash == hexDigits(sha256) else {
+            guard sidecar.packageHash == hexadecimal(sha256) else {
                 throw CloacinaError(
                     .signatureHashMismatch, .signature, "\(path) was made for another file than \(archive)",
                     hint: "Get the archive and its signature again, from the same place.")

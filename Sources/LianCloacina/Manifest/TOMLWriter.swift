@@ -63,7 +63,7 @@ private func quoted(_ text: String) -> String {
         case "\r": out += "\\r"
         case "\t": out += "\\t"
         case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-            out += "\\u00" + hexDigits([UInt8(scalar.value)])
+            out += "\\u00" + hexadecimal([UInt8(scalar.value)])
         default: out.unicodeScalars.append(scalar)
         }
     }

@@ -41,7 +41,7 @@ struct LegacyManifest {
     private func text(_ text: String?) -> Indented { .plain(text.map { .string($0) } ?? .null) }
 
     /// `digest` is that of all files, the manifest without its fingerprint among them.
-    static func fingerprint(of digest: [UInt8]) -> String { "sha256:\(hex(digest))" }
+    static func fingerprint(of digest: [UInt8]) -> String { "sha256:\(hexadecimal(digest))" }
 
     /// The bytes of a manifest as its fingerprint was made over them: with none in them. Nil where they hold none.
     static func withoutFingerprint(_ bytes: [UInt8], _ fingerprint: String) -> [UInt8]? {

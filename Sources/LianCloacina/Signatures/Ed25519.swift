@@ -1,3 +1,4 @@
+import LianModel
 import CCrypto
 
 /// The key that signs.
@@ -97,7 +98,7 @@ package struct PublicKey: Equatable, Sendable {
         }
     }
 
-    package var fingerprint: String { hexDigits(SHA256.of(bytes)) }
+    package var fingerprint: String { hexadecimal(SHA256.of(bytes)) }
 
     /// SPKI.
     package var pem: String {

@@ -13,7 +13,7 @@ package struct Sidecar: Equatable, Sendable {
 
     /// `sha256` is that of the archive's file.
     package init(of sha256: [UInt8], by key: PrivateKey) throws(CloacinaError) {
-        packageHash = hexDigits(sha256)
+        packageHash = hexadecimal(sha256)
         keyFingerprint = key.publicKey.fingerprint
         signature = try key.signature(of: sha256)
         signedAt = UTCTime(milliseconds: Timing.system.wallClock()).rfc3339

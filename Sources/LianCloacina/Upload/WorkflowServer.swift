@@ -118,7 +118,7 @@ struct MultipartForm {
 
     init(file: [UInt8], named name: String) {
         // Of the file's own hash: no file holds the hash of itself, whoever made it.
-        boundary = hexDigits(SHA256.of(file).prefix(16))
+        boundary = hexadecimal(SHA256.of(file).prefix(16))
         let quoted = name.map { character in
             switch character {
             case "\"": "%22"
@@ -140,6 +140,6 @@ struct MultipartForm {
 private func percentEncoded(_ text: String) -> String {
     text.utf8.map { byte in
         Identifier.isAlphanumeric(byte) || "-._~".utf8.contains(byte)
-            ? String(Unicode.Scalar(byte)) : "%\(hexDigits([byte]).uppercased())"
+            ? String(Unicode.Scalar(byte)) : "%\(hexadecimal([byte]).uppercased())"
     }.joined()
 }

@@ -1,3 +1,4 @@
+import LianModel
 import LianSystem
 
 /// A wheel's file that was fetched, and that is what was chosen.
@@ -34,7 +35,7 @@ struct WheelFetch: Sendable {
                 throw failure(.downloadFailed, "pip fetched \(own.count) wheels of \(pin.text)")
             }
             let path = "\(folder)/\(file)"
-            let hash = hex(try hashFile(path).sha256)
+            let hash = hexadecimal(try hashFile(path).sha256)
             guard pin.hashes.contains(hash) else {
                 throw failure(
                     .hashMismatch,
