@@ -101,7 +101,7 @@ let package = Package(
         module("CloacinaPlugin", []),
         module(
             "LianCloacina",
-            ["CBzip2", "CCrypto", "CLinux", "CZlib", "CloacinaPlugin", "LianHTTP", "LianModel", "LianSystem"],
+            ["CBzip2", "CCrypto", "CZlib", "CloacinaPlugin", "LianHTTP", "LianModel", "LianSystem"],
             embedded: ["Python/discover.py"] + examplePlugin),
         module("LianCloacinaCLI", ["LianCloacina", "LianFlags", "LianModel", "LianSystem"]),
 

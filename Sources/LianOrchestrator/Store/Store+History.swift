@@ -193,10 +193,10 @@ extension Store {
         if token.workspaces.isEmpty { return Scope(condition: "0") }
         var values: [SQLiteValue] = []
         let conditions = token.workspaces.map { pattern in
-            values.append(.text(pattern.beginning))
+            values.append(.text(pattern.firstPart))
             if pattern.isWhole { return "report.workspace = ?" }
             // No name has a character beyond z.
-            values.append(.text(pattern.beginning + "{"))
+            values.append(.text(pattern.firstPart + "{"))
             return "report.workspace >= ? AND report.workspace < ?"
         }
         // It is not gone through all reports by their sequence: how long that takes would tell how much others build.
