@@ -154,6 +154,83 @@ extension EndToEnd {
             }
         }
 
+        /// What a pull request's job runs, by which shell, and with which variables; and what the branch's does.
+        private struct Job {
+            let shell: [String]
+            let script: String
+            let variables: [String: String]
+            let branch: String
+        }
+
+        private func job(of system: String) async throws -> Job {
+            switch system {
+            case "github":
+                let steps = try await Recipe("github/pull-request.yml").yaml["jobs"]?["image"]?["steps"]?.arrayValue
+                let step = try #require(steps?.last)
+                // Nothing of the checkout is run by the workflow itself.
+                #expect(steps?.count == 2 && step["uses"] == nil)
+                let values = ["github.event.number": "7", "secrets.ORCHESTRATOR_PR_TOKEN": TeamToken.pullRequests]
+                let variables = try (step["env"] ?? .null).variables.mapValues { try Recipe.filledIn($0, values) }
+                let script = step["run", or: ""]
+                return Job(shell: ["/bin/bash", "-e", "-c"], script: script, variables: variables, branch: script)
+            case "gitlab":
+                let file = try await Recipe("gitlab/image.gitlab-ci.yml").yaml
+                let template = file[".lian-build"] ?? .null
+                let script = (template["script"] ?? .null).shell
+                let own = (file["image-of-merge-request"]?["variables"] ?? .null).variables
+                let variables = (template["variables"] ?? .null).variables.merging(own) { $1 }
+                return Job(
+                    shell: ["/bin/bash", "-eo", "pipefail", "-c"], script: script, variables: variables, branch: script)
+            default:
+                let image = try await Recipe("woodpecker/pull-request.yaml").yaml["steps"]?["image"] ?? .null
+                let branch = try await Recipe("woodpecker/image.yaml").yaml["steps"]?["image"] ?? .null
+                return Job(
+                    shell: ["/bin/sh", "-e", "-c"], script: (image["commands"] ?? .null).shell,
+                    variables: (image["environment"] ?? .null).variables, branch: (branch["commands"] ?? .null).shell)
+            }
+        }
+
+        /// A pull request builds as the session that its recipe names; where it makes CI's job of its own, its token keeps it
+        /// from what CI trusts.
+        @Test(arguments: ["github", "gitlab", "woodpecker"])
+        func aPullRequestPoisonsNothing(system: String) async throws {
+            let job = try await job(of: system)
+            #expect(job.variables["BUILDKIT_ACTOR"]?.isEmpty == false)
+            try await withTemporaryFolder { folder in
+                let config = try await teamConfiguration(in: folder)
+                try await withBuildStage(flags: ["--config", config]) { stage in
+                    try await withBuildScene(on: stage) { scene in
+                        let checkout = try scene.checkout(Scene.shell + "RUN echo made >/made\n")
+                        func run(_ script: String, actor: String?, token: String) async throws -> FinishedJob {
+                            var own = scene.jobEnvironment(["ORCHESTRATOR_TOKEN": token, "LIAN_CONTEXT": "."])
+                            own["BUILDKIT_ACTOR"] = actor
+                            var variables = job.variables.merging(own) { $1 }
+                            if actor == nil { variables["BUILDKIT_ACTOR"] = nil }
+                            let script = script.replacing(
+                                "/usr/share/lian-build/recipes/lian-ci", with: Recipe.lianCI.path)
+                            return try await scene.job(job.shell + [script], in: checkout, environment: variables)
+                        }
+                        let ci = try await run(job.branch, actor: nil, token: scene.orchestrator.token)
+                        #expect(ci.status == 0, "\(ci.story)")
+                        let session = try await run(
+                            job.script, actor: "pr-7", token: TeamToken.pullRequests)
+                        #expect(session.status == 0, "\(session.story)")
+                        let poison = try await run(job.branch, actor: nil, token: TeamToken.pullRequests)
+                        #expect(poison.status == 3, "\(poison.story)")
+                        #expect(poison.story.contains("volumes of the layer 'ci'"), "\(poison.story)")
+                        let volumes = try await scene.orchestrator.request("GET", "/api/v1/volumes").json["data"]
+                        let names = volumes?.arrayValue?.map {
+                            "\($0["name", or: ""]) \($0["generation"]?.intValue ?? 0)"
+                        }
+                        #expect(
+                            names?.sorted() == [
+                                "ci/\(scene.workspace)/app 1", "dev/pr--7-\(scene.workspace)/app 1",
+                            ])
+                    }
+                }
+            }
+        }
+
         @Test func jenkins() async throws {
             try await withScene { scene in
                 let scripts = try Recipe("jenkins/Jenkinsfile").groovyShell

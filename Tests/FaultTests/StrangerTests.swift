@@ -1,44 +1,15 @@
 import Foundation
 import LianModel
-import LianSystem
 import LianTestSupport
 import Testing
 
 extension Faults {
     /// Row 58: whoever has a token of less does no more with it, whatever program holds it.
     @Suite struct StrangerTests {
-        /// The configuration of an orchestrator with a token for all, for strangers' pull requests, and for other people.
-        private func configuration(in folder: URL) async throws -> String {
-            func token(_ secret: String, _ role: String, _ workspaces: [String], _ layers: [String]) async throws
-                -> JSONValue
-            {
-                let hashed = try await run(
-                    Command(
-                        Project.executable("lian-orchestrator"), ["--hash-token"],
-                        environment: ProcessInfo.processInfo.environment), input: .bytes(Array(secret.utf8)),
-                    deadline: .seconds(120))
-                return [
-                    "name": .string(secret), "hash": .string(String(hashed.outputText.dropLast())),
-                    "role": .string(role), "workspaces": workspaces.json, "layers": layers.json,
-                ]
-            }
-            let config: JSONValue = [
-                "tokens": [
-                    try await token("token-of-the-test", "admin", ["*"], ["ci", "dev"]),
-                    try await token("pull-requests", "build", ["*"], ["dev"]),
-                    try await token("elsewhere", "build", ["elsewhere"], ["ci", "dev"]),
-                    try await token("viewer", "read", ["elsewhere"], []),
-                ]
-            ]
-            let file = folder.appending(path: "orchestrator.json")
-            try config.encoded().write(to: file, atomically: true, encoding: .utf8)
-            return file.path
-        }
-
         @Test("row 58: a session's token cannot write what CI trusts, and sees nothing of others", .realEngine)
         func poisoning() async throws {
             try await withTemporaryFolder { folder in
-                let config = try await configuration(in: folder)
+                let config = try await teamConfiguration(in: folder)
                 try await withRealScene(flags: ["--config", config]) { scene, front in
                     func build(_ step: String, by token: String, _ more: [String] = []) async throws -> FinishedBuild {
                         let context = try scene.context(
@@ -50,23 +21,23 @@ extension Faults {
                     #expect(first.status == 0 && first["volume"]["kept"] == true, "\(first.story)")
 
                     // As a session the stranger builds, begins where CI was, and keeps what is its own.
-                    let session = try await build("echo stranger", by: "pull-requests", ["--actor", "pr-7"])
+                    let session = try await build("echo stranger", by: TeamToken.pullRequests, ["--actor", "pr-7"])
                     #expect(session.status == 0 && session["volume"]["state"] == "warm", "\(session.story)")
                     #expect(session["volume"]["kept"] == true)
 
                     // As CI it does not.
-                    let poison = try await build("echo poison", by: "pull-requests")
+                    let poison = try await build("echo poison", by: TeamToken.pullRequests)
                     #expect(poison.status == 3 && poison.errorCode == "orchestrator_refused", "\(poison.story)")
                     #expect(poison.message.contains("volumes of the layer 'ci'"), "\(poison.story)")
                     #expect(poison["runner"] == .null)
 
-                    let stranger = try await build("echo elsewhere", by: "elsewhere")
+                    let stranger = try await build("echo elsewhere", by: TeamToken.elsewhere)
                     #expect(stranger.status == 3 && stranger.errorCode == "orchestrator_refused", "\(stranger.story)")
 
                     // Of what is there, others learn nothing: no runner, no volume, no build.
                     for target in ["/api/v1/runners", "/api/v1/volumes", "/api/v1/builds", "/api/v1/overview"] {
                         let seen = try await scene.orchestrator.request(
-                            "GET", target, headers: ["Authorization": "Bearer viewer"])
+                            "GET", target, headers: ["Authorization": "Bearer \(TeamToken.viewerElsewhere)"])
                         #expect(seen.status == 200, "\(target)")
                         #expect(!seen.json.encoded().contains(scene.workspace), "\(target): \(seen.json.encoded())")
                     }
