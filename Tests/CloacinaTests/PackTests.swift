@@ -158,7 +158,9 @@ import Testing
             let entries = inspected.envelope["inspection"]?["entries"]?.arrayValue ?? []
             #expect(entries.map { $0["path"] } == ["libmy_flow.so", "package.toml"])
             #expect(inspected.envelope["inspection"]?["format"] == "cdylib")
-            #expect(inspected.envelope["inspection"]?["hosts"]?["accepted"] == false)
+            #expect(inspected.envelope["inspection"]?["hosts"] == ["accepted": false, "reasons": ["not_for_hosts"]])
+            // What it carries is no library, and is told so.
+            #expect(inspected.status == 1 && inspected.code == "library_corrupt")
         }
     }
 

@@ -118,6 +118,7 @@ package struct InspectCommand: CloacinaCommand {
         inspection.format = archive.library == nil ? "source" : "cdylib"
         if let library = archive.library {
             let bytes = try archive.bytes(of: library, limit: LibraryInspection.mostBytes) ?? []
+            inspection.reasons.append("not_for_hosts")
             inspection.library = try LibraryInspection(of: bytes, named: library)
         }
         try readManifest(in: archive.folder, &inspection, &report)
@@ -135,10 +136,7 @@ package struct InspectCommand: CloacinaCommand {
         }
         inspection.manifest = manifest.document.json
         report.package = CloacinaReport.Package(manifest, format: inspection.format ?? "source")
-        guard inspection.format == "source" else {
-            inspection.reasons.append("not_for_hosts")
-            return
-        }
+        guard inspection.format == "source" else { return }
         // What a host would say is told; the package is looked into all the same.
         do throws(CloacinaError) { try PackageLayout(folder, manifest).check() } catch {
             inspection.reasons.append(error.code.rawValue)
