@@ -155,6 +155,7 @@ package enum Orchestrator {
         let connections = min(Self.connectionLimit, DescriptorLimit.raise() / 2)
         let server = try HTTPServer(
             listening: socket.takeDescriptor(), connectionLimit: connections, tls: identity, gate: routes.admission,
+            onFailure: routes.tellFailure,
             handler: routes.answer)
         try fleet.startReaper()
         if !address.isLoopback {

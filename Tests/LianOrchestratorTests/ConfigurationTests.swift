@@ -197,6 +197,10 @@ import Testing
                 }
                 #expect(!["of-ci", "of-pr", "of-other", "of-nobody", "of-old"].contains { log.contains("\"\($0)") })
                 #expect(!log.contains("token-of-the-test"))
+
+                // Who goes on failing fills no disk by it.
+                for _ in 0..<20 { _ = try await ask("of-nobody", "GET", runner) }
+                #expect(orchestrator.log.components(separatedBy: #""code":"unauthorized""#).count - 1 == 10)
             }
         }
     }

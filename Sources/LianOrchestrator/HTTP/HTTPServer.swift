@@ -53,10 +53,12 @@ package final class HTTPServer: @unchecked Sendable {
     package init(
         listening socket: consuming FileDescriptor, connectionLimit: Int, tls identity: TLSIdentity?,
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }, gate: @escaping Gate,
+        onFailure: @escaping @Sendable (IncomingRequest) -> Void = { _ in },
         handler: @escaping Handler
     ) throws(SystemError) {
         let context = ServerContext(
-            gate: gate, handler: handler, identity: identity, places: ConnectionPlaces(limit: connectionLimit),
+            gate: gate, onFailure: onFailure, handler: handler, identity: identity,
+            places: ConnectionPlaces(limit: connectionLimit),
             buffers: BufferBudget(bytes: Self.bufferLimit))
         self.context = Unmanaged.passRetained(context)
         let stopped = stopped
@@ -107,6 +109,8 @@ final class ServerContext: Sendable {
     }
 
     let gate: HTTPServer.Gate
+    /// Told of who failed to be let in, and not of who failed too often.
+    let onFailure: @Sendable (IncomingRequest) -> Void
     let handler: HTTPServer.Handler
     /// What a new connection is shown; nil where TLS is not spoken.
     let identity: Guarded<TLSIdentity?>
@@ -116,10 +120,12 @@ final class ServerContext: Sendable {
     let load = Monitor(Load())
 
     init(
-        gate: @escaping HTTPServer.Gate, handler: @escaping HTTPServer.Handler, identity: TLSIdentity?,
+        gate: @escaping HTTPServer.Gate, onFailure: @escaping @Sendable (IncomingRequest) -> Void,
+        handler: @escaping HTTPServer.Handler, identity: TLSIdentity?,
         places: ConnectionPlaces, buffers: BufferBudget
     ) {
         self.gate = gate
+        self.onFailure = onFailure
         self.handler = handler
         self.identity = Guarded(identity)
         self.places = places
@@ -162,14 +168,15 @@ private func requestArrived(
         exchange.stage = .body
         let announced = header("Content-Length", of: connection).flatMap { Int($0) } ?? 0
         if announced > HTTPServer.discardLimit { exchange.problem = .tooLarge }
-        switch server.gate(request(exchange, method, connection)) {
+        let incoming = request(exchange, method, connection)
+        switch server.gate(incoming) {
         case .admitted(let token):
             exchange.token = token
             server.places.showedToken(lian_http_socket(connection))
             return .YES
         case .refused(let answer):
             exchange.stage = .answered
-            return send(counted(answer, connection, server), on: connection, closing: true)
+            return send(counted(answer, of: incoming, connection, server), on: connection, closing: true)
         }
     case .body where uploadSize.pointee > 0:
         exchange.collect(UnsafeRawBufferPointer(start: upload, count: uploadSize.pointee), from: server.buffers)
@@ -273,11 +280,14 @@ private func certificateWanted(
 
 /// The refusal, or that its peer has failed too often already.
 private func counted(
-    _ refusal: OutgoingResponse, _ connection: OpaquePointer, _ server: ServerContext
+    _ refusal: OutgoingResponse, of request: IncomingRequest, _ connection: OpaquePointer, _ server: ServerContext
 ) -> OutgoingResponse {
-    guard refusal.status == 401, let state = lian_http_connection_context(connection),
-        let wait = server.failures.add(Unmanaged<ConnectionContext>.fromOpaque(state).takeUnretainedValue().peer)
-    else { return refusal }
+    guard refusal.status == 401, let state = lian_http_connection_context(connection) else { return refusal }
+    let peer = Unmanaged<ConnectionContext>.fromOpaque(state).takeUnretainedValue().peer
+    guard let wait = server.failures.add(peer) else {
+        server.onFailure(request)
+        return refusal
+    }
     return APIProblem.tooManyFailures(retryAfter: wait).response
 }
 

@@ -48,6 +48,13 @@ package struct Routes: Sendable {
         return .refused(answer)
     }
 
+    /// Puts into the log that someone was not let in. The server asks for no more lines than it lets anyone fail.
+    package func tellFailure(of request: IncomingRequest) {
+        log.warning(
+            "refused", "\(request.method) \(request.target.prefix(200)): no good token",
+            ["status": 401, "code": "unauthorized", "token": .null])
+    }
+
     /// Answers a request that was let in by the token. Slow work is done on other threads. Each kind of work has threads
     /// of its own: however many clients wait for runners to come or to go, a heartbeat does not wait behind them.
     package func answer(_ request: IncomingRequest, by token: Token) -> HTTPServer.Reply {
@@ -78,7 +85,7 @@ package struct Routes: Sendable {
         do {
             return try body()
         } catch let problem as APIProblem {
-            if problem.isRefusal { tell(problem, request, token) }
+            if problem.isRefusal, let token { tell(problem, request, token) }
             return problem.response
         } catch {
             log.error("request_failed", "\(request.method) \(request.target): \(error)")
@@ -86,11 +93,11 @@ package struct Routes: Sendable {
         }
     }
 
-    private func tell(_ problem: APIProblem, _ request: IncomingRequest, _ token: Token?) {
+    private func tell(_ problem: APIProblem, _ request: IncomingRequest, _ token: Token) {
         meters.refusals.add([problem.code])
         log.warning(
             "refused", "\(request.method) \(request.target.prefix(200)): \(problem.message)",
-            ["status": .integer(problem.status), "code": .string(problem.code), "token": (token?.name).json])
+            ["status": .integer(problem.status), "code": .string(problem.code), "token": .string(token.name)])
     }
 }
 
