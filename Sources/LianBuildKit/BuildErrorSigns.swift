@@ -9,6 +9,8 @@ package struct BuildErrorSigns: Equatable, Sendable {
     /// The engine went away during the build.
     package private(set) var engineLost = false
     package private(set) var pushFailed = false
+    /// The last of what the registry's troubles were; nil where it had none.
+    package private(set) var registryTrouble: RegistryTrouble?
 
     /// Before 0.11, BuildKit quoted a step's command as it is, with its newlines. Counts the lines of such a command so
     /// far.
@@ -55,6 +57,10 @@ package struct BuildErrorSigns: Equatable, Sendable {
             outOfMemory = true
         }
         if said.range(ofFirst: "failed to push ") != nil { pushFailed = true }
+        if let trouble = RegistryTrouble(said) {
+            registryTrouble = trouble
+            return
+        }
         // The Docker client says no more than this when its daemon dies.
         let isBareEOF = ["EOF", "unexpected EOF", "error: EOF", "error: unexpected EOF"].contains(said)
         if isBareEOF || Self.signsOfALostEngine.contains(where: { said.range(ofFirst: $0) != nil }) {

@@ -273,6 +273,33 @@ struct BuildKitTests {
     }
     @Test func aRegistryThatHangsHoldsNobody() async throws { try await WarmUpCases().aRegistryThatHangsHoldsNobody() }
 
+    @Test(arguments: [RegistryFront.Fault.answer(503), .reset])
+    func aRegistrysBadMinute(_ fault: RegistryFront.Fault) async throws {
+        try await withScene { scene in
+            _ = try await built(
+                scene, try scene.context("FROM scratch\nCOPY Dockerfile /\n", named: "base"), image: "base")
+            try await withFront(of: scene.registry) { front in
+                let place = "\(front.host)/\(scene.workspace)"
+                for (methods, part, name) in [
+                    (["HEAD", "GET"], "/base/manifests", "pull"), (["POST"], "/push/", "push"),
+                ] {
+                    front.spoil(methods, part, fault)
+                    let context = try scene.context(
+                        "FROM \(place)/base:1\nCOPY Dockerfile /\(name)\n", named: name)
+                    let running = try scene.start([
+                        "--workspace", scene.workspace, "--context", context, "--image", "\(place)/\(name):1",
+                    ])
+                    try await running.says("trying again on the same runner")
+                    front.recover()
+                    let build = try await running.finished()
+                    try #require(build.status == 0, "\(build.story)")
+                    #expect(build.attempts.map { $0["registry_retries"] } == [1])
+                    #expect(build.digest == (try await scene.pushedDigest(name)))
+                }
+            }
+        }
+    }
+
     /// Whatever form the engine's progress has, a person reads the same.
     @Test func theLogIsReadAndWhole() async throws {
         try await withScene { scene in

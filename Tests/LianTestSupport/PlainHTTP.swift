@@ -38,7 +38,8 @@ package struct PlainHTTPConnection: ~Copyable {
     package static func request(
         _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8] = []
     ) -> [UInt8] {
-        var head = "\(method) \(target) HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        var head = "\(method) \(target) HTTP/1.1\r\n"
+        if headers["host"] == nil { head += "Host: 127.0.0.1\r\n" }
         for (name, value) in headers.sorted(by: { $0.key < $1.key }) { head += "\(name): \(value)\r\n" }
         if !body.isEmpty { head += "Content-Length: \(body.count)\r\n" }
         return Array((head + "\r\n").utf8) + body

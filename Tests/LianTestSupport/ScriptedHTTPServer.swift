@@ -267,16 +267,40 @@ private struct RequestReader {
             guard parts.count == 2 else { return nil }
             headers[parts[0].lowercased()] = String(parts[1].drop { $0 == " " })
         }
-        let length = headers["content-length"].flatMap { Int($0) } ?? 0
-        while buffer.count < length {
-            guard readMore() else { return nil }
+        let isChunked = headers["transfer-encoding"] == "chunked"
+        guard let body = isChunked ? chunkedBody() : take(headers["content-length"].flatMap { Int($0) } ?? 0) else {
+            return nil
         }
-        let body = Array(buffer.prefix(length))
-        buffer.removeFirst(length)
         let target = words[1].split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         return ScriptedHTTPServer.Request(
             method: String(words[0]), path: String(target[0]), query: target.count > 1 ? String(target[1]) : "",
             headers: headers, body: body, connection: connection, time: .now)
+    }
+
+    private mutating func take(_ length: Int) -> [UInt8]? {
+        while buffer.count < length {
+            guard readMore() else { return nil }
+        }
+        defer { buffer.removeFirst(length) }
+        return Array(buffer.prefix(length))
+    }
+
+    /// A body that comes in pieces, each behind a line with its length.
+    private mutating func chunkedBody() -> [UInt8]? {
+        var body: [UInt8] = []
+        let lineEnd = Array("\r\n".utf8)
+        while true {
+            while buffer.firstRange(of: lineEnd) == nil {
+                guard readMore() else { return nil }
+            }
+            guard let end = buffer.firstRange(of: lineEnd)?.lowerBound,
+                let line = take(end + lineEnd.count)?.dropLast(lineEnd.count),
+                let length = Int(String(decoding: line, as: UTF8.self), radix: 16),
+                let piece = take(length + lineEnd.count)
+            else { return nil }
+            if length == 0 { return body }
+            body += piece.dropLast(lineEnd.count)
+        }
     }
 
     private mutating func readMore() -> Bool {

@@ -37,7 +37,7 @@ extension ResultEnvelope {
             AttemptResult(
                 number: number, tier: sizing.tier, outcome: outcome.attemptOutcome,
                 exitCode: outcome.exitCode, durationMS: duration,
-                oom: outcome.oom))
+                oom: outcome.oom, registryRetries: outcome.registryRetries))
         for index in (artifacts ?? []).indices { takeArtifact(index, outcome, isRetried: isRetried) }
         if let sent = outcome.sentBytes {
             let before = context?.sentBytes ?? 0

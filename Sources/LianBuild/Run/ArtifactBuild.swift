@@ -3,7 +3,7 @@ import LianModel
 import LianRemote
 import LianSystem
 
-/// The build of one artifact on a runner, from its first step to its verdict; once more where only its push failed.
+/// The build of one artifact on a runner, from its first step to its verdict; again where its registry had a bad moment.
 struct ArtifactBuild: Sendable {
     let artifact: ArtifactRequest
     let bench: ArtifactBench
@@ -11,24 +11,31 @@ struct ArtifactBuild: Sendable {
     let secrets: BuildSecrets
     let journal: BuildJournal
     let timing: Timing
-
-    /// One try, and one more where only the push failed.
-    private static let tries = 2
+    /// Called before each further try for the registry's sake.
+    let onRegistryRetry: @Sendable () -> Void
 
     func run() async throws -> ArtifactOutcome {
         if let call = resolution.request.call { return try await ask(call) }
         let start = timing.now()
-        var tried = 0
+        var retries = 0
         var executed = 0
         while true {
-            let finished = try await finish(artifactRun(tried))
-            tried += 1
+            let finished = try await finish(artifactRun(retries))
             executed = executed.upToLargest(adding: finished.log.executedMilliseconds)
-            let verdict = ArtifactVerdict(finished, artifact: artifact, mask: secrets.mask)
-            if case .pushFailed(let error) = verdict, tried < Self.tries {
-                journal.report(.note("\(error.message); trying again on the same runner"))
-                try await timing.sleep(.seconds(1) + .seconds(2 * timing.random()))
-                continue
+            var verdict = ArtifactVerdict(finished, artifact: artifact, mask: secrets.mask)
+            if case .registryTroubled(let error, let trouble) = verdict {
+                if let pause = RegistryPatience.pause(beforeRetry: retries, for: trouble, random: timing.random()) {
+                    retries += 1
+                    onRegistryRetry()
+                    let seconds = Figures.decimal(pause.inSeconds)
+                    journal.report(
+                        .note(
+                            "\(error.message); trying again on the same runner in \(seconds) s "
+                                + "(\(retries) of \(RegistryPatience.retries))"))
+                    try await timing.sleep(pause)
+                    continue
+                }
+                verdict = .failed(RegistryPatience.ended(error, after: retries))
             }
             let duration = (timing.now() - start).milliseconds
             var outcome = outcome(of: finished, verdict, duration: duration)
@@ -87,7 +94,7 @@ struct ArtifactBuild: Sendable {
         case .outOfMemory(let verdict, let error):
             outcome.oom = verdict
             outcome.error = error
-        case .failed(let error), .pushFailed(let error):
+        case .failed(let error), .registryTroubled(let error, _):
             outcome.error = error
         }
         return outcome

@@ -7,8 +7,8 @@ import LianSystem
 enum ArtifactVerdict: Sendable {
     case succeeded
     case outOfMemory(OOMVerdict, LianError)
-    /// The registry or the way to it: worth another try on the same runner, whose cache is warm.
-    case pushFailed(LianError)
+    /// The registry had a bad moment: worth another try on the same runner, whose cache is warm.
+    case registryTroubled(LianError, RegistryTrouble)
     case failed(LianError)
 
     /// The exit status by which a program in the place of buildctl says that its engine lacks something.
@@ -57,15 +57,22 @@ enum ArtifactVerdict: Sendable {
                     .engineLost, .build, "the build engine on the runner was gone in the middle of \(artifact.name)",
                     hint: "It was not out of memory; the runner's own log may say more. Build again.",
                     logTail: Self.tail(failure, message)))
-        } else if finished.log.signs.pushFailed {
-            self = .pushFailed(
-                LianError(
-                    .pushFailed, .push, "\(artifact.name) was built, but not pushed: \(onOneLine(message))",
-                    hint: "Is the registry up, and may these credentials push to \(artifact.image)?",
-                    logTail: Self.tail(failure, message)))
         } else {
-            self = .failed(Self.buildError(artifact, failure, message, mask))
+            let signs = finished.log.signs
+            let error =
+                signs.pushFailed
+                ? Self.pushError(artifact, failure, message) : Self.buildError(artifact, failure, message, mask)
+            self = signs.registryTrouble.map { .registryTroubled(error, $0) } ?? .failed(error)
         }
+    }
+
+    private static func pushError(
+        _ artifact: ArtifactRequest, _ failure: BuildFailure, _ message: String
+    ) -> LianError {
+        LianError(
+            .pushFailed, .push, "\(artifact.name) was built, but not pushed: \(onOneLine(message))",
+            hint: "Is the registry up, and may these credentials push to \(artifact.image)?",
+            logTail: tail(failure, message))
     }
 
     /// What BuildKit was asked to allow and does not.

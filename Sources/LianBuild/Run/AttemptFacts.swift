@@ -8,6 +8,8 @@ struct AttemptFacts: Sendable {
     var exitCode: Int?
     var results: [String: ArtifactOutcome] = [:]
     var sentBytes: Int?
+    /// How often a build was tried again because its registry had a bad moment.
+    var registryRetries = 0
     var peaks = UsagePeaks()
     var timings = Timings()
     var phase: Phase = .spawn

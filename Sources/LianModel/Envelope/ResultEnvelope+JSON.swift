@@ -41,6 +41,7 @@ extension AttemptResult: JSONEncodable {
         [
             "n": .integer(number), "tier": tier.json, "outcome": .string(outcome.rawValue),
             "exit_code": exitCode.json, "duration_ms": .integer(durationMS), "oom": oom.json,
+            "registry_retries": .integer(registryRetries),
         ]
     }
 }

@@ -96,9 +96,12 @@ package struct AttemptResult: Equatable, Sendable {
     package var exitCode: Int?
     package var durationMS: Int
     package var oom: OOMVerdict?
+    /// How often a build was tried again on this runner because its registry had a bad moment.
+    package var registryRetries: Int
 
     package init(
-        number: Int, tier: String?, outcome: AttemptOutcome, exitCode: Int?, durationMS: Int, oom: OOMVerdict?
+        number: Int, tier: String?, outcome: AttemptOutcome, exitCode: Int?, durationMS: Int, oom: OOMVerdict?,
+        registryRetries: Int = 0
     ) {
         self.number = number
         self.tier = tier
@@ -106,6 +109,7 @@ package struct AttemptResult: Equatable, Sendable {
         self.exitCode = exitCode
         self.durationMS = durationMS
         self.oom = oom
+        self.registryRetries = registryRetries
     }
 }
 
