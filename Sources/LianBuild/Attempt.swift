@@ -74,7 +74,14 @@ final class Attempt: Sendable {
                 try await group.next()
             }
         } catch {
-            facts.withLock { $0.error = LianError(error, in: $0.phase) }
+            facts.withLock { facts in
+                let error = LianError(error, in: facts.phase)
+                facts.error = error
+                // The build's own has been taken with its outcome.
+                if error.code == .diskFull {
+                    facts.diskFill = facts.diskFill ?? (facts.phase == .build ? .layers : .context)
+                }
+            }
         }
         let peaks = await sampler.peaks
         let results = queue.withLock(\.results)
@@ -190,7 +197,8 @@ final class Attempt: Sendable {
         }
         let start = timing.now()
         let ready = try await bench
-        let sampling = Task { await measure(over: ready.connection) }
+        let disk = ready.runner.volume?.path ?? ready.runner.workDir
+        let sampling = Task { await measure(over: ready.connection, disk: disk) }
         defer {
             sampling.cancel()
             facts.withLock { $0.timings.build = since(start) }
@@ -199,10 +207,10 @@ final class Attempt: Sendable {
     }
 
     /// Samples usage until it is cancelled; where the connection broke, it goes on over the next one.
-    private func measure(over connection: RunnerConnection) async {
+    private func measure(over connection: RunnerConnection, disk: String) async {
         do {
             while true {
-                try await sampler.sample(on: await connection.host)
+                try await sampler.sample(on: await connection.host, disk: disk)
                 try await timing.sleep(.seconds(1))
             }
         } catch let failure as RemoteFailure {

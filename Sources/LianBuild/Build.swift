@@ -173,8 +173,8 @@ package final class Build: Sendable {
             if endSignal != nil, outcome.error != nil { outcome.error = .cancelled(in: outcome.phase) }
             let duration = surroundings.milliseconds(since: begun)
             next =
-                outcome.oom != nil && number <= maximumOOMRetries && endSignal == nil
-                ? sizing.nextTier(in: request.compute.ladder) : nil
+                number <= maximumLargerRetries && endSignal == nil
+                ? outcome.larger(than: sizing, in: request.compute.ladder) : nil
             let isLast = next == nil
             journal.report(.attemptEnded(number: number, outcome.attemptOutcome))
             journal.write { entries in

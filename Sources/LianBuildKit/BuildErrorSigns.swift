@@ -9,6 +9,8 @@ package struct BuildErrorSigns: Equatable, Sendable {
     /// The engine went away during the build.
     package private(set) var engineLost = false
     package private(set) var pushFailed = false
+    /// The engine itself could not write: its disk is full.
+    package private(set) var diskFull = false
     /// The last of what the registry's troubles were; nil where it had none.
     package private(set) var registryTrouble: RegistryTrouble?
 
@@ -56,7 +58,10 @@ package struct BuildErrorSigns: Equatable, Sendable {
         {
             outOfMemory = true
         }
-        if said.range(ofFirst: "failed to push ") != nil { pushFailed = true }
+        let isOfPush = said.range(ofFirst: "failed to push ") != nil
+        if isOfPush { pushFailed = true }
+        // What a registry says of its own disk comes in the words of a push.
+        if !isOfPush, said.range(ofFirst: "no space left on device") != nil { diskFull = true }
         if let trouble = RegistryTrouble(said) {
             registryTrouble = trouble
             return

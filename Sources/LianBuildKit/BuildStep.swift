@@ -37,6 +37,9 @@ package struct BuildStep: Equatable, Sendable {
     /// Whether it writes the cache. The step's name differs between versions of BuildKit.
     var isOfCacheExport: Bool { name.hasPrefix("exporting content cache") || name.hasPrefix("exporting cache") }
 
+    /// Whether it makes the image out of its layers. Docker and BuildKit begin its name alike.
+    package static func isExport(_ name: String) -> Bool { name.hasPrefix("exporting to ") }
+
     package init(number: Int, name: String) {
         self.number = number
         self.name = name

@@ -77,6 +77,7 @@ struct RecordParser {
         case "H": return .heartbeat
         case "D": return .done
         case "X" where words.dropFirst().first == "lost": throw .supervisorLost
+        case "X" where words.dropFirst().first == "full": throw .diskFull
         case "X":
             guard let end = RunEnd(words: words.dropFirst()) else {
                 throw .unintelligible("its end reads '\(onOneLine(text))'")

@@ -8,6 +8,8 @@ package enum RemoteFailure: Error, Equatable, Sendable {
     case runGone
     /// The program that keeps watch over the run was killed on the runner.
     case supervisorLost
+    /// The run ended, and the runner's disk had no room for how.
+    case diskFull
     case folderTaken(String)
     case folderUnusable(String)
     /// The runner's volume cannot take a context; why, in the runner's words.
@@ -35,6 +37,9 @@ func orConnectionLost<Value>(_ body: () async throws -> Value) async throws -> V
 }
 
 extension RemoteFailure {
+    package static let diskHint =
+        "Give it a larger disk: a larger tier, and disk_gb beside compute.tiers for one more try by itself."
+
     package func lianError(_ phase: Phase) -> LianError {
         func error(_ code: ErrorCode, _ message: String, _ hint: String) -> LianError {
             LianError(code, phase, message, hint: hint)
@@ -49,6 +54,8 @@ extension RemoteFailure {
             return error(
                 .connectionLost, "the build's processes on the runner were ended from outside",
                 "See whether something on the runner ends processes, or its memory or disk is full; then build again.")
+        case .diskFull:
+            return error(.diskFull, "the build filled the runner's disk", Self.diskHint)
         case .folderTaken(let folder):
             return error(.remoteFailed, "on the runner '\(folder)' exists already", folderHint)
         case .folderUnusable(let folder):

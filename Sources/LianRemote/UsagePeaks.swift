@@ -7,6 +7,10 @@ package struct UsagePeaks: Equatable, Sendable {
     /// Megabytes of 2^20 bytes.
     package private(set) var megabytes: Double?
     package private(set) var samples = 0
+    /// Whether the disk was seen with next to no room.
+    package private(set) var diskWasFull = false
+    /// The part of a disk that counts as no room: what root alone may still take is not counted in it.
+    private static let noRoom = 0.01
 
     private var previous: UsageReading?
 
@@ -43,6 +47,7 @@ package struct UsagePeaks: Equatable, Sendable {
     /// Counts the reading as a sample, and returns its megabytes.
     private mutating func count(_ reading: UsageReading) -> Double {
         samples += 1
+        if let free = reading.freeDisk, free < Self.noRoom { diskWasFull = true }
         let read = reading.bytes / 1_048_576
         megabytes = max(megabytes ?? 0, read)
         return read

@@ -15,13 +15,14 @@ package actor UsageSampler {
         self.show = show
     }
 
-    /// Samples until the channel ends or the task is cancelled. A lost connection is no error here: the build goes on
-    /// measuring over the next one.
-    package func sample(on host: any RemoteHost, silenceLimit: Duration = .seconds(20)) async throws {
+    /// Samples until the channel ends or the task is cancelled, with the room on the disk of that folder. A lost
+    /// connection is no error here: the build goes on measuring over the next one.
+    package func sample(on host: any RemoteHost, disk: String, silenceLimit: Duration = .seconds(20)) async throws {
         peaks.interrupt()
         line = []
-        let channel = try await WrapperChannel.open(
-            on: host, request: WrapperRequest("sample"), silenceLimit: silenceLimit)
+        var request = WrapperRequest("sample")
+        try request.value(disk)
+        let channel = try await WrapperChannel.open(on: host, request: request, silenceLimit: silenceLimit)
         do {
             while let message = try await channel.next() {
                 if case .stream(let bytes) = message { add(bytes) }

@@ -22,6 +22,7 @@
 #            also where the supervisor was killed: no polling, and nobody who waits for ever.
 
 umask 077
+disk=
 newline='
 '
 say() { printf '%s %s\n' "$nonce" "$*" >&5; }
@@ -84,7 +85,8 @@ kernel_counts() {
   fi
 }
 
-# A line of uptime in seconds, CPU used so far in microseconds, bytes of memory in use.
+# A line of uptime in seconds, CPU used so far in microseconds, bytes of memory in use; for a sample also what is free
+# on the disk, and of how much.
 usage() {
   read -r uptime rest </proc/uptime
   if [ -n "$v2" ]; then
@@ -105,7 +107,9 @@ usage() {
   else
     return 1
   fi
-  printf '%s\n' "$uptime $used $((bytes - ${cached#-}))"
+  room=
+  [ -z "$disk" ] || room=$(stat -f -c ' %a %b' "$disk")
+  printf '%s\n' "$uptime $used $((bytes - ${cached#-}))$room"
 }
 
 # Makes a folder of ours in memory and sets store to it.
@@ -231,7 +235,8 @@ await_end() {
     # The supervisor was killed: what it would have done is left to us.
     read -r command supervisor <pids && kill -KILL "-$command" "-$supervisor"
     drop_secrets
-    say X lost
+    # Where nothing can be written any more, nor can be how the run ended.
+    case $(stat -f -c %a .) in 0) say X full ;; *) say X lost ;; esac
   fi
 }
 # Follows the run in this folder from the byte given until the client is done with it or gone.
@@ -358,8 +363,9 @@ receive() {
   exec rsync --server "$@" . ./ 2>&5 3<&- 5>&-
 }
 
-# One line a second.
+# One line a second, with the room on the disk of the folder given.
 sample() {
+  value; disk=$value
   find_cgroup
   usage || fail cgroup
   while sleep 1; do usage || exit 0; done

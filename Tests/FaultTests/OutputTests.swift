@@ -79,9 +79,9 @@ extension Faults {
                     let random = try FileHandle(forReadingFrom: URL(filePath: "/dev/urandom"))
                     try random.read(upToCount: 4 << 20)?.write(to: URL(filePath: "\(context)/noise"))
                     let build = try await scene.build(context: context)
-                    #expect(build.status == 4 && build.errorCode == "context_sync_failed", "\(build.story)")
+                    #expect(build.status == 5 && build.errorCode == "disk_full", "\(build.story)")
                     #expect(build.phase == "sync" && build.isRunnerDestroyed == true)
-                    #expect(build.hint.contains("a full disk"), "\(build.hint)")
+                    #expect(build.attempts.map { $0["disk_full"] } == ["context"])
                 }
             }
         }
@@ -107,7 +107,7 @@ extension Faults {
                         })
                     try Data().write(to: go)
                     let build = try await scene.finish(running)
-                    #expect(build.status == 4, "\(build.story)")
+                    #expect(build.status == 5 && build.errorCode == "disk_full", "\(build.story)")
                     #expect(build.digest == nil && build.isRunnerDestroyed == true)
                 }
             }

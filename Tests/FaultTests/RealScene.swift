@@ -7,13 +7,15 @@ import Testing
 /// look afterwards at the envelope, runners, processes, mounts and files. One that mostly waits does so beside all
 /// others.
 func withRealScene(
-    waiting: Bool = false, flags: [String] = [], environment: [String: String] = [:],
+    waiting: Bool = false, diskKilobytes: Int? = nil, flags: [String] = [], environment: [String: String] = [:],
     authority: TestAuthority? = nil,
     _ body: @Sendable (BuildScene, OrchestratorFront) async throws -> Void
 ) async throws {
     try await takingTurns(waiting) { _ in
         let start = ContinuousClock.now
-        try await withBuildStage(flags: flags, environment: environment, authority: authority) { stage in
+        try await withBuildStage(
+            diskKilobytes: diskKilobytes, flags: flags, environment: environment, authority: authority
+        ) { stage in
             let front = try OrchestratorFront(of: stage.orchestrator)
             defer { front.stop() }
             try await withBuildScene(on: stage) { scene in try await body(scene, front) }

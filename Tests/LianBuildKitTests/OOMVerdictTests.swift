@@ -94,6 +94,17 @@ private func reason(_ log: String, exit: Int32 = 1, kills: Int? = 0, endedByUs: 
     }
 
     @Test(arguments: [
+        ("error: failed to solve: failed to copy files: copy file range failed: no space left on device", true),
+        ("#5 ERROR: write /var/lib/docker/overlay2/a/diff/b: no space left on device", true),
+        ("#5 0.1 dd: writing '/a': No space left on device", false),
+        ("error: process \"echo no space left on device\" did not complete successfully: exit code: 1", false),
+        ("error: failed to solve: failed to push reg.example/a:1: unknown: write: no space left on device", false),
+    ])
+    func theEnginesDiskIsFull(log: String, expected: Bool) {
+        #expect(signs(log).diskFull == expected)
+    }
+
+    @Test(arguments: [
         "error: failed to solve: failed to push reg.example/a:1: unexpected status: 503 Service Unavailable",
         "error: failed to solve: failed to push reg.example/a:1: failed to do request: Head \"http://reg.example/v2/\": EOF",
     ])

@@ -77,6 +77,20 @@ import Testing
         #expect(resolve(SizeWish(cpu: 16)).nextTier(in: .standard) == nil)
     }
 
+    @Test(
+        arguments: [
+            ([20, 20, 40], "c"), ([20, 40, 80], "b"), ([20, nil, 40], "c"), ([nil, 40, 80], nil), ([20, 20, 20], nil),
+            ([40, 20, nil], nil),
+        ] as [([Double?], String?)])
+    func theNextTierWithMoreDisk(disks: [Double?], expected: String?) {
+        let ladder = TierLadder(
+            zip(["a", "b", "c"], disks).enumerated().map { index, tier in
+                TierSpec(name: tier.0, cpu: 2 + index, memoryGB: 4, diskGB: tier.1)
+            })
+        let sizing = Sizing.resolve(explicit: SizeWish(), history: nil, language: nil, ladder: ladder)
+        #expect(sizing.tier == "a" && sizing.nextTierWithMoreDisk(in: ladder)?.tier == expected)
+    }
+
     @Test func aLadderOfTheCallersReplacesOurs() {
         let ladder = TierLadder([
             TierSpec(name: "s", cpu: 1, memoryGB: 1), TierSpec(name: "m", cpu: 3, memoryGB: 6),

@@ -69,7 +69,7 @@ import Testing
         }
         let sampler = UsageSampler()
         let host = LocalHost(environment: ["LIAN_CGROUP": "/sys/fs/cgroup/memory/" + cgroup.name])
-        let sampling = Task { try await sampler.sample(on: host) }
+        let sampling = Task { try await sampler.sample(on: host, disk: "/") }
         // One busy loop, on a machine that others use too: it takes the time that it takes.
         #expect(
             await eventually {

@@ -24,6 +24,30 @@ import Testing
         #expect(UsagePeaks().cores == nil)
     }
 
+    @Test(arguments: [
+        ("1 2 3 0 100", true), ("1 2 3 99 10000", true), ("1 2 3 100 10000", false), ("1 2 3", false),
+        ("1 2 3 0 0", false), ("1 2 3 0", false), ("1 2 3 - -", false),
+    ])
+    func aDiskWithoutRoomIsSeen(line: String, expected: Bool) {
+        var peaks = UsagePeaks()
+        peaks.add(line: line)
+        #expect(peaks.diskWasFull == expected)
+    }
+
+    @Test func theDiskOfTheFolderIsLookedAt() async throws {
+        try await withTemporaryFolder { folder in
+            try await withSmallDisk(at: folder.appending(path: "disk").path) { disk in
+                let sampler = UsageSampler()
+                let sampling = Task { try await sampler.sample(on: LocalHost(), disk: disk) }
+                defer { sampling.cancel() }
+                #expect(await eventually { await sampler.peaks.samples > 0 })
+                #expect(await !sampler.peaks.diskWasFull)
+                fill(disk)
+                #expect(await eventually { await sampler.peaks.diskWasFull })
+            }
+        }
+    }
+
     /// A run that is over before there is a second sample.
     @Test(arguments: [(0.25, 0.5), (2, 0.25)])
     func aRunsTwoEndsAreEnough(seconds: Double, cores: Double) async throws {
@@ -66,7 +90,7 @@ import Testing
     @Test func machineIsSampledAndTheLoopEndsWithItsChannel() async throws {
         let host = LocalHost()
         let sampler = UsageSampler()
-        let sampling = Task { try await sampler.sample(on: host) }
+        let sampling = Task { try await sampler.sample(on: host, disk: "/") }
         #expect(await eventually { await sampler.peaks.samples >= 2 })
         sampling.cancel()
         try await sampling.value
@@ -84,7 +108,7 @@ import Testing
     @Test func lookingCostsNextToNothing() async throws {
         let host = LocalHost()
         let sampler = UsageSampler()
-        let sampling = Task { try await sampler.sample(on: host) }
+        let sampling = Task { try await sampler.sample(on: host, disk: "/") }
         #expect(await eventually { await sampler.peaks.samples >= 1 })
         let pid = try #require(host.pids.first)
         let before = try processorTicks(of: pid)
@@ -124,7 +148,7 @@ import Testing
             let shown = Guarded<UsageSample?>(nil)
             let sampler = UsageSampler { shown.set($0) }
             let sampling = Task {
-                try await sampler.sample(on: LocalHost(environment: ["LIAN_CGROUP": cgroup.path]))
+                try await sampler.sample(on: LocalHost(environment: ["LIAN_CGROUP": cgroup.path]), disk: "/")
             }
             #expect(await eventually { await sampler.peaks.samples >= 2 })
             sampling.cancel()
@@ -138,7 +162,7 @@ import Testing
 
     @Test func unreadableCgroupIsSaid() async {
         await #expect(throws: RemoteFailure.cgroupUnreadable) {
-            try await UsageSampler().sample(on: LocalHost(environment: ["LIAN_CGROUP": "/nonexistent"]))
+            try await UsageSampler().sample(on: LocalHost(environment: ["LIAN_CGROUP": "/nonexistent"]), disk: "/")
         }
     }
 

@@ -10,7 +10,7 @@ package struct BuildStage: Sendable {
 /// Sets them up for the length of the body, and looks afterwards whether any runner left anything. The environment is
 /// the orchestrator's.
 package func withBuildStage<Result>(
-    engine: String = "dockerd", flags: [String] = [], environment: [String: String] = [:],
+    engine: String = "dockerd", diskKilobytes: Int? = nil, flags: [String] = [], environment: [String: String] = [:],
     authority: TestAuthority? = nil,
     _ body: (BuildStage) async throws -> Result
 ) async throws -> Result {
@@ -18,8 +18,10 @@ package func withBuildStage<Result>(
         let events = try await NATSSubscriber(port: nats.port)
         defer { events.stop() }
         return try await withRegistry { registry in
-            try await withOrchestrator(engine: engine, flags: flags, environment: environment, authority: authority) {
-                orchestrator in
+            try await withOrchestrator(
+                diskKilobytes: diskKilobytes, engine: engine, flags: flags, environment: environment,
+                authority: authority
+            ) { orchestrator in
                 try await body(
                     BuildStage(orchestrator: orchestrator, registry: registry, nats: nats, events: events))
             }

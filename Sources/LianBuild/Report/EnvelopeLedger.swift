@@ -37,7 +37,7 @@ extension ResultEnvelope {
             AttemptResult(
                 number: number, tier: sizing.tier, outcome: outcome.attemptOutcome,
                 exitCode: outcome.exitCode, durationMS: duration,
-                oom: outcome.oom, registryRetries: outcome.registryRetries))
+                oom: outcome.oom, registryRetries: outcome.registryRetries, diskFill: outcome.diskFill))
         for index in (artifacts ?? []).indices { takeArtifact(index, outcome, isRetried: isRetried) }
         if let sent = outcome.sentBytes {
             let before = context?.sentBytes ?? 0
@@ -45,7 +45,7 @@ extension ResultEnvelope {
         }
         if isRetried {
             let results = (artifacts ?? []).compactMap { outcome.results[$0.name] }
-            error = results.first { $0.error != nil && $0.oom == nil }?.error
+            error = results.first { $0.error != nil && !$0.ranOut }?.error
         }
         timings?.add(outcome.timings)
         if outcome.peaks.samples > 0 {
@@ -66,8 +66,8 @@ extension ResultEnvelope {
         artifact.digest = built.digest
         artifact.pushed = built.pushed
         if let found = built.checks { checks = (checks ?? []) + found }
-        // Where there is a retry, it settles what ran out of memory.
-        if !isRetried || built.oom == nil { artifact.status = built.status }
+        // Where there is a retry, it settles what ran out of memory or disk.
+        if !isRetried || !built.ranOut { artifact.status = built.status }
         artifacts?[index] = artifact
     }
 
@@ -78,11 +78,18 @@ extension ResultEnvelope {
             status = .succeeded
             return
         }
-        if error.code == .outOfMemory {
-            let why = number > 1 ? "again, one tier up" : "and there is no larger tier to try"
-            error = error.saying("\(error.message), \(why)")
-        } else if number > 1 {
-            error = error.saying("\(error.message) (the first attempt had run out of memory)")
+        let first = attempts.first?.oom == nil ? "filled its disk" : "run out of memory"
+        switch error.code {
+        case .outOfMemory where number > 1 && attempts.first?.oom != nil:
+            error = error.saying("\(error.message), again, one tier up")
+        case .diskFull where number > 1 && attempts.first?.oom == nil:
+            error = error.saying("\(error.message), again, on a larger tier")
+        case .outOfMemory where number == 1:
+            error = error.saying("\(error.message), and there is no larger tier to try")
+        case .diskFull where number == 1:
+            error = error.saying("\(error.message), and no tier above says that it has a larger disk")
+        default:
+            if number > 1 { error = error.saying("\(error.message) (the first attempt had \(first))") }
         }
         fail(error)
     }

@@ -31,6 +31,11 @@ final class ArtifactBench: Sendable {
         }
     }
 
+    /// Whether the runner's disk was seen full so far.
+    var diskWasFull: Bool {
+        get async { await sampler.peaks.diskWasFull }
+    }
+
     func take(_ finished: ArtifactRun.Finished) async {
         leftovers.add([finished.leaving])
         await sampler.add(finished.end)

@@ -22,7 +22,8 @@ struct ArtifactBuild: Sendable {
         while true {
             let finished = try await finish(artifactRun(retries))
             executed = executed.upToLargest(adding: finished.log.executedMilliseconds)
-            var verdict = ArtifactVerdict(finished, artifact: artifact, mask: secrets.mask)
+            var verdict = ArtifactVerdict(
+                finished, artifact: artifact, diskWasFull: await bench.diskWasFull, mask: secrets.mask)
             if case .registryTroubled(let error, let trouble) = verdict {
                 if let pause = RegistryPatience.pause(beforeRetry: retries, for: trouble, random: timing.random()) {
                     retries += 1
@@ -62,7 +63,8 @@ struct ArtifactBuild: Sendable {
         var checks: [CheckFinding]?
         for (index, request) in call.requests.enumerated() {
             let finished = try await finish(artifactRun(index, asking: request))
-            let verdict = ArtifactVerdict(finished, artifact: artifact, mask: secrets.mask)
+            let verdict = ArtifactVerdict(
+                finished, artifact: artifact, diskWasFull: await bench.diskWasFull, mask: secrets.mask)
             outcome = self.outcome(of: finished, verdict, duration: (timing.now() - start).milliseconds)
             guard case .succeeded = verdict else { break }
             guard index == 0 else { continue }
@@ -93,6 +95,9 @@ struct ArtifactBuild: Sendable {
             }
         case .outOfMemory(let verdict, let error):
             outcome.oom = verdict
+            outcome.error = error
+        case .diskFull(let fill, let error):
+            outcome.diskFill = fill
             outcome.error = error
         case .failed(let error), .registryTroubled(let error, _):
             outcome.error = error

@@ -15,5 +15,9 @@ struct ArtifactOutcome: Sendable {
     var checks: [CheckFinding]?
     var error: LianError?
     var oom: OOMVerdict?
+    /// What filled the runner's disk; nil where it was not full.
+    var diskFill: DiskFill?
+    /// Whether a larger runner may be enough.
+    var ranOut: Bool { oom != nil || diskFill != nil }
     var exitCode: Int?
 }

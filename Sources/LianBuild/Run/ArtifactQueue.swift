@@ -1,7 +1,7 @@
 import LianModel
 
 /// Which artifacts of an attempt can be built now: each after those that it depends on. What depends on a failed one is
-/// skipped, and after out of memory nothing new is begun on this runner.
+/// skipped, and after out of memory or disk nothing new is begun on this runner.
 struct ArtifactQueue {
     /// In build order.
     private var waiting: [ArtifactRequest]
@@ -15,7 +15,7 @@ struct ArtifactQueue {
 
     /// The next one to begin; nil where none may begin before another ends.
     mutating func next() -> ArtifactRequest? {
-        guard !results.values.contains(where: { $0.oom != nil }), let index = waiting.firstIndex(where: isFree) else {
+        guard !results.values.contains(where: { $0.ranOut }), let index = waiting.firstIndex(where: isFree) else {
             return nil
         }
         return waiting.remove(at: index)
@@ -39,8 +39,8 @@ struct ArtifactQueue {
         artifact.dependsOn.allSatisfy { !names.contains($0) || results[$0]?.status == .succeeded }
     }
 
-    /// What ran out of memory is not lost: the next attempt may build it.
+    /// What ran out of memory or disk is not lost: the next attempt may build it.
     private func isLost(_ name: String) -> Bool {
-        results[name].map { $0.status != .succeeded && $0.oom == nil } ?? false
+        results[name].map { $0.status != .succeeded && !$0.ranOut } ?? false
     }
 }

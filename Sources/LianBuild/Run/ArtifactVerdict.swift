@@ -7,6 +7,7 @@ import LianSystem
 enum ArtifactVerdict: Sendable {
     case succeeded
     case outOfMemory(OOMVerdict, LianError)
+    case diskFull(DiskFill, LianError)
     /// The registry had a bad moment: worth another try on the same runner, whose cache is warm.
     case registryTroubled(LianError, RegistryTrouble)
     case failed(LianError)
@@ -16,7 +17,7 @@ enum ArtifactVerdict: Sendable {
     private static let unsupportedLabel = "engine_unsupported: "
 
     /// `mask` is for the lines of the Dockerfile that errors quote. The log that was read holds no secret any more.
-    init(_ finished: ArtifactRun.Finished, artifact: ArtifactRequest, mask: SecretMask) {
+    init(_ finished: ArtifactRun.Finished, artifact: ArtifactRequest, diskWasFull: Bool, mask: SecretMask) {
         let end = finished.end
         guard !end.isSuccess else {
             self = .succeeded
@@ -51,6 +52,8 @@ enum ArtifactVerdict: Sendable {
                 LianError(
                     .engineUnsupported, .build, "the runner's engine was not given \(entitlement)",
                     hint: "Its operator allows it by insecure-entitlements in buildkitd's configuration."))
+        } else if let fill = Self.diskFill(finished.log, failure, wasFull: diskWasFull) {
+            self = .diskFull(fill, Self.diskError(fill, artifact, failure, message, mask))
         } else if finished.log.signs.engineLost {
             self = .failed(
                 LianError(
@@ -64,6 +67,30 @@ enum ArtifactVerdict: Sendable {
                 ? Self.pushError(artifact, failure, message) : Self.buildError(artifact, failure, message, mask)
             self = signs.registryTrouble.map { .registryTroubled(error, $0) } ?? .failed(error)
         }
+    }
+
+    /// What a step prints counts only where the disk was seen full: it may have filled one of its own, or say anything.
+    private static func diskFill(_ log: BuildLogReader, _ failure: BuildFailure, wasFull: Bool) -> DiskFill? {
+        let saysSo = failure.lastLines.contains { $0.lowercased().contains("no space left on device") }
+        guard log.signs.diskFull || wasFull && saysSo else { return nil }
+        guard let step = failure.step else { return .layers }
+        if BuildStep.isExport(step) { return .export }
+        return step.contains("--mount=type=cache") ? .cacheMounts : .layers
+    }
+
+    private static func diskError(
+        _ fill: DiskFill, _ artifact: ArtifactRequest, _ failure: BuildFailure, _ message: String, _ mask: SecretMask
+    ) -> LianError {
+        let what =
+            switch fill {
+            case .context, .layers: failure.step.map { "in \(onOneLine($0))" } ?? "while it was built"
+            case .cacheMounts: "in \(onOneLine(failure.step ?? "")), which has cache mounts"
+            case .export: "when the image was made of its layers"
+            }
+        return LianError(
+            .diskFull, .build, "\(artifact.name) filled the runner's disk \(what)",
+            hint: RemoteFailure.diskHint, logTail: tail(failure, message), place: place(of: failure, in: artifact, mask)
+        )
     }
 
     private static func pushError(

@@ -5,6 +5,8 @@ import LianRemote
 struct AttemptFacts: Sendable {
     var error: LianError?
     var oom: OOMVerdict?
+    /// What filled the runner's disk; nil where it was not full.
+    var diskFill: DiskFill?
     var exitCode: Int?
     var results: [String: ArtifactOutcome] = [:]
     var sentBytes: Int?
@@ -20,6 +22,7 @@ struct AttemptFacts: Sendable {
     mutating func take(_ outcome: ArtifactOutcome) {
         exitCode = exitCode.map { $0 == 0 ? outcome.exitCode ?? 0 : $0 } ?? outcome.exitCode
         oom = oom ?? outcome.oom
+        diskFill = diskFill ?? outcome.diskFill
     }
 
     /// How the runner's volume is to be kept; nil where it is not. What a failed step left is worth having in a session,
@@ -32,6 +35,12 @@ struct AttemptFacts: Sendable {
         return KeepRequest(
             outcome: failures.isEmpty ? .succeeded : .failed,
             executedMS: results.values.reduce(0) { $0.upToLargest(adding: $1.executedMS) })
+    }
+
+    /// The size for another attempt, where this one had too little of something that a larger tier has more of.
+    func larger(than sizing: Sizing, in ladder: TierLadder) -> Sizing? {
+        if oom != nil { return sizing.nextTier(in: ladder) }
+        return diskFill.flatMap { _ in sizing.nextTierWithMoreDisk(in: ladder) }
     }
 
     var attemptOutcome: AttemptOutcome {

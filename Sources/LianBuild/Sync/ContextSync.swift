@@ -396,6 +396,9 @@ private struct RsyncExit: Error {
     /// The runner's rsync could not write a file: its disk is full, or fails.
     var couldNotWrite: Bool { end == .status(11) && !isOurs }
 
+    /// As rsync and the system say it. Of this side rsync only reads.
+    private var filledDisk: Bool { words.contains("No space left on device") }
+
     /// The last line that says why.
     var lastWords: String {
         words.split(separator: "\n").last { !$0.hasPrefix("rsync error:") }.map(String.init) ?? "rsync exited with 11"
@@ -414,6 +417,11 @@ private struct RsyncExit: Error {
             case (.ofOurs, _): "complained without end"
             }
         let logTail = words.split(separator: "\n").suffix(20).map { onOneLine(String($0)) }
+        if filledDisk {
+            return LianError(
+                .diskFull, .sync, "the build context filled the runner's disk", hint: RemoteFailure.diskHint,
+                logTail: logTail)
+        }
         switch side {
         case .runners:
             return LianError(

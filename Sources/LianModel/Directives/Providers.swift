@@ -25,11 +25,14 @@ package struct TierSpec: Equatable, Sendable {
     package let name: String
     package let cpu: Int
     package let memoryGB: Double
+    /// nil where it was not said.
+    package let diskGB: Double?
 
-    package init(name: String, cpu: Int, memoryGB: Double) {
+    package init(name: String, cpu: Int, memoryGB: Double, diskGB: Double? = nil) {
         self.name = name
         self.cpu = cpu
         self.memoryGB = memoryGB
+        self.diskGB = diskGB
     }
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
@@ -37,6 +40,7 @@ package struct TierSpec: Equatable, Sendable {
         name = try record.required("name").text(.plainWord)
         cpu = try record.required("cpu").integer(in: SizeBounds.cpu)
         memoryGB = try record.required("memory_gb").number(in: SizeBounds.memoryGB)
+        diskGB = try record.optional("disk_gb")?.number(in: SizeBounds.diskGB)
         try record.close()
     }
 

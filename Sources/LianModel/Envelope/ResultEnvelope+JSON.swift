@@ -41,7 +41,7 @@ extension AttemptResult: JSONEncodable {
         [
             "n": .integer(number), "tier": tier.json, "outcome": .string(outcome.rawValue),
             "exit_code": exitCode.json, "duration_ms": .integer(durationMS), "oom": oom.json,
-            "registry_retries": .integer(registryRetries),
+            "registry_retries": .integer(registryRetries), "disk_full": (diskFill?.rawValue).json,
         ]
     }
 }

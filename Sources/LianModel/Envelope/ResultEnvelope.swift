@@ -98,10 +98,12 @@ package struct AttemptResult: Equatable, Sendable {
     package var oom: OOMVerdict?
     /// How often a build was tried again on this runner because its registry had a bad moment.
     package var registryRetries: Int
+    /// What filled the runner's disk; nil where it was not full.
+    package var diskFill: DiskFill?
 
     package init(
         number: Int, tier: String?, outcome: AttemptOutcome, exitCode: Int?, durationMS: Int, oom: OOMVerdict?,
-        registryRetries: Int = 0
+        registryRetries: Int = 0, diskFill: DiskFill? = nil
     ) {
         self.number = number
         self.tier = tier
@@ -110,6 +112,7 @@ package struct AttemptResult: Equatable, Sendable {
         self.durationMS = durationMS
         self.oom = oom
         self.registryRetries = registryRetries
+        self.diskFill = diskFill
     }
 }
 

@@ -48,6 +48,7 @@ package enum ErrorCode: String, CaseIterable, Sendable {
     case buildFailed = "build_failed"
     case pushFailed = "push_failed"
     case outOfMemory = "out_of_memory"
+    case diskFull = "disk_full"
     case timeBudgetExceeded = "time_budget_exceeded"
     case cancelled
 
@@ -76,7 +77,7 @@ extension ErrorCode {
         case .hostKeyUnknown, .hostKeyMismatch, .sshUnreachable, .sshAuthFailed, .rsyncMissing, .contextSyncFailed,
             .connectionLost, .buildctlMissing, .engineLost, .noSecretStore, .remoteFailed:
             4
-        case .outOfMemory: 5
+        case .outOfMemory, .diskFull: 5
         case .timeBudgetExceeded: 6
         case .outputUnwritable, .internalError: 70
         case .cancelled: 130

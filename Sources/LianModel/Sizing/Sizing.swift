@@ -66,8 +66,16 @@ package struct Sizing: Equatable, Sendable {
 
     /// The same build one tier up; nil at the top, and for a size beyond the ladder.
     package func nextTier(in ladder: TierLadder) -> Sizing? {
-        guard let tier, let next = ladder.next(after: tier) else { return nil }
-        return Sizing(source: source, size: next.size, timeBudgetMinutes: timeBudgetMinutes, tier: next.name)
+        tier.flatMap(ladder.next).map(on)
+    }
+
+    /// The same build on the next tier with a larger disk; nil where no tier says that it has one.
+    package func nextTierWithMoreDisk(in ladder: TierLadder) -> Sizing? {
+        tier.flatMap(ladder.nextWithMoreDisk).map(on)
+    }
+
+    private func on(_ tier: TierSpec) -> Sizing {
+        Sizing(source: source, size: tier.size, timeBudgetMinutes: timeBudgetMinutes, tier: tier.name)
     }
 
     /// A fifth of headroom over what was used, within what a build needs at least and the ladder offers at most: the
@@ -101,5 +109,5 @@ extension Sizing: JSONEncodable {
     }
 }
 
-/// How often a build that ran out of memory is retried, each time one tier up.
-package let maximumOOMRetries = 1
+/// How often a build that ran out of memory or disk is retried on a larger tier.
+package let maximumLargerRetries = 1

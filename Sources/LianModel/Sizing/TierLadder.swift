@@ -23,9 +23,17 @@ package struct TierLadder: Equatable, Sendable {
     }
 
     /// The tier above, for the retry after out of memory.
-    package func next(after name: String) -> TierSpec? {
-        guard let index = tiers.firstIndex(where: { $0.name == name }) else { return nil }
-        return tiers.dropFirst(index + 1).first
+    package func next(after name: String) -> TierSpec? { above(name).first }
+
+    /// The first tier above that has a larger disk, as far as both say how large theirs is.
+    package func nextWithMoreDisk(after name: String) -> TierSpec? {
+        guard let disk = tier(named: name)?.diskGB else { return nil }
+        return above(name).first { $0.diskGB.map { $0 > disk } ?? false }
+    }
+
+    private func above(_ name: String) -> ArraySlice<TierSpec> {
+        guard let index = tiers.firstIndex(where: { $0.name == name }) else { return [] }
+        return tiers.dropFirst(index + 1)
     }
 }
 
