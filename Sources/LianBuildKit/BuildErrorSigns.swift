@@ -11,8 +11,11 @@ package struct BuildErrorSigns: Equatable, Sendable {
     package private(set) var pushFailed = false
     /// The engine itself could not write: its disk is full.
     package private(set) var diskFull = false
-    /// The last of what the registry's troubles were; nil where it had none.
-    package private(set) var registryTrouble: RegistryTrouble?
+    /// The last of the registry's troubles; nil where it had none, and where a step failed, since that would fail again.
+    package var registryTrouble: RegistryTrouble? { stepFailed ? nil : trouble }
+
+    private var trouble: RegistryTrouble?
+    private var stepFailed = false
 
     /// Before 0.11, BuildKit quoted a step's command as it is, with its newlines. Counts the lines of such a command so
     /// far.
@@ -37,6 +40,7 @@ package struct BuildErrorSigns: Equatable, Sendable {
             openCommandLines = 0
             text = text[end.upperBound...]
         } else if let start = text.range(ofFirst: Self.openCommand) {
+            stepFailed = true
             judge(text[..<start.lowerBound])
             guard let end = text[start.upperBound...].range(ofLast: "]: ") else {
                 openCommandLines = 1
@@ -58,12 +62,13 @@ package struct BuildErrorSigns: Equatable, Sendable {
         {
             outOfMemory = true
         }
+        if said.range(ofFirst: "did not complete successfully") != nil { stepFailed = true }
         let isOfPush = said.range(ofFirst: "failed to push ") != nil
         if isOfPush { pushFailed = true }
         // What a registry says of its own disk comes in the words of a push.
         if !isOfPush, said.range(ofFirst: "no space left on device") != nil { diskFull = true }
         if let trouble = RegistryTrouble(said) {
-            registryTrouble = trouble
+            self.trouble = trouble
             return
         }
         // The Docker client says no more than this when its daemon dies.

@@ -33,6 +33,7 @@ private func trouble(_ log: String) -> RegistryTrouble? {
         "error: failed to solve: reg.example/a:1: failed to resolve source metadata for reg.example/a:1: reg.example/a:1: not found",
         "error: failed to solve: failed to push reg.example:503/a:500: denied: requested access to the resource is denied",
         "error: failed to solve: process \"/bin/sh -c echo unexpected status: 503\" did not complete successfully: exit code: 1",
+        "#5 ERROR: failed to resolve source metadata for reg.example/a:1: unexpected status: 503 Service Unavailable\nerror: failed to solve: process \"make\" did not complete successfully: exit code: 1",
         "#5 0.1 error: failed to push a: unexpected status: 503 Service Unavailable",
         "error: failed to solve: process \"/bin/sh -c make\" did not complete successfully: exit code: 500",
         "error: failed to solve: Unavailable: error reading from server: EOF", CapturedLogs.failingStep,
