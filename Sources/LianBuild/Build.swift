@@ -176,6 +176,9 @@ package final class Build: Sendable {
                 number <= maximumLargerRetries && endSignal == nil
                 ? outcome.larger(than: sizing, in: request.compute.ladder) : nil
             let isLast = next == nil
+            if let next, outcome.oom == nil, let error = outcome.error {
+                journal.report(.note("\(error.message); once more on \(next.description)"))
+            }
             journal.report(.attemptEnded(number: number, outcome.attemptOutcome))
             journal.write { entries in
                 entries.envelope.take(outcome, ofAttempt: number, on: sizing, duration: duration, isRetried: !isLast)

@@ -300,6 +300,19 @@ struct BuildKitTests {
         }
     }
 
+    /// A layer of noise fits, and what it would be compressed to beside it does not.
+    @Test func theExportFillsTheDisk() async throws {
+        try await withBuildStage(engine: "buildkit", diskKilobytes: 200_000) { stage in
+            try await withBuildScene(on: stage) { scene in
+                let context = try scene.context(
+                    Scene.shell + "RUN busybox dd if=/dev/urandom of=/noise bs=1M count=110\n")
+                let build = try await scene.build(context: context)
+                #expect(build.status == 5 && build.errorCode == "disk_full", "\(build.story)")
+                #expect(build.attempts.map { $0["disk_full"] } == ["export"])
+            }
+        }
+    }
+
     /// Whatever form the engine's progress has, a person reads the same.
     @Test func theLogIsReadAndWhole() async throws {
         try await withScene { scene in

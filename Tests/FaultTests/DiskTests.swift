@@ -54,6 +54,7 @@ extension Faults {
                 #expect(build.attempts.map { $0["tier"] } == ["t0", "t2"])
                 #expect(build.attempts.map { $0["disk_full"] } == ["layers", .null])
                 #expect(build["error"] == .null && scene.orchestrator.runners.count == 2)
+                #expect(build.errorText.contains("; once more on t2"), "\(build.errorText)")
             }
         }
 
@@ -107,7 +108,7 @@ extension Faults {
                 let context = try scene.context(BuildScene.shell + filling.step + "\n")
                 if filling == .context {
                     let large = "\(context)/large"
-                    FileManager.default.createFile(atPath: large, contents: nil)
+                    try Data().write(to: URL(filePath: large))
                     try #require(truncate(large, 600 << 20) == 0)
                 }
                 let build = try await scene.build(context: context, environment: ["ORCHESTRATOR_URL": front.url])

@@ -187,7 +187,7 @@ extension CommandSyntax {
         ],
         exits: [
             Entry("0", "built, or a dry run"), Entry("1", "the build failed"), Entry("2", "the request is wrong"),
-            Entry("3", "the orchestrator"), Entry("4", "the runner"), Entry("5", "out of memory"),
+            Entry("3", "the orchestrator"), Entry("4", "the runner"), Entry("5", "out of memory or disk"),
             Entry("6", "out of time"), Entry("70", "a defect of ours"), Entry("129/130/143", "a signal"),
         ],
         variables: [
