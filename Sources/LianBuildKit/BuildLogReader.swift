@@ -14,6 +14,9 @@ package struct BuildLogReader: Sendable {
     /// Why the cache was not written; nil if no such failure was reported.
     package private(set) var cacheNotWritten: String?
 
+    /// How long the engine took to make the image's layers, compressing them; nil where it did not say.
+    package private(set) var layersSeconds: Double?
+
     private let mask: SecretMask
     private var lines = LineSplitter(limit: 4 << 20)
     private var tracks: [String: Track] = [:]
@@ -62,6 +65,7 @@ package struct BuildLogReader: Sendable {
         case source(lines: Int)
     }
 
+    private static let layersStatus = "exporting layers"
     private static let tailLines = 20
     private static let shownLines = 5
     private static let tailLineBytes = 1000
@@ -200,6 +204,10 @@ extension BuildLogReader {
     }
 
     private mutating func addStatus(_ status: some StringProtocol) {
+        if status.hasPrefix(Self.layersStatus), status.hasSuffix("s done") {
+            let seconds = status.dropFirst(Self.layersStatus.count + 1).dropLast("s done".count)
+            layersSeconds = OutsideNumber.decimal(seconds, in: 0...1e9) ?? layersSeconds
+        }
         for label in ["exporting manifest list ", "exporting manifest "] where status.hasPrefix(label) {
             let digest = status.dropFirst(label.count).prefix { $0 != " " }
             // A manifest list comes after its manifests and stands for all of them.
@@ -328,6 +336,11 @@ extension BuildLogReader {
         for item in status["statuses"]?.arrayValue ?? [] {
             guard let (_, number) = step(of: item), let name = item["id"]?.stringValue else { continue }
             addStatus(name)
+            if name == Self.layersStatus, let start = item["started"]?.stringValue.flatMap(secondsOfTime),
+                let end = item["completed"]?.stringValue.flatMap(secondsOfTime)
+            {
+                layersSeconds = max(0, end - start)
+            }
             if item["completed"]?.stringValue != nil { show("#\(number) \(mask.masked(name)) done", in: &text) }
         }
         for item in status["logs"]?.arrayValue ?? [] { takeLog(item, into: &text) }

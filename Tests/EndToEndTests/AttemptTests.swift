@@ -36,6 +36,23 @@ import Testing
         }
     }
 
+    /// One line says where gzip was most of a build, and none where it was not, or another kind was asked for.
+    @Test(arguments: [("6.2s", [], true), ("4.9s", [], false), ("6.2s", ["--compression", "zstd"], false)])
+    func gzipThatTookLongIsTold(took: String, flags: [String], isTold: Bool) async throws {
+        try await withScriptedRunner { runner in
+            try runner.buildctl(
+                """
+                echo '#5 exporting to image'
+                echo '#5 exporting layers'
+                echo '#5 exporting layers \(took) done'
+                echo '#5 DONE \(took)'
+                """)
+            let build = try await runner.start(runner.flags(try runner.context()) + flags).finished()
+            try #require(build.status == 0, "\(build.story)")
+            #expect(build.errorText.contains("making its layers took 6.2 s, by gzip; --compression zstd") == isTold)
+        }
+    }
+
     /// Independent images are built as many at a time as the runner has pairs of cores.
     @Test(arguments: [(cpu: 4, atATime: 2), (cpu: 2, atATime: 1)])
     func independentImagesGoSideBySide(cpu: Int, atATime: Int) async throws {

@@ -6,9 +6,13 @@ struct RunnerEngine: Equatable, Sendable {
     let progress: BuildctlCommand.ProgressFormat
     /// Whether a registry cache keeps the steps of every stage: Docker's BuildKit carries its cache inside the image.
     let cachesAllStages: Bool
+    /// Whether layers are compressed when the image is made: Docker does that while it pushes.
+    let compressesLayers: Bool
 
     init(_ tools: RunnerTools) {
+        let isDockers = tools.buildctl?.contains("docker") == true
         progress = tools.speaksRawJSON ? .rawjson : .plain
-        cachesAllStages = tools.buildctl?.contains("docker") != true
+        cachesAllStages = !isDockers
+        compressesLayers = !isDockers
     }
 }

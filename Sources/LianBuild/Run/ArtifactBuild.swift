@@ -90,6 +90,11 @@ struct ArtifactBuild: Sendable {
             outcome.metadata = finished.metadata
             outcome.pushed = artifact.pushes
             outcome.digest = finished.metadata?["containerimage.digest"]?.stringValue
+            if bench.engine.compressesLayers, let layers = finished.log.layersSeconds,
+                let hint = CompressionHint.text(artifact, layers: layers, build: Double(duration) / 1000)
+            {
+                journal.report(.note(hint))
+            }
             if let reason = finished.log.cacheNotWritten {
                 journal.warn(.cacheNotWritten, "the cache of \(artifact.name) was not written: \(onOneLine(reason))")
             }
