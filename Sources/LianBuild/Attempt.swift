@@ -75,12 +75,9 @@ final class Attempt: Sendable {
             }
         } catch {
             facts.withLock { facts in
-                let error = LianError(error, in: facts.phase)
-                facts.error = error
-                // The build's own has been taken with its outcome.
-                if error.code == .diskFull {
-                    facts.diskFill = facts.diskFill ?? (facts.phase == .build ? .layers : .context)
-                }
+                let told = LianError(error, in: facts.phase)
+                facts.error = told
+                if told.code == .diskFull { facts.diskFill = (error as? FilledDisk)?.fill ?? .context }
             }
         }
         let peaks = await sampler.peaks

@@ -308,7 +308,7 @@ struct BuildKitTests {
                     Scene.shell + "RUN busybox dd if=/dev/urandom of=/noise bs=1M count=110\n")
                 let build = try await scene.build(context: context)
                 #expect(build.status == 5 && build.errorCode == "disk_full", "\(build.story)")
-                #expect(build.attempts.map { $0["disk_full"] } == ["export"])
+                #expect(build.attempts.map { $0["disk_full"] } == ["export"], "\(build.story)")
             }
         }
     }

@@ -64,6 +64,10 @@ struct ArtifactRun: Sendable {
             // Whatever ended the run here, a cancel included, the command on the runner is to end too. The stop has a
             // task of its own, since this one may be cancelled.
             _ = await Task { await remote.stop(within: Self.stopLimit) }.value
+            if error as? RemoteFailure == .diskFull {
+                let running = log.finish().steps.last { $0.state == .running }
+                throw FilledDisk(fill: DiskFill(step: running?.name))
+            }
             throw error
         }
     }

@@ -73,9 +73,7 @@ enum ArtifactVerdict: Sendable {
     private static func diskFill(_ log: BuildLogReader, _ failure: BuildFailure, wasFull: Bool) -> DiskFill? {
         let saysSo = failure.lastLines.contains { $0.lowercased().contains("no space left on device") }
         guard log.signs.diskFull || wasFull && saysSo else { return nil }
-        guard let step = failure.step else { return .layers }
-        if BuildStep.isExport(step) { return .export }
-        return step.contains("--mount=type=cache") ? .cacheMounts : .layers
+        return DiskFill(step: failure.step)
     }
 
     private static func diskError(

@@ -7,6 +7,7 @@ extension LianError {
         switch error {
         case let error as LianError: self = error
         case let failure as RemoteFailure: self = failure.lianError(phase)
+        case is FilledDisk: self = RemoteFailure.diskFull.lianError(phase)
         case is CancellationError: self = .cancelled(in: phase)
         default:
             self.init(
