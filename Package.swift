@@ -79,7 +79,8 @@ let package = Package(
                 "LianNATS",
                 "LianOrchestratorClient", "LianRemote", "LianSSH", "LianSystem",
             ]),
-        module("LianReport", ["LianBuildKit", "LianModel"], embedded: ["Page/page.css"]),
+        module("LianMarkup", ["LianModel"], embedded: ["common.css"]),
+        module("LianReport", ["LianBuildKit", "LianMarkup", "LianModel"], embedded: ["Page/page.css"]),
         module(
             "LianOrchestrator",
             [

@@ -1,3 +1,4 @@
+import LianMarkup
 import LianModel
 
 /// A stretch of time that several drawings have in common.

@@ -135,11 +135,3 @@ struct MultipartForm {
 
     var contentType: String { "multipart/form-data; boundary=\(boundary)" }
 }
-
-/// As one segment of a URL's path.
-private func percentEncoded(_ text: String) -> String {
-    text.utf8.map { byte in
-        Identifier.isAlphanumeric(byte) || "-._~".utf8.contains(byte)
-            ? String(Unicode.Scalar(byte)) : "%\(hexadecimal([byte]).uppercased())"
-    }.joined()
-}

@@ -1,3 +1,4 @@
+import LianMarkup
 import LianModel
 
 /// Rows of bars along one time axis. It is an HTML table, so screen readers read it as one and it makes sense without a

@@ -1,4 +1,5 @@
 import LianBuildKit
+import LianMarkup
 import LianModel
 
 /// How the build ended, what was built, and the figures that a reader looks for first.

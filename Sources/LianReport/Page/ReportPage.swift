@@ -1,3 +1,4 @@
+import LianMarkup
 import LianModel
 
 /// The report as one HTML file that needs nothing else: no script, no font, no picture, no network.
@@ -8,6 +9,7 @@ package func reportPage(_ record: BuildRecord) -> String {
         header(record), failure(envelope), whereTheTimeWent(record), attempts(record), images(envelope),
         context(record), caches(envelope), warnings(envelope), nextTime(record),
     ]
+    let style = Markup(stringLiteral: styleSheet(adding: PackageResources.page_css))
     let page: Markup = """
         <!DOCTYPE html>
         <html lang="en">
@@ -19,7 +21,7 @@ package func reportPage(_ record: BuildRecord) -> String {
         <meta name="color-scheme" content="light dark">
         <meta name="referrer" content="no-referrer">
         <title>\(envelope.status.word): \(subject)</title>
-        <style>\(styleSheet)</style>
+        <style>\(style)</style>
         </head>
         <body>
         <main>
@@ -30,17 +32,6 @@ package func reportPage(_ record: BuildRecord) -> String {
 
         """
     return page.text
-}
-
-/// A part of the page under a heading; nothing where it has no content.
-func section(_ title: Markup, id: String, kind: Markup = .nothing, _ content: Markup) -> Markup {
-    guard !content.text.isEmpty else { return .nothing }
-    return """
-        <section aria-labelledby="\(id)"\(kind)>
-        <h2 id="\(id)">\(title)</h2>
-        \(content)</section>
-
-        """
 }
 
 /// A list on the page, shortened where it has too many items.

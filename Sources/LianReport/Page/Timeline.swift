@@ -1,4 +1,5 @@
 import LianBuildKit
+import LianMarkup
 import LianModel
 
 /// The stages of the build, attempt by attempt.

@@ -1,3 +1,4 @@
+import LianMarkup
 import LianModel
 
 /// One curve of what a build used over time, compared with what its runner has.

@@ -44,42 +44,6 @@ extension ResultEnvelope.Status {
     }
 }
 
-extension Sizing {
-    var name: String { tier ?? "beyond the tiers" }
-
-    var measure: String {
-        "\(Figures.count(size.cpu, "core")), \(Figures.decimal(size.memoryGB)) GB"
-    }
-}
-
-extension Phase {
-    var title: String {
-        switch self {
-        case .arguments: "Arguments"
-        case .resolve: "Resolve"
-        case .spawn: "Spawn"
-        case .connect: "Connect"
-        case .sync: "Send the context"
-        case .build: "Build"
-        case .push: "Push"
-        case .teardown: "Tear down"
-        case .report: "Report"
-        }
-    }
-}
-
-extension AttemptOutcome {
-    var word: String {
-        switch self {
-        case .succeeded: "succeeded"
-        case .failed: "failed"
-        case .oom: "out of memory"
-        case .timedOut: "out of time"
-        case .cancelled: "cancelled"
-        }
-    }
-}
-
 extension ArtifactResult {
     var outcome: String { status?.rawValue ?? "not built" }
 }

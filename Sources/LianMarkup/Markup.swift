@@ -2,39 +2,39 @@ import LianModel
 
 /// A piece of HTML. Its literals are markup. Values that are put into them are text and get escaped, so nothing that a
 /// build prints can become markup.
-struct Markup: ExpressibleByStringInterpolation, Sendable {
-    private(set) var text: String
+package struct Markup: ExpressibleByStringInterpolation, Sendable {
+    package private(set) var text: String
 
-    init(stringLiteral text: String) {
+    package init(stringLiteral text: String) {
         self.text = text
     }
 
-    init(stringInterpolation: StringInterpolation) {
+    package init(stringInterpolation: StringInterpolation) {
         text = stringInterpolation.text
     }
 
-    init(_ pieces: [Markup]) {
+    package init(_ pieces: [Markup]) {
         text = pieces.map(\.text).joined()
     }
 
-    static let nothing: Markup = ""
+    package static let nothing: Markup = ""
 
-    static func += (left: inout Markup, right: Markup) {
+    package static func += (left: inout Markup, right: Markup) {
         left.text += right.text
     }
 
-    struct StringInterpolation: StringInterpolationProtocol {
+    package struct StringInterpolation: StringInterpolationProtocol {
         fileprivate var text = ""
 
-        init(literalCapacity: Int, interpolationCount: Int) {
+        package init(literalCapacity: Int, interpolationCount: Int) {
             text.reserveCapacity(literalCapacity + 16 * interpolationCount)
         }
 
-        mutating func appendLiteral(_ literal: String) { text += literal }
-        mutating func appendInterpolation(_ words: String) { text += escaped(words) }
-        mutating func appendInterpolation(_ number: Int) { text += Figures.grouped(number) }
-        mutating func appendInterpolation(_ markup: Markup) { text += markup.text }
-        mutating func appendInterpolation(_ pieces: [Markup]) { for piece in pieces { text += piece.text } }
+        package mutating func appendLiteral(_ literal: String) { text += literal }
+        package mutating func appendInterpolation(_ words: String) { text += escaped(words) }
+        package mutating func appendInterpolation(_ number: Int) { text += Figures.grouped(number) }
+        package mutating func appendInterpolation(_ markup: Markup) { text += markup.text }
+        package mutating func appendInterpolation(_ pieces: [Markup]) { for piece in pieces { text += piece.text } }
     }
 }
 

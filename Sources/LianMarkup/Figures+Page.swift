@@ -3,7 +3,7 @@ import LianModel
 /// Numbers that only a page shows.
 extension Figures {
     /// A time on an axis, whose ticks are at whole units: `0`, `250 ms`, `2.5 s`, `2 min`.
-    static func tick(_ milliseconds: Int) -> String {
+    package static func tick(_ milliseconds: Int) -> String {
         switch milliseconds {
         case 0: "0"
         case ..<1000: "\(milliseconds) ms"
@@ -13,7 +13,7 @@ extension Figures {
     }
 
     /// Digits in groups of three, with a thin space between the groups: `12 345`.
-    static func grouped(_ number: Int) -> String {
+    package static func grouped(_ number: Int) -> String {
         guard number >= 10_000 else { return String(number) }
         var groups: [String] = []
         var rest = Array(String(number))
@@ -25,27 +25,27 @@ extension Figures {
     }
 
     /// `82 %`; what is less than one is not nothing.
-    static func share(_ part: Double, of whole: Double) -> String {
+    package static func share(_ part: Double, of whole: Double) -> String {
         guard whole > 0, part > 0 else { return "0 %" }
         let percent = bounded(part * 100 / whole)
         return percent < 1 ? "< 1 %" : "\(Int(percent.rounded())) %"
     }
 
-    static func share(_ part: Int, of whole: Int) -> String { share(Double(part), of: Double(whole)) }
+    package static func share(_ part: Int, of whole: Int) -> String { share(Double(part), of: Double(whole)) }
 
     /// A position along an axis, for a style: percent with two decimals, kept within the axis.
-    static func percent(_ part: Double, of whole: Double) -> String {
+    package static func percent(_ part: Double, of whole: Double) -> String {
         guard whole > 0 else { return "0" }
         return hundredths(min(max(part / whole, 0), 1) * 100)
     }
 
-    static func hundredths(_ number: Double) -> String {
+    package static func hundredths(_ number: Double) -> String {
         let (whole, rest) = Int((bounded(number) * 100).rounded()).quotientAndRemainder(dividingBy: 100)
         return rest == 0 ? "\(whole)" : "\(whole).\(twoDigits(rest))"
     }
 }
 
 /// `1 file`, `12 345 files`.
-func counted(_ number: Int, _ noun: String) -> Markup {
+package func counted(_ number: Int, _ noun: String) -> Markup {
     "\(number) \(noun)\(number == 1 ? "" : "s")"
 }

@@ -21,3 +21,11 @@ private func isHexDigit(_ byte: UInt8) -> Bool {
     (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
         || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
 }
+
+/// As one segment of a URL's path, or one value of its query.
+package func percentEncoded(_ text: String) -> String {
+    text.utf8.map { byte in
+        Identifier.isAlphanumeric(byte) || "-._~".utf8.contains(byte)
+            ? String(Unicode.Scalar(byte)) : "%\(hexadecimal([byte]).uppercased())"
+    }.joined()
+}
