@@ -85,10 +85,11 @@ let package = Package(
             "LianOrchestrator",
             [
                 "CCrypto", "CLinux", "CMicrohttpd", "CSQLite", "LianConfiguration", "LianFlags", "LianHTTP",
+                "LianMarkup",
                 "LianModel",
                 "LianSystem",
             ],
-            embedded: ["Engines/Buildctl.sh"]),
+            embedded: ["Engines/Buildctl.sh", "Page/page.css", "Page/page.js", "Page/page.svg"]),
         module(
             "LianCLI",
             [
@@ -156,8 +157,11 @@ let package = Package(
         tests("LianOrchestratorClientTests", ["LianHTTP", "LianModel", "LianOrchestratorClient", "LianSystem"]),
         tests(
             "LianOrchestratorTests",
-            ["LianFlags", "LianHTTP", "LianOrchestrator", "LianModel", "LianSystem", "lian-orchestrator"]),
-        tests("LianReportTests", ["LianReport", "LianBuildKit", "LianModel", "LianSystem"]),
+            [
+                "LianFlags", "LianHTTP", "LianMarkup", "LianOrchestrator", "LianModel", "LianSystem",
+                "lian-orchestrator",
+            ]),
+        tests("LianReportTests", ["LianReport", "LianBuildKit", "LianMarkup", "LianModel", "LianSystem"]),
         tests("LianRemoteTests", ["LianChannel", "LianRemote", "LianModel", "LianSystem"]),
         tests(
             "LianSSHTests",

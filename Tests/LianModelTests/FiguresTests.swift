@@ -5,7 +5,7 @@ import Testing
     @Test(arguments: [
         (-3, "0 ms"), (0, "0 ms"), (999, "999 ms"), (1000, "1.0 s"), (8149, "8.1 s"), (59_949, "59.9 s"),
         (59_950, "1 min 00 s"), (72_000, "1 min 12 s"), (3_599_600, "1 h 00 min"), (3_840_000, "1 h 04 min"),
-        (360_000_000, "100 h 00 min"),
+        (360_000_000, "100 h 00 min"), (.max, "277777 h 46 min"), (.min, "0 ms"),
     ])
     func durations(milliseconds: Int, text: String) {
         #expect(Figures.duration(milliseconds) == text)

@@ -106,6 +106,8 @@ import Testing
             // What they show of other workspaces has tests of its own.
             .showOverview: [.build: none, .read: all, .admin: all],
             .readMeters: [.build: none, .read: all, .admin: all],
+            .showPage: [.build: none, .read: all, .admin: all],
+            .showBuild: [.build: none, .read: ownRunner, .admin: all],
         ]
     }()
 
@@ -116,7 +118,8 @@ import Testing
             order.workspace = workspace
             return .newRunner(order)
         case .showRunner, .destroyRunner, .heartbeat, .keepVolume: return .runner(workspace: workspace)
-        case .deleteVolume, .showOverview, .readMeters: return .whatItSees
+        case .showBuild: return .build(workspace: workspace)
+        case .deleteVolume, .showOverview, .readMeters, .showPage: return .whatItSees
         case .listRunners, .listVolumes, .readHistory, .recordMetrics, .listBuilds: return .workspace(workspace)
         }
     }

@@ -24,7 +24,7 @@ import Testing
                 workingDirectory: folder?.path), input: .bytes(Array(input.utf8)), deadline: .seconds(120))
     }
 
-    private func token(
+    func token(
         _ name: String, _ secret: String, _ role: String, workspaces: [String] = ["acme"], layers: [String] = ["ci"],
         _ further: [String: JSONValue] = [:]
     ) -> JSONValue {

@@ -201,10 +201,12 @@ func fleetOrder(build: String = "b-1", lease: Int = 60, budget: Int = 10, region
 
 /// One request that was let in by the token.
 func ask(
-    _ routes: Routes, _ method: String, _ target: String, by token: Token, body: JSONValue? = nil
+    _ routes: Routes, _ method: String, _ target: String, by token: Token, body: JSONValue? = nil,
+    knowing tag: String? = nil
 ) async -> OutgoingResponse {
     let request = IncomingRequest(
-        method: method, target: target, idempotencyKey: "key-of-the-test", body: body?.encodedBytes() ?? [])
+        method: method, target: target, idempotencyKey: "key-of-the-test", ifNoneMatch: tag,
+        body: body?.encodedBytes() ?? [])
     switch routes.answer(request, by: token) {
     case .now(let response): return response
     case .later(let start): return await withCheckedContinuation { done in start { done.resume(returning: $0) } }

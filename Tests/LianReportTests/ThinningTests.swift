@@ -1,4 +1,5 @@
 import LianBuildKit
+import LianMarkup
 import LianModel
 import Testing
 

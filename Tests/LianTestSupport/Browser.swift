@@ -59,7 +59,7 @@ package final class Browser: Sendable {
         close(output)
     }
 
-    /// Opens a file in a window of this size and waits until it is loaded.
+    /// Opens a file or an address in a window of this size and waits until it is loaded.
     package func show(_ file: URL, width: Int, height: Int = 900, dark: Bool = false) async throws {
         _ = try await call(
             "Emulation.setDeviceMetricsOverride",
@@ -95,6 +95,31 @@ package final class Browser: Sendable {
             "Runtime.evaluate", ["expression": .string(expression), "returnByValue": true])
         if let exception = answer["exceptionDetails"] { throw FixtureError("\(expression): \(exception.encoded())") }
         return answer["result"]?["value"] ?? .null
+    }
+
+    /// Puts a text where the focus is, as a keyboard would.
+    package func type(_ text: String) async throws {
+        _ = try await call("Input.insertText", ["text": .string(text)])
+    }
+
+    package enum Key: String, Sendable {
+        case tab = "Tab"
+        case enter = "Enter"
+
+        fileprivate var code: Int { self == .tab ? 9 : 13 }
+    }
+
+    package func press(_ key: Key) async throws {
+        var event: [String: JSONValue] = [
+            "type": "keyDown", "key": .string(key.rawValue), "code": .string(key.rawValue),
+            "windowsVirtualKeyCode": .integer(key.code),
+        ]
+        // A key that makes a character is told with it.
+        if key == .enter { event["text"] = "\r" }
+        _ = try await call("Input.dispatchKeyEvent", .object(event))
+        event["type"] = "keyUp"
+        event["text"] = nil
+        _ = try await call("Input.dispatchKeyEvent", .object(event))
     }
 
     /// What was asked of the network or of the disk for the page, itself included.

@@ -2,7 +2,7 @@
 package enum Figures {
     /// `340 ms`, `8.1 s`, `1 min 12 s`, `1 h 04 min`.
     package static func duration(_ milliseconds: Int) -> String {
-        let milliseconds = max(0, milliseconds)
+        let milliseconds = min(max(0, milliseconds), most)
         if milliseconds < 1000 { return "\(milliseconds) ms" }
         let tenths = (milliseconds + 50) / 100
         if tenths < 600 { return "\(tenths / 10).\(tenths % 10) s" }
@@ -40,6 +40,8 @@ package enum Figures {
 
     /// Limits a number from a runner, which may report anything.
     package static func bounded(_ number: Double) -> Double {
-        number.isFinite ? min(max(number, 0), 1e12) : 0
+        number.isFinite ? min(max(number, 0), Double(most)) : 0
     }
+
+    private static let most = 1_000_000_000_000
 }

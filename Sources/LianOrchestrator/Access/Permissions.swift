@@ -6,6 +6,7 @@ package enum Operation: String, CaseIterable, Sendable {
     case listVolumes, deleteVolume
     case readHistory, recordMetrics
     case listBuilds, showOverview, readMeters
+    case showPage, showBuild
 }
 
 /// Who may do what. It is asked in one place, before anything is done.
@@ -25,6 +26,8 @@ package enum Permissions {
         .listBuilds: [.read, .admin],
         .showOverview: [.read, .admin],
         .readMeters: [.read, .admin],
+        .showPage: [.read, .admin],
+        .showBuild: [.read, .admin],
     ]
 
     /// What an operation is done to.
@@ -35,6 +38,8 @@ package enum Permissions {
         /// A runner, by its workspace; nil where there is none by that id.
         case runner(workspace: String?)
         case newRunner(SpawnRequest)
+        /// A build, by its workspace, whether or not there is one.
+        case build(workspace: String)
     }
 
     package enum Decision: Equatable, Sendable {
@@ -58,6 +63,7 @@ package enum Permissions {
             return token.sees(workspace) ? .allowed : .forbidden(beyond(token, "workspace '\(workspace)'"))
         case .runner(let workspace):
             return workspace.map(token.sees) == true ? .allowed : .hidden
+        case .build(let workspace): return token.sees(workspace) ? .allowed : .hidden
         case .newRunner(let request):
             return refusal(of: request, by: token).map(Decision.forbidden) ?? .allowed
         }

@@ -8,10 +8,7 @@ package struct TokenHash: Equatable, Sendable, CustomStringConvertible {
     private static let prefix = "sha256:"
 
     package init(of token: some Sequence<UInt8>) {
-        let token = Array(token)
-        var digest = [UInt8](repeating: 0, count: 32)
-        EVP_Digest(token, token.count, &digest, nil, EVP_sha256(), nil)
-        bytes = digest
+        bytes = sha256(Array(token))
     }
 
     /// nil where the text is not of the form that `description` has.
@@ -29,4 +26,10 @@ package struct TokenHash: Equatable, Sendable, CustomStringConvertible {
     func isSame(as other: TokenHash) -> Bool {
         zip(bytes, other.bytes).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
     }
+}
+
+func sha256(_ bytes: [UInt8]) -> [UInt8] {
+    var digest = [UInt8](repeating: 0, count: 32)
+    EVP_Digest(bytes, bytes.count, &digest, nil, EVP_sha256(), nil)
+    return digest
 }

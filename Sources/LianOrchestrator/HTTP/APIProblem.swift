@@ -30,6 +30,8 @@ struct APIProblem: Error {
         APIProblem(404, "not_found", "there is no runner '\(id)'; it may have been destroyed")
     }
 
+    static let noBuild = APIProblem(404, "not_found", "nothing is known of such a build")
+
     static func gone(_ id: String, _ reason: String) -> APIProblem {
         APIProblem(410, "gone", "runner '\(id)' is gone: \(reason)")
     }

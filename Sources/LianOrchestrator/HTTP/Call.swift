@@ -5,6 +5,7 @@ enum Resource {
     case health, runners, runner(String), heartbeat(String), keep(String), volumes, volume(String)
     case p95(String), metrics(String)
     case builds, overview, meters
+    case file(PageFile), overviewPart, buildsPart, buildPart
 
     init?(_ path: [String]) {
         switch path.count {
@@ -20,6 +21,12 @@ enum Resource {
         case 3 where path == ["api", "v1", "builds"]: self = .builds
         case 3 where path == ["api", "v1", "overview"]: self = .overview
         case 1 where path == ["metrics"]: self = .meters
+        case 2 where path == ["parts", "overview"]: self = .overviewPart
+        case 2 where path == ["parts", "builds"]: self = .buildsPart
+        case 2 where path == ["parts", "build"]: self = .buildPart
+        case 1:
+            guard let file = PageFile(rawValue: path[0]) else { return nil }
+            self = .file(file)
         default: return nil
         }
     }
@@ -27,6 +34,7 @@ enum Resource {
     var methods: [String] {
         switch self {
         case .health, .p95, .volumes, .builds, .overview, .meters: ["GET"]
+        case .file, .overviewPart, .buildsPart, .buildPart: ["GET"]
         case .runners: ["GET", "POST"]
         case .runner: ["DELETE", "GET"]
         case .volume: ["DELETE"]
@@ -39,7 +47,7 @@ extension Resource {
     /// What is asked of it by the method; nil where that needs no token.
     func operation(_ method: String) -> Operation? {
         switch self {
-        case .health: nil
+        case .health, .file: nil
         case .runners: method == "POST" ? .spawnRunner : .listRunners
         case .runner: method == "DELETE" ? .destroyRunner : .showRunner
         case .heartbeat: .heartbeat
@@ -51,6 +59,8 @@ extension Resource {
         case .builds: .listBuilds
         case .overview: .showOverview
         case .meters: .readMeters
+        case .overviewPart, .buildsPart: .showPage
+        case .buildPart: .showBuild
         }
     }
 }
@@ -71,6 +81,10 @@ enum Call: Sendable {
     case listBuilds(workspace: String?, before: String?, limit: Int)
     case overview
     case meters
+    case file(PageFile)
+    case overviewPart(known: String?)
+    case buildsPart(known: String?)
+    case buildPart(String, workspace: String, known: String?)
 }
 
 extension Call {
@@ -117,6 +131,14 @@ extension Call {
                 limit: try Self.number(parameter("limit"), "limit", in: 1...500) ?? 50)
         case .overview: self = .overview
         case .meters: self = .meters
+        case .file(let file): self = .file(file)
+        case .overviewPart: self = .overviewPart(known: request.ifNoneMatch)
+        case .buildsPart: self = .buildsPart(known: request.ifNoneMatch)
+        case .buildPart:
+            guard let workspace = try wantedWorkspace(), let id = try parameter("id") else {
+                throw .invalid("workspace and id of the build are needed")
+            }
+            self = .buildPart(id, workspace: workspace, known: request.ifNoneMatch)
         }
     }
 

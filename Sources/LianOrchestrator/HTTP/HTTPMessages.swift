@@ -6,6 +6,7 @@ package struct IncomingRequest: Sendable {
     package var target: String
     package var authorization: String?
     package var idempotencyKey: String?
+    package var ifNoneMatch: String?
     package var body: [UInt8]
     /// Why the body was not kept; `body` is empty then.
     package var bodyProblem: BodyProblem?
@@ -19,12 +20,13 @@ package struct IncomingRequest: Sendable {
 
     package init(
         method: String, target: String, authorization: String? = nil, idempotencyKey: String? = nil,
-        body: [UInt8] = [], bodyProblem: BodyProblem? = nil
+        ifNoneMatch: String? = nil, body: [UInt8] = [], bodyProblem: BodyProblem? = nil
     ) {
         self.method = method
         self.target = target
         self.authorization = authorization
         self.idempotencyKey = idempotencyKey
+        self.ifNoneMatch = ifNoneMatch
         self.body = body
         self.bodyProblem = bodyProblem
     }

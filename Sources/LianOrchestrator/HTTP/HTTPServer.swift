@@ -297,8 +297,8 @@ private func request(
     IncomingRequest(
         method: String(cString: method), target: exchange.target,
         authorization: header("Authorization", of: connection),
-        idempotencyKey: header("Idempotency-Key", of: connection), body: exchange.body,
-        bodyProblem: exchange.problem)
+        idempotencyKey: header("Idempotency-Key", of: connection),
+        ifNoneMatch: header("If-None-Match", of: connection), body: exchange.body, bodyProblem: exchange.problem)
 }
 
 private func header(_ name: String, of connection: OpaquePointer) -> String? {

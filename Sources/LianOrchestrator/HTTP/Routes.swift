@@ -15,6 +15,7 @@ package struct Routes: Sendable {
     private let keeps = WorkerPool(limit: 32)
     /// For what people and Prometheus look at: few, so that nothing that builds wait for stands behind it.
     private let looks = WorkerPool(limit: 2)
+    private let parts = RenderedParts()
 
     package init(
         fleet: Fleet, volumes: Volumes?, store: Store, tokens: Tokens, log: EventLog,
@@ -36,14 +37,17 @@ package struct Routes: Sendable {
             return request.bodyProblem == nil ? .admitted(token) : .refused(APIProblem.bodyTooLarge.response)
         case .expired(let name):
             refusal = "the token '\(name)' has expired: whoever runs this orchestrator can renew it"
+        case .unknown where request.authorization != nil:
+            refusal = "the token is none of this orchestrator's: whoever runs it can say which it takes (ORCHESTRATOR_TOKEN)"
         case .unknown:
             refusal = "this needs a token of the orchestrator's as a bearer token (ORCHESTRATOR_TOKEN)"
         }
         let answer = answer(to: request, by: nil) {
-            guard case .health = try resource(of: request).resource else {
-                throw APIProblem(401, "unauthorized", refusal, headers: ["WWW-Authenticate": "Bearer"])
+            switch try resource(of: request).resource {
+            case .health: return health()
+            case .file(let file): return .pageFile(file)
+            default: throw APIProblem(401, "unauthorized", refusal, headers: ["WWW-Authenticate": "Bearer"])
             }
-            return health()
         }
         return .refused(answer)
     }
@@ -71,7 +75,7 @@ package struct Routes: Sendable {
             }
         case (.keep, _)?:
             return .later { respond in keeps.add { respond(answer(false)) } }
-        case (.builds, _)?, (.overview, _)?, (.meters, _)?:
+        case (.builds, _)?, (.overview, _)?, (.meters, _)?, (.overviewPart, _)?, (.buildsPart, _)?, (.buildPart, _)?:
             return .later { respond in looks.add { respond(answer(false)) } }
         default: break
         }
@@ -136,7 +140,7 @@ extension Routes {
         let subject: Permissions.Subject
         var runnerID: String?
         switch call {
-        case .health: return
+        case .health, .file: return
         case .spawn(let order, _): subject = .newRunner(order)
         case .listRunners(let workspace), .listVolumes(let workspace):
             subject = workspace.map { .workspace($0) } ?? .whatItSees
@@ -145,7 +149,8 @@ extension Routes {
             subject = .runner(workspace: try fleet.workspace(of: id))
         case .p95(let workspace), .record(_, let workspace): subject = .workspace(workspace)
         case .listBuilds(let workspace, _, _): subject = workspace.map { .workspace($0) } ?? .whatItSees
-        case .deleteVolume, .overview, .meters: subject = .whatItSees
+        case .deleteVolume, .overview, .meters, .overviewPart, .buildsPart: subject = .whatItSees
+        case .buildPart(_, let workspace, _): subject = .build(workspace: workspace)
         }
         switch Permissions.decide(operation, on: subject, by: token) {
         case .allowed: return
@@ -153,6 +158,7 @@ extension Routes {
         case .hidden:
             // One that is there was found sooner than one that is not is missed.
             if case .runner(.some) = subject { try fleet.missARunner() }
+            if case .build = subject { throw APIProblem.noBuild }
             throw runnerID.map(APIProblem.noRunner) ?? APIProblem(404, "not_found", "there is no such thing")
         }
     }
@@ -171,8 +177,12 @@ extension Routes {
         case .p95(let workspace): try p95(workspace)
         case .record(let report, let workspace): try record(report, workspace)
         case .listBuilds(let workspace, let before, let limit): try listBuilds(workspace, before, limit, for: token)
-        case .overview: success(try Overview(fleet: fleet, volumes: volumes, store: store).json(for: token))
+        case .overview: success(try overview(for: token).json)
         case .meters: metrics(for: token)
+        case .file(let file): .pageFile(file)
+        case .overviewPart(let known): try overviewPart(known, for: token)
+        case .buildsPart(let known): try buildsPart(known, for: token)
+        case .buildPart(let id, let workspace, let known): try buildPart(id, workspace, known, for: token)
         }
     }
 
@@ -304,6 +314,32 @@ extension Routes {
         return OutgoingResponse(
             status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
             body: Array(page.text(for: token).utf8))
+    }
+
+    private func overview(for token: Token) throws -> Overview {
+        try Overview(for: token, fleet: fleet, volumes: volumes, store: store)
+    }
+
+    private func overviewPart(_ known: String?, for token: Token) throws -> OutgoingResponse {
+        let part = try parts.part(RenderedParts.Key("overview", seenBy: token)) { try overview(for: token).markup }
+        return .pagePart(part, known: known)
+    }
+
+    private func buildsPart(_ known: String?, for token: Token) throws -> OutgoingResponse {
+        let part = try parts.part(RenderedParts.Key("builds", seenBy: token)) {
+            BuildsPart(builds: try store.builds(seenBy: token, limit: BuildsPart.most).builds).markup
+        }
+        return .pagePart(part, known: known)
+    }
+
+    private func buildPart(
+        _ id: String, _ workspace: String, _ known: String?, for token: Token
+    ) throws -> OutgoingResponse {
+        let part = BuildPart(
+            workspace: workspace, id: id, runners: try overview(for: token).runners,
+            reported: try store.build(id, in: workspace))
+        guard let part else { throw APIProblem.noBuild }
+        return .pagePart(RenderedPart(part.markup), known: known)
     }
 
     private func success(_ data: JSONValue, status: Int = 200) -> OutgoingResponse {

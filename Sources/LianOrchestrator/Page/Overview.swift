@@ -1,32 +1,87 @@
 import LianModel
 
-/// What there is just now, as far as a token sees it.
-struct Overview {
-    let fleet: Fleet
-    let volumes: Volumes?
-    let store: Store
+/// What there is just now, as far as a token sees it: what the page shows, and the API.
+struct Overview: Sendable {
+    struct Runner: Sendable {
+        let record: RunnerRecord
+        /// How long it has been there, in milliseconds; nil where an earlier version has spawned it.
+        let age: Int?
+        /// How long it may go on without a heartbeat, in milliseconds; nil where it is not alive.
+        let left: Int?
+    }
+
+    struct Workspace: Sendable {
+        let name: String
+        let history: UsageHistory
+        let next: NextSize
+    }
+
+    /// Milliseconds since 1970.
+    let time: Int
+    let runners: [Runner]
+    let capacity: Int
+    /// How many of the places are taken by others is for those alone who see all.
+    let taken: Int
+    let quota: Int?
+    let volumeSupport: VolumeSupport
+    let volumes: [VolumeAnswer]
+    let providers: [ProviderStatus]
+    let workspaces: [Workspace]
+    /// Whether the last errors of the providers are told.
+    let tellsErrors: Bool
 
     private static let mostWorkspaces = 200
 
-    func json(for token: Token) throws -> JSONValue {
-        let runners = fleet.unfinished.filter { $0.state != .gone && token.sees($0.workspace) }
-        return [
-            "runners": .array(runners.map(json)), "capacity": capacity(for: token),
-            "volumes": (volumes?.list(whereWorkspace: token.sees) ?? []).json,
-            "providers": .array(fleet.providers.map { json($0, for: token) }),
-            "workspaces": .array(try workspaces(for: token)),
+    init(for token: Token, fleet: Fleet, volumes: Volumes?, store: Store) throws(StoreError) {
+        let now = fleet.clock.now()
+        let seen = fleet.unfinished.filter { token.sees($0.workspace) }
+        time = fleet.clock.wallClock()
+        runners = seen.filter { $0.state != .gone }.map { record in
+            let isAlive = record.state == .pending || record.state == .ready
+            return Runner(
+                record: record, age: record.begun.map { now - $0 }, left: isAlive ? max(0, record.ends - now) : nil)
+        }
+        capacity = fleet.capacity
+        taken = seen.count(where: \.takesAPlace)
+        quota = token.maxRunners
+        volumeSupport = fleet.volumeSupport
+        self.volumes = volumes?.list(whereWorkspace: token.sees) ?? []
+        // An error may name what is of others.
+        tellsErrors = token.seesAll
+        providers = fleet.providers.map { provider in
+            var shown = provider
+            if !token.seesAll { shown.lastError = nil }
+            return shown
+        }
+        var workspaces: [Workspace] = []
+        for name in try store.workspaces(seenBy: token, limit: Self.mostWorkspaces) {
+            let history = try store.history(of: name)
+            workspaces.append(Workspace(name: name, history: history, next: NextSize(history, ladder: .standard)))
+        }
+        self.workspaces = workspaces
+    }
+}
+
+// MARK: - As the API tells it
+
+extension Overview: JSONEncodable {
+    var json: JSONValue {
+        [
+            "runners": .array(runners.map(json)),
+            "capacity": ["runners": .integer(capacity), "taken": .integer(taken), "quota": quota.json],
+            "volumes": volumes.json, "providers": providers.json, "workspaces": workspaces.json,
         ]
     }
 
-    private func json(_ runner: RunnerRecord) -> JSONValue {
-        let answer = runner.answer(at: fleet.clock)
-        let age = runner.begun.map { fleet.clock.now() - $0 }
-        let begun = age.map { UTCTime(milliseconds: fleet.clock.wallClock() - $0).rfc3339 }
+    private func json(_ runner: Runner) -> JSONValue {
+        let record = runner.record
+        func moment(_ offset: Int?) -> JSONValue { (offset.map { UTCTime(milliseconds: time + $0).rfc3339 }).json }
         return [
-            "runner_id": .string(runner.id), "state": .string(runner.state.rawValue), "reason": runner.reason.json,
-            "workspace": .string(runner.workspace), "build_id": runner.buildID.json, "attempt": runner.attempt.json,
-            "provider": .string(runner.provider), "size": runner.size.json, "created_at": begun.json,
-            "expires_at": answer.expiresAt.json, "volume": runner.place?.volume.map(json) ?? .null,
+            "runner_id": .string(record.id), "state": .string(record.state.rawValue), "reason": record.reason.json,
+            "workspace": .string(record.workspace), "build_id": record.buildID.json, "attempt": record.attempt.json,
+            "provider": .string(record.provider), "size": record.size.json,
+            "created_at": moment(runner.age.map { -$0 }), "expires_at": moment(runner.left),
+            "volume": record.place?.volume.map(json) ?? .null,
         ]
     }
 
@@ -36,38 +91,26 @@ struct Overview {
             "bytes": volume.bytes.json, "reason": volume.reason.json,
         ]
     }
+}
 
-    /// How many of the places are taken by others is for those alone who see all.
-    private func capacity(for token: Token) -> JSONValue {
-        let taken = fleet.unfinished.filter { $0.takesAPlace && token.sees($0.workspace) }
-        return [
-            "runners": .integer(fleet.capacity), "taken": .integer(taken.count), "quota": token.maxRunners.json,
-        ]
-    }
-
-    /// An error may name what is of others.
-    private func json(_ provider: ProviderStatus, for token: Token) -> JSONValue {
-        var error = JSONValue.null
-        if token.seesAll, let failure = provider.lastError {
-            error = ["message": .string(failure.message), "at": .string(UTCTime(milliseconds: failure.at).rfc3339)]
+extension ProviderStatus: JSONEncodable {
+    package var json: JSONValue {
+        let error = lastError.map { failure -> JSONValue in
+            ["message": .string(failure.message), "at": .string(UTCTime(milliseconds: failure.at).rfc3339)]
         }
         return [
-            "name": .string(provider.name), "kind": .string(provider.kind), "engine": .string(provider.engine),
-            "platform": .string(provider.platform), "health": provider.problem == nil ? "ok" : "degraded",
-            "reason": provider.problem.json, "last_error": error,
+            "name": .string(name), "kind": .string(kind), "engine": .string(engine), "platform": .string(platform),
+            "health": problem == nil ? "ok" : "degraded", "reason": problem.json, "last_error": error ?? .null,
         ]
     }
+}
 
-    private func workspaces(for token: Token) throws -> [JSONValue] {
-        try store.workspaces(seenBy: token, limit: Self.mostWorkspaces).map { workspace in
-            let history = try store.history(of: workspace)
-            let next = NextSize(history, ladder: .standard)
-            var size: JSONValue = .null
-            if case .sized(let sizing, _) = next { size = sizing.json }
-            return [
-                "workspace": .string(workspace), "next_size": size, "reason": .string(next.reason),
-                "history": history.json,
-            ]
-        }
+extension Overview.Workspace: JSONEncodable {
+    var json: JSONValue {
+        var size: JSONValue = .null
+        if case .sized(let sizing, _) = next { size = sizing.json }
+        return [
+            "workspace": .string(name), "next_size": size, "reason": .string(next.reason), "history": history.json,
+        ]
     }
 }

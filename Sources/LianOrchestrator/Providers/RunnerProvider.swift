@@ -115,5 +115,5 @@ package struct ProviderStatus: Equatable, Sendable {
     package let platform: String
     /// Why its runners cannot be reached just now; nil where they can.
     package let problem: String?
-    package let lastError: ProviderFailure?
+    package var lastError: ProviderFailure?
 }

@@ -128,6 +128,12 @@ extension Store {
         return HistoryPage(builds: builds, next: found.count > limit ? found[limit - 1].position : nil)
     }
 
+    /// nil where none of its attempts has told of itself.
+    package func build(_ id: String, in workspace: String) throws(StoreError) -> ReportedBuild? {
+        let attempts = try attempts(of: id, in: workspace)
+        return attempts.isEmpty ? nil : ReportedBuild(buildID: id, workspace: workspace, attempts: attempts)
+    }
+
     /// The workspaces with history that the token sees; the one that has built last is the first.
     package func workspaces(seenBy token: Token, limit: Int) throws(StoreError) -> [String] {
         let scope = Self.scope(of: token, nil)
