@@ -41,8 +41,11 @@ extension EndToEnd {
                 let running = try build("acme", "docs", "busybox sleep 600")
                 try await withBrowser { browser in
                     for (name, path, words, width, height, dark) in [
-                        ("wide", "/", "ready", 1000, 1800, false), ("narrow", "/", "ready", 360, 1500, true),
-                        ("build", "/build?workspace=acme&id=\(retried["build_id"].stringValue ?? "")", "Attempt 2", 1000, 1300, false),
+                        ("wide", "/", "ready", 1000, 2200, false), ("narrow", "/", "ready", 360, 1500, true),
+                        (
+                            "build", "/build?workspace=acme&id=\(retried["build_id"].stringValue ?? "")", "Attempt 2",
+                            1000, 1300, false
+                        ),
                     ] {
                         let address = try #require(URL(string: scene.orchestrator.url + path))
                         try await browser.show(address, width: width, dark: dark)

@@ -45,7 +45,8 @@ import Testing
             }
 
             for path in [
-                "/metrics/x", "/api/v1/builds/x", "/api/v1/overview/x", "/parts", "/parts/page", "/api", "/api/v2/runners", "/healthz/x",
+                "/metrics/x", "/api/v1/builds/x", "/api/v1/overview/x", "/parts", "/parts/page", "/api",
+                "/api/v2/runners", "/healthz/x",
                 "/api/v1/runners/r-1/x", "/api/v1/workspaces/a/x",
             ] {
                 expectFailure(try await orchestrator.request("GET", path), 404, "not_found")

@@ -65,7 +65,9 @@ struct PageBrowserTests {
         #expect(answer.status == 202)
     }
 
-    private func report(_ build: String, _ outcome: AttemptOutcome = .succeeded, attempt: Int = 1, on runner: String? = nil)
+    private func report(
+        _ build: String, _ outcome: AttemptOutcome = .succeeded, attempt: Int = 1, on runner: String? = nil
+    )
         -> MetricsReport
     {
         MetricsReport(
@@ -148,7 +150,8 @@ struct PageBrowserTests {
             try await logIn(browser, "of-viewer")
             try await expect(browser, shows: "The last 60 builds")
             let link = "[...document.querySelectorAll('a')].find(a => a.textContent == 'b-30')"
-            _ = try await browser.evaluate("\(link).focus(); scrollTo(0, scrollY + \(link).getBoundingClientRect().top - 99)")
+            _ = try await browser.evaluate(
+                "\(link).focus(); scrollTo(0, scrollY + \(link).getBoundingClientRect().top - 99)")
             let before = try await browser.evaluate("\(link).getBoundingClientRect().top")
             try await tell(orchestrator, report("b-new"))
             try await expect(browser, shows: "The last 61 builds")
@@ -188,7 +191,8 @@ struct PageBrowserTests {
             #expect(try await isTrue(browser, "timers > 1"))
             _ = try await browser.evaluate("document.getElementById('pause').click()")
             try await expect(browser, shows: "Paused")
-            #expect(try await browser.evaluate("document.getElementById('pause').getAttribute('aria-pressed')") == "true")
+            #expect(
+                try await browser.evaluate("document.getElementById('pause').getAttribute('aria-pressed')") == "true")
             _ = try await browser.evaluate("timers = 0; change()")
             #expect(try await browser.evaluate("timers") == 0)
             _ = try await browser.evaluate("document.getElementById('pause').click()")
@@ -201,7 +205,8 @@ struct PageBrowserTests {
             try await show(browser, orchestrator)
             try await logIn(browser, "of-viewer")
             try await expect(browser, shows: "Live")
-            _ = try await browser.evaluate("const ask = fetch; window.fetch = () => Promise.reject(new TypeError('gone'))")
+            _ = try await browser.evaluate(
+                "const ask = fetch; window.fetch = () => Promise.reject(new TypeError('gone'))")
             try await expect(browser, shows: "The orchestrator does not answer")
             #expect(try await shown(browser).contains("No runner is there now"))
             _ = try await browser.evaluate("window.fetch = ask")
@@ -249,7 +254,8 @@ struct PageBrowserTests {
                 #expect(browser.complaints == [])
             }
             try await browser.pretendToPrint(dark: dark)
-            #expect(try await browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)")
+            #expect(
+                try await browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)")
             let paper = String(decoding: try await browser.print(), as: UTF8.self)
             #expect(paper.hasPrefix("%PDF-"))
             _ = try await orchestrator.destroy(runner.id)
@@ -266,7 +272,8 @@ struct PageBrowserTests {
             let controls = try await browser.evaluate(
                 "[...document.querySelectorAll('a,button')].filter(e => e.offsetParent).map(e => e.textContent)")
             #expect(controls == ["Runners", "Next sizes", "Volumes", "Providers", "Builds", "Pause", "Log out", "b-1"])
-            _ = try await browser.evaluate("document.activeElement.blur(); scrollTo(0, 0); getSelection().removeAllRanges()")
+            _ = try await browser.evaluate(
+                "document.activeElement.blur(); scrollTo(0, 0); getSelection().removeAllRanges()")
             _ = try await browser.evaluate("document.querySelector('nav a').focus()")
             var visited: [JSONValue] = []
             for _ in controls.arrayValue ?? [] {

@@ -38,7 +38,7 @@ package struct Routes: Sendable {
         case .expired(let name):
             refusal = "the token '\(name)' has expired: whoever runs this orchestrator can renew it"
         case .unknown where request.authorization != nil:
-            refusal = "the token is none of this orchestrator's: whoever runs it can say which it takes (ORCHESTRATOR_TOKEN)"
+            refusal = "the token is none of this orchestrator's: whoever runs it knows which are (ORCHESTRATOR_TOKEN)"
         case .unknown:
             refusal = "this needs a token of the orchestrator's as a bearer token (ORCHESTRATOR_TOKEN)"
         }

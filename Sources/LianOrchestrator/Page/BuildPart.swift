@@ -29,9 +29,11 @@ struct BuildPart {
 
             """,
             section("On a runner now", id: "now", runners.isEmpty ? .nothing : runnersTable(runners).markup),
-            Markup(attempts.map { attempt in
-                section("Attempt \(attempt.report.attempt)", id: "attempt-\(attempt.report.attempt)", facts(attempt))
-            }),
+            Markup(
+                attempts.map { attempt in
+                    section(
+                        "Attempt \(attempt.report.attempt)", id: "attempt-\(attempt.report.attempt)", facts(attempt))
+                }),
         ])
     }
 
@@ -57,9 +59,12 @@ struct BuildPart {
             ("Artifacts", report.artifacts.map { "\($0.joined(separator: ", "))" }),
             ("Runner", report.runnerID.map { "<code>\($0)</code>" }), ("Told at", attempt.recordedAt?.markup),
         ]
+        let known: [Markup] = entries.compactMap { entry in
+            entry.value.map { "<div><dt>\(entry.name)</dt><dd>\($0)</dd></div>\n" }
+        }
         return """
             \(error(report))<dl class="facts">
-            \(entries.map { entry in entry.value.map { "<div><dt>\(entry.name)</dt><dd>\($0)</dd></div>\n" } ?? .nothing })</dl>
+            \(known)</dl>
             \(timings(report))
             """
     }

@@ -38,8 +38,9 @@ struct BuildsPart {
         let time = PageBar(
             pieces: build.attempts.map { .init(kind: $0.report.outcome.kind, amount: $0.report.durationSeconds) },
             whole: longest)
+        let link = buildLink(build.buildID, in: build.workspace, "\(build.buildID)")
         return [
-            "\(buildLink(build.buildID, in: build.workspace, "\(build.buildID)")) <small>\(build.workspace)\(when)</small>",
+            "\(link) <small>\(build.workspace)\(when)</small>",
             "\(last.report.outcome.markup)\(build.retryMarkup)\(last.report.codeMarkup)",
             "\(time.markup)\(Figures.duration(seconds: build.seconds))",
             last.memoryMarkup,

@@ -44,7 +44,7 @@ extension ErrorCode {
         case .remoteFailed: "Something on the runner that every Linux has did not work."
         case .buildFailed: "A step of the Dockerfile failed, or the Dockerfile cannot be used."
         case .pushFailed: "The image was built, and the registry did not take it."
-        case .outOfMemory: "A step took more memory than the runner has, and there was no larger one to try."
+        case .outOfMemory: "A step took more memory than the runner has."
         case .timeBudgetExceeded: "The build took longer than its time budget."
         case .cancelled: "Its caller ended it."
         case .checkFailed: "One of the probe’s checks failed."

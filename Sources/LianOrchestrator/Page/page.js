@@ -41,7 +41,7 @@ function showParts() {
   const hadFocus = element('login').contains(document.activeElement);
   element('login').hidden = true;
   for (const id of ['session', 'parts']) element(id).hidden = false;
-  if (hadFocus) element('main').focus();
+  if (hadFocus) element('main').focus({ preventScroll: true });
 }
 
 // Whoever marks text in a place reads it: it stays as it is meanwhile.
