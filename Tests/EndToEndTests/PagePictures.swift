@@ -54,7 +54,7 @@ extension EndToEnd {
                             try await browser.press(.enter)
                         }
                         let isThere = try await eventually {
-                            try await browser.evaluate("document.body.innerText.includes('\(words)')") == true
+                            try await browser.evaluate("document.body?.innerText.includes('\(words)')") == true
                         }
                         try #require(isThere)
                         let picture = try await browser.picture(height: height)

@@ -38,7 +38,7 @@ struct PageBrowserTests {
     }
 
     private func shown(_ browser: Browser) async throws -> String {
-        try await browser.evaluate("document.body.innerText").stringValue ?? ""
+        try await browser.evaluate("document.body?.innerText").stringValue ?? ""
     }
 
     private func expect(
@@ -130,7 +130,7 @@ struct PageBrowserTests {
             try await tell(orchestrator, failed)
             _ = try await orchestrator.destroy(runner.id)
             try await expect(browser, shows: "A step took more memory than the runner has")
-            #expect(try await isTrue(browser, "!document.body.innerText.includes('On a runner now')"))
+            #expect(try await isTrue(browser, "!document.body?.innerText.includes('On a runner now')"))
             try await tell(orchestrator, report("b-followed", attempt: 2))
             try await expect(browser, shows: "Attempt 2")
             #expect(try await shown(browser).contains("700 MB of 1 GB"))

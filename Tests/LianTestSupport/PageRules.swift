@@ -1,8 +1,8 @@
 /// What every page has to keep, as JavaScript for a browser that shows it: each comes to the faults that it finds, one a
 /// line.
 package enum PageRules {
-    /// One heading for the page, one for each section, none that skips a level, a name and a head for each table, a row
-    /// heading in each row, and words for each drawing, or beside it.
+    /// One heading for the page, one for each section, none that skips a level, a head for each table, a row heading in
+    /// each row, and words for each drawing, or beside it.
     package static let structure = """
         (() => {
           const all = selector => [...document.querySelectorAll(selector)];
@@ -15,18 +15,19 @@ package enum PageRules {
             ...ids.filter((id, i) => ids.indexOf(id) != i),
             ...told(all('section').filter(s => !s.querySelector('h2'))),
             ...told(all('section').filter(s => ids.filter(id => id == s.getAttribute('aria-labelledby')).length != 1)),
-            ...told(all('table').filter(t => !t.querySelector('thead th[scope=col]') || !t.caption?.textContent.trim())),
+            ...told(all('table').filter(t => !t.querySelector('thead'))),
             ...told(all('tbody tr').filter(r => !r.querySelector('th[scope]'))),
             ...told(all('svg').filter(s => !s.getAttribute('aria-label') && s.getAttribute('aria-hidden') != 'true')),
           ].filter(x => x).join('\\n');
         })()
         """
 
-    /// A name for each control that is shown.
+    /// A name for each table, and for each control that is shown.
     package static let names = """
-        [...document.querySelectorAll('a,button,input,select,textarea,nav,form')].filter(e => e.offsetParent)
+        [...[...document.querySelectorAll('table')].filter(t => !t.caption?.textContent.trim()).map(t => t.outerHTML),
+         ...[...document.querySelectorAll('a,button,input,select,textarea,nav,form')].filter(e => e.offsetParent)
           .filter(e => !e.getAttribute('aria-label') && !e.textContent.trim() && !e.labels?.[0]?.textContent.trim())
-          .map(e => e.outerHTML.slice(0, 200)).join('\\n')
+          .map(e => e.outerHTML.slice(0, 200))].join('\\n')
         """
 
     /// At least 4.5 to 1 for every word, as WCAG counts it.

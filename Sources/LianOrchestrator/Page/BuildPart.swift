@@ -51,7 +51,7 @@ struct BuildPart {
                 "\(Figures.count(cpu, "core")), \(Figures.memory(megabytes: Double(attempt.memoryMB ?? 0)))"
             } ?? "not known"
         let entries: [(name: String, value: Markup?)] = [
-            ("Outcome", report.outcome.markup), ("Time", "\(Figures.duration(seconds: report.durationSeconds))"),
+            ("Outcome", report.outcome.markup), ("Time", "\(Figures.timeTaken(seconds: report.durationSeconds))"),
             ("Size", "\(report.tier.map { "\($0): " } ?? "")\(size)"), ("Memory at most", attempt.memoryMarkup),
             ("Cores at most", report.cpuPeak.map { "\(Figures.decimal($0))" }),
             ("Steps", report.stepsTotal.map { "\($0), of which \(report.stepsCached ?? 0) cached" }),

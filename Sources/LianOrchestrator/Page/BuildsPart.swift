@@ -26,7 +26,7 @@ struct BuildsPart {
             kind: "builds",
             caption: """
                 The last \(counted(builds.count, "build")), the newest first. A bar of time is a share of the longest, \
-                \(Figures.duration(seconds: longest)); a bar of memory is a share of the runner’s.
+                \(Figures.timeTaken(seconds: longest)); a bar of memory is a share of the runner’s.
                 """,
             columns: ["Build", "Outcome", "Time", "Memory", "Volume"],
             rows: builds.map { row($0, longest) })
@@ -42,7 +42,7 @@ struct BuildsPart {
         return [
             "\(link) <small>\(build.workspace)\(when)</small>",
             "\(last.report.outcome.markup)\(build.retryMarkup)\(last.report.codeMarkup)",
-            "\(time.markup)\(Figures.duration(seconds: build.seconds))",
+            "\(time.markup)\(Figures.timeTaken(seconds: build.seconds))",
             last.memoryMarkup,
             last.report.volumeMarkup,
         ]
@@ -106,5 +106,5 @@ extension AttemptOutcome {
 }
 
 extension Figures {
-    static func duration(seconds: Double) -> String { duration(Int(bounded(seconds) * 1000)) }
+    static func timeTaken(seconds: Double) -> String { duration(Int(bounded(seconds) * 1000)) }
 }

@@ -93,18 +93,6 @@ extension Overview: JSONEncodable {
     }
 }
 
-extension ProviderStatus: JSONEncodable {
-    package var json: JSONValue {
-        let error = lastError.map { failure -> JSONValue in
-            ["message": .string(failure.message), "at": .string(UTCTime(milliseconds: failure.at).rfc3339)]
-        }
-        return [
-            "name": .string(name), "kind": .string(kind), "engine": .string(engine), "platform": .string(platform),
-            "health": problem == nil ? "ok" : "degraded", "reason": problem.json, "last_error": error ?? .null,
-        ]
-    }
-}
-
 extension Overview.Workspace: JSONEncodable {
     var json: JSONValue {
         var size: JSONValue = .null

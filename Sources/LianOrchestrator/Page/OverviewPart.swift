@@ -106,7 +106,7 @@ func runnersTable(_ runners: [Overview.Runner]) -> PageTable {
             let reason: Markup = record.reason.map { ": \($0)" } ?? .nothing
             return [
                 "\(build) <small>\(record.workspace)\(attempt)</small>",
-                "<b>\(record.state.word)</b>\(reason) <small>\(record.id), \(record.provider)</small>",
+                "<b>\(record.state.pageWord)</b>\(reason) <small>\(record.id), \(record.provider)</small>",
                 record.size.markup,
                 "<span class=\"label\">for </span>\(runner.age.map(Figures.wholeSeconds) ?? "unknown")",
                 runner.left.map { "<span class=\"label\">lease: </span>\(Figures.wholeSeconds($0)) left" }
@@ -117,7 +117,7 @@ func runnersTable(_ runners: [Overview.Runner]) -> PageTable {
 }
 
 extension RunnerState {
-    fileprivate var word: String {
+    fileprivate var pageWord: String {
         switch self {
         case .pending: "being made"
         case .ready: "ready"

@@ -117,3 +117,15 @@ package struct ProviderStatus: Equatable, Sendable {
     package let problem: String?
     package var lastError: ProviderFailure?
 }
+
+extension ProviderStatus: JSONEncodable {
+    package var json: JSONValue {
+        let error = lastError.map { failure -> JSONValue in
+            ["message": .string(failure.message), "at": .string(UTCTime(milliseconds: failure.at).rfc3339)]
+        }
+        return [
+            "name": .string(name), "kind": .string(kind), "engine": .string(engine), "platform": .string(platform),
+            "health": problem == nil ? "ok" : "degraded", "reason": problem.json, "last_error": error ?? .null,
+        ]
+    }
+}
