@@ -68,7 +68,8 @@ import Testing
             #expect(written.contains(name.description))
             #expect(volume["in_use"] == 0 && (volume["bytes"]?.intValue ?? .max) < 50 << 30)
             let order = SpawnRequest(
-                workspace: "mix-0", buildID: "b-look", attempt: 1, size: WireSize(tier: nil, cpu: 1, memoryMB: 1024),
+                workspace: name.possibleWorkspaces.first ?? "", buildID: "b-look", attempt: 1,
+                size: WireSize(tier: nil, cpu: 1, memoryMB: 1024),
                 timeBudgetMinutes: 5, leaseSeconds: 300, sshPublicKey: key,
                 volume: VolumeRequest(from: [name], to: nil))
             let runner = try await orchestrator.readyRunner(order)
