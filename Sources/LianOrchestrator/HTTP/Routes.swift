@@ -89,7 +89,10 @@ package struct Routes: Sendable {
         do {
             return try body()
         } catch let problem as APIProblem {
-            if problem.isRefusal, let token { tell(problem, request, token) }
+            if problem.isRefusal {
+                meters.refusals.add([problem.code])
+                if let token { tell(problem, request, token) }
+            }
             return problem.response
         } catch {
             log.error("request_failed", "\(request.method) \(request.target): \(error)")
@@ -98,7 +101,6 @@ package struct Routes: Sendable {
     }
 
     private func tell(_ problem: APIProblem, _ request: IncomingRequest, _ token: Token) {
-        meters.refusals.add([problem.code])
         log.warning(
             "refused", "\(request.method) \(request.target.prefix(200)): \(problem.message)",
             ["status": .integer(problem.status), "code": .string(problem.code), "token": .string(token.name)])
