@@ -72,7 +72,8 @@ import Testing
     @Test("row 73: a full disk: the store's reserve takes heartbeats, which outlive kill -9")
     func theReserveIsUsed() async throws {
         try await withIdleRunners(diskKilobytes: 12_288) { orchestrator, caller in
-            let lease = 15
+            // Renewed again and again meanwhile; on a busy machine each time may take seconds.
+            let lease = 40
             let runner = try await orchestrator.readyRunner(caller.order(lease: lease))
             let start = ContinuousClock.now
             fill(orchestrator.state)
