@@ -26,9 +26,13 @@ import Testing
     private func expect(
         _ mounted: Set<String>, of orchestrator: LianTestSupport.Orchestrator, _ caller: Caller, below folder: String
     ) async throws {
-        let areThere = try await eventually { try mounted.isSubset(of: mounts(orchestrator, caller)) }
-        #expect(areThere, "\(try mounted.subtracting(mounts(orchestrator, caller)))")
-        let below = try mounts(orchestrator, caller).filter { $0.contains(folder) }
+        var found: Set<String> = []
+        let areThere = try await eventually {
+            found = try mounts(orchestrator, caller)
+            return mounted.isSubset(of: found)
+        }
+        #expect(areThere, "\(mounted.subtracting(found))")
+        let below = found.filter { $0.contains(folder) }
         #expect(below == mounted.filter { $0.contains(folder) })
     }
 
