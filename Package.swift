@@ -118,10 +118,12 @@ let package = Package(
         // Not installed either: the benchmark connects by it as a build does.
         executable("bench-connect", ["LianChannel", "LianModel", "LianSSH", "LianSystem"]),
 
+        .target(name: "CTestProcess", dependencies: ["CCrypto"], path: "Tests/CTestProcess"),
         .target(
             name: "LianTestSupport",
             dependencies: [
-                "LianBuildKit", "LianChannel", "LianContext", "LianHTTP", "LianIntegrate", "LianModel", "LianSystem",
+                "CTestProcess", "LianBuildKit", "LianChannel", "LianContext", "LianHTTP", "LianIntegrate", "LianModel",
+                "LianSystem",
             ],
             path: "Tests/LianTestSupport", swiftSettings: swiftSettings),
         tests("CloacinaPluginTests", ["CloacinaPlugin", "LianModel", "LianSystem"]),

@@ -39,12 +39,6 @@ static inline long lian_wall_clock_milliseconds(void) {
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static inline int lian_limit_memory(int pid, unsigned long bytes) {
-    unsigned long limit[2] = {bytes, bytes};
-    const int addressSpace = 9;  // RLIMIT_AS
-    return (int)syscall(SYS_prlimit64, pid, addressSpace, limit, 0);
-}
-
 static inline int lian_limit_descriptors(int pid, unsigned long soft, unsigned long hard) {
     unsigned long limit[2] = {soft, hard};
     const int openFiles = 7;  // RLIMIT_NOFILE

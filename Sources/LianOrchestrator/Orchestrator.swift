@@ -225,7 +225,7 @@ private final class EndSignals: Sendable {
                     ordered.settle(.success(signal))
                 } else {
                     log.warning("stopped_short", "\(signal.name): ending at once; the next start clears away the rest")
-                    exit(signal.exitStatus)
+                    _exit(signal.exitStatus)
                 }
             }
         }

@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// A program to run: nothing of it is seen by a shell.
+/// A program to run: its path and its arguments are never read as a shell's language.
 package struct Command: Sendable {
     package var executable: String
     package var arguments: [String]
@@ -91,19 +91,37 @@ package func spawnChild(
         posix_spawn_file_actions_addchdir_np(&actions, folder)
     }
 
-    let arguments = [command.executable] + command.arguments
+    let arguments = argumentsWithinLimit(command)
     let environment = command.environment.map { "\($0.key)=\($0.value)" }
     var pid: pid_t = 0
     let result = withCStrings(arguments) { argv in
         withCStrings(environment) { envp in
-            posix_spawn(&pid, command.executable, &actions, &attributes, argv, envp)
+            startWhenClosedForWriting { posix_spawn(&pid, arguments[0], &actions, &attributes, argv, envp) }
         }
     }
     guard result == 0 else { throw SystemError("posix_spawn \(command.executable)", result) }
-    // Both limits are set from outside just after the start: what matters is what the child maps and opens later.
-    if let bytes = command.addressSpaceLimit { _ = lian_limit_memory(pid, bytes) }
+    // Set from outside just after the start: what matters is what the child opens later.
     DescriptorLimit.lower(of: pid)
     return pid
+}
+
+/// A program that was just written is still open for writing in a child that another thread is starting at this moment,
+/// until that child becomes its own program. The kernel does not run it before (ETXTBSY).
+private func startWhenClosedForWriting(_ start: () -> Int32) -> Int32 {
+    let end = ContinuousClock.now + .seconds(5)
+    var result = start()
+    while result == ETXTBSY, ContinuousClock.now < end {
+        usleep(1000)
+        result = start()
+    }
+    return result
+}
+
+/// A limit of memory is set by a shell that then becomes the program, which so never runs without it.
+private func argumentsWithinLimit(_ command: Command) -> [String] {
+    let plain = [command.executable] + command.arguments
+    guard let bytes = command.addressSpaceLimit else { return plain }
+    return ["/bin/sh", "-c", #"ulimit -v "$0" && exec "$@""#, String(bytes / 1024)] + plain
 }
 
 private func withCStrings<Result>(

@@ -5,6 +5,10 @@ import LianSystem
 @main
 struct Main {
     static func main() async {
-        exit(await Orchestrator.main(Array(CommandLine.arguments.dropFirst()), environment: processEnvironment()))
+        let status = await Orchestrator.main(
+            Array(CommandLine.arguments.dropFirst()), environment: processEnvironment())
+        fflush(nil)
+        // At once, as lian-build ends: what libraries tear down at an orderly exit, their threads may still be using.
+        _exit(status)
     }
 }

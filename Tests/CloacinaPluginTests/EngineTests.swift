@@ -24,6 +24,7 @@ import Testing
                 environment: ["PATH": "/usr/bin:/bin", "PYTHONPATH": Self.engine.path, "RUST_LOG": "warn"],
                 workingDirectory: folder.path)
             let result = try await run(command, deadline: .seconds(600))
+            try #require(result.termination.isSuccess, "\(result.termination): \(result.errorText)")
             let answer = try JSONValue.parse(result.output)
             let expected: JSONValue = [
                 "status": "Completed", "context": ["x": 1, "hello": "world", "done": true], "error": nil,

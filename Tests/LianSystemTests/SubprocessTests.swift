@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import LianSystem
 import LianTestSupport
@@ -81,8 +82,21 @@ import Testing
         #expect(findExecutable("etc", path: "/") == nil)
     }
 
-    @Test func addressSpaceIsLimited() async throws {
-        var command = shell("while [ \"$(ulimit -v)\" = unlimited ]; do sleep 0.01; done; ulimit -v")
+    /// As it is while another thread starts a child.
+    @Test func aProgramThatIsStillBeingWrittenIsWaitedFor() async throws {
+        try await withTemporaryFolder { folder in
+            let program = folder.appending(path: "program").path
+            let descriptor = open(program, O_WRONLY | O_CREAT | O_CLOEXEC, 0o755)
+            try #require(write(descriptor, "#!/bin/sh\necho done\n", 20) == 20)
+            async let result = run(Command(program, environment: [:]), deadline: .seconds(120))
+            try await Task.sleep(for: .milliseconds(10))
+            close(descriptor)
+            #expect(try await result.outputText == "done\n")
+        }
+    }
+
+    @Test func addressSpaceIsLimitedFromTheFirstMoment() async throws {
+        var command = shell("ulimit -v")
         command.addressSpaceLimit = 1 << 31
         let result = try await run(command, deadline: .seconds(120))
         #expect(result.outputText == "2097152\n")
