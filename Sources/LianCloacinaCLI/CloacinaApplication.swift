@@ -44,9 +44,7 @@ package struct CloacinaApplication: Sendable {
     private func completions(_ syntax: CommandSyntax, _ rest: [String]) -> Int32 {
         do throws(LianError) {
             let parsed = try ArgumentParser.parse(rest, for: syntax, environment: [:])
-            if parsed.has(Flag.completions.name),
-                let shell: Shell = try ArgumentReader(parsed).choice(Flag.completions.name)
-            {
+            if let shell: Shell = try ArgumentReader(parsed).choice(Flag.completions.name) {
                 return show(CompletionScript.of(program, for: shell))
             }
         } catch {

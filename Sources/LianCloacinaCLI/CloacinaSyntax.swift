@@ -1,3 +1,4 @@
+import LianCloacina
 import LianFlags
 import LianModel
 
@@ -66,7 +67,7 @@ extension CommandSyntax {
                             "--sign-embed", .one("KEY"), completion: .file,
                             "Put a signature by this key into the archive."),
                         Flag(
-                            "--layout", .one("LAYOUT"), completion: .words(["source", "cdylib"]),
+                            "--layout", .one("LAYOUT"), completion: .choices(of: PackCommand.Layout.self),
                             "source (hosts take this) or cdylib. Default: source."),
                         release,
                         Flag(
@@ -94,7 +95,7 @@ extension CommandSyntax {
                             "A public key that is trusted: a file, env:NAME or file:PATH."),
                         Flag("--signature", .one("FILE"), completion: .file, "Default: ARCHIVE.sig."),
                         Flag(
-                            "--require", .one("KIND"), completion: .words(["sidecar", "embedded"]),
+                            "--require", .one("KIND"), completion: .choices(of: CloacinaReport.Signature.Kind.self),
                             "The kind of signature that has to be there: sidecar or embedded."),
                     ]),
                 command(
@@ -157,12 +158,12 @@ extension CommandSyntax {
                             "The folder to write to, made if missing. Default: here."),
                         Flag(
                             "--target", .many("TARGET"),
-                            completion: .words(["linux-x86_64", "linux-arm64", "macos-x86_64", "macos-arm64"]),
+                            completion: .choices(of: PackageTarget.self),
                             "A machine that it has to run on. Default: this one."),
                         .toggle("--verbose", short: "v", "Say more."),
                         .toggle("--dry-run", "Say what would be made, and write nothing."),
                         Flag(
-                            "--format", .one("FORMAT"), completion: .words(["v2", "source"]),
+                            "--format", .one("FORMAT"), completion: .choices(of: PythonBuildCommand.Format.self),
                             "v2 (manifest.json) or source (what hosts take today). Default: v2."),
                         Flag(
                             "--python", .one("PATH"), environment: "CLOACA_PYTHON", completion: .file,

@@ -16,21 +16,16 @@ package func readContext(from descriptor: Int32, deadline: Duration = .seconds(1
 > {
     await onOwnThread {
         let end = ContinuousClock.now + deadline
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 65536)
-        while true {
-            let left = end - .now
-            guard left > .zero else { return .failure(.tooSlow) }
-            var polled = [pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]
-            guard poll(&polled, 1, left.pollMilliseconds) != 0 else { continue }
-            let count = read(descriptor, &chunk, chunk.count)
-            if count == 0 { return .success(bytes) }
-            if count < 0 {
-                if errno == EINTR || errno == EAGAIN { continue }
-                return .failure(.unreadable(SystemError("read")))
+        do throws(FileReadFailure) {
+            let bytes = try readToEnd(descriptor, limit: contextSizeLimit) {
+                let left = end - .now
+                return left > .zero ? left : nil
             }
-            bytes.append(contentsOf: chunk[..<count])
-            guard bytes.count <= contextSizeLimit else { return .failure(.tooLarge) }
+            return bytes.map { .success($0) } ?? .failure(.tooSlow)
+        } catch .system(let error) {
+            return .failure(.unreadable(error))
+        } catch {
+            return .failure(.tooLarge)
         }
     }
 }

@@ -31,7 +31,7 @@ package struct Options: Equatable, Sendable {
     package var volumeDays = 10
     /// nil: half of what is free, 100 at most.
     package var volumesFileGB: Int?
-    package var historyDays = 90
+    package var historyDays = HistoryLimits().days
     package var log: EventLog.Form?
 
     package init() {}

@@ -7,6 +7,7 @@ struct Reloading: Sendable {
     private let invocation: Invocation
     private let current: Guarded<Options>
     private let servesTLS: Bool
+    private let beganWithTokens: Bool
     private let fleet: Fleet
     private let volumes: Volumes?
     private let tokens: Tokens
@@ -18,6 +19,7 @@ struct Reloading: Sendable {
         self.invocation = invocation
         current = Guarded(options)
         servesTLS = options.tls != nil
+        beganWithTokens = options.tokens != nil
         self.fleet = fleet
         self.volumes = volumes
         self.tokens = tokens
@@ -42,7 +44,7 @@ struct Reloading: Sendable {
     private func apply(_ new: Options) throws {
         let late = options.fieldsOnlyReadAtStart(changedIn: new)
         // From tokens to the one token of before, or back, who may what changes altogether.
-        if let configured = new.tokens, options.tokens != nil { tokens.replace(by: try configured.map(Token.init)) }
+        if let configured = new.tokens, beganWithTokens { tokens.replace(by: try configured.map(Token.init)) }
         fleet.allow(new.capacity)
         try volumes?.limit(eachGB: new.volumeGB, allGB: new.volumesGB, days: new.volumeDays)
         current.set(new)

@@ -1,4 +1,5 @@
 import LianModel
+import LianSystem
 
 /// Writes a request as the wrapper reads it: lines, values as a count of lines and the lines, files as bytes.
 struct WrapperRequest {
@@ -55,12 +56,7 @@ package struct Nonce: Sendable, Equatable {
     let text: String
 
     package init() {
-        var generator = SystemRandomNumberGenerator()
-        let bits = (generator.next() as UInt64, generator.next() as UInt64)
-        text = [bits.0, bits.1].map { word in
-            let digits = String(word, radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
-        }.joined()
+        text = hexadecimal(randomBytes(16))
     }
 }
 

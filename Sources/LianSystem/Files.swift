@@ -94,6 +94,28 @@ package func readToEnd(_ descriptor: Int32, limit: Int) throws(FileReadFailure) 
     }
 }
 
+/// The same for a descriptor whose other end may be slow. `patience` says how long to wait for more; nil once it says
+/// nothing.
+package func readToEnd(
+    _ descriptor: Int32, limit: Int, patience: () -> Duration?
+) throws(FileReadFailure) -> [UInt8]? {
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 65536)
+    while let wait = patience() {
+        var polled = [pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]
+        guard poll(&polled, 1, wait.pollMilliseconds) != 0 else { continue }
+        let count = read(descriptor, &chunk, chunk.count)
+        if count == 0 { return bytes }
+        guard count > 0 else {
+            if errno == EINTR || errno == EAGAIN { continue }
+            throw .system(SystemError("read"))
+        }
+        bytes += chunk[..<count]
+        guard bytes.count <= limit else { throw .tooLarge(limit: limit) }
+    }
+    return nil
+}
+
 /// Writes every byte, however the descriptor takes them.
 package func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) throws(SystemError) {
     var sent = 0

@@ -82,9 +82,6 @@ private struct Supervisor {
     let cancelDescriptor: Int32
     let onSpawn: @Sendable (pid_t) -> Void
 
-    /// What a child gets between SIGTERM and SIGKILL.
-    static let grace: Duration = .milliseconds(500)
-
     func run() throws(SubprocessFailure) -> SubprocessResult {
         do {
             return try supervise()
@@ -156,22 +153,26 @@ private struct Supervisor {
             termination: Termination(waitStatus: status), output: output.bytes, error: error.bytes)
     }
 
-    /// Ends the whole group and reaps its leader. The leader's pid stays taken until it is reaped, so the group's
-    /// number cannot be another's.
-    private func endGroup(_ pid: pid_t, politely: Bool) -> Int32 {
-        if politely {
-            kill(-pid, SIGTERM)
-            if let exit = try? openProcess(pid) {
-                let descriptor = FileDescriptor(owning: exit)
-                var polled = [pollfd(fd: descriptor.raw, events: Int16(POLLIN), revents: 0)]
-                poll(&polled, 1, Self.grace.pollMilliseconds)
-            }
+}
+
+/// How long a process that is told to end has for that.
+private let grace: Duration = .milliseconds(500)
+
+/// Ends the whole group and reaps its leader, whose wait status it returns. The leader's pid stays taken until it is
+/// reaped, so the group's number cannot be another's.
+package func endGroup(_ pid: pid_t, politely: Bool) -> Int32 {
+    if politely {
+        kill(-pid, SIGTERM)
+        if let exit = try? openProcess(pid) {
+            let descriptor = FileDescriptor(owning: exit)
+            var polled = [pollfd(fd: descriptor.raw, events: Int16(POLLIN), revents: 0)]
+            poll(&polled, 1, grace.pollMilliseconds)
         }
-        kill(-pid, SIGKILL)
-        var status: Int32 = 0
-        while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
-        return status
     }
+    kill(-pid, SIGKILL)
+    var status: Int32 = 0
+    while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+    return status
 }
 
 /// A descriptor that becomes readable when the process ends.

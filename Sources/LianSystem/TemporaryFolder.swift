@@ -8,13 +8,18 @@ package struct TemporaryFolder: Sendable {
     package init(environment: [String: String]) throws(SystemError) {
         let wanted = environment["TMPDIR"] ?? ""
         let parent = wanted.hasPrefix("/") && wanted.utf8.count < 60 ? wanted : "/tmp"
-        var template = Array("\(parent)/lian-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp in \(parent)") }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        path = try makeFolderOfItsOwn(in: parent, named: "lian-")
     }
 
     /// Removes the folder; what was put into it is removed by whoever put it there.
     package func remove() {
         rmdir(path)
     }
+}
+
+/// A new folder that only this user can enter, called by the beginning and six characters that no other has there.
+package func makeFolderOfItsOwn(in parent: String, named beginning: String) throws(SystemError) -> String {
+    var template = Array("\(parent)/\(beginning)XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp in \(parent)") }
+    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }

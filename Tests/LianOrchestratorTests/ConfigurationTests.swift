@@ -260,4 +260,26 @@ import Testing
             }
         }
     }
+
+    /// Whether one token may everything or several may something each is decided at the start, however often the
+    /// configuration is read again.
+    @Test func theOneTokenStaysUntilTheNextStart() async throws {
+        try await withTemporaryFolder { folder in
+            let config = folder.appending(path: "c.json")
+            try "{}".write(to: config, atomically: true, encoding: .utf8)
+            try await withOrchestrator(flags: ["--config", config.path]) { orchestrator in
+                let several: JSONValue = ["tokens": [token("ci", "of-ci", "build")]]
+                try several.encoded().write(to: config, atomically: true, encoding: .utf8)
+                for round in 1...2 {
+                    kill(try #require(orchestrator.pid), SIGHUP)
+                    let isRead = await eventually {
+                        orchestrator.log.components(separatedBy: "\"configured\"").count > round
+                    }
+                    #expect(isRead, "\(orchestrator.log)")
+                    #expect(try await orchestrator.request("GET", "/api/v1/runners").status == 200)
+                }
+                #expect(orchestrator.hasLogged("needs_restart"))
+            }
+        }
+    }
 }

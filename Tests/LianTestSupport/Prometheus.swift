@@ -15,8 +15,7 @@ package struct Prometheus: Sendable {
 
     /// The answer to a query of the form that Grafana sends: `data` of a success, else an error.
     package func query(_ text: String) async throws -> JSONValue {
-        let escaped = text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
-        let answer = try await exchange(port: port, "GET", "/api/v1/query?query=\(escaped)")
+        let answer = try await exchange(port: port, "GET", "/api/v1/query?query=\(percentEncoded(text))")
         guard answer.status == 200, answer.json["status"] == "success", let data = answer.json["data"] else {
             throw FixtureError("\(text): \(answer.json.encoded())")
         }

@@ -20,6 +20,7 @@ package func teamConfiguration(in folder: URL) async throws -> String {
                 Project.executable("lian-orchestrator"), ["--hash-token"],
                 environment: ProcessInfo.processInfo.environment), input: .bytes(Array(secret.utf8)),
             deadline: .seconds(120))
+        guard hashed.termination == .exited(0) else { throw FixtureError("--hash-token: \(hashed.errorText)") }
         return [
             "name": .string(secret), "hash": .string(String(hashed.outputText.dropLast())), "role": .string(role),
             "workspaces": workspaces.json, "layers": layers.json,

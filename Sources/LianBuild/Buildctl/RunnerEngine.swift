@@ -5,14 +5,13 @@ import LianRemote
 struct RunnerEngine: Equatable, Sendable {
     let progress: BuildctlCommand.ProgressFormat
     /// Whether a registry cache keeps the steps of every stage: Docker's BuildKit carries its cache inside the image.
-    let cachesAllStages: Bool
+    var cachesAllStages: Bool { !isDockers }
     /// Whether layers are compressed when the image is made: Docker does that while it pushes.
-    let compressesLayers: Bool
+    var compressesLayers: Bool { !isDockers }
+    private let isDockers: Bool
 
     init(_ tools: RunnerTools) {
-        let isDockers = tools.buildctl?.contains("docker") == true
+        isDockers = tools.buildctl?.contains("docker") == true
         progress = tools.speaksRawJSON ? .rawjson : .plain
-        cachesAllStages = !isDockers
-        compressesLayers = !isDockers
     }
 }

@@ -36,14 +36,7 @@ extension RequestBuilder {
     }
 
     mutating func annotations(_ written: [String: String] = [:]) throws -> [String: String] {
-        var merged = written
-        for pair in options.annotations {
-            let name = try checked(pair.key, .annotationName, "--annotation")
-            let value = try checked(pair.value ?? "", .value, "--annotation \(name)")
-            if let written = written[name], written != value { warnOverridden("--annotation \(name)") }
-            merged[name] = written[name] ?? value
-        }
-        return merged
+        try merged(options.annotations, names: .annotationName, "--annotation", over: written)
     }
 
     mutating func compression(_ written: LayerCompression? = nil) throws -> LayerCompression? {

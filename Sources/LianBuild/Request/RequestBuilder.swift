@@ -142,11 +142,18 @@ extension RequestBuilder {
     }
 
     mutating func labels(_ written: [String: String] = [:]) throws -> [String: String] {
+        try merged(options.labels, names: .labelName, "--label", over: written)
+    }
+
+    /// What a flag names, and over it what is written.
+    mutating func merged(
+        _ pairs: [KeyValue], names: TextRule, _ flag: String, over written: [String: String]
+    ) throws -> [String: String] {
         var merged = written
-        for pair in options.labels {
-            let name = try checked(pair.key, .labelName, "--label")
-            let value = pair.value ?? ""
-            if let written = written[name], written != value { warnOverridden("--label \(name)") }
+        for pair in pairs {
+            let name = try checked(pair.key, names, flag)
+            let value = try checked(pair.value ?? "", .value, "\(flag) \(name)")
+            if let written = written[name], written != value { warnOverridden("\(flag) \(name)") }
             merged[name] = written[name] ?? value
         }
         return merged

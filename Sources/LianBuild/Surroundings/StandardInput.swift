@@ -17,20 +17,15 @@ package struct StandardInput: Sendable {
     /// Everything up to its end. Whoever is cancelled does not wait for it.
     func read() async throws -> [UInt8] {
         try await onOwnThread { [descriptor] isGivenUp in
-            var bytes: [UInt8] = []
-            var chunk = [UInt8](repeating: 0, count: 65536)
-            while !isGivenUp() {
-                var polled = [pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]
-                guard poll(&polled, 1, Self.look.pollMilliseconds) != 0 else { continue }
-                let count = Glibc.read(descriptor, &chunk, chunk.count)
-                if count == 0 { return bytes }
-                guard count > 0 else {
-                    if errno == EINTR || errno == EAGAIN { continue }
-                    throw Self.unreadable("\(SystemError("read").reason)")
-                }
-                bytes += chunk[..<count]
-                guard bytes.count <= Self.limit else { throw Self.unreadable("it has more than 1 MiB") }
+            let bytes: [UInt8]?
+            do throws(FileReadFailure) {
+                bytes = try readToEnd(descriptor, limit: Self.limit) { isGivenUp() ? nil : Self.look }
+            } catch .tooLarge {
+                throw Self.unreadable("it has more than 1 MiB")
+            } catch {
+                throw Self.unreadable(error.reason)
             }
+            if let bytes { return bytes }
             throw CancellationError()
         }
     }

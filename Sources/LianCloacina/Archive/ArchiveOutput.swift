@@ -12,7 +12,7 @@ struct ArchiveOutput {
     func write(
         _ report: inout CloacinaReport, _ stop: StopRequest,
         by write: (FileDraft) throws(CloacinaError) -> Void,
-        reading read: (String) throws(CloacinaError) -> ArchiveSummary
+        reading read: ((String) throws(CloacinaError) -> ArchiveSummary)? = nil
     ) throws(CloacinaError) -> (bytes: Int, sha256: [UInt8]) {
         let draft: FileDraft
         do throws(SystemError) { draft = try FileDraft(of: place, mode: 0o644) } catch {
@@ -21,7 +21,8 @@ struct ArchiveOutput {
         try write(draft)
         let whole: (bytes: Int, sha256: [UInt8])
         do throws(CloacinaError) {
-            let summary = try read(draft.draftPath)
+            let summary =
+                if let read { try read(draft.draftPath) } else { try readArchive(draft.draftPath, stop: stop) }
             whole = (summary.bytes, summary.sha256)
         } catch {
             guard [.archiveTooLarge, .archiveTooManyEntries].contains(error.code) else { throw error }

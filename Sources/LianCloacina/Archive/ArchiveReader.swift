@@ -19,14 +19,21 @@ package struct ArchiveSummary: Equatable, Sendable {
     package let format: ArchiveFormat
     /// The one folder that holds all of it; nil in the form of before, which has none.
     package let top: String?
+    /// How many there are in it, without folders.
+    package let files: Int
     package let bytes: Int
     package let sha256: [UInt8]
     package let hasTrailingBytes: Bool
+
+    func warnOfTrailingBytes(_ path: String, _ report: inout CloacinaReport) {
+        guard hasTrailingBytes else { return }
+        report.warn(.trailingBytes, "\(path) holds bytes after its end, which nobody reads")
+    }
 }
 
 /// Reads an archive under the limits of hosts, without trust in any of it. The first thing that is wrong decides.
 package func readArchive(
-    _ path: String, stop: StopRequest, visitor: any ArchiveVisitor
+    _ path: String, stop: StopRequest, visitor: (any ArchiveVisitor)? = nil
 ) throws(CloacinaError) -> ArchiveSummary {
     let input = try ArchiveInput(path)
     let decompressor = try Decompressor(input)
@@ -37,6 +44,7 @@ package func readArchive(
     var paths = MemberPaths()
     var layout = ArchiveLayout()
     var entries = 0
+    var files = 0
     var declared = 0
     while let member = try tar.next() {
         entries += 1
@@ -57,17 +65,18 @@ package func readArchive(
         declared += member.size
         guard let used else { continue }
         layout.add(used, member.kind)
-        try visitor.begin(
+        if member.kind == .file { files += 1 }
+        try visitor?.begin(
             ArchiveEntry(
                 path: used, isFolder: member.kind == .folder, size: member.size, isExecutable: member.isExecutable))
-        try source.pass(member.size) { bytes throws(CloacinaError) in try visitor.take(bytes) }
+        try source.pass(member.size) { bytes throws(CloacinaError) in try visitor?.take(bytes) }
         try source.skipPadding(after: member.size)
-        try visitor.end()
+        try visitor?.end()
     }
     let restHoldsBytes = try source.restHoldsBytes()
     let top = try layout.check(decompressor.format, path)
     return ArchiveSummary(
-        format: decompressor.format, top: top, bytes: input.size, sha256: try input.sha256(),
+        format: decompressor.format, top: top, files: files, bytes: input.size, sha256: try input.sha256(),
         hasTrailingBytes: restHoldsBytes || decompressor.hasTrailingBytes)
 }
 

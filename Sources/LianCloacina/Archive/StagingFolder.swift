@@ -12,9 +12,11 @@ package final class StagingFolder: Sendable {
     }
 
     package init(in parent: String, named prefix: String) throws(CloacinaError) {
-        var template = Array("\(parent)/\(prefix)XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw .unwritable(parent, SystemError("mkdtemp")) }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        do throws(SystemError) {
+            path = try makeFolderOfItsOwn(in: parent, named: prefix)
+        } catch {
+            throw .unwritable(parent, SystemError("mkdtemp", error.code))
+        }
     }
 
     deinit {

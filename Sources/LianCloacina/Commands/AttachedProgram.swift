@@ -8,17 +8,15 @@ func runAttached(_ command: Command, _ stop: StopRequest) throws(CloacinaError) 
     do throws(SystemError) {
         let pid = try spawnChild(
             command, streams: StandardStreams(output: STDERR_FILENO, error: STDERR_FILENO))
-        let exit = FileDescriptor(owning: try openProcess(pid))
-        // Looks at `stop` often enough for a person not to wait.
-        while stop.error == nil, !ended(exit.raw, within: 100) {}
-        if stop.error != nil {
-            kill(-pid, SIGTERM)
-            _ = ended(exit.raw, within: 500)
+        do throws(SystemError) {
+            let exit = FileDescriptor(owning: try openProcess(pid))
+            // Looks at `stop` often enough for a person not to wait.
+            while stop.error == nil, !ended(exit.raw, within: 100) {}
+        } catch {
+            _ = endGroup(pid, politely: true)
+            throw error
         }
-        kill(-pid, SIGKILL)
-        var ending: Int32 = 0
-        while waitpid(pid, &ending, 0) < 0 && errno == EINTR {}
-        status = ending
+        status = endGroup(pid, politely: stop.error != nil)
     } catch {
         throw CloacinaError(
             .internalError, .compile, "\(command.executable) cannot be started: \(error)", hint: "Look at the file.")

@@ -99,7 +99,7 @@ package struct InspectCommand: CloacinaCommand {
                 [.archiveTooLarge, .archiveTooManyEntries].contains(error.code) ? "over_limit" : error.code.rawValue)
             throw error
         }
-        archive.warnOfTrailingBytes(path, &report)
+        archive.summary.warnOfTrailingBytes(path, &report)
         inspection.entries = archive.entries
         if archive.summary.bytes > ArchiveLimits.uploadBytes { inspection.reasons.append("over_100_mib") }
         if archive.entries.contains(where: { $0.path == embeddedSignatureName }) {

@@ -14,7 +14,7 @@ package struct KeygenCommand: CloacinaCommand {
     }
 
     package func run(_ report: inout CloacinaReport) async throws(CloacinaError) {
-        let key = try PrivateKey(seed: (0..<32).map { _ in UInt8.random(in: .min ... .max) })
+        let key = try PrivateKey(seed: randomBytes(32))
         var files: [(name: String, bytes: [UInt8], mode: mode_t)] = [
             ("\(prefix).secret", key.seed, 0o600), ("\(prefix).public", key.publicKey.bytes, 0o644),
         ]

@@ -44,7 +44,7 @@ package struct PackCommand: CloacinaCommand {
         if let key = keys.embedded {
             let digest = try members.digest(surroundings.stop)
             members = (members + [ArchiveMember(embeddedSignatureName, .bytes(try key.signature(of: digest)))]).inOrder
-            report.signatures.append(key.report(.embedded, embeddedSignatureName, .made))
+            report.signatures.append(key.report(.embedded, embeddedSignatureName))
         }
         if isDryRun {
             report.plan = [
@@ -59,7 +59,7 @@ package struct PackCommand: CloacinaCommand {
         surroundings.tell("Created: \(name)")
         if let key = keys.sidecar {
             try Sidecar(of: archive.sha256, by: key).write(place + Sidecar.suffix)
-            report.signatures.append(key.report(.sidecar, name + Sidecar.suffix, .made))
+            report.signatures.append(key.report(.sidecar, name + Sidecar.suffix))
             surroundings.tell("Created: \(name)\(Sidecar.suffix)")
         }
     }
@@ -119,8 +119,6 @@ package struct PackCommand: CloacinaCommand {
         let output = ArchiveOutput(name: name, place: place, allowsOverLimits: allowsOverLimits)
         let whole = try output.write(&report, surroundings.stop) { draft throws(CloacinaError) in
             digest = try writeArchive(members, top: manifest.stem, modified: modified, to: draft, surroundings.stop)
-        } reading: { draft throws(CloacinaError) in
-            try readArchive(draft, stop: surroundings.stop, visitor: EntryList())
         }
         let artifact = CloacinaReport.Artifact(
             path: name, bytes: whole.bytes, sha256: hexadecimal(whole.sha256), digest: hexadecimal(digest),

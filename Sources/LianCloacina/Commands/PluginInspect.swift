@@ -36,8 +36,7 @@ package struct PluginInspect: CloacinaCommand {
         var place = surroundings.path(library)
         var archive: StagedArchive?
         if ArchiveFormat(beginning: beginning(of: place)) != nil {
-            var list: EntryList?
-            let staged = try StagedArchive(place, &list, surroundings)
+            let staged = try StagedArchive(place, surroundings)
             guard let name = staged.library else {
                 throw CloacinaError(
                     .libraryMissing, .library, "\(library) carries sources and no library",

@@ -64,8 +64,7 @@ struct PythonBuild: Sendable {
             digest = try writeArchive(
                 all, top: "\(project.name)-\(project.version)", modified: modified, to: draft, surroundings.stop)
         } reading: { draft throws(CloacinaError) in
-            var list: EntryList?
-            let archive = try StagedArchive(draft, &list, surroundings)
+            let archive = try StagedArchive(draft, surroundings)
             try PackageLayout(archive.folder, PackageManifest(in: archive.folder)).check()
             return archive.summary
         }
@@ -84,8 +83,6 @@ struct PythonBuild: Sendable {
         let whole = try output.write(&report, surroundings.stop) { draft throws(CloacinaError) in
             try writeLegacyArchive(
                 all(fingerprint), folders: ["workflow", "vendor"], modified: modified, to: draft, surroundings.stop)
-        } reading: { draft throws(CloacinaError) in
-            try readArchive(draft, stop: surroundings.stop, visitor: EntryList())
         }
         return tell(whole, digest: nil, fingerprint: fingerprint, entries: members.count + 1, &report)
     }

@@ -79,7 +79,7 @@ package struct PythonBuildCommand: CloacinaCommand {
             guard let key else { return }
             let place = surroundings.path(build.name) + Sidecar.suffix
             try Sidecar(of: whole, by: key).write(place)
-            report.signatures.append(key.report(.sidecar, build.name + Sidecar.suffix, .made))
+            report.signatures.append(key.report(.sidecar, build.name + Sidecar.suffix))
             surroundings.tell("Created: \(build.name)\(Sidecar.suffix)")
         }
     }

@@ -21,7 +21,7 @@ package struct SignCommand: CloacinaCommand {
             report.artifact = CloacinaReport.Artifact(
                 path: archive, bytes: hash.bytes, sha256: hexadecimal(hash.sha256))
             try Sidecar(of: hash.sha256, by: key).write(place + Sidecar.suffix)
-            report.signatures.append(key.report(.sidecar, archive + Sidecar.suffix, .made))
+            report.signatures.append(key.report(.sidecar, archive + Sidecar.suffix))
             surroundings.tell("Created: \(archive)\(Sidecar.suffix)")
         }
     }

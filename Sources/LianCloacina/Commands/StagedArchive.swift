@@ -10,6 +10,11 @@ final class StagedArchive: Sendable {
     let folder: String
     private let staging: StagingFolder
 
+    convenience init(_ path: String, _ surroundings: Surroundings) throws(CloacinaError) {
+        var list: EntryList?
+        try self.init(path, &list, surroundings)
+    }
+
     /// `list` keeps what was read also where it ends early.
     init(_ path: String, _ list: inout EntryList?, _ surroundings: Surroundings) throws(CloacinaError) {
         staging = try StagingFolder(environment: surroundings.environment)
@@ -63,12 +68,7 @@ final class StagedArchive: Sendable {
         CloacinaReport.Artifact(
             path: path, bytes: summary.bytes, sha256: hexadecimal(summary.sha256),
             digest: digest.map { hexadecimal($0) },
-            entries: entries.count { !$0.isFolder })
-    }
-
-    func warnOfTrailingBytes(_ path: String, _ report: inout CloacinaReport) {
-        guard summary.hasTrailingBytes else { return }
-        report.warn(.trailingBytes, "\(path) holds bytes after its end, which nobody reads")
+            entries: summary.files)
     }
 }
 

@@ -26,8 +26,8 @@ package struct UnpackCommand: CloacinaCommand {
         }
         // Beside the goal, so that what is whole can be moved there at once.
         let staging = try StagingFolder(in: goal, named: ".unpack-")
-        let list = EntryList(next: Unpacker(into: staging.path))
-        let summary = try readArchive(surroundings.path(archive), stop: surroundings.stop, visitor: list)
+        let summary = try readArchive(
+            surroundings.path(archive), stop: surroundings.stop, visitor: Unpacker(into: staging.path))
         // The form before has no folder of its own.
         let top = summary.top ?? Self.stem(of: archive)
         let place = "\(goal)/\(top)"
@@ -39,12 +39,10 @@ package struct UnpackCommand: CloacinaCommand {
         let made = summary.top.map { "\(staging.path)/\($0)" } ?? staging.path
         chmod(made, 0o755)
         guard rename(made, place) == 0 else { throw .unwritable(place, SystemError("rename")) }
-        if summary.hasTrailingBytes {
-            report.warn(.trailingBytes, "\(archive) holds bytes after its end, which nobody reads")
-        }
+        summary.warnOfTrailingBytes(archive, &report)
         report.artifact = CloacinaReport.Artifact(
             path: out == "." ? top : "\(out)/\(top)", bytes: summary.bytes, sha256: hexadecimal(summary.sha256),
-            entries: list.entries.count { !$0.isFolder })
+            entries: summary.files)
         if let manifest = try? PackageManifest(in: place) {
             report.package = CloacinaReport.Package(manifest, format: "source")
         }

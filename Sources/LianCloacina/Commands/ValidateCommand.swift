@@ -30,9 +30,8 @@ package struct ValidateCommand: CloacinaCommand {
     }
 
     private func validateArchive(_ place: String, _ report: inout CloacinaReport) throws(CloacinaError) {
-        var list: EntryList?
-        let archive = try StagedArchive(place, &list, surroundings)
-        archive.warnOfTrailingBytes(path, &report)
+        let archive = try StagedArchive(place, surroundings)
+        archive.summary.warnOfTrailingBytes(path, &report)
         guard archive.summary.format == .bzip2 else {
             throw CloacinaError(
                 .archiveFormat, .archive, "\(path) is a package of the form before, with manifest.json",

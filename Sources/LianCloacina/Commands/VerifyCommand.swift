@@ -45,9 +45,8 @@ package struct VerifyCommand: CloacinaCommand {
         for key in keys { trusted.append(try PublicKey(KeySource(key, surroundings))) }
         let place = surroundings.path(archive)
         guard fileKind(place) == .regular else { throw .unreadable(archive, "there is no file", .arguments) }
-        var list: EntryList?
-        let staged = try StagedArchive(place, &list, surroundings)
-        staged.warnOfTrailingBytes(archive, &report)
+        let staged = try StagedArchive(place, surroundings)
+        staged.summary.warnOfTrailingBytes(archive, &report)
         let digest = staged.summary.format == .bzip2 ? try staged.members().digest(surroundings.stop) : nil
         report.artifact = staged.artifact(path: archive, digest: digest)
         if staged.summary.format == .gzip { try staged.checkFingerprint(archive, surroundings.stop) }

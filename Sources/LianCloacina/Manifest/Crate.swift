@@ -1,6 +1,6 @@
 /// A crate's Cargo.toml, as far as a package depends on it.
 struct Crate {
-    private let document: TOMLTable
+    let document: TOMLTable
     private let path: String
 
     init(_ folder: String) throws(CloacinaError) {

@@ -9,12 +9,9 @@ struct CrateLibrary {
 
     init(_ folder: String) throws(CloacinaError) {
         self.folder = folder
-        guard let cargo = try TOMLFile("\(folder)/Cargo.toml", .cargoTomlInvalid, .project) else {
-            throw CloacinaError(
-                .cargoTomlMissing, .project, "there is no Cargo.toml in \(folder)", hint: "Name the folder of a crate.")
-        }
-        let library = cargo.document["lib"]?.table?["name"]?.string
-        guard let name = library ?? cargo.document["package"]?.table?["name"]?.string, !name.isEmpty,
+        let cargo = try Crate(folder).document
+        let library = cargo["lib"]?.table?["name"]?.string
+        guard let name = library ?? cargo["package"]?.table?["name"]?.string, !name.isEmpty,
             name.utf8.allSatisfy({ Identifier.isAlphanumeric($0) || "_-".utf8.contains($0) })
         else {
             throw CloacinaError(

@@ -2,7 +2,6 @@ import LianSystem
 
 /// A TOML file of a project, read whole.
 package struct TOMLFile: Sendable {
-    package let path: String
     package let bytes: [UInt8]
     package let document: TOMLTable
 
@@ -11,7 +10,6 @@ package struct TOMLFile: Sendable {
     /// Nil where there is none.
     package init?(_ path: String, _ code: CloacinaCode, _ phase: CloacinaPhase) throws(CloacinaError) {
         guard fileKind(path) != nil else { return nil }
-        self.path = path
         do throws(FileReadFailure) {
             bytes = try readFile(path, limit: Self.largest)
         } catch {

@@ -121,9 +121,9 @@ extension CloacinaEnvelope: JSONEncodable {
     package var json: JSONValue {
         [
             "schema": .string(Self.schema), "version": .string(lianBuildVersion),
-            "command": command.map { .string($0) } ?? .null, "status": .string(status.rawValue),
-            "package": report.package?.json ?? .null, "artifact": report.artifact?.json ?? .null,
-            "signatures": .array(report.signatures.map(\.json)), "upload": report.upload?.json ?? .null,
+            "command": command.json, "status": .string(status.rawValue),
+            "package": report.package.json, "artifact": report.artifact.json,
+            "signatures": report.signatures.json, "upload": report.upload.json,
             "inspection": report.inspection ?? .null, "plan": report.plan ?? .null,
             "timings_ms": ["total": .integer(milliseconds)],
             "warnings": .array(
@@ -136,8 +136,8 @@ extension CloacinaEnvelope: JSONEncodable {
 extension CloacinaReport.Package: JSONEncodable {
     package var json: JSONValue {
         [
-            "name": .string(name), "version": .string(version), "language": language.map { .string($0) } ?? .null,
-            "format": .string(format), "tasks": tasks?.json ?? .null, "resolved": resolved.json,
+            "name": .string(name), "version": .string(version), "language": language.json,
+            "format": .string(format), "tasks": tasks.json, "resolved": resolved.json,
         ]
     }
 }
@@ -146,8 +146,8 @@ extension CloacinaReport.Artifact: JSONEncodable {
     package var json: JSONValue {
         [
             "path": .string(path), "bytes": .integer(bytes), "sha256": .string(sha256),
-            "digest": digest.map { .string($0) } ?? .null, "fingerprint": fingerprint.map { .string($0) } ?? .null,
-            "entries": entries.map { .integer($0) } ?? .null,
+            "digest": digest.json, "fingerprint": fingerprint.json,
+            "entries": entries.json,
         ]
     }
 }
@@ -165,7 +165,7 @@ extension CloacinaReport.Upload: JSONEncodable {
     package var json: JSONValue {
         [
             "server": .string(server), "tenant": .string(tenant),
-            "package_id": packageID.map { .string($0) } ?? .null,
+            "package_id": packageID.json,
         ]
     }
 }

@@ -15,17 +15,12 @@ extension ELFLibrary {
         }
         guard !found.isEmpty else { return [] }
 
-        var tables: [UInt64: UInt64] = [:]
-        var names: [UInt64: UInt64] = [:]
-        for start in found.keys {
-            names[start + PluginDescriptor.Offset.pluginName] = start
-            tables[start + PluginDescriptor.Offset.methods] = start
-        }
         var slots: [UInt64: [(descriptor: UInt64, index: Int)]] = [:]
         try eachPointer { (place, target) throws(LibraryFault) in
             guard let target else { return }
-            if let start = names[place] { found[start]?.pluginName = pluginName(at: target) }
-            if let start = tables[place], let count = found[start]?.functions.count {
+            found[place &- PluginDescriptor.Offset.pluginName]?.pluginName = pluginName(at: target)
+            let start = place &- PluginDescriptor.Offset.methods
+            if let count = found[start]?.functions.count {
                 for index in 0..<count {
                     slots[target &+ 8 * UInt64(index), default: []].append((start, index))
                 }

@@ -3,8 +3,6 @@ import LianSystem
 
 /// The module that a package's tasks are looked for in, as a file of the project.
 package struct EntryModule: Equatable, Sendable {
-    /// As Python names it: `a.b`.
-    package let name: String
     /// Where modules begin: the project's folder, or `src` in it.
     package let root: String
     /// Relative to the root.
@@ -13,6 +11,7 @@ package struct EntryModule: Equatable, Sendable {
     /// The most bytes that are parsed.
     static let largest = 16 << 20
 
+    /// By its name, `a.b`, as Python has it.
     package init(_ name: String, project: String) throws(CloacinaError) {
         guard Self.isModuleName(name) else {
             throw .pyproject(
@@ -23,7 +22,6 @@ package struct EntryModule: Equatable, Sendable {
         let files = ["\(path).py", "\(path)/__init__.py"]
         for root in [project, "\(project)/src"] {
             for file in files where fileKind("\(root)/\(file)") == .regular {
-                self.name = name
                 self.root = root
                 self.file = file
                 return

@@ -21,10 +21,9 @@ package struct PythonInterpreter: Sendable {
 
     /// What runs with these arguments. Variables that change what the interpreter itself does are not passed on; those of
     /// pip are.
-    package func command(_ arguments: [String], workingFolder: String? = nil) -> Command {
+    package func command(_ arguments: [String]) -> Command {
         Command(
-            path, arguments, environment: surroundings.environment.filter { !$0.key.hasPrefix("PYTHON") },
-            workingDirectory: workingFolder)
+            path, arguments, environment: surroundings.environment.filter { !$0.key.hasPrefix("PYTHON") })
     }
 
     /// Runs a script of ours, apart from everything that is installed.

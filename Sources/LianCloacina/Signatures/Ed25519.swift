@@ -41,10 +41,9 @@ package struct PrivateKey: Sendable {
         return signature
     }
 
-    package func report(
-        _ kind: CloacinaReport.Signature.Kind, _ path: String, _ status: CloacinaReport.Signature.Status
-    ) -> CloacinaReport.Signature {
-        CloacinaReport.Signature(kind: kind, path: path, keyFingerprint: publicKey.fingerprint, status: status)
+    /// What is told of a signature that was made by it.
+    package func report(_ kind: CloacinaReport.Signature.Kind, _ path: String) -> CloacinaReport.Signature {
+        CloacinaReport.Signature(kind: kind, path: path, keyFingerprint: publicKey.fingerprint, status: .made)
     }
 
     /// PKCS#8.

@@ -49,10 +49,12 @@ struct Vendoring: Sendable {
             // Where no marker holds, nothing is needed.
             guard !pins.isEmpty else { continue }
             let wheels = try await WheelFetch(tools: tools).wheels(pins, for: wanted, into: try made("\(own)/wheels"))
+            // A wheel of several targets is there already.
+            let known = Set(all.map(\.sha256))
             vendor = try await onOwnThread { [vendor] in
                 Result { () throws(CloacinaError) in
                     var vendor = vendor
-                    for wheel in wheels { try vendor.add(wheel) }
+                    for wheel in wheels where !known.contains(wheel.sha256) { try vendor.add(wheel) }
                     return vendor
                 }
             }.get()

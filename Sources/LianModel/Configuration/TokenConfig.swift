@@ -21,7 +21,7 @@ package struct TokenConfig: Equatable, Sendable {
         hash = try record.required("hash").secret().text(.tokenHash)
         let list = try record.required("workspaces")
         workspaces = try list.list { (item) throws(SchemaViolation) in
-            guard let pattern = WorkspacePattern(try item.text(.workspacePattern)) else {
+            guard let pattern = WorkspacePattern(try item.string()) else {
                 throw item.violation(WorkspacePattern.rule)
             }
             return pattern

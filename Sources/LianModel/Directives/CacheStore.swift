@@ -140,13 +140,11 @@ package struct CacheStore: Equatable, Sendable {
     }
 }
 
-extension CacheStore: CustomStringConvertible, JSONEncodable {
+extension CacheStore: CustomStringConvertible {
     /// A registry's is its reference, however it was written.
     package var description: String {
         reference ?? (["type=\(kind.rawValue)"] + attributes.map(\.description)).joined(separator: ",")
     }
-
-    package var json: JSONValue { .string(description) }
 }
 
 extension CacheStore.Attribute: CustomStringConvertible {

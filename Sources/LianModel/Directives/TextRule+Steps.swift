@@ -55,7 +55,7 @@ private func limit(_ text: Substring) -> Int? {
     return Int(text)
 }
 
-private func isIPv4(_ text: String) -> Bool {
+func isIPv4(_ text: String) -> Bool {
     let parts = text.split(separator: ".", omittingEmptySubsequences: false)
     return parts.count == 4
         && parts.allSatisfy { part in
@@ -73,8 +73,6 @@ private func isIPv6(_ text: String) -> Bool {
     return halves.count <= 2 && (halves.count == 2 ? count <= 7 : count == 8)
         && groups.joined().allSatisfy { group in
             (1...4).contains(group.utf8.count)
-                && group.utf8.allSatisfy { byte in
-                    Identifier.isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
-                }
+                && group.utf8.allSatisfy(Identifier.isHexDigit)
         }
 }

@@ -171,8 +171,7 @@ extension TextRule {
             return host.count > 2 && host.last == UInt8(ascii: "]")
                 && host.dropFirst().dropLast().allSatisfy(isOfAddress)
         }
-        let numbers = host.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        return numbers.count == 4 && numbers.allSatisfy(isByteInDigits)
+        return isIPv4(String(Substring(host)))
     }
 
     package static let workspacePattern = TextRule(sentence: WorkspacePattern.rule) { WorkspacePattern($0) != nil }
@@ -181,9 +180,7 @@ extension TextRule {
     package static let tokenHash = TextRule(
         sentence: "must be sha256: and 64 of 0-9 and a-f, as lian-orchestrator --hash-token prints them"
     ) { text in
-        let digits = text.utf8.dropFirst(7)
-        return text.utf8.starts(with: "sha256:".utf8) && digits.count == 64
-            && digits.allSatisfy { Identifier.isDigit($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0) }
+        text.utf8.starts(with: "sha256:".utf8) && ImageReference.isDigest(text)
     }
 
     /// A moment, to the second.
@@ -211,15 +208,8 @@ private func isWord(_ text: String, of alphabet: (UInt8) -> Bool) -> Bool {
     (1...128).contains(text.utf8.count) && text.utf8.allSatisfy(alphabet)
 }
 
-/// A number of an address in digits: no zero first, 255 at most.
-private func isByteInDigits(_ text: Substring.UTF8View) -> Bool {
-    (1...3).contains(text.count) && text.allSatisfy(Identifier.isDigit)
-        && (text.count == 1 || text.first != UInt8(ascii: "0")) && UInt8(String(text) ?? "") != nil
-}
-
 private func isOfAddress(_ byte: UInt8) -> Bool {
-    Identifier.isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
-        || byte == UInt8(ascii: ":") || byte == UInt8(ascii: ".")
+    Identifier.isHexDigit(byte) || byte == UInt8(ascii: ":") || byte == UInt8(ascii: ".")
 }
 
 private func isLine(_ text: String) -> Bool {

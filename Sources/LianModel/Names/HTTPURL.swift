@@ -49,7 +49,8 @@ package struct HTTPURL: Equatable, Sendable, CustomStringConvertible {
             }
             host = authority[..<end].dropFirst()
             afterHost = authority[authority.index(after: end)...]
-            guard host.contains(":"), host.utf8.allSatisfy({ isHexDigit($0) || $0 == 0x3A || $0 == 0x2E }) else {
+            guard host.contains(":"), host.utf8.allSatisfy({ Identifier.isHexDigit($0) || $0 == 0x3A || $0 == 0x2E })
+            else {
                 throw InvalidHTTPURL(rule: "has no IPv6 address between its brackets")
             }
         } else {
@@ -65,10 +66,6 @@ package struct HTTPURL: Equatable, Sendable, CustomStringConvertible {
             let port = Int(digits), (1...65535).contains(port)
         else { throw InvalidHTTPURL(rule: "must have a port from 1 to 65535 after the host's ':'") }
         return (host.lowercased(), port)
-    }
-
-    private static func isHexDigit(_ byte: UInt8) -> Bool {
-        Identifier.isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
     }
 
     private init(_ scheme: Scheme, host: String, port: Int, path: String) {

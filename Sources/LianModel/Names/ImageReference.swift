@@ -92,8 +92,7 @@ extension ImageReference {
         let inner = host.utf8.dropFirst().dropLast()
         return host.utf8.count > 2 && host.utf8.first == UInt8(ascii: "[") && host.utf8.last == UInt8(ascii: "]")
             && inner.allSatisfy {
-                Identifier.isDigit($0) || $0 == UInt8(ascii: ":")
-                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0 | 0x20)
+                Identifier.isHexDigit($0) || $0 == UInt8(ascii: ":")
             }
     }
 

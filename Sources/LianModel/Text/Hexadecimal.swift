@@ -10,13 +10,9 @@ package func bytes(ofHexadecimal text: some StringProtocol) -> [UInt8]? {
     var bytes: [UInt8] = []
     for index in stride(from: 0, to: digits.count, by: 2) {
         let pair = digits[index...index + 1]
-        guard pair.allSatisfy(isHexadecimalDigit), let byte = UInt8(String(decoding: pair, as: UTF8.self), radix: 16)
+        guard pair.allSatisfy(Identifier.isHexDigit), let byte = UInt8(String(decoding: pair, as: UTF8.self), radix: 16)
         else { return nil }
         bytes.append(byte)
     }
     return bytes
-}
-
-private func isHexadecimalDigit(_ byte: UInt8) -> Bool {
-    Identifier.isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
 }

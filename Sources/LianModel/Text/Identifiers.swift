@@ -25,6 +25,10 @@ package enum Identifier {
 
     package static func isLowercase(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) }
     package static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+    /// Of either case.
+    package static func isHexDigit(_ byte: UInt8) -> Bool {
+        isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
+    }
     package static func isAlphanumeric(_ byte: UInt8) -> Bool {
         isLowercase(byte | 0x20) || isDigit(byte)
     }

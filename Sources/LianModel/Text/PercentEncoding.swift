@@ -8,18 +8,13 @@ package func percentDecoded(_ text: some StringProtocol) -> String? {
             continue
         }
         let digits = rest.prefix(2)
-        guard digits.count == 2, digits.allSatisfy(isHexDigit),
+        guard digits.count == 2, digits.allSatisfy(Identifier.isHexDigit),
             let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
         else { return nil }
         bytes.append(value)
         rest = rest.dropFirst(2)
     }
     return String(validating: bytes, as: UTF8.self)
-}
-
-private func isHexDigit(_ byte: UInt8) -> Bool {
-    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-        || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
 }
 
 /// As one segment of a URL's path, or one value of its query.

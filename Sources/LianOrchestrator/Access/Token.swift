@@ -1,4 +1,5 @@
 import LianModel
+import LianSystem
 
 /// What a token is good for.
 package struct Token: Equatable, Sendable {
@@ -52,8 +53,7 @@ package struct Token: Equatable, Sendable {
 
     /// A new token: 256 random bits.
     package static func newSecret() -> String {
-        var generator = SystemRandomNumberGenerator()
-        return hexadecimal((0..<secretBytes).map { _ in UInt8.random(in: 0...255, using: &generator) })
+        hexadecimal(randomBytes(secretBytes))
     }
 
     package static let secretLength = 2 * secretBytes

@@ -72,8 +72,6 @@ package final class Fleet: Sendable {
     package var providerName: String { provider.name }
     package var engineName: String { provider.engine }
     package var volumeSupport: VolumeSupport { volumes?.support ?? .none }
-    package var problem: String? { provider.problem }
-    package var platforms: [String] { [provider.platform] }
     package var providers: [ProviderStatus] {
         [
             ProviderStatus(
@@ -321,8 +319,7 @@ extension Fleet {
     }
 
     private func fail(_ id: String, reason: String, cause: String) {
-        if let record = roster.unfinished(id), record.state != .gone { meters.reaped.add([record.workspace, cause]) }
-        roster.becameFailed(id, reason: reason)
+        if let record = roster.becameFailed(id, reason: reason) { meters.reaped.add([record.workspace, cause]) }
         changes.update { $0 += 1 }
         tearDown(id)
     }
@@ -533,11 +530,9 @@ extension Fleet {
     }
 
     private func expire(_ id: String, reason: String) {
-        let isOver = roster.becameGone(id, reason: reason, at: clock.moment) { $0.reasonToEnd(at: clock.now()) != nil }
-        guard isOver else { return }
-        if let record = roster.unfinished(id) {
-            meters.reaped.add([record.workspace, record.lifeEnds <= clock.now() ? "lifetime" : "lease"])
-        }
+        let ended = roster.becameGone(id, reason: reason, at: clock.moment) { $0.reasonToEnd(at: clock.now()) != nil }
+        guard let record = ended else { return }
+        meters.reaped.add([record.workspace, record.lifeEnds <= clock.now() ? "lifetime" : "lease"])
         changes.update { $0 += 1 }
         tearDown(id)
     }

@@ -136,8 +136,9 @@ extension Roster {
         } != nil
     }
 
-    /// A runner that is gone stays gone.
-    package func becameFailed(_ id: String, reason: String) {
+    /// The runner as it is then; nil where it was gone, and stays gone.
+    @discardableResult
+    package func becameFailed(_ id: String, reason: String) -> RunnerRecord? {
         change(id) { record in
             guard record.state != .gone else { return false }
             record.state = .failed
@@ -147,12 +148,12 @@ extension Roster {
         }
     }
 
-    /// The first reason is kept. False where the runner was gone before or the condition does not hold. The check and
-    /// the change are one step, so no heartbeat comes in between.
+    /// The first reason is kept. nil where the runner was gone before or the condition does not hold. The check and the
+    /// change are one step, so no heartbeat comes in between.
     @discardableResult
     package func becameGone(
         _ id: String, reason: String, at moment: Moment, where condition: (RunnerRecord) -> Bool = { _ in true }
-    ) -> Bool {
+    ) -> RunnerRecord? {
         change(id) { record in
             guard record.state != .gone, condition(record) else { return false }
             record.state = .gone
@@ -160,7 +161,7 @@ extension Roster {
             record.place = nil
             record.goneAt = moment
             return true
-        } != nil
+        }
     }
 
     /// Only files of the runner are left, and they are being deleted.

@@ -1,16 +1,12 @@
 import CCrypto
 import LianModel
+import LianSystem
 
 /// A position in the history as a client is given it. It is encrypted, since it would tell how much others build, by a
 /// key of this process: a client begins anew after a restart.
 struct Positions: Sendable {
-    private let key: [UInt8]
+    private let key = randomBytes(blockBytes)
     private static let blockBytes = 16
-
-    init() {
-        var random = SystemRandomNumberGenerator()
-        key = (0..<Self.blockBytes).map { _ in UInt8.random(in: 0...255, using: &random) }
-    }
 
     func text(_ position: Int) -> String {
         // The zeros show that a text was made here.

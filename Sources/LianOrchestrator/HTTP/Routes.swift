@@ -140,17 +140,16 @@ extension Routes {
     /// The one place where it is decided whether the token may do this.
     private func permit(_ operation: Operation, _ call: Call, by token: Token) throws {
         let subject: Permissions.Subject
-        var runnerID: String?
+        var absent = APIProblem.noBuild
         switch call {
         case .health, .file: return
         case .spawn(let order, _): subject = .newRunner(order)
-        case .listRunners(let workspace), .listVolumes(let workspace):
+        case .listRunners(let workspace), .listVolumes(let workspace), .listBuilds(let workspace, _, _):
             subject = workspace.map { .workspace($0) } ?? .whatItSees
         case .showRunner(let id, _), .destroyRunner(let id), .heartbeat(let id), .keep(let id, _):
-            runnerID = id
+            absent = .noRunner(id)
             subject = .runner(workspace: try fleet.workspace(of: id))
         case .p95(let workspace), .record(_, let workspace): subject = .workspace(workspace)
-        case .listBuilds(let workspace, _, _): subject = workspace.map { .workspace($0) } ?? .whatItSees
         case .deleteVolume, .overview, .meters, .overviewPart, .buildsPart: subject = .whatItSees
         case .buildPart(_, let workspace, _): subject = .build(workspace: workspace)
         }
@@ -160,8 +159,7 @@ extension Routes {
         case .hidden:
             // One that is there was found sooner than one that is not is missed.
             if case .runner(.some) = subject { try fleet.missARunner() }
-            if case .build = subject { throw APIProblem.noBuild }
-            throw runnerID.map(APIProblem.noRunner) ?? APIProblem(404, "not_found", "there is no such thing")
+            throw absent
         }
     }
 
@@ -184,17 +182,18 @@ extension Routes {
         case .file(let file): .pageFile(file)
         case .overviewPart(let known): try overviewPart(known, for: token)
         case .buildsPart(let known): try buildsPart(known, for: token)
-        case .buildPart(let id, let workspace, let known): try buildPart(id, workspace, known, for: token)
+        case .buildPart(let id, let workspace, let known): try buildPart(id, workspace, known)
         }
     }
 
     private func health() -> OutgoingResponse {
+        let providers = fleet.providers
         var health: [String: JSONValue] = [
             "status": "ok", "version": .string(lianBuildVersion), "provider": .string(fleet.providerName),
             "engine": .string(fleet.engineName), "volumes": .string(fleet.volumeSupport.rawValue),
-            "platforms": fleet.platforms.json, "providers": fleet.providers.map(\.name).json,
+            "platforms": providers.map(\.platform).json, "providers": providers.map(\.name).json,
         ]
-        if let problem = fleet.problem {
+        if let problem = providers.compactMap(\.problem).first {
             health["status"] = "degraded"
             health["reason"] = .string(problem)
         }
@@ -335,10 +334,12 @@ extension Routes {
     }
 
     private func buildPart(
-        _ id: String, _ workspace: String, _ known: String?, for token: Token
+        _ id: String, _ workspace: String, _ known: String?
     ) throws -> OutgoingResponse {
+        let now = fleet.clock.now()
         let part = BuildPart(
-            workspace: workspace, id: id, runners: try overview(for: token).runners,
+            workspace: workspace, id: id,
+            runners: fleet.unfinished.filter { $0.state != .gone }.map { Overview.Runner($0, at: now) },
             reported: try store.build(id, in: workspace))
         guard let part else { throw APIProblem.noBuild }
         return .pagePart(RenderedPart(part.markup), known: known)

@@ -17,11 +17,9 @@ struct ProcessStatus {
     let hasEnded: Bool
 
     init?(statLine line: String) {
-        // The program's name stands in brackets and may contain anything, brackets too.
-        guard let open = line.firstIndex(of: " "), let pid = pid_t(line[..<open]), let close = line.lastIndex(of: ")")
-        else { return nil }
-        let fields = line[line.index(after: close)...].split(whereSeparator: \.isWhitespace)
-        guard fields.count > 19, let parent = pid_t(fields[1]), let session = pid_t(fields[3]),
+        let fields = fieldsBehindName(ofStatLine: line)
+        guard let open = line.firstIndex(of: " "), let pid = pid_t(line[..<open]), fields.count > 19,
+            let parent = pid_t(fields[1]), let session = pid_t(fields[3]),
             let started = UInt64(fields[19])
         else { return nil }
         identity = ProcessIdentity(pid: pid, started: started)

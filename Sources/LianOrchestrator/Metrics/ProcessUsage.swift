@@ -11,9 +11,7 @@ package enum ProcessUsage {
             tally.add([], amount: value)
             meters.append(tally)
         }
-        // The program's name stands in brackets and may contain anything, brackets too.
-        let line = (try? readText("/proc/self/stat")) ?? ""
-        let fields = line.split(separator: ")").last?.split(separator: " ").map { Double($0) } ?? []
+        let fields = fieldsBehindName(ofStatLine: (try? readText("/proc/self/stat")) ?? "").map { Double($0) }
         func field(_ number: Int) -> Double? { fields.indices.contains(number - 3) ? fields[number - 3] : nil }
         let ticks = Double(sysconf(Int32(_SC_CLK_TCK)))
         let cpu = field(14).flatMap { user in field(15).map { (user + $0) / ticks } }

@@ -47,9 +47,7 @@ struct BuildPart {
     private func facts(_ attempt: ReportedAttempt) -> Markup {
         let report = attempt.report
         let size: Markup =
-            attempt.cpu.map { cpu in
-                "\(Figures.count(cpu, "core")), \(Figures.memory(megabytes: Double(attempt.memoryMB ?? 0)))"
-            } ?? "not known"
+            attempt.cpu.map { WireSize(tier: nil, cpu: $0, memoryMB: attempt.memoryMB ?? 0).markup } ?? "not known"
         let entries: [(name: String, value: Markup?)] = [
             ("Outcome", report.outcome.markup), ("Time", "\(Figures.timeTaken(seconds: report.durationSeconds))"),
             ("Size", "\(report.tier.map { "\($0): " } ?? "")\(size)"), ("Memory at most", attempt.memoryMarkup),
@@ -99,15 +97,6 @@ struct BuildPart {
     private enum Stage: String, CaseIterable {
         case resolve, spawn, ready, sync, build, teardown
 
-        var title: String {
-            switch self {
-            case .resolve: "Resolve"
-            case .spawn: "Spawn"
-            case .ready: "Runner ready"
-            case .sync: "Send the context"
-            case .build: "Build"
-            case .teardown: "Tear down"
-            }
-        }
+        var title: String { Phase(rawValue: rawValue)?.title ?? "Runner ready" }
     }
 }

@@ -8,6 +8,13 @@ struct Overview: Sendable {
         let age: Int?
         /// How long it may go on without a heartbeat, in milliseconds; nil where it is not alive.
         let left: Int?
+
+        init(_ record: RunnerRecord, at now: Int) {
+            self.record = record
+            age = record.begun.map { now - $0 }
+            let isAlive = record.state == .pending || record.state == .ready
+            left = isAlive ? max(0, record.ends - now) : nil
+        }
     }
 
     struct Workspace: Sendable {
@@ -36,11 +43,7 @@ struct Overview: Sendable {
         let now = fleet.clock.now()
         let seen = fleet.unfinished.filter { token.sees($0.workspace) }
         time = fleet.clock.wallClock()
-        runners = seen.filter { $0.state != .gone }.map { record in
-            let isAlive = record.state == .pending || record.state == .ready
-            return Runner(
-                record: record, age: record.begun.map { now - $0 }, left: isAlive ? max(0, record.ends - now) : nil)
-        }
+        runners = seen.filter { $0.state != .gone }.map { Runner($0, at: now) }
         capacity = fleet.capacity
         taken = seen.count(where: \.takesAPlace)
         quota = token.maxRunners

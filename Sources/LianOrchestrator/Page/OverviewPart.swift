@@ -128,7 +128,7 @@ extension RunnerState {
 }
 
 extension WireSize {
-    fileprivate var markup: Markup {
+    var markup: Markup {
         let tier: Markup = self.tier.map { "<b>\($0)</b> " } ?? .nothing
         return "\(tier)\(Figures.count(cpu, "core")), \(Figures.memory(megabytes: Double(memoryMB)))"
     }

@@ -3,12 +3,12 @@ import LianModel
 /// What is kept of the builds that told of themselves.
 package struct HistoryLimits: Equatable, Sendable {
     /// Older reports say nothing about the builds of today.
-    package var days = 90
+    package var days: Int
     /// How many are kept for all workspaces together.
-    package var reports = 100_000
+    package var reports: Int
     /// How many are kept for each workspace, of successes and of all others separately: one that tells very much does
     /// not drive out what others have told.
-    package var ofWorkspace = 10_000
+    package var ofWorkspace: Int
 
     package init(days: Int = 90, reports: Int = 100_000, ofWorkspace: Int = 10_000) {
         self.days = days
