@@ -89,7 +89,7 @@ let package = Package(
                 "LianModel",
                 "LianSystem",
             ],
-            embedded: ["Engines/Buildctl.sh", "Page/page.css", "Page/page.js", "Page/page.svg"]),
+            embedded: ["Boot/Boot.sh", "Engines/Buildctl.sh", "Page/page.css", "Page/page.js", "Page/page.svg"]),
         module(
             "LianCLI",
             [
@@ -173,6 +173,9 @@ let package = Package(
         tests(
             "CloacinaTests",
             ["LianCloacina", "LianCloacinaCLI", "LianFlags", "LianModel", "LianSystem", "lian-cloacina"]),
+        tests(
+            "ClusterTests",
+            ["LianHTTP", "LianOrchestrator", "LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
         tests("LianVolumeTests", ["LianOrchestrator", "LianModel", "LianSystem"]),
         tests("PeerTests", ["LianBuild", "LianConfiguration", "LianContext", "LianModel", "LianSystem", "lian-rsh"]),
         tests("LintTests", ["LianModel", "LianSystem"]),

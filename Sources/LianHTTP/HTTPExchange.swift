@@ -4,6 +4,7 @@ package struct HTTPRequest: Sendable {
     package enum Method: String, Sendable {
         case get = "GET"
         case post = "POST"
+        case put = "PUT"
         case delete = "DELETE"
     }
 
@@ -18,6 +19,14 @@ package struct HTTPRequest: Sendable {
     package var timeout: Duration = .seconds(30)
     /// For https, beside the system's.
     package var authorities: TrustedAuthorities?
+    /// For https: the one key that the server must show, in place of all authorities.
+    package var pinnedKey: PinnedKey?
+    /// For https: by what the server knows this client.
+    package var identity: ClientIdentity?
+    /// The socket on which the server listens, whatever host its URL names.
+    package var unixSocket: String?
+    /// The most that the answer's body may hold.
+    package var bodyLimit = HTTPResponse.bodyLimit
     /// libcurl repeats a request by itself where a reused connection dies before the answer: what must not be
     /// asked twice gets a connection of its own.
     package var needsFreshConnection = false
@@ -41,7 +50,7 @@ package struct HTTPResponse: Equatable, Sendable {
     /// The wait that Retry-After asks for, as seconds or as a date; zero where it asks for none.
     package let retryAfter: Duration
 
-    /// The most that a body may hold.
+    /// The most that a body may hold where the request does not say otherwise.
     package static let bodyLimit = 1 << 20
     /// The most that all headers of an answer may hold together.
     package static let headerLimit = 64 << 10
@@ -89,7 +98,7 @@ package struct HTTPFailure: Error, Equatable, Sendable, CustomStringConvertible 
             case .wrongScheme: "the URL says another protocol than its port speaks"
             case .answerTimedOut: "it did not answer in time"
             case .connectionLost: "the connection was lost before the answer was complete"
-            case .answerTooLarge: "its answer is larger than 1 MiB, or its headers than 64 KiB"
+            case .answerTooLarge: "its answer is larger than it may be, or its headers than 64 KiB"
             case .notHTTP: "its answer is not HTTP as it should be"
             case .requestInvalid: "the request cannot be sent"
             case .cancelled: "the request was cancelled"

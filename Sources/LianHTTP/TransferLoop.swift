@@ -138,6 +138,7 @@ private final class Transfer {
     private var body: [UInt8] = []
     private var headers: [String: String] = [:]
     private var headerBytes = 0
+    private let bodyLimit: Int
     private var isTooLarge = false
     private var headerList: UnsafeMutablePointer<curl_slist>?
     private let errorText: UnsafeMutablePointer<CChar>
@@ -150,6 +151,7 @@ private final class Transfer {
         guard let handle = curl_easy_init() else { throw HTTPFailure(.requestInvalid, "out of memory") }
         self.handle = handle
         self.answer = answer
+        bodyLimit = request.bodyLimit
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
         // libcurl waits for 100-continue on its own account otherwise.
@@ -184,12 +186,14 @@ private final class Transfer {
         // A name server that hangs must not hold the loop up: its thread is left to end by itself.
         set(CURLOPT_QUICK_EXIT, 1)
         set(CURLOPT_FRESH_CONNECT, request.needsFreshConnection ? 1 : 0)
-        if request.server.isLoopback { set(CURLOPT_PROXY, "") }
+        if request.server.isLoopback || request.unixSocket != nil { set(CURLOPT_PROXY, "") }
+        if let socket = request.unixSocket { set(CURLOPT_UNIX_SOCKET_PATH, socket) }
         switch request.method {
         case .get:
             set(CURLOPT_HTTPGET, 1)
-        case .post:
+        case .post, .put:
             set(CURLOPT_POST, 1)
+            set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
             set(CURLOPT_POSTFIELDSIZE, request.body.count)
             isAccepted =
                 isAccepted
@@ -203,11 +207,21 @@ private final class Transfer {
         case .delete:
             set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
         }
-        if let authorities = request.authorities {
-            // In place of libcurl's file of the system's authorities; its folder of them (CURLOPT_CAPATH) stays.
-            let status = lian_curl_set_bytes(
-                handle, CURLOPT_CAINFO_BLOB, authorities.pem, authorities.pem.count)
-            isAccepted = isAccepted && status == CURLE_OK
+        func set(_ option: CURLoption, _ bytes: [UInt8]) {
+            isAccepted = isAccepted && lian_curl_set_bytes(handle, option, bytes, bytes.count) == CURLE_OK
+        }
+        // In place of libcurl's file of the system's authorities; its folder of them (CURLOPT_CAPATH) stays.
+        if let authorities = request.authorities { set(CURLOPT_CAINFO_BLOB, authorities.pem) }
+        if let pinned = request.pinnedKey {
+            // The handshake proves that the server has the key, so nobody need vouch for its name. libcurl compares the
+            // key also where it verifies nothing else.
+            set(CURLOPT_PINNEDPUBLICKEY, pinned.digest)
+            set(CURLOPT_SSL_VERIFYPEER, 0)
+            set(CURLOPT_SSL_VERIFYHOST, 0)
+        }
+        if let identity = request.identity {
+            set(CURLOPT_SSLCERT_BLOB, identity.certificate)
+            set(CURLOPT_SSLKEY_BLOB, identity.key)
         }
         let owner = Unmanaged.passUnretained(self).toOpaque()
         return isAccepted
@@ -234,7 +248,7 @@ private final class Transfer {
     }
 
     private func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard body.count + bytes.count <= HTTPResponse.bodyLimit else {
+        guard body.count + bytes.count <= bodyLimit else {
             isTooLarge = true
             return false
         }
@@ -279,7 +293,8 @@ private final class Transfer {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: HTTPFailure(.nameNotResolved, detail)
         case CURLE_COULDNT_CONNECT: HTTPFailure(.connectFailed, detail)
         case CURLE_OPERATION_TIMEDOUT: HTTPFailure(isConnected ? .answerTimedOut : .connectTimedOut, detail)
-        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CRL_BADFILE, CURLE_SSL_ISSUER_ERROR:
+        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CRL_BADFILE, CURLE_SSL_ISSUER_ERROR,
+            CURLE_SSL_PINNEDPUBKEYNOTMATCH:
             HTTPFailure(.certificateRefused, detail)
         case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_USE_SSL_FAILED:
             HTTPFailure(.tlsFailed, detail)

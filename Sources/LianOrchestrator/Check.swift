@@ -19,12 +19,9 @@ struct Check {
         ]
         var isGood = state != nil
         do {
-            let folder = state ?? "/"
-            let (_, engine) = try await onOwnThread { [options, environment] in
-                Result { () throws(ProviderError) in try LocalProvider.find(in: folder, options.engine, environment) }
-            }.get()
+            let engine = try await engine(in: state ?? "/")
             lines.append(
-                ("provider", "\(options.providerName): engine \(engine.name), \(options.capacity) runners at once"))
+                ("provider", "\(options.providerName): engine \(engine), \(options.capacity) runners at once"))
         } catch {
             lines.append(("provider", "\(options.providerName): \(error)"))
             isGood = false
@@ -38,6 +35,13 @@ struct Check {
             print(name + String(repeating: " ", count: width + 2 - name.count) + onOneLine(text))
         }
         return isGood ? 0 : 2
+    }
+
+    private func engine(in folder: String) async throws -> String {
+        if let cluster = try await options.cluster(environment, orchestrator: "") { return cluster.engine }
+        return try await onOwnThread { [options, environment] in
+            Result { () throws(ProviderError) in try LocalProvider.find(in: folder, options.engine, environment).1.name }
+        }.get()
     }
 
     private var volumes: String {

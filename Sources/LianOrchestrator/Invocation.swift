@@ -51,6 +51,25 @@ extension Options {
         }
     }
 
+    /// The cluster that runners are on; nil where they are on this machine. `orchestrator` marks what is made there.
+    func cluster(_ environment: [String: String], orchestrator: String) async throws -> LXDProvider? {
+        guard let lxd else { return nil }
+        var key: [UInt8] = []
+        if case .network(let network) = lxd.door {
+            do {
+                let secrets = SecretReader(environment: environment, http: try HTTPClient())
+                key = try await secrets.value(at: network.key, "the cluster's client_key")
+            } catch let error as LianError {
+                throw ProviderError("\(error.message): \(error.hint)")
+            }
+        }
+        return try await onOwnThread { [providerName, key] in
+            Result { () throws(ProviderError) in
+                try LXDProvider(name: providerName, lxd, key: key, orchestrator: orchestrator)
+            }
+        }.get()
+    }
+
     /// The tokens that open the API: those of the configuration, else the one token that may everything.
     func tokens(
         _ environment: [String: String], _ folder: borrowing StateFolder, _ log: EventLog

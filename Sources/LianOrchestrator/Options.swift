@@ -22,6 +22,8 @@ package struct Options: Equatable, Sendable {
     package var allowsInsecureHTTP = false
     package var engine = EngineChoice.auto
     package var providerName = ProviderConfig.Kind.local.rawValue
+    /// The cluster that runners are on; nil where they are on this machine.
+    package var lxd: LXDConfig?
     package var capacity = 16
     package var onStop = OnStop.destroy
     package var volumes = VolumesChoice.auto
@@ -80,9 +82,13 @@ package struct Options: Equatable, Sendable {
             throw reader.refusal("--config", "names several providers, and one is served at a time")
         }
         providerName = provider?.name ?? providerName
+        lxd = provider?.lxd?.beginning(in: folder)
         capacity = try reader.integer("--capacity", in: OrchestratorConfig.runnerCount) ?? file?.capacity ?? capacity
         capacity = min(capacity, provider?.capacity ?? capacity)
         engine = try reader.choice("--engine") ?? provider?.engineChoice ?? engine
+        guard lxd == nil || !parsed.has("--engine") else {
+            throw reader.refusal("--engine", "is of runners on this machine, and the configuration names a cluster")
+        }
         onStop = try reader.choice("--on-stop") ?? file?.onStop ?? onStop
         let gigabytes = OrchestratorConfig.gigabytes
         volumes = try reader.choice("--volumes") ?? file?.volumes?.kind ?? volumes
@@ -114,8 +120,28 @@ extension ProviderConfig {
 
 extension TLSConfig {
     fileprivate func beginning(in folder: String) -> TLSConfig {
-        var key = key
-        if case .file(let path) = key { key = .file(absolutePath(path, from: folder)) }
-        return TLSConfig(certificate: absolutePath(certificate, from: folder), key: key)
+        TLSConfig(certificate: absolutePath(certificate, from: folder), key: key.beginning(in: folder))
+    }
+}
+
+extension LXDConfig {
+    fileprivate func beginning(in folder: String) -> LXDConfig {
+        var config = self
+        switch door {
+        case .socket(let path):
+            config.door = .socket(absolutePath(path, from: folder))
+        case .network(var network):
+            network.certificate = absolutePath(network.certificate, from: folder)
+            network.serverCertificate = absolutePath(network.serverCertificate, from: folder)
+            network.key = network.key.beginning(in: folder)
+            config.door = .network(network)
+        }
+        return config
+    }
+}
+
+extension SecretSource {
+    fileprivate func beginning(in folder: String) -> SecretSource {
+        if case .file(let path) = self { .file(absolutePath(path, from: folder)) } else { self }
     }
 }

@@ -73,7 +73,9 @@ package enum Orchestrator {
                 log.warning("no_reserve", "there is no room in reserve for the store on a full disk: \(problem)")
             }
             let clock = try BootClock.ofThisMachine()
-            let remover = try LocalRemover(state: folder.path, bootID: clock.bootID)
+            let cluster = try await options.cluster(environment, orchestrator: try store.orchestratorID())
+            let localRemover = try LocalRemover(state: folder.path, bootID: clock.bootID)
+            let remover: any RunnerRemover = cluster ?? localRemover
             let roster = try Roster(store, log: log)
             let reconciliation = Reconciliation(
                 roster: roster, remover: remover, clock: clock, log: log, waitsForDeletion: options.action == .sweep)
@@ -91,13 +93,18 @@ package enum Orchestrator {
                 if isClean { log.info("swept", "nothing is left of runners that are gone") }
                 return isClean ? 0 : 1
             }
-            let provider = try await onOwnThread {
-                Result {
-                    try LocalProvider(
-                        name: options.providerName, state: statePath, engine: options.engine, environment: environment,
-                        remover: remover, log: log)
-                }
-            }.get()
+            let provider: any RunnerProvider
+            if let cluster {
+                provider = cluster
+            } else {
+                provider = try await onOwnThread {
+                    Result {
+                        try LocalProvider(
+                            name: options.providerName, state: statePath, engine: options.engine,
+                            environment: environment, remover: localRemover, log: log)
+                    }
+                }.get()
+            }
             var volumes: Volumes?
             // Also where it cannot serve after all: what was mounted for them would stay.
             defer { volumes?.close() }

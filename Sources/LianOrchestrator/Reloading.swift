@@ -63,7 +63,7 @@ extension Options {
     fileprivate func fieldsOnlyReadAtStart(changedIn new: Options) -> [String] {
         let fields: [(name: String, isSame: Bool)] = [
             ("listen", listen == new.listen), ("state", state == new.state), ("tls", (tls == nil) == (new.tls == nil)),
-            ("providers", engine == new.engine && providerName == new.providerName),
+            ("providers", engine == new.engine && providerName == new.providerName && lxd == new.lxd),
             ("volumes.kind", volumes == new.volumes), ("volumes.file_gb", volumesFileGB == new.volumesFileGB),
             ("log", log == new.log), ("history_days", historyDays == new.historyDays),
             ("token_file", tokenFile == new.tokenFile),

@@ -51,13 +51,16 @@ import Testing
         }
     }
 
-    @Test func aPostWithoutBodyAndADelete() async throws {
+    @Test func aPostWithoutBodyAPutAndADelete() async throws {
         try await withScriptedHTTPServer { server in
             server.on("POST", "/a", [.answer(200)])
+            server.on("PUT", "/a", [.answer(200)])
             server.on("DELETE", "/a", [.answer(200)])
             _ = try await http.send(HTTPRequest(.post, try HTTPURL(server.url), "/a"))
+            _ = try await http.send(HTTPRequest(.put, try HTTPURL(server.url), "/a", body: [1, 2]))
             _ = try await http.send(HTTPRequest(.delete, try HTTPURL(server.url), "/a"))
-            #expect(server.requests().map(\.method) == ["POST", "DELETE"])
+            #expect(server.requests().map(\.method) == ["POST", "PUT", "DELETE"])
+            #expect(server.requests().map(\.body) == [[], [1, 2], []])
             #expect(server.requests().first?.headers["content-length"] == "0")
         }
     }
@@ -124,6 +127,31 @@ import Testing
                 } else {
                     #expect(try await http.send(request).status == 200)
                 }
+            }
+        }
+    }
+
+    /// Nobody need vouch for it, and its name may be another; any other key is refused before the request is sent.
+    @Test func aServerIsKnownByItsKeyAlone() async throws {
+        try await withTemporaryFolder { folder in
+            let authority = try await TestAuthority(in: folder)
+            let known = try await authority.server("elsewhere", names: "DNS:elsewhere.example", days: -1)
+            let other = try await authority.server("other")
+            for (pinned, isRefused) in [(known, false), (other, true)] {
+                let server = try await TLSServer.start(known, .answers, in: folder)
+                defer { server.stop() }
+                var request = HTTPRequest(.get, try HTTPURL(server.url), "/")
+                request.pinnedKey = try PinnedKey(certificateFile: pinned.certificate)
+                if isRefused {
+                    let failure = await failure(request)
+                    #expect(failure?.kind == .certificateRefused)
+                    #expect(failure?.neverArrived == true)
+                } else {
+                    #expect(try await http.send(request).status == 200)
+                }
+            }
+            for file in [known.key, folder.appending(path: "none.pem").path] {
+                #expect(throws: UnusableAuthorities.self) { try PinnedKey(certificateFile: file) }
             }
         }
     }

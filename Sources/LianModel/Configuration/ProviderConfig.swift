@@ -5,6 +5,8 @@ package struct ProviderConfig: Equatable, Sendable {
         case local
         /// This machine, with the Docker daemon of whoever runs the orchestrator for all runners.
         case dockerLocal = "docker-local"
+        /// Containers on an LXD or Incus cluster.
+        case lxd
     }
 
     /// Which engine each runner of this machine gets.
@@ -15,6 +17,8 @@ package struct ProviderConfig: Equatable, Sendable {
     package let name: String
     package let engine: Engine?
     package let capacity: Int?
+    /// Of kind lxd alone, which always has it.
+    package let lxd: LXDConfig?
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
         var record = try node.record()
@@ -22,11 +26,20 @@ package struct ProviderConfig: Equatable, Sendable {
         name = try record.optional("name")?.slug() ?? kind.rawValue
         engine = try record.optional("engine")?.choice(of: Engine.self)
         capacity = try record.optional("capacity")?.integer(in: OrchestratorConfig.runnerCount)
+        if kind == .lxd {
+            lxd = try LXDConfig(node, &record)
+        } else {
+            lxd = nil
+            for field in LXDConfig.fields where try record.optional(field) != nil {
+                throw node.violation(Self.clusterRule)
+            }
+        }
         try record.close()
         guard engine == nil || kind == .local else { throw node.violation(Self.engineRule) }
     }
 
-    private static let engineRule = "must not have an engine: the one of docker-local is Docker's own"
+    private static let engineRule = "must not have an engine: that is a matter of the kind local alone"
+    private static let clusterRule = "must not have fields of a cluster: they are of the kind lxd"
 
     static func requireOneOfAName(_ providers: [ProviderConfig], at node: JSONNode) throws(SchemaViolation) {
         let names = providers.map(\.name)

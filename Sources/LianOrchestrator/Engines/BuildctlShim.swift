@@ -17,8 +17,11 @@ enum BuildctlShim {
         engine_log=\(shellQuoted(folder.engineLog))
         engine_is_up=\(shellQuoted(folder.engineIsUp))
 
-        """ + String(decoding: PackageResources.Buildctl_sh, as: UTF8.self)
+        """ + body
     }
+
+    /// All but the lines that say which Docker it drives.
+    static var body: String { String(decoding: PackageResources.Buildctl_sh, as: UTF8.self) }
 
     /// The lines that make the client use this daemon and no other.
     private static func choosing(_ connection: DockerConnection) -> String {

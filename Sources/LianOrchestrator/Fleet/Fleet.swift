@@ -98,6 +98,8 @@ extension Fleet {
         case keyIsTaken
         case unservable(String)
         case refused(Store.Obstacle)
+        /// By the provider, for now.
+        case hindered(SpawnObstacle)
         case stopping
     }
 
@@ -116,7 +118,7 @@ extension Fleet {
     private func takeIn(
         _ request: SpawnRequest, key idempotencyKey: String, by token: Token
     ) throws(StoreError) -> SpawnOutcome {
-        guard let key = SSHPublicKey(callersLine: request.sshPublicKey) else {
+        guard let callersKey = SSHPublicKey(callersLine: request.sshPublicKey) else {
             return .unservable("ssh_public_key has the form of a key, but what it carries is none")
         }
         let text = request.json.encoded()
@@ -131,8 +133,11 @@ extension Fleet {
         if let name = request.volume?.to, !name.possibleWorkspaces.contains(request.workspace) {
             return .unservable("the volume '\(name)' is not one of the workspace '\(request.workspace)'")
         }
+        // Whoever asks again for a runner that is there is told of it, though there is no room for a second.
+        let key = token.scoped(idempotencyKey)
+        if try !roster.knows(key: key), let obstacle = provider.obstacle(to: request) { return .hindered(obstacle) }
         let now = clock.now()
-        let order = RunnerOrder(runnerID: Self.newRunnerID(), request: request, key: key)
+        let order = RunnerOrder(runnerID: Self.newRunnerID(), request: request, key: callersKey)
         let record = RunnerRecord(
             id: order.runnerID, workspace: request.workspace, token: token.name, provider: provider.name,
             size: request.size,
@@ -148,7 +153,7 @@ extension Fleet {
         }
         guard isServing else { return .stopping }
         defer { phase.update { $0.admitting -= 1 } }
-        switch try admit(record, key: token.scoped(idempotencyKey), request: text, quota: token.maxRunners) {
+        switch try admit(record, key: key, request: text, quota: token.maxRunners) {
         case .known(let known, sameRequest: true): return .known(known.answer(at: clock))
         case .known: return .keyIsTaken
         case .refused(let obstacle): return .refused(obstacle)
@@ -424,6 +429,8 @@ extension Fleet.SpawnOutcome {
         case .unservable: "unservable"
         case .refused(.capacity): "capacity"
         case .refused(.quota): "quota"
+        case .hindered(.noRoom): "capacity"
+        case .hindered(.unreachable): "unreachable"
         case .stopping: "stopping"
         }
     }

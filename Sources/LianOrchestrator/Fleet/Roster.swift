@@ -45,6 +45,8 @@ package final class Roster: Sendable {
         return try store.runner(id)
     }
 
+    package func knows(key: String) throws(StoreError) -> Bool { try store.knows(key: key) }
+
     /// Takes the runner in, or says why not. A runner is made only after the store has recorded it.
     package func admit(
         _ record: RunnerRecord, key: String, request: String, capacity: Int, quota: Int?

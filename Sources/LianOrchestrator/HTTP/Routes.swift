@@ -223,6 +223,10 @@ extension Routes {
             throw APIProblem(
                 429, "quota", "all \(token.maxRunners ?? 0) runners that the token '\(token.name)' may have are taken",
                 headers: ["Retry-After": "5"])
+        case .hindered(.noRoom(let reason)):
+            throw APIProblem(429, "capacity", reason, headers: ["Retry-After": "5"])
+        case .hindered(.unreachable(let reason)):
+            throw APIProblem(503, "provider_unreachable", reason, headers: ["Retry-After": "10"])
         case .stopping:
             throw APIProblem(503, "unavailable", "the orchestrator is stopping", headers: ["Retry-After": "10"])
         }

@@ -25,6 +25,9 @@ package protocol RunnerProvider: RunnerRemover {
     /// Why this request can never be served here; nil where it can.
     func refusal(of request: SpawnRequest) -> String?
 
+    /// What stands in the way of such a runner just now, found out within 15 seconds; nil where nothing is known to.
+    func obstacle(to request: SpawnRequest) -> SpawnObstacle?
+
     /// Makes the runner and returns once its sshd answers, and where its volume is warm once its engine does. `isWanted`
     /// turns false when someone destroys the runner meanwhile. If the runner is only half made then, or when this throws,
     /// the `destroy` that follows removes it.
@@ -43,10 +46,18 @@ extension RunnerProvider {
     package var kind: String { name }
     package var problem: String? { nil }
     package var engineKind: EngineKind? { nil }
+    package func obstacle(to request: SpawnRequest) -> SpawnObstacle? { nil }
     package func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
         .unclear("the provider '\(name)' cannot stop an engine by itself")
     }
     package func engineEndByItself(_ runnerID: String) -> String? { nil }
+}
+
+/// Why a provider cannot make a runner now, in words of its own.
+package enum SpawnObstacle: Equatable, Sendable {
+    /// What makes its machines does not answer.
+    case unreachable(String)
+    case noRoom(String)
 }
 
 /// Whether an engine that was stopped has left its data as it should be.

@@ -19,32 +19,10 @@ struct SSHServer: Sendable {
             HostKey \(folder.hostKey)
             PidFile \(folder.sshdPID)
             AuthorizedKeysFile \(folder.authorizedKeys)
-            AllowUsers \(user)
-            PermitRootLogin prohibit-password
-            AuthenticationMethods publickey
-            PubkeyAuthentication yes
-            PasswordAuthentication no
-            KbdInteractiveAuthentication no
-            UsePAM no
+            \(SSHRestrictions.lines(user: user))
             # sshd would look at every folder up to the root and refuse one like /tmp. The orchestrator has looked at
             # them itself, and refuses a state folder that another user could replace.
             StrictModes no
-            AllowTcpForwarding no
-            AllowStreamLocalForwarding no
-            AllowAgentForwarding no
-            X11Forwarding no
-            PermitTunnel no
-            PermitUserRC no
-            PermitUserEnvironment no
-            PrintMotd no
-            PrintLastLog no
-            UseDNS no
-            ClientAliveInterval 15
-            ClientAliveCountMax 4
-            LoginGraceTime 20
-            MaxSessions 64
-            MaxStartups 100
-            LogLevel INFO
             SetEnv \(assignments.joined(separator: " "))
 
             """

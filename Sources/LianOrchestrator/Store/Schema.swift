@@ -102,4 +102,11 @@ let storeMigrations = [
     CREATE INDEX metrics_of_workspace ON metrics (workspace, sequence);
     CREATE INDEX metrics_by_age ON metrics (kept_at);
     """,
+    // By what this orchestrator marks what it makes on machines that others use too.
+    """
+    CREATE TABLE identity (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        id TEXT NOT NULL
+    ) STRICT;
+    """,
 ]

@@ -116,6 +116,11 @@ extension Store {
         }
     }
 
+    /// Whether there is a runner by that key, or was one that is remembered.
+    package func knows(key: String) throws(StoreError) -> Bool {
+        try !read("SELECT 1 FROM runners WHERE idempotency_key = ?", [.text(key)]) { _ in true }.isEmpty
+    }
+
     package func runner(_ id: String) throws(StoreError) -> RunnerRecord? {
         try read("SELECT \(Self.columns) FROM runners WHERE id = ?", [.text(id)], Self.record).first
     }

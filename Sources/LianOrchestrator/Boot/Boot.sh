@@ -1,0 +1,172 @@
+# shellcheck shell=sh
+# Turns a machine into a runner. BootScript.swift writes the lines before it, which set runner, callers_key, host_key and
+# restrictions, and define buildctl_body. It ends with one line in /run/lian/boot: "ready", or "failed: " and why.
+# shellcheck disable=SC2154
+set -eu
+umask 077
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+base=/var/lib/lian
+run=/run/lian
+problem=
+
+tell() {
+  printf '%s\n' "$1" >"$run/boot.new"
+  mv "$run/boot.new" "$run/boot"
+}
+
+fail() {
+  problem=$1
+  exit 1
+}
+
+leave() {
+  status=$?
+  # What carried the host's key here is not for build steps to read.
+  rm -f -- "$0" /var/lib/cloud/instances/*/user-data.txt* /var/lib/cloud/instances/*/obj.pkl
+  [ "$status" = 0 ] || tell "failed: ${problem:-the boot script ended with status $status}"
+}
+
+wants() { command -v "$1" >/dev/null || missing="$missing $2"; }
+
+install() {
+  apt-get update -qq || return
+  # The names of packages, each a word.
+  # shellcheck disable=SC2086
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+}
+
+has_buildkit() { command -v buildkitd >/dev/null && command -v buildctl >/dev/null; }
+
+install_what_is_missing() {
+  missing=
+  wants sshd openssh-server
+  wants rsync rsync
+  has_buildkit || wants dockerd docker.io
+  [ -n "$missing" ] || return 0
+  command -v apt-get >/dev/null || fail "the image lacks$missing, and has no apt-get"
+  tries=0
+  # Right after a boot the network may not be there, and others may hold apt's lock.
+  until install >"$run/apt.log" 2>&1; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 5 ] || fail "apt-get cannot install$missing: $(tail -n 1 "$run/apt.log")"
+    sleep 3
+  done
+}
+
+# What the image's own system would have served, where there is one.
+stop_services() {
+  [ -d /run/systemd/system ] || return 0
+  systemctl disable --now ssh.socket ssh.service docker.socket docker.service containerd.service >/dev/null 2>&1 || true
+}
+
+# What a cloud tells its machines, keys among it, is closed to build steps.
+close_metadata() { ip route add prohibit 169.254.169.254 2>/dev/null || true; }
+
+make_folders() {
+  mkdir -p "$base/work" "$base/home" "$base/bin" "$base/tmp" "$base/mem" "$base/engine" "$base/engine-bin"
+  mount -t tmpfs -o mode=0700,size=64m,nosuid,nodev,noexec tmpfs "$base/mem" ||
+    fail "no folder in memory can be mounted for secrets"
+}
+
+# Steps are killed before the engine that reports it where memory is full.
+wrap_runc() {
+  runc=$(command -v buildkit-runc || command -v runc) || fail "the image has no runc"
+  # Expanded where it runs.
+  # shellcheck disable=SC2016
+  printf '#!/bin/sh\necho 500 >/proc/self/oom_score_adj\nexec %s "$@"\n' "$runc" >"$base/engine-bin/runc"
+  chmod 700 "$base/engine-bin/runc"
+}
+
+start_buildkitd() {
+  engine_address=unix://$run/buildkitd.sock
+  cat >"$base/buildkitd.toml" <<END
+root = "$base/engine"
+insecure-entitlements = ["network.host"]
+[grpc]
+address = ["$engine_address"]
+[worker.containerd]
+enabled = false
+[worker.oci]
+enabled = true
+binary = "$base/engine-bin/runc"
+networkMode = "host"
+END
+  setsid buildkitd --config "$base/buildkitd.toml" >"$run/engine.log" 2>&1 </dev/null &
+  tries=0
+  until [ -S "$run/buildkitd.sock" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 200 ] || fail "buildkitd does not come up: $(tail -n 1 "$run/engine.log")"
+    sleep 0.1
+  done
+  engine_setting=BUILDKIT_HOST=$engine_address
+  ready="ready $engine_address"
+}
+
+start_dockerd() {
+  engine_address=unix://$run/docker.sock
+  docker=$(command -v docker) || fail "the image has dockerd and no docker"
+  version=$("$docker" --version)
+  version=${version#Docker version }
+  version=${version%%,*}
+  [ "${version%%.*}" -lt 23 ] || "$docker" buildx version >/dev/null 2>&1 ||
+    fail "docker $version cannot build without its buildx plugin: install it in the image"
+  echo '{}' >"$base/dockerd.json"
+  PATH="$base/engine-bin:$PATH" setsid dockerd --config-file "$base/dockerd.json" --data-root "$base/engine" \
+    --exec-root "$run/docker" --pidfile "$run/docker.pid" --host "$engine_address" --bridge=none --iptables=false \
+    --ip6tables=false --ip-forward=false --ip-masq=false --userland-proxy=false \
+    --exec-opt native.cgroupdriver=cgroupfs --log-level warn >"$run/engine.log" 2>&1 </dev/null &
+  {
+    printf '#!/bin/sh\nunset DOCKER_CONTEXT DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_CERT_PATH DOCKER_API_VERSION\n'
+    printf "export DOCKER_HOST='%s'\n" "$engine_address"
+    printf "docker='%s'\nversion='%s'\nhost='%s'\nengine=dockerd\n" "$docker" "$version" "$engine_address"
+    printf "engine_log='%s'\nengine_is_up='%s'\n" "$run/engine.log" "$run/engine.up"
+    buildctl_body
+  } >"$base/bin/buildctl"
+  chmod 700 "$base/bin/buildctl"
+  engine_setting=DOCKER_HOST=$engine_address
+  ready=ready
+}
+
+# Where the machine is a container, its own cgroup counts what it uses.
+find_cgroup() {
+  cgroup_setting=
+  if [ -r /sys/fs/cgroup/memory.events ]; then
+    cgroup_setting='"LIAN_CGROUP=/sys/fs/cgroup"'
+  elif [ -r /sys/fs/cgroup/memory/memory.failcnt ]; then
+    cgroup_setting='"LIAN_CGROUP=/"'
+  fi
+}
+
+start_sshd() {
+  printf '%s\n' "$host_key" >"$base/host_key"
+  printf '%s\n' "$callers_key" >"$base/authorized_keys"
+  mkdir -p /run/sshd
+  chmod 755 /run/sshd
+  find_cgroup
+  {
+    printf 'Port 22\nHostKey %s\nPidFile %s\nAuthorizedKeysFile %s\n' \
+      "$base/host_key" "$run/sshd.pid" "$base/authorized_keys"
+    printf '%s\n' "$restrictions"
+    printf 'SetEnv "PATH=%s" "HOME=%s" "TMPDIR=%s" "LANG=C.UTF-8" "XDG_RUNTIME_DIR=%s" "LIAN_RUNNER=%s" "%s" %s\n' \
+      "$base/bin:$PATH" "$base/home" "$base/tmp" "$base/mem" "$runner" "$engine_setting" "$cgroup_setting"
+  } >"$base/sshd_config"
+  "$(command -v sshd)" -f "$base/sshd_config" -E "$run/sshd.log" || fail "sshd does not start: $(tail -n 1 "$run/sshd.log")"
+  tries=0
+  until [ -s "$run/sshd.pid" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 200 ] || fail "sshd does not listen: $(tail -n 1 "$run/sshd.log")"
+    sleep 0.05
+  done
+}
+
+mkdir -p "$run"
+trap leave EXIT
+install_what_is_missing
+stop_services
+close_metadata
+make_folders
+wrap_runc
+if has_buildkit; then start_buildkitd; else start_dockerd; fi
+start_sshd
+tell "$ready"

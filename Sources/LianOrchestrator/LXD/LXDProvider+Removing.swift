@@ -1,0 +1,58 @@
+import Glibc
+import LianHTTP
+import LianModel
+import LianSystem
+
+extension LXDProvider {
+    private static let removalLimit: Duration = .seconds(50)
+
+    /// Ends what carries the marks, and returns once the cluster lists none of it.
+    func remove(_ marks: Marks) throws(ProviderError) {
+        let end = ContinuousClock.now + Self.removalLimit
+        var problem = "it is still listed"
+        while true {
+            let left: [LXDInstance]
+            do {
+                left = try find(marks)
+            } catch {
+                throw ProviderError("the cluster does not tell what is left: \(error)")
+            }
+            if left.isEmpty { return }
+            for instance in left {
+                do throws(LXDFailure) {
+                    try remove(instance)
+                } catch where error.isUnknown {
+                    continue
+                } catch {
+                    problem = "\(instance.name) on member \(instance.member): \(error)"
+                    // It is tried again by whoever called, once the member may be back.
+                    if instance.isUnseen || !error.isRefusal { throw ProviderError(problem) }
+                }
+            }
+            guard ContinuousClock.now < end else { throw ProviderError(problem) }
+            usleep(100_000)
+        }
+    }
+
+    private func remove(_ instance: LXDInstance) throws(LXDFailure) {
+        let path = "/instances/\(percentEncoded(instance.name))"
+        if instance.isRunning || instance.isUnderWay || instance.isUnseen {
+            let stop: JSONValue = ["action": "stop", "force": true, "timeout": 5]
+            let answer = try server.ask(.put, "\(path)/state", body: stop)
+            // The cluster itself deletes what is ephemeral once it has stopped.
+            if let operation = answer.operation { _ = try server.wait(for: operation, atMost: .seconds(10)) }
+        } else {
+            let answer = try server.ask(.delete, path)
+            if let operation = answer.operation { _ = try server.wait(for: operation, atMost: .seconds(10)) }
+        }
+    }
+
+    /// What carries both marks, of the project that runners are made in.
+    func find(_ marks: Marks) throws(LXDFailure) -> [LXDInstance] {
+        let filter =
+            "config.\(LXDInstance.Key.orchestrator) eq \(marks.orchestrator) and "
+            + "config.\(LXDInstance.Key.runner) eq \(marks.runner)"
+        let list = try server.ask(.get, "/instances", ["recursion": "1", "filter": filter]).metadata.arrayValue ?? []
+        return list.compactMap(LXDInstance.init).filter { $0.marks == marks }
+    }
+}

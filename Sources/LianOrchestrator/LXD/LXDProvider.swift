@@ -1,0 +1,161 @@
+import LianHTTP
+import LianModel
+import LianSystem
+
+/// Runners as containers of an LXD or Incus cluster, known by their marks alone.
+package struct LXDProvider: RunnerProvider {
+    package let name: String
+    package var kind: String { ProviderConfig.Kind.lxd.rawValue }
+    package var engine: String { "image \(config.image)" }
+    package let platform: String
+
+    let config: LXDConfig
+    let orchestrator: String
+    let flavor: LXDServer.Flavor
+    let server: LXDServer
+    let cluster: LXDCluster
+    let places: LXDPlaces
+    /// Whether runners have a network of their own, by the profiles.
+    let hasNetwork: Bool
+    /// When each runner of this process became ready: an older look tells nothing of it.
+    let ready = Guarded<[String: ContinuousClock.Instant]>([:])
+    /// Since when nobody answers for a runner whose member is not seen.
+    private let silent = Guarded<[String: ContinuousClock.Instant]>([:])
+
+    /// How long a runner on a member that is not seen may be silent before it counts as dead.
+    private static let silence: Duration = .seconds(8)
+    private static let bannerLimit: Duration = .seconds(2)
+    private static let staleness: Duration = .seconds(30)
+
+    /// Asks the cluster for all that runners need of it. `orchestrator` is the id that marks what is made; `key` that of
+    /// the client's certificate, empty where the door is a socket.
+    package init(
+        name: String, _ config: LXDConfig, key: [UInt8], orchestrator: String
+    ) throws(ProviderError) {
+        self.name = name
+        self.config = config
+        self.orchestrator = orchestrator
+        server = try LXDServer(config, key: key)
+        do {
+            let about = try server.ask(.get, "").metadata
+            guard about["auth"]?.stringValue == "trusted" else {
+                throw ProviderError(
+                    "the cluster does not trust client_certificate: add it there by `lxc config trust add FILE`")
+            }
+            flavor = about["environment"]?["server"]?.stringValue == "incus" ? .incus : .lxd
+            let isClustered = about["environment"]?["server_clustered"]?.boolValue == true
+            cluster = LXDCluster(server, isClustered: isClustered)
+            let architecture = try Self.architecture(of: config.image, on: server)
+            platform = architecture == "aarch64" ? "linux/arm64" : "linux/amd64"
+            places = LXDPlaces(config, architecture: architecture)
+            hasNetwork = try Self.hasNetwork(config.profiles ?? ["default"], on: server)
+        } catch let error as LXDFailure {
+            throw ProviderError("the cluster does not serve: \(error)")
+        } catch let error as ProviderError {
+            throw error
+        } catch {
+            throw ProviderError("\(error)")
+        }
+    }
+
+    private static func architecture(of image: String, on server: LXDServer) throws -> String {
+        let alias = try server.askIfThere("/images/aliases/\(percentEncoded(image))")
+        guard let fingerprint = alias?["target"]?.stringValue,
+            let found = try server.askIfThere("/images/\(percentEncoded(fingerprint))")
+        else {
+            throw ProviderError(
+                "the cluster has no image '\(image)': make one by scripts/runner-image lxd and import it by `lxc image "
+                    + "import FILE --alias \(image)`")
+        }
+        return found["architecture"]?.stringValue ?? ""
+    }
+
+    private static func hasNetwork(_ profiles: [String], on server: LXDServer) throws -> Bool {
+        try profiles.contains { profile in
+            guard let found = try server.askIfThere("/profiles/\(percentEncoded(profile))") else {
+                throw ProviderError("the cluster has no profile '\(profile)'")
+            }
+            return (found["devices"]?.objectValue ?? [:]).values.contains { $0["type"]?.stringValue == "nic" }
+        }
+    }
+
+    package var problem: String? {
+        guard case .failure(let failure)? = cluster.last else { return nil }
+        return "the cluster does not answer: \(failure)"
+    }
+
+    package func refusal(of request: SpawnRequest) -> String? {
+        if let wanted = request.provider, ![name, kind].contains(wanted) {
+            return "provider '\(wanted)' is not served here: this is '\(name)', a cluster of \(flavor.rawValue)"
+        }
+        if let region = request.region { return "region '\(region)' is not served here: there is one cluster alone" }
+        if let image = request.image, image != config.image {
+            return "runner image '\(image)' is not served here: runners are made of '\(config.image)'"
+        }
+        if let platform = request.platform, platform != self.platform {
+            return "platform '\(platform)' is not served here: the image '\(config.image)' is for \(self.platform)"
+        }
+        return nil
+    }
+
+    package func obstacle(to request: SpawnRequest) -> SpawnObstacle? {
+        switch cluster.look() {
+        case .failure(let failure): .unreachable("the cluster '\(name)' does not answer: \(failure)")
+        case .success(let view):
+            places.refusal(of: request.size, in: view, for: orchestrator).map(SpawnObstacle.noRoom)
+        }
+    }
+}
+
+// MARK: - Runners that are there
+
+extension LXDProvider {
+    package func existing() throws(ProviderError) -> [String] {
+        let marks = try view().instances.compactMap(\.marks)
+        return Set(marks.filter { $0.orchestrator == orchestrator }.map(\.runner)).filter(Identifier.isID).sorted()
+    }
+
+    /// By what was seen last, so that a cluster that hangs holds nobody up. A runner whose member is not seen lives on
+    /// as long as its sshd answers.
+    package func isAlive(_ runnerID: String) throws(ProviderError) -> Bool {
+        let view = try (cluster.last ?? cluster.look()).mapError { ProviderError($0.description) }.get()
+        if let ready = ready.value[runnerID], ready >= view.begun { return true }
+        guard ContinuousClock.now - view.begun < Self.staleness else {
+            throw ProviderError("the cluster was not seen for \(Self.staleness)")
+        }
+        guard let instance = view.of(marks(runnerID)).first else { return false }
+        guard instance.isUnseen else {
+            silent.update { $0[runnerID] = nil }
+            return instance.isRunning || instance.isUnderWay
+        }
+        let member = view.members.first { $0.name == instance.member }
+        if let member, let port = instance.ports[LXDInstance.sshDevice],
+            answersAsSSH(host: member.host, port: port, within: Self.bannerLimit)
+        {
+            silent.update { $0[runnerID] = nil }
+            return true
+        }
+        let now = ContinuousClock.now
+        silent.update { if $0[runnerID] == nil { $0[runnerID] = now } }
+        return now - (silent.value[runnerID] ?? now) < Self.silence
+    }
+
+    /// Repeated until the cluster no longer lists it.
+    package func destroy(_ runnerID: String) throws(ProviderError) -> Removal {
+        try remove(marks(runnerID))
+        places.free(runnerID)
+        ready.update { $0[runnerID] = nil }
+        silent.update { $0[runnerID] = nil }
+        return .complete
+    }
+
+    func marks(_ runnerID: String) -> Marks { Marks(orchestrator: orchestrator, runner: runnerID) }
+
+    func view() throws(ProviderError) -> LXDView {
+        do {
+            return try cluster.look().get()
+        } catch {
+            throw ProviderError("the cluster does not answer: \(error)")
+        }
+    }
+}

@@ -1,0 +1,192 @@
+import LianHTTP
+import LianModel
+import LianSystem
+
+/// A cluster of LXD or Incus, spoken to by its REST API. Every call has a limit: a cluster without quorum never answers.
+struct LXDServer: Sendable {
+    /// What it calls its own headers and keys.
+    enum Flavor: String, Sendable { case lxd, incus }
+
+    struct Answer: Sendable {
+        let metadata: JSONValue
+        /// The id of what goes on in the background.
+        let operation: String?
+    }
+
+    private let http: HTTPClient
+    private let places: [HTTPRequest]
+    private let project: String?
+    /// The member that answered last is asked first.
+    private let first = Guarded(0)
+
+    static let limit: Duration = .seconds(10)
+    private static let connectLimit: Duration = .seconds(3)
+    /// A list of a thousand instances has about 10 MiB.
+    private static let bodyLimit = 32 << 20
+
+    init(_ config: LXDConfig, key: [UInt8]) throws(ProviderError) {
+        project = config.project
+        do {
+            http = try HTTPClient()
+            switch config.door {
+            case .socket(let path):
+                var place = HTTPRequest(.get, try HTTPURL("http://lxd"), "")
+                place.unixSocket = path
+                places = [place]
+            case .network(let network):
+                let identity = ClientIdentity(
+                    certificate: try readFile(network.certificate, limit: 1 << 20), key: key)
+                let pin: PinnedKey
+                do throws(UnusableAuthorities) {
+                    pin = try PinnedKey(certificateFile: network.serverCertificate)
+                } catch {
+                    throw ProviderError("server_certificate \(network.serverCertificate) \(error.reason)")
+                }
+                places = network.endpoints.map { endpoint in
+                    var place = HTTPRequest(.get, endpoint, "")
+                    place.identity = identity
+                    place.pinnedKey = pin
+                    return place
+                }
+            }
+        } catch let error as FileReadFailure {
+            throw ProviderError("the cluster's client_certificate cannot be read: \(error.reason)")
+        } catch let error as ProviderError {
+            throw error
+        } catch {
+            throw ProviderError("\(error)")
+        }
+    }
+
+    /// Asks once, one member after the other until one takes the question. `path` begins behind /1.0; the values of the
+    /// query are encoded here.
+    func ask(
+        _ method: HTTPRequest.Method = .get, _ path: String, _ query: [String: String] = [:], body: JSONValue? = nil,
+        within limit: Duration = LXDServer.limit
+    ) throws(LXDFailure) -> Answer {
+        let answer = try send(method, path, query, body: body?.encodedBytes() ?? [], within: limit)
+        guard let json = try? JSONValue.parse(answer.body), let kind = json["type"]?.stringValue else {
+            throw LXDFailure(.refused(answer.status), "status \(answer.status) without an answer in JSON")
+        }
+        if kind == "error" {
+            let status = json["error_code"]?.intValue ?? answer.status
+            throw LXDFailure(.refused(status), onOneLine(json["error"]?.stringValue ?? "no reason"))
+        }
+        let operation = kind == "async" ? json["metadata"]?["id"]?.stringValue : nil
+        return Answer(metadata: json["metadata"] ?? .null, operation: operation)
+    }
+
+    /// What the cluster tells of it; nil where there is no such thing.
+    func askIfThere(_ path: String) throws(LXDFailure) -> JSONValue? {
+        do {
+            return try ask(.get, path).metadata
+        } catch {
+            if error.isUnknown { return nil }
+            throw error
+        }
+    }
+
+    /// The text of a file in an instance; nil where there is none.
+    func file(_ path: String, of instance: String) throws(LXDFailure) -> String? {
+        let answer = try send(
+            .get, "/instances/\(percentEncoded(instance))/files", ["path": path], body: [], within: Self.limit)
+        switch answer.status {
+        case 200: return String(decoding: answer.body, as: UTF8.self)
+        case 404: return nil
+        default: throw LXDFailure(.refused(answer.status), "\(path) of \(instance) cannot be read")
+        }
+    }
+
+    /// Waits for what goes on in the background to end, for `limit` at most; false where it still goes on then.
+    func wait(for operation: String, atMost limit: Duration) throws(LXDFailure) -> Bool {
+        let seconds = max(1, limit.milliseconds / 1000)
+        let answer = try ask(
+            .get, "/operations/\(percentEncoded(operation))/wait", ["timeout": String(seconds)],
+            within: limit + Self.limit)
+        switch answer.metadata["status_code"]?.intValue {
+        case 200: return true
+        case 400, 401: throw LXDFailure(.refused(400), onOneLine(answer.metadata["err"]?.stringValue ?? "no reason"))
+        default: return false
+        }
+    }
+
+    private func send(
+        _ method: HTTPRequest.Method, _ path: String, _ query: [String: String], body: [UInt8], within limit: Duration
+    ) throws(LXDFailure) -> HTTPResponse {
+        var query = query
+        // What is asked for in all projects must not be asked for in one.
+        if query["all-projects"] == nil { query["project"] = project }
+        let pairs = query.keys.sorted().map { "\($0)=\(percentEncoded(query[$0] ?? ""))" }
+        let target = "/1.0\(path)\(pairs.isEmpty ? "" : "?")\(pairs.joined(separator: "&"))"
+        let end = ContinuousClock.now + limit
+        let start = first.value
+        var problem = LXDFailure(.unreachable, "no member was asked")
+        for offset in places.indices {
+            let index = (start + offset) % places.count
+            let left = end - .now
+            guard left > .zero else { break }
+            var request = places[index]
+            request.method = method
+            request.target = target
+            request.body = body
+            request.timeout = left
+            request.connectTimeout = min(Self.connectLimit, left)
+            request.bodyLimit = Self.bodyLimit
+            request.needsFreshConnection = method != .get
+            do {
+                let response = try wait(for: request)
+                first.set(index)
+                return response
+            } catch {
+                problem = LXDFailure(
+                    error.neverArrived ? .unreachable : .unanswered, "\(name(of: request)): \(error)")
+                // The next call begins with another member, whatever ails this one.
+                first.set((index + 1) % places.count)
+                guard error.neverArrived else { break }
+            }
+        }
+        throw problem
+    }
+
+    private func name(of request: HTTPRequest) -> String { request.unixSocket ?? request.server.description }
+
+    private func wait(for request: HTTPRequest) throws(HTTPFailure) -> HTTPResponse {
+        let outcome = Monitor<Result<HTTPResponse, HTTPFailure>?>(nil)
+        Task { [http] in
+            let result: Result<HTTPResponse, HTTPFailure>
+            do throws(HTTPFailure) {
+                result = .success(try await http.send(request))
+            } catch {
+                result = .failure(error)
+            }
+            outcome.update { $0 = result }
+        }
+        guard let result = outcome.wait(atMost: nil, until: { $0 }) else { throw HTTPFailure(.cancelled, "") }
+        return try result.get()
+    }
+}
+
+/// Why the cluster did not do what it was asked for.
+struct LXDFailure: Error, CustomStringConvertible, Sendable {
+    enum Kind: Equatable, Sendable {
+        /// No member has heard of it.
+        case unreachable
+        /// A member may have done it, or does it still.
+        case unanswered
+        case refused(Int)
+    }
+
+    let kind: Kind
+    let description: String
+
+    init(_ kind: Kind, _ description: String) {
+        self.kind = kind
+        self.description = description
+    }
+
+    /// The cluster has a say in it.
+    var isRefusal: Bool { if case .refused = kind { true } else { false } }
+    var isUnknown: Bool { kind == .refused(404) }
+
+    func tells(_ words: String) -> Bool { description.contains(words) }
+}

@@ -1,0 +1,45 @@
+import Foundation
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+@testable import LianOrchestrator
+
+@Suite struct BootTests {
+    private let callersKey = SSHPublicKey(blob: Array("\0\0\0\u{b}ssh-ed25519\0\0\0\u{1}x".utf8))
+
+    /// OpenSSH reads the private half, and derives the public half that clients are told.
+    @Test func theHostKeyIsOneOfOpenSSH() async throws {
+        try await withTemporaryFolder { folder in
+            for index in 0..<20 {
+                let key = try HostKey.make()
+                let file = folder.appending(path: "key-\(index)").path
+                try writeFile(file, key.privateText + "\n", mode: 0o600)
+                let line = try await runTool("/usr/bin/ssh-keygen", ["-y", "-f", file])
+                #expect(line.trimmingLineEnd() == key.publicKey.line)
+            }
+        }
+    }
+
+    @Test func theBootScriptFitsIntoUserDataAndIsSh() async throws {
+        try await withTemporaryFolder { folder in
+            let key = try #require(callersKey)
+            let script = BootScript(runnerID: "r-0123456789", callersKey: key, hostKey: try HostKey.make()).text
+            #expect(script.utf8.count < BootScript.limit)
+            #expect(script.hasPrefix("#!/bin/sh\n"))
+            let file = folder.appending(path: "boot").path
+            try writeFile(file, script)
+            _ = try await runTool("/bin/busybox", ["sh", "-n", file])
+        }
+    }
+
+    @Test(arguments: [
+        ("ready\n", BootScript.Word.ready(buildkit: nil)),
+        ("ready unix:///run/lian/buildkitd.sock", .ready(buildkit: "unix:///run/lian/buildkitd.sock")),
+        ("failed: no runc\n", .failed("no runc")), ("", nil), ("rea", nil), ("ready tcp://1.2.3.4", nil), ("failed:", nil),
+    ])
+    func theScriptsWordIsRead(text: String, word: BootScript.Word?) {
+        #expect(BootScript.Word(text) == word)
+    }
+}
