@@ -37,7 +37,8 @@ import Testing
     @Test(arguments: [
         ("ready\n", BootScript.Word.ready(buildkit: nil)),
         ("ready unix:///run/lian/buildkitd.sock", .ready(buildkit: "unix:///run/lian/buildkitd.sock")),
-        ("failed: no runc\n", .failed("no runc")), ("", nil), ("rea", nil), ("ready tcp://1.2.3.4", nil), ("failed:", nil),
+        ("failed: no runc\n", .failed("no runc")), ("", nil), ("rea", nil),
+        ("ready tcp://1.2.3.4", nil), ("failed:", nil),
     ])
     func theScriptsWordIsRead(text: String, word: BootScript.Word?) {
         #expect(BootScript.Word(text) == word)

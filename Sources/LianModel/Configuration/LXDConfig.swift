@@ -56,7 +56,8 @@ package struct LXDConfig: Equatable, Sendable {
             return try list.list { (item) throws(SchemaViolation) in try endpoint(item) }
         }
         let certificate = try record.optional("client_certificate")?.text(.file)
-        let key = try record.optional("client_key").map { (node) throws(SchemaViolation) in try VaultKeyRef(node).source }
+        let key = try record.optional("client_key").map { (node) throws(SchemaViolation) in try VaultKeyRef(node).source
+        }
         let serverCertificate = try record.optional("server_certificate")?.text(.file)
         switch (socket, endpoints, certificate, key, serverCertificate) {
         case (let socket?, nil, nil, nil, nil): return .socket(socket)

@@ -16,7 +16,9 @@ struct HostKey: Sendable {
         var point = seed
         var seedCount = seed.count
         var pointCount = point.count
-        guard let context = EVP_PKEY_CTX_new_id(EVP_PKEY_ED25519, nil) else { throw ProviderError("no host key: memory") }
+        guard let context = EVP_PKEY_CTX_new_id(EVP_PKEY_ED25519, nil) else {
+            throw ProviderError("OpenSSL knows no Ed25519")
+        }
         defer { EVP_PKEY_CTX_free(context) }
         guard EVP_PKEY_keygen_init(context) == 1, EVP_PKEY_keygen(context, &key) == 1,
             EVP_PKEY_get_raw_private_key(key, &seed, &seedCount) == 1,
@@ -35,7 +37,8 @@ struct HostKey: Sendable {
         var secret = check + check + key.blob + field(seed + point) + field([])
         secret += (1...8).prefix((8 - secret.count % 8) % 8)
         let none = field("none".utf8)
-        let whole = Array("openssh-key-v1\0".utf8) + none + none + field([]) + number(1) + field(key.blob) + field(secret)
+        let head = Array("openssh-key-v1\0".utf8) + none + none + field([]) + number(1)
+        let whole = head + field(key.blob) + field(secret)
         let base64 = Array(Data(whole).base64EncodedString())
         let lines = stride(from: 0, to: base64.count, by: lineLength).map {
             String(base64[$0..<min($0 + lineLength, base64.count)])

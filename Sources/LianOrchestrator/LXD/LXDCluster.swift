@@ -92,7 +92,7 @@ final class LXDCluster: Sendable {
             let resources: JSONValue
             do {
                 resources = try ask("/resources", isClustered ? ["target": member.name] : [:])
-            } catch where error.isRefusal {
+            } catch  where error.isRefusal {
                 // It has just gone, and the list does not know yet.
                 continue
             }

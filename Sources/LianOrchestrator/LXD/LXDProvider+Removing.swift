@@ -21,7 +21,7 @@ extension LXDProvider {
             for instance in left {
                 do throws(LXDFailure) {
                     try remove(instance)
-                } catch where error.isUnknown {
+                } catch  where error.isUnknown {
                     continue
                 } catch {
                     problem = "\(instance.name) on member \(instance.member): \(error)"
