@@ -86,7 +86,7 @@ package struct Options: Equatable, Sendable {
         capacity = try reader.integer("--capacity", in: OrchestratorConfig.runnerCount) ?? file?.capacity ?? capacity
         capacity = min(capacity, provider?.capacity ?? capacity)
         engine = try reader.choice("--engine") ?? provider?.engineChoice ?? engine
-        guard lxd == nil || !parsed.has("--engine") else {
+        guard lxd == nil || engine == .auto else {
             throw reader.refusal("--engine", "is of runners on this machine, and the configuration names a cluster")
         }
         onStop = try reader.choice("--on-stop") ?? file?.onStop ?? onStop

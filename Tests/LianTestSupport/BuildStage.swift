@@ -7,18 +7,19 @@ package struct BuildStage: Sendable {
     package let events: NATSSubscriber
 }
 
-/// Sets them up for the length of the body, and looks afterwards whether any runner left anything. The environment is
-/// the orchestrator's.
+/// Sets them up for the length of the body, and looks afterwards whether any runner left anything. The environment and
+/// the flags are the orchestrator's; `moreFlags` are those that need the registry.
 package func withBuildStage<Result>(
     engine: String = "dockerd", diskKilobytes: Int? = nil, flags: [String] = [], environment: [String: String] = [:],
-    authority: TestAuthority? = nil,
+    authority: TestAuthority? = nil, moreFlags: (Registry) async throws -> [String] = { _ in [] },
     _ body: (BuildStage) async throws -> Result
 ) async throws -> Result {
     try await withNATSServer { nats in
         let events = try await NATSSubscriber(port: nats.port)
         defer { events.stop() }
         return try await withRegistry { registry in
-            try await withOrchestrator(
+            let flags = try await flags + moreFlags(registry)
+            return try await withOrchestrator(
                 diskKilobytes: diskKilobytes, engine: engine, flags: flags, environment: environment,
                 authority: authority
             ) { orchestrator in

@@ -64,6 +64,16 @@ import LianSystem
                 "it mounts a btrfs, which needs btrfs-progs and root: sudo scripts/test")
         }
 
+        package static var needsLXD: ConditionTrait {
+            .enabled(
+                if: geteuid() == 0 && access("/dev/loop-control", F_OK) == 0
+                    && ["lxd", "lxc", "mkfs.btrfs", "dockerd", "unshare", "openssl"].allSatisfy {
+                        findExecutable($0, path: systemPrograms) != nil
+                    },
+                "it makes a cluster of LXD, which needs lxd, btrfs-progs, docker.io, loop devices and root: sudo scripts/test"
+            )
+        }
+
         /// Pictures are drawn where they are asked for alone.
         package static var needsToBeWanted: ConditionTrait {
             .enabled(if: Project.pictures != nil, "no pictures are wanted: just pictures")

@@ -13,7 +13,7 @@ build_packages=(libcurl4-openssl-dev libssh2-1-dev libnats-dev libssl-dev libmic
   zlib1g-dev libbz2-dev pkg-config ca-certificates python3 python3-venv)
 runtime_packages=(openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq
   zsh fish groff-base python3-yaml chromium iproute2 libfaketime shellcheck btrfs-progs prometheus
-  python3-pip binutils gcc libpq5)
+  python3-pip binutils gcc libpq5 lxd lxd-client)
 
 # What stands before a command that needs root: nothing, or sudo.
 root_by=()

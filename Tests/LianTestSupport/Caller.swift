@@ -1,28 +1,27 @@
 import Foundation
 import LianModel
 import LianSystem
-import LianTestSupport
 
 /// Someone with an SSH key who wants a runner.
-struct Caller: Sendable {
-    let folder: URL
-    let publicKey: String
+package struct Caller: Sendable {
+    package let folder: URL
+    package let publicKey: String
 
     private var key: String { folder.appending(path: "key").path }
 
-    init(in folder: URL, type: String = "ed25519") async throws {
+    package init(in folder: URL, type: String = "ed25519") async throws {
         self.folder = folder
         publicKey = try await makeSSHKey(folder.appending(path: "key").path, ["-t", type, "-C", "a comment"])
     }
 
-    func order(build: String = "b-1", memoryMB: Int = 1024, lease: Int = 300, budget: Int = 30) -> SpawnRequest {
+    package func order(build: String = "b-1", memoryMB: Int = 1024, lease: Int = 300, budget: Int = 30) -> SpawnRequest {
         SpawnRequest(
             workspace: "acme", buildID: build, attempt: 1, size: WireSize(tier: nil, cpu: 2, memoryMB: memoryMB),
             timeBudgetMinutes: budget, leaseSeconds: lease, sshPublicKey: publicKey)
     }
 
     /// Runs a command on the runner over real ssh, which trusts the host key of the answer and no other.
-    func ssh(
+    package func ssh(
         _ runner: ReadyRunner, _ command: String, options: [String] = [], input: [UInt8] = []
     ) async throws -> SubprocessResult {
         let known = folder.appending(path: "known-\(runner.id)").path
@@ -48,7 +47,7 @@ extension Caller {
     private static let shell = "SHELL [\"/bin/busybox\", \"sh\", \"-c\"]"
 
     /// Puts a context with busybox and the Dockerfile onto the runner: into its work folder, or the one given.
-    func prepare(_ runner: ReadyRunner, in folder: String? = nil, _ dockerfile: String) async throws {
+    package func prepare(_ runner: ReadyRunner, in folder: String? = nil, _ dockerfile: String) async throws {
         let script = "cd \(folder ?? runner.workDir) && mkdir -p c && cp /bin/busybox c/ && cat > c/Dockerfile"
         let text = "FROM scratch\nCOPY busybox /bin/busybox\n\(Self.shell)\n\(dockerfile)\n"
         let result = try await ssh(runner, script, input: Array(text.utf8))
@@ -56,7 +55,7 @@ extension Caller {
     }
 
     /// Builds that context through the buildctl on the runner's PATH.
-    func build(_ runner: ReadyRunner, in folder: String? = nil, _ flags: String, before: String = ":") async throws
+    package func build(_ runner: ReadyRunner, in folder: String? = nil, _ flags: String, before: String = ":") async throws
         -> SubprocessResult
     {
         try await ssh(

@@ -1,0 +1,113 @@
+import Foundation
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+@testable import LianOrchestrator
+
+/// The real programs, with runners on the cluster.
+extension Clustered {
+    @Suite(.needsNATSServer, .needsNickel) struct BuildTests {
+        /// From a context to a pushed image, by HTTPS to all members and a certificate that the cluster trusts.
+        @Test func aWholeBuildOnTheCluster() async throws {
+            let cluster = try requireCluster()
+            try await withTemporaryFolder { folder in
+                let config = try await networkConfig(cluster, in: folder)
+                try await withBuildStage(
+                    engine: "auto",
+                    moreFlags: { registry in
+                        try await letReach(registry, cluster)
+                        let fields = config.merging(["profiles": ["default", .string(profile(of: registry))]]) { $1 }
+                        return ["--config", try write(fields, in: folder)]
+                    },
+                    { stage in
+                        try await withBuildScene(on: stage) { scene in
+                            let context = try scene.context("\(BuildScene.shell)RUN echo built on the cluster\n")
+                            let build = try await scene.build(context: context)
+                            #expect(build.status == 0, "\(build.errorText) \(stage.orchestrator.log)")
+                            #expect(try await scene.pushedDigest() != nil)
+                        }
+                        try await cluster.removeProfile(profile(of: stage.registry))
+                    })
+            }
+            #expect(try await cluster.instances().isEmpty)
+        }
+
+        private func profile(of registry: Registry) -> String { "registry-\(registry.port)" }
+
+        /// Runners have no network: what they reach is a proxy of the member's.
+        private func letReach(_ registry: Registry, _ cluster: Cluster) async throws {
+            try await cluster.lxc(["profile", "create", profile(of: registry)])
+            let address = "tcp:\(registry.host)"
+            try await cluster.lxc(
+                [
+                    "profile", "device", "add", profile(of: registry), "registry", "proxy", "bind=instance",
+                    "listen=\(address)", "connect=\(address)",
+                ])
+        }
+
+        private func networkConfig(_ cluster: Cluster, in folder: URL) async throws -> [String: JSONValue] {
+            let certificate = folder.appending(path: "client.crt").path
+            let key = folder.appending(path: "client.key").path
+            _ = try await runTool(
+                "/usr/bin/openssl",
+                [
+                    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-days", "2",
+                    "-subj", "/CN=lian", "-keyout", key, "-out", certificate,
+                ])
+            try await cluster.lxc(["config", "trust", "add", certificate])
+            return [
+                "kind": "lxd", "image": .string(Cluster.image), "memory_reserve_gb": 1,
+                "endpoints": Cluster.names.map(cluster.url).json, "client_certificate": .string(certificate),
+                "client_key": ["via": "file", "path": .string(key)],
+                "server_certificate": .string(cluster.certificate),
+            ]
+        }
+
+        private func write(_ provider: [String: JSONValue], in folder: URL) throws -> String {
+            let file = folder.appending(path: "orchestrator.json").path
+            try writeFile(file, JSONValue.object(["providers": [.object(provider)]]).encoded())
+            return file
+        }
+
+        private enum Wrong: String, CaseIterable, Sendable {
+            case serverCertificate, clientCertificate, image, endpoint
+        }
+
+        /// What is wrong is said in words before anything is served.
+        @Test(arguments: Wrong.allCases)
+        private func whatIsWrongIsToldByCheck(wrong: Wrong) async throws {
+            let cluster = try requireCluster()
+            try await withTemporaryFolder { folder in
+                var config = try await networkConfig(cluster, in: folder)
+                let authority = try await TestAuthority(in: folder)
+                let stranger = try await authority.server()
+                let words: String
+                switch wrong {
+                case .serverCertificate:
+                    config["server_certificate"] = .string(stranger.certificate)
+                    words = "its certificate does not hold"
+                case .clientCertificate:
+                    config["client_certificate"] = .string(stranger.certificate)
+                    config["client_key"] = ["via": "file", "path": .string(stranger.key)]
+                    words = "lxc config trust add"
+                case .image:
+                    config["image"] = "none-of-that-name"
+                    words = "the cluster has no image 'none-of-that-name'"
+                case .endpoint:
+                    config["endpoints"] = [.string("https://127.0.0.1:\(try refusingPort())")]
+                    words = "no connection can be made"
+                }
+                let answer = try await run(
+                    Command(
+                        Project.executable("lian-orchestrator"),
+                        ["--config", try write(config, in: folder), "--check", "--state", folder.path],
+                        environment: ["PATH": systemPrograms]),
+                    deadline: .seconds(60))
+                #expect(answer.termination == .exited(2))
+                #expect(answer.outputText.contains(words), "\(answer.outputText)\(answer.errorText)")
+            }
+        }
+    }
+}

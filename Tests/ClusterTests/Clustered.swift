@@ -1,0 +1,96 @@
+import Foundation
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+@testable import LianOrchestrator
+
+/// Runners on a real cluster, which all of these share, one test at a time.
+@Suite(.serialized, .needsLXD, .clustered)
+enum Clustered {}
+
+struct ClusterTrait: SuiteTrait, TestScoping {
+    @TaskLocal static var current: Cluster?
+
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+    ) async throws {
+        try await Cluster.with { cluster in
+            try await Self.$current.withValue(cluster, operation: function)
+        }
+    }
+}
+
+extension Trait where Self == ClusterTrait {
+    static var clustered: ClusterTrait { ClusterTrait() }
+}
+
+/// What one test has of the cluster: a caller, and a provider with marks of its own.
+struct ClusterScene: Sendable {
+    let cluster: Cluster
+    let folder: URL
+    let caller: Caller
+    let provider: LXDProvider
+    let orchestrator: String
+
+    func id() -> String { "r-\(UUID().uuidString.lowercased().prefix(8))" }
+
+    func order(_ runnerID: String, memoryMB: Int = 512) throws -> RunnerOrder {
+        var request = caller.order(memoryMB: memoryMB)
+        request.size.cpu = 1
+        return RunnerOrder(
+            runnerID: runnerID, request: request, key: try #require(SSHPublicKey(line: caller.publicKey)))
+    }
+
+    /// Makes a runner that someone wants until the end.
+    func create(_ runnerID: String, by provider: LXDProvider? = nil, memoryMB: Int = 512) async throws -> ReadyRunner {
+        let order = try order(runnerID, memoryMB: memoryMB)
+        let provider = provider ?? self.provider
+        let place = try await onOwnThread {
+            Result { () throws(ProviderError) in try provider.create(order, isWanted: { true }) }
+        }.get()
+        var answer = RunnerAnswer(runnerID: runnerID, state: .ready, workspace: order.request.workspace)
+        answer.host = place.host
+        answer.port = place.port
+        answer.user = place.user
+        answer.hostKeys = place.hostKeys
+        answer.workDir = place.workDir
+        return try ReadyRunner(answer)
+    }
+
+    func destroy(_ runnerID: String) async throws {
+        _ = try await onOwnThread { [provider] in
+            Result { () throws(ProviderError) in try provider.destroy(runnerID) }
+        }.get()
+    }
+
+    func isAlive(_ runnerID: String) throws -> Bool { try provider.isAlive(runnerID) }
+}
+
+/// A scene of one test, which leaves nothing behind. By the socket of a member, or through a door before it.
+func withCluster(socket: String? = nil, _ body: (ClusterScene) async throws -> Void) async throws {
+    let cluster = try requireCluster()
+    try await withTemporaryFolder { folder in
+        let orchestrator = "o-\(UUID().uuidString.lowercased().prefix(8))"
+        let config = try clusterConfig(["socket": .string(socket ?? cluster.socket(of: "c1"))])
+        let provider = try await onOwnThread {
+            Result { () throws(ProviderError) in
+                try LXDProvider(name: "lxd", config, key: [], orchestrator: orchestrator)
+            }
+        }.get()
+        let scene = ClusterScene(
+            cluster: cluster, folder: folder, caller: try await Caller(in: folder), provider: provider,
+            orchestrator: orchestrator)
+        try await body(scene)
+        let left = try await cluster.instances().filter { $0.hasPrefix("lian-") }
+        guard left.isEmpty else { throw FixtureError("left behind: \(left)") }
+    }
+}
+
+func clusterConfig(_ fields: [String: JSONValue]) throws -> LXDConfig {
+    let all = fields.merging(["kind": "lxd", "image": .string(Cluster.image)]) { given, _ in given }
+    return try #require(try ProviderConfig(JSONNode(.object(all))).lxd)
+}
+
+func requireCluster() throws -> Cluster { try #require(ClusterTrait.current) }

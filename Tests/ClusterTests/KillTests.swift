@@ -1,0 +1,72 @@
+import Foundation
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+@testable import LianOrchestrator
+
+/// Row 44: the orchestrator is killed in each step of making and of unmaking a runner.
+extension Clustered {
+    @Suite struct KillTests {
+        enum Moment: String, CaseIterable, Sendable {
+            case beforeCreate, afterCreate, beforeStart, afterStart, whileBooting, beforeStop, afterStop
+
+            func isNow(_ method: String, _ target: String, puts: Int) -> Bool {
+                switch self {
+                case .beforeCreate, .afterCreate: method == "POST" && target.hasPrefix("/1.0/instances?")
+                case .beforeStart, .afterStart: method == "PUT" && target.contains("/state") && puts == 1
+                case .whileBooting: target.contains("/files?")
+                case .beforeStop, .afterStop: method == "PUT" && target.contains("/state") && puts == 2
+                }
+            }
+
+            /// Whether the cluster hears of the step.
+            var deed: Door.Deed { rawValue.hasPrefix("before") ? .loseRequest : .loseAnswer }
+        }
+
+        @Test(arguments: Moment.allCases)
+        func whatIsLeftIsFound(moment: Moment) async throws {
+            let cluster = try requireCluster()
+            try await withShortTemporaryFolder { folder in
+                let door = try Door(at: folder.appending(path: "door").path, before: cluster.socket(of: "c1"))
+                defer { door.stop() }
+                let file = folder.appending(path: "orchestrator.json").path
+                let provider: JSONValue = [
+                    "kind": "lxd", "socket": .string(door.path), "image": .string(Cluster.image),
+                ]
+                try writeFile(file, JSONValue.object(["providers": [provider]]).encoded())
+                try await withOrchestrator(flags: ["--config", file]) { orchestrator in
+                    let caller = try await Caller(in: folder)
+                    let puts = Guarded(0)
+                    let isReached = Guarded(false)
+                    door.rule { method, target in
+                        if method == "PUT", target.contains("/state") { puts.update { $0 += 1 } }
+                        guard moment.isNow(method, target, puts: puts.value) else { return .pass }
+                        isReached.set(true)
+                        return moment.deed
+                    }
+                    let spawned = try await orchestrator.spawn(caller.order(memoryMB: 512), key: UUID().uuidString)
+                    let id = spawned.json["data"]?["runner_id"]?.stringValue ?? ""
+                    async let destroyed = destroyOnceReady(id, orchestrator, if: moment)
+                    #expect(await eventually { isReached.value })
+                    orchestrator.kill()
+                    _ = try? await destroyed
+                    // What the cluster has begun goes on without us.
+                    door.rule { _, _ in .pass }
+                    try await orchestrator.start()
+                    #expect(try await eventually { try await cluster.instances().filter { $0.contains(id) }.isEmpty })
+                    #expect(try await orchestrator.runners().isEmpty)
+                }
+            }
+        }
+
+        private func destroyOnceReady(_ id: String, _ orchestrator: LianTestSupport.Orchestrator, if moment: Moment)
+            async throws
+        {
+            guard [.beforeStop, .afterStop].contains(moment) else { return }
+            _ = try await orchestrator.request("GET", "/api/v1/runners/\(id)?wait=30")
+            try await orchestrator.destroy(id)
+        }
+    }
+}

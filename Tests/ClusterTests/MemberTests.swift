@@ -1,0 +1,101 @@
+import Foundation
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+@testable import LianOrchestrator
+
+/// Members that die and come back.
+extension Clustered {
+    @Suite struct MemberTests {
+        /// Row 42: a cluster without a majority answers nothing at all. It is told so in bounded time, and well again
+        /// without a restart of ours.
+        @Test func noQuorumIsTold() async throws {
+            try await withCluster { scene in
+                let id = scene.id()
+                let runner = try await scene.create(id)
+                let request = try scene.order(scene.id()).request
+                for member in ["c2", "c3"] { scene.cluster.killDaemon(of: member) }
+                let start = ContinuousClock.now
+                let obstacle = await onOwnThread { scene.provider.obstacle(to: request) }
+                #expect(ContinuousClock.now - start < .seconds(15))
+                guard case .unreachable? = obstacle else {
+                    Issue.record("\(String(describing: obstacle))")
+                    return
+                }
+                // What the reaper asks meanwhile is answered at once, and kills no runner.
+                let before = ContinuousClock.now
+                let isAlive = try? scene.isAlive(id)
+                #expect(isAlive ?? true)
+                #expect(ContinuousClock.now - before < .seconds(5))
+                #expect(scene.provider.problem != nil)
+                for member in ["c2", "c3"] { try await scene.cluster.start(member) }
+                #expect(await eventually { await onOwnThread { scene.provider.obstacle(to: request) } == nil })
+                #expect(try await scene.caller.ssh(runner, "true").termination.isSuccess)
+                #expect(await eventually { (try? await scene.destroy(id)) != nil })
+            }
+        }
+
+        private func member(of id: String, _ scene: ClusterScene) async throws -> String {
+            try await scene.cluster.get("/1.0/instances/lian-\(id)")["location"]?.stringValue ?? ""
+        }
+
+        /// Row 39: without its daemon a container lives on, and so does the runner; it goes when the member is back.
+        @Test func aMembersDaemonDiesAndComesBack() async throws {
+            try await withCluster { scene in
+                let id = try await runnerNotOn(scene, "c1")
+                let member = try await member(of: id, scene)
+                scene.cluster.killDaemon(of: member)
+                #expect(try await eventually { try await status(of: id, scene) == "Error" })
+                #expect(try await holds { try scene.isAlive(id) })
+                await #expect(throws: ProviderError.self) { try await scene.destroy(id) }
+                try await scene.cluster.start(member)
+                #expect(await eventually { (try? await scene.destroy(id)) != nil })
+            }
+        }
+
+        /// Row 40: its whole host dies.
+        @Test func aMembersHostDies() async throws {
+            try await withCluster { scene in
+                let id = try await runnerNotOn(scene, "c1")
+                let member = try await member(of: id, scene)
+                try await scene.cluster.killHost(of: member)
+                #expect(await eventually { (try? scene.isAlive(id)) == false })
+                let next = scene.id()
+                #expect(await eventually { (try? await scene.create(next)) != nil })
+                #expect(try await self.member(of: next, scene) != member)
+                try await scene.cluster.start(member)
+                for id in [id, next] { #expect(await eventually { (try? await scene.destroy(id)) != nil }) }
+            }
+        }
+
+        private func status(of id: String, _ scene: ClusterScene) async throws -> String? {
+            let list = try await scene.cluster.get("/1.0/instances?recursion=1").arrayValue ?? []
+            return list.first { $0["name"] == .string("lian-\(id)") }?["status"]?.stringValue
+        }
+
+        /// On each of several looks, which the provider takes behind the scenes.
+        private func holds(_ condition: () throws -> Bool) async throws -> Bool {
+            for _ in 0..<20 {
+                guard try condition() else { return false }
+                try await Task.sleep(for: .milliseconds(200))
+            }
+            return true
+        }
+
+        /// The tests ask the first member, so that another one has to die.
+        private func runnerNotOn(_ scene: ClusterScene, _ member: String) async throws -> String {
+            var others: [String] = []
+            while true {
+                let id = scene.id()
+                _ = try await scene.create(id)
+                if try await self.member(of: id, scene) != member {
+                    for id in others { try await scene.destroy(id) }
+                    return id
+                }
+                others.append(id)
+            }
+        }
+    }
+}
