@@ -14,7 +14,8 @@ package struct Caller: Sendable {
         publicKey = try await makeSSHKey(folder.appending(path: "key").path, ["-t", type, "-C", "a comment"])
     }
 
-    package func order(build: String = "b-1", memoryMB: Int = 1024, lease: Int = 300, budget: Int = 30) -> SpawnRequest {
+    package func order(build: String = "b-1", memoryMB: Int = 1024, lease: Int = 300, budget: Int = 30) -> SpawnRequest
+    {
         SpawnRequest(
             workspace: "acme", buildID: build, attempt: 1, size: WireSize(tier: nil, cpu: 2, memoryMB: memoryMB),
             timeBudgetMinutes: budget, leaseSeconds: lease, sshPublicKey: publicKey)
@@ -55,7 +56,8 @@ extension Caller {
     }
 
     /// Builds that context through the buildctl on the runner's PATH.
-    package func build(_ runner: ReadyRunner, in folder: String? = nil, _ flags: String, before: String = ":") async throws
+    package func build(_ runner: ReadyRunner, in folder: String? = nil, _ flags: String, before: String = ":")
+        async throws
         -> SubprocessResult
     {
         try await ssh(
