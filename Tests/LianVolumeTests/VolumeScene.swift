@@ -116,10 +116,10 @@ final class VolumeScene: Sendable {
 extension Volumes {
     func lend(
         _ runnerID: String, from: [VolumeName] = [VolumeScene.name], to: VolumeName? = VolumeScene.name,
-        engine: EngineKind = VolumeScene.engine, platform: String = VolumeScene.platform
+        workspace: String = "acme", engine: EngineKind = VolumeScene.engine, platform: String = VolumeScene.platform
     ) -> Lending {
         lend(
-            to: runnerID, VolumeRequest(from: from, to: to), workspace: "acme", engine: engine, platform: platform)
+            to: runnerID, VolumeRequest(from: from, to: to), workspace: workspace, engine: engine, platform: platform)
     }
 
     /// A build that leaves the text on its volume and is kept, and the runner's end.

@@ -120,6 +120,25 @@ import Testing
         }
     }
 
+    /// ada in b-acme and ada-b in acme call theirs the same: the first one kept has the name, however much the other did.
+    @Test func aNameOfTwoStaysWithTheFirst() async throws {
+        for ground in VolumeGround.clones {
+            try await VolumeScene.with(ground) { scene in
+                let volumes = try scene.open()
+                let name = volumeName("dev/ada-b-acme/app")
+                for (runner, workspace) in [("r-1", "b-acme"), ("r-2", "acme")] {
+                    try volumes.lend(runner, from: [name], to: name, workspace: workspace).write(workspace)
+                }
+                #expect(volumes.keep(lentTo: "r-1", executedMS: 1).kept)
+                #expect(volumes.keep(lentTo: "r-2", executedMS: 1000).discard == .superseded)
+                for runner in ["r-1", "r-2"] { try volumes.takeBack(from: runner) }
+                #expect(volumes.list { $0 == "b-acme" }.count == 1 && volumes.list { $0 == "acme" }.isEmpty)
+                #expect(volumes.lend("r-3", from: [name], to: name, workspace: "b-acme").text == "b-acme")
+                #expect(volumes.lend("r-4", from: [name], to: name, workspace: "acme").folder == nil)
+            }
+        }
+    }
+
     @Test func theFirstThatFitsIsTaken() async throws {
         try await VolumeScene.with(.btrfs) { scene in
             let volumes = try scene.open()

@@ -48,7 +48,9 @@ extension Volumes {
             tell(answer, lending, name, problem: problem)
             return answer
         }
-        if isSuperseded(lending, executedMS, books.head(of: name)) { return discarded(.superseded, Self.wasFirst) }
+        if isSuperseded(of: lending.workspace, lending, executedMS, books.head(of: name)) {
+            return discarded(.superseded, Self.wasFirst)
+        }
         if let fault = try storage.fault(lentTo: runnerID) { return discarded(.damaged, fault) }
         let bytes = try storage.size(lentTo: runnerID)
         guard bytes <= limits.each else {
@@ -74,12 +76,15 @@ extension Volumes {
         }
     }
 
-    static let wasFirst = "another runner kept its volume first, and executed at least as much"
+    static let wasFirst = "another runner kept its volume first, of another workspace or after as much work"
 
     /// Of those that started from the same head the first one in replaces it, and a later one only if it executed more.
-    private func isSuperseded(_ lending: VolumeLending?, _ executedMS: Int, _ head: VolumeGeneration?) -> Bool {
+    /// Two names of sessions can be the same: the volume stays whose it became first.
+    private func isSuperseded(
+        of workspace: String, _ lending: VolumeLending?, _ executedMS: Int, _ head: VolumeGeneration?
+    ) -> Bool {
         guard let head, head.number != lending?.head else { return false }
-        return executedMS <= head.executedMS
+        return executedMS <= head.executedMS || head.workspace != workspace
     }
 
     /// Makes the generation that the storage has kept the head of its volume, in one step with the answer.
@@ -89,7 +94,7 @@ extension Volumes {
             guard let made = books.generations[id] else { return (.discarded(.failed), lending, nil) }
             let head = books.head(of: made.name)
             let answer: KeptVolume
-            if isSuperseded(lending, made.executedMS, head) {
+            if isSuperseded(of: made.workspace, lending, made.executedMS, head) {
                 books.generations[id]?.state = .old
                 answer = .discarded(.superseded)
             } else {
