@@ -48,6 +48,10 @@ import Testing
             let store = try Store(path: path)
             #expect(try store.history(of: "acme").samples == 1)
             let record = try #require(try store.runner("r-1"))
+            for (request, isSame) in [("{}", true), ("{ }", false)] {
+                let admission = try store.admit(record, key: "key-1", request: request, obstacle: nil)
+                #expect(admission == .known(record, sameRequest: isSame))
+            }
             #expect(record.goneAt == Moment(bootID: "", sinceBoot: 0, wallClock: 5000))
             let late = Moment(bootID: "boot-2", sinceBoot: 3_600_000, wallClock: 9000)
             try store.forgetRunners(goneFor: 4001, at: late)
@@ -99,6 +103,25 @@ import Testing
                 try store.record(next, insteadOf: books)
             }
             #expect(try Store(path: path).volumeBooks() == next)
+        }
+    }
+
+    /// Its key is remembered for two days, and a client may ask for very many runners in that time.
+    @Test func ofARequestItsHashIsKept() async throws {
+        try await withFleet { fixture in
+            var order = fleetOrder()
+            order.labels = ["note": String(repeating: "long-label ", count: 1000)]
+            guard case .created = try fixture.fleet.spawn(order, key: "key-1", by: .ofAll("secret")),
+                case .known = try fixture.fleet.spawn(order, key: "key-1", by: .ofAll("secret"))
+            else { throw NotCreated() }
+            order.labels = ["note": "another"]
+            guard case .keyIsTaken = try fixture.fleet.spawn(order, key: "key-1", by: .ofAll("secret")) else {
+                throw NotCreated()
+            }
+            for name in ["store", "store-wal"] {
+                let bytes = try Data(contentsOf: fixture.folder.appending(path: name))
+                #expect(bytes.range(of: Data("long-label".utf8)) == nil, "\(name)")
+            }
         }
     }
 

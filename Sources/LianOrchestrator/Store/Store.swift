@@ -86,16 +86,19 @@ extension Store {
         case quota
     }
 
-    /// Takes the runner in, or says why not, in one step: of two requests with the same key only one is admitted.
+    /// Takes the runner in, or says why not, in one step: of two requests with the same key only one is admitted. Of the
+    /// request its hash is kept, since a key is remembered for long after its runner.
     package func admit(
         _ record: RunnerRecord, key: String, request: String, obstacle: Obstacle?
     ) throws(StoreError) -> Admission {
-        try transaction { (connection) throws(StoreError) -> Admission in
+        let fingerprint = "sha256:" + hexadecimal(sha256(Array(request.utf8)))
+        return try transaction { (connection) throws(StoreError) -> Admission in
             let known = try connection.query(
                 "SELECT \(Self.columns), request FROM runners WHERE idempotency_key = ?", [.text(key)]
             ) { (Self.record($0), $0.text(Self.columnCount)) }
             if let (record, knownRequest) = known.first {
-                return .known(record, sameRequest: knownRequest == request)
+                // An earlier version has kept the request itself.
+                return .known(record, sameRequest: [fingerprint, request].contains(knownRequest))
             }
             if let obstacle { return .refused(obstacle) }
             try connection.execute(
@@ -105,7 +108,7 @@ extension Store {
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
-                    .text(record.id), .text(key), .text(request), .text(record.workspace), .text(record.provider),
+                    .text(record.id), .text(key), .text(fingerprint), .text(record.workspace), .text(record.provider),
                     SQLiteValue(record.size.tier), .integer(record.size.cpu),
                     .integer(record.size.memoryMB), .integer(record.leaseSeconds),
                     .text(record.state.rawValue), .text(record.bootID), .integer(record.leaseEnds),
