@@ -15,9 +15,17 @@ struct Check {
         let state = options.state ?? OrchestratorState.defaultFolder(environment: environment)
         var lines = [
             ("configuration", options.config ?? "none"), ("listens at", options.listen.text),
+            ("reached at", options.publicURL ?? "where it listens"),
             ("state", state ?? "nowhere: neither XDG_STATE_HOME nor HOME says where; name a folder by --state"),
         ]
         var isGood = state != nil
+        do {
+            let identity = try await options.identity(environment)
+            lines.append(("TLS", identity == nil ? "none: HTTP is plain" : "the certificate is good"))
+        } catch {
+            lines.append(("TLS", "\(error)"))
+            isGood = false
+        }
         do {
             let engine = try await engine(in: state ?? "/")
             lines.append(

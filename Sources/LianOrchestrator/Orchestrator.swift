@@ -2,6 +2,7 @@ import Glibc
 import LianFlags
 import LianModel
 import LianSystem
+import Synchronization
 
 /// The program: from a command line to an exit status.
 package enum Orchestrator {
@@ -54,7 +55,7 @@ package enum Orchestrator {
         let form = options.log ?? (isatty(STDERR_FILENO) == 1 ? .text : .json)
         let log = EventLog.toStandardError(form)
         ignoreBrokenPipes()
-        let signals = EndSignals(log)
+        let signals = EndSignals(log, readsAgain: options.action == .serve && options.config != nil)
         umask(0o077)
         do {
             guard let path = options.state ?? OrchestratorState.defaultFolder(environment: environment) else {
@@ -171,8 +172,7 @@ package enum Orchestrator {
                 "others than this machine can reach \(address.text)\(identity == nil ? ", by plain HTTP" : ""); runners "
                     + "still listen on 127.0.0.1 alone")
         }
-        let reload: @Sendable () async -> Void = { await reloading.run(showing: server) }
-        signals.areWaitedFor(hangup: options.config == nil ? nil : reload)
+        signals.areWaitedFor(hangup: { await reloading.run(showing: server) })
         let listenFile = OrchestratorState.listenFile(in: folder.path)
         do {
             try replaceFile(listenFile, "\(address.text)\n", outlivesPowerLoss: false)
@@ -182,15 +182,17 @@ package enum Orchestrator {
             log.error("no_listen_file", "clients cannot find the address by themselves: \(error)")
         }
         let url = "\(identity == nil ? "http" : "https")://\(address.text)"
+        var place: [String: JSONValue] = ["url": .string(url)]
+        place["public_url"] = options.publicURL.map(JSONValue.string)
         log.info(
-            "listening", "serving at \(url)",
-            [
-                "url": .string(url), "port": .integer(Int(address.port)),
+            "listening", "serving at \(url)\(options.publicURL.map { ", which clients reach at \($0)" } ?? "")",
+            place.merging([
+                "port": .integer(Int(address.port)),
                 "provider": .string(fleet.providerName), "engine": .string(fleet.engineName),
                 "volumes": .string(fleet.volumeSupport.rawValue), "capacity": .integer(options.capacity),
                 "version": .string(lianBuildVersion),
                 "state": .string(folder.path),
-            ])
+            ]) { $1 })
 
         let signal = try await signals.first()
         let keeps = reloading.options.onStop == .keep
@@ -215,20 +217,26 @@ package enum Orchestrator {
 
 /// What a signal does depends on how far the program is. While it serves, the first signal ends it in an orderly way.
 /// Before and after that, and during a sweep, a signal ends it at once; the next start finds whatever is left. Where it
-/// has a configuration, SIGHUP has that read again while it serves.
+/// serves by a configuration, SIGHUP never ends it: that is read again, as soon as it serves, and until it is to end.
 private final class EndSignals: Sendable {
+    private struct State {
+        var isWaitedFor = false
+        var reload: (@Sendable () async -> Void)?
+        /// The last reading that was asked for, which begins when those before it are through.
+        var reading: Task<Void, Never>?
+        var isHungUpEarly = false
+    }
+
     private let watcher = SignalWatcher()
-    private let isWaitedFor = Guarded(false)
-    private let onHangup = Guarded<(@Sendable () async -> Void)?>(nil)
+    private let state = Mutex(State())
     private let ordered = FirstResult<EndSignal>()
 
-    init(_ log: EventLog) {
-        Task { [watcher, isWaitedFor, onHangup, ordered] in
+    init(_ log: EventLog, readsAgain: Bool) {
+        Task { [self] in
             for await signal in watcher.signals {
-                if signal == .hangup, isWaitedFor.value, let reload = onHangup.value {
-                    await reload()
-                } else if isWaitedFor.value {
-                    isWaitedFor.set(false)
+                if signal == .hangup, readsAgain {
+                    state.withLock { if !Self.readAgain(&$0) { $0.isHungUpEarly = true } }
+                } else if isFirst() {
                     ordered.settle(.success(signal))
                 } else {
                     log.warning("stopped_short", "\(signal.name): ending at once; the next start clears away the rest")
@@ -239,10 +247,32 @@ private final class EndSignals: Sendable {
     }
 
     /// From now on `first` returns the first signal, other than SIGHUP where that has a meaning of its own.
-    func areWaitedFor(hangup: (@Sendable () async -> Void)?) {
-        onHangup.set(hangup)
-        isWaitedFor.set(true)
+    func areWaitedFor(hangup: @escaping @Sendable () async -> Void) {
+        state.withLock { state in
+            state.isWaitedFor = true
+            state.reload = hangup
+            if state.isHungUpEarly { _ = Self.readAgain(&state) }
+        }
     }
 
     func first() async throws -> EndSignal { try await ordered.value() }
+
+    /// Aside, so that the other signals are heard meanwhile. False where it does not serve.
+    private static func readAgain(_ state: inout State) -> Bool {
+        guard state.isWaitedFor, let reload = state.reload else { return false }
+        state.reading = Task { [before = state.reading] in
+            await before?.value
+            if !Task.isCancelled { await reload() }
+        }
+        return true
+    }
+
+    private func isFirst() -> Bool {
+        state.withLock { state in
+            guard state.isWaitedFor else { return false }
+            state.isWaitedFor = false
+            state.reading?.cancel()
+            return true
+        }
+    }
 }

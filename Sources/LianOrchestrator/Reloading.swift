@@ -5,9 +5,8 @@ import LianSystem
 /// configuration that is not good changes nothing.
 struct Reloading: Sendable {
     private let invocation: Invocation
+    private let started: Options
     private let current: Guarded<Options>
-    private let servesTLS: Bool
-    private let beganWithTokens: Bool
     private let fleet: Fleet
     private let volumes: Volumes?
     private let tokens: Tokens
@@ -17,9 +16,8 @@ struct Reloading: Sendable {
         _ invocation: Invocation, _ options: Options, fleet: Fleet, volumes: Volumes?, tokens: Tokens, log: EventLog
     ) {
         self.invocation = invocation
+        started = options
         current = Guarded(options)
-        servesTLS = options.tls != nil
-        beganWithTokens = options.tokens != nil
         self.fleet = fleet
         self.volumes = volumes
         self.tokens = tokens
@@ -31,24 +29,31 @@ struct Reloading: Sendable {
     func run(showing server: HTTPServer) async {
         do {
             let new = try await invocation.options()
-            let identity = try await new.identity(invocation.environment)
-            // A server that began without TLS goes on without.
-            if servesTLS, let identity { server.reload(identity) }
-            try apply(new)
+            try apply(new, try await new.identity(invocation.environment), to: server)
         } catch {
+            // It is to end, and nobody waits for what it would have read.
+            if Task.isCancelled { return }
             let reason = (error as? LianError)?.message ?? "\(error)"
             log.error("configuration_refused", "the configuration of before stays: \(reason)")
         }
     }
 
-    private func apply(_ new: Options) throws {
-        let late = options.fieldsOnlyReadAtStart(changedIn: new)
+    private func apply(_ new: Options, _ identity: TLSIdentity?, to server: HTTPServer) throws {
         // From tokens to the one token of before, or back, who may what changes altogether.
-        if let configured = new.tokens, beganWithTokens { tokens.replace(by: try configured.map(Token.init)) }
+        let configured = try started.tokens == nil ? nil : new.tokens?.map(Token.init)
+        let limits = try volumes.map { volumes in
+            try Volumes.Limits(
+                eachGB: new.volumeGB, allGB: new.volumesGB, days: new.volumeDays, on: volumes.storage)
+        }
+        // From here on nothing fails, so that all of it counts or nothing.
+        if let configured { tokens.replace(by: configured) }
+        // A server that began without TLS goes on without.
+        if started.tls != nil, let identity { server.reload(identity) }
         fleet.allow(new.capacity)
-        try volumes?.limit(eachGB: new.volumeGB, allGB: new.volumesGB, days: new.volumeDays)
+        if let limits { volumes?.limit(limits) }
         current.set(new)
-        var fields = new.tokens.map(Options.fields) ?? [:]
+        let late = started.fieldsOnlyReadAtStart(changedIn: new)
+        var fields = configured == nil ? [:] : new.tokens.map(Options.fields) ?? [:]
         fields["capacity"] = .integer(new.capacity)
         log.info("configured", "\(new.config ?? "the configuration") is read again", fields)
         if !late.isEmpty {
@@ -65,7 +70,8 @@ extension Options {
             ("listen", listen == new.listen), ("state", state == new.state), ("tls", (tls == nil) == (new.tls == nil)),
             ("providers", engine == new.engine && providerName == new.providerName && lxd == new.lxd),
             ("volumes.kind", volumes == new.volumes), ("volumes.file_gb", volumesFileGB == new.volumesFileGB),
-            ("log", log == new.log), ("history_days", historyDays == new.historyDays),
+            ("log", log == new.log), ("public_url", publicURL == new.publicURL),
+            ("history_days", historyDays == new.historyDays),
             ("token_file", tokenFile == new.tokenFile),
             ("tokens", (tokens == nil) == (new.tokens == nil)),
         ]

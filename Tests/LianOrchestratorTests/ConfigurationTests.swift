@@ -78,7 +78,7 @@ import Testing
         let check = try await orchestrate(["--config", example, "--check", "--state", "/tmp/none"])
         #expect(check.termination == .exited(0), "\(check.errorText)")
         for line in [
-            "listens at     127.0.0.1:9011", "16 runners at once",
+            "listens at     127.0.0.1:9011", "16 runners at once", "TLS            none: HTTP is plain",
             "token          ci: build, workspaces acme acme-*, layers ci, 12 runners",
             "token          pull-requests: build, workspaces acme, layers dev, 4 runners, until 2030-12-31T23:59:59.000Z",
             "token          prometheus: read, workspaces *", "history        90 days",
@@ -257,6 +257,69 @@ import Testing
                 try write(["capacity": 2], tokens: [])
                 try await hangUp(until: "configured")
                 #expect(try await asked("of-new") == 401)
+            }
+        }
+    }
+
+    /// What can fail is done before anything has changed: here the disk of the volumes is not there any more.
+    @Test func aReadingCountsAsAWholeOrNotAtAll() async throws {
+        try await withTemporaryFolder { folder in
+            let config = folder.appending(path: "c.json")
+            func write(_ secret: String, capacity: Int) throws {
+                let document: JSONValue = [
+                    "capacity": .integer(capacity), "volumes": ["kind": "exclusive"],
+                    "public_url": "https://r.example/x",
+                    "tokens": [token("admin", "token-of-the-test", "admin"), token("ci", secret, "build")],
+                ]
+                try document.encoded().write(to: config, atomically: true, encoding: .utf8)
+            }
+            try write("of-old", capacity: 1)
+            try await withOrchestrator(flags: ["--config", config.path]) { orchestrator in
+                #expect(orchestrator.log.contains(#""public_url":"https://r.example/x""#))
+                let volumes = "\(orchestrator.state)/volumes"
+                try FileManager.default.moveItem(atPath: volumes, toPath: volumes + "-gone")
+                try write("of-new", capacity: 7)
+                kill(try #require(orchestrator.pid), SIGHUP)
+                #expect(await eventually { orchestrator.hasLogged("configuration_refused") }, "\(orchestrator.log)")
+                for (secret, status) in [("of-old", 200), ("of-new", 401)] {
+                    let answer = try await orchestrator.request(
+                        "GET", "/api/v1/workspaces/acme/p95", headers: ["Authorization": "Bearer \(secret)"])
+                    #expect(answer.status == status, "\(secret)")
+                }
+                let overview = try await orchestrator.request("GET", "/api/v1/overview").json
+                #expect(overview["data"]?["capacity"]?["runners"] == 1)
+                try FileManager.default.moveItem(atPath: volumes + "-gone", toPath: volumes)
+            }
+        }
+    }
+
+    /// A configuration that takes long to read holds up no other signal, and what needs a restart is told each time.
+    @Test func aReadingHoldsUpNoStop() async throws {
+        try await withTemporaryFolder { folder in
+            let config = folder.appending(path: "c.ncl")
+            try "{}".write(to: config, atomically: true, encoding: .utf8)
+            func nickel(_ script: String) throws { try writeScript(script, to: folder.appending(path: "nickel")) }
+            try nickel("echo '{}'")
+            let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+            try await withOrchestrator(
+                flags: ["--config", config.path], environment: ["PATH": "\(folder.path):\(path)"]
+            ) {
+                orchestrator in
+                let pid = try #require(orchestrator.pid)
+                try nickel(#"echo '{"history_days": 3}'"#)
+                for round in 1...2 {
+                    kill(pid, SIGHUP)
+                    let isTold = await eventually {
+                        orchestrator.log.components(separatedBy: "\"needs_restart\"").count > round
+                    }
+                    #expect(isTold, "\(orchestrator.log)")
+                }
+                let asked = folder.appending(path: "asked").path
+                try nickel("touch \(asked); exec sleep 100000")
+                kill(pid, SIGHUP)
+                #expect(await eventually { fileKind(asked) != nil })
+                #expect(await orchestrator.stop() == .exited(0))
+                #expect(orchestrator.hasLogged("stopped") && !orchestrator.hasLogged("configuration_refused"))
             }
         }
     }

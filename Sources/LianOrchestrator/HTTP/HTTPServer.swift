@@ -3,8 +3,8 @@ import Glibc
 import LianModel
 import LianSystem
 
-/// HTTP/1.1 by libmicrohttpd, and HTTPS where it is given an identity. A few threads serve all connections; one whose answer takes longer is suspended meanwhile
-/// and holds up no thread. Places and buffers are bounded, whatever clients do.
+/// HTTP/1.1 by libmicrohttpd, and HTTPS where it is given an identity. A few threads serve all connections; one whose
+/// answer takes longer is suspended meanwhile and holds up no thread. Places and buffers are bounded, whatever clients do.
 ///
 /// `@unchecked Sendable`: the daemon's handle is set once, and libmicrohttpd's own functions may be called from any
 /// thread; `stop` is called once, by the owner.
@@ -46,7 +46,9 @@ package final class HTTPServer: @unchecked Sendable {
     }
 
     private let daemon: OpaquePointer
-    private let context: Unmanaged<ServerContext>
+    private let context: ServerContext
+    /// What the library's threads have of it, until they are stopped.
+    private let lent: Unmanaged<ServerContext>
     private let stopped = Monitor(false)
 
     /// Serves on the listening socket, which it owns from here on: HTTPS where there is an identity, else HTTP.
@@ -60,7 +62,8 @@ package final class HTTPServer: @unchecked Sendable {
             gate: gate, onFailure: onFailure, handler: handler, identity: identity,
             places: ConnectionPlaces(limit: connectionLimit),
             buffers: BufferBudget(bytes: Self.bufferLimit))
-        self.context = Unmanaged.passRetained(context)
+        self.context = context
+        lent = Unmanaged.passRetained(context)
         let stopped = stopped
         try startThread {
             while stopped.wait(atMost: .seconds(1), until: { $0 ? true : nil }) == nil {
@@ -69,11 +72,11 @@ package final class HTTPServer: @unchecked Sendable {
         }
         let daemon = lian_http_start(
             socket.raw, UInt32(Self.threads), UInt32(Self.threads * (connectionLimit + Self.spareConnections)),
-            Self.stackBytes, identity == nil ? nil : certificateWanted, Self.tlsPriorities, self.context.toOpaque(),
+            Self.stackBytes, identity == nil ? nil : certificateWanted, Self.tlsPriorities, lent.toOpaque(),
             requestLineArrived, requestArrived, requestEnded, connectionChanged)
         guard let daemon else {
             stopped.update { $0 = true }
-            self.context.release()
+            lent.release()
             throw SystemError("MHD_start_daemon")
         }
         self.daemon = daemon
@@ -83,18 +86,18 @@ package final class HTTPServer: @unchecked Sendable {
     /// New connections are shown this identity; those that are open go on with the one that they were shown. Only for a
     /// server that was started with an identity.
     package func reload(_ identity: TLSIdentity) {
-        context.takeUnretainedValue().identity.set(identity)
+        context.identity.set(identity)
     }
 
     /// Waits for the answers that are under way and closes everything. Called once.
     package func stop() {
-        let load = context.takeUnretainedValue().load
+        let load = context.load
         load.update { $0.isStopping = true }
         load.wait(atMost: nil) { $0.atWork == 0 ? true : nil }
         load.wait(atMost: Self.lastAnswersLimit) { $0.unanswered == 0 ? true : nil }
         stopped.update { $0 = true }
         MHD_stop_daemon(daemon)
-        context.release()
+        lent.release()
     }
 }
 
@@ -183,12 +186,27 @@ private func requestArrived(
         uploadSize.pointee = 0
         return exchange.received > HTTPServer.discardLimit ? .NO : .YES
     case .body:
-        guard let token = exchange.token else { return .NO }
-        return start(request(exchange, method, connection), by: token, exchange, on: connection, of: server)
+        return complete(request(exchange, method, connection), exchange, on: connection, of: server)
     case .atWork:
         return sendAnswer(of: exchange, on: connection, of: server)
     case .answered:
         return .NO
+    }
+}
+
+/// While a body arrived, the token may have expired or been taken back: it is looked at once more.
+private func complete(
+    _ request: IncomingRequest, _ exchange: Exchange, on connection: OpaquePointer, of server: ServerContext
+) -> MHD_Result {
+    guard let shown = exchange.token else { return .NO }
+    guard exchange.received > 0 else { return start(request, by: shown, exchange, on: connection, of: server) }
+    var head = request
+    head.bodyProblem = nil
+    switch server.gate(head) {
+    case .admitted(let token): return start(request, by: token, exchange, on: connection, of: server)
+    case .refused(let answer):
+        exchange.stage = .answered
+        return send(counted(answer, of: request, connection, server), on: connection, closing: true)
     }
 }
 

@@ -39,9 +39,9 @@ enum PageFile: String {
         parts: ["overview", "builds"])
 
     private static let buildFrame = frame(
-        title: "A build", links: "<a href=\"/\">All runners and builds</a>", parts: ["build"])
+        title: "A build", links: "<a href=\"./\">All runners and builds</a>", parts: ["build"])
 
-    /// The script fills the parts in.
+    /// The script fills the parts in. No address begins with a slash: a proxy may have put all of it below a path.
     private static func frame(title: Markup, links: Markup, parts: [String]) -> [UInt8] {
         let page: Markup = """
             <!DOCTYPE html>
@@ -51,9 +51,9 @@ enum PageFile: String {
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <meta name="color-scheme" content="light dark">
             <title>\(title): lian-orchestrator</title>
-            <link rel="icon" href="/page.svg" type="image/svg+xml">
-            <link rel="stylesheet" href="/page.css">
-            <script src="/page.js" defer></script>
+            <link rel="icon" href="page.svg" type="image/svg+xml">
+            <link rel="stylesheet" href="page.css">
+            <script src="page.js" defer></script>
             </head>
             <body>
             <header>

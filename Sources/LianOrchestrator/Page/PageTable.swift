@@ -66,6 +66,6 @@ func emptiness(_ words: Markup) -> Markup { "<p class=\"empty\">\(words)</p>\n" 
 
 /// The link to a build's own page.
 func buildLink(_ id: String, in workspace: String, _ words: Markup) -> Markup {
-    let target = "/build?workspace=\(percentEncoded(workspace))&id=\(percentEncoded(id))"
+    let target = "build?workspace=\(percentEncoded(workspace))&id=\(percentEncoded(id))"
     return "<a href=\"\(target)\">\(words)</a>"
 }

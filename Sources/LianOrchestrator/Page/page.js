@@ -69,7 +69,7 @@ function put(place, markup) {
 async function fill(place, secret) {
   const headers = { Authorization: `Bearer ${secret}` };
   if (tags.has(place)) headers['If-None-Match'] = tags.get(place);
-  const answer = await fetch(`/parts/${place.dataset.part}${location.search}`, {
+  const answer = await fetch(`parts/${place.dataset.part}${location.search}`, {
     headers, cache: 'no-store', credentials: 'omit', redirect: 'error', signal: AbortSignal.timeout(30 * seconds),
   });
   const text = await answer.text();

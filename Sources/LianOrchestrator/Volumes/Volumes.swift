@@ -82,9 +82,9 @@ package final class Volumes: Sendable {
 
     var limits: Limits { currentLimits.value }
 
-    /// Other limits from now on; nil for all together is what the disk gives.
-    package func limit(eachGB: Int, allGB: Int?, days: Int) throws(VolumeStorageError) {
-        currentLimits.set(try Limits(eachGB: eachGB, allGB: allGB, days: days, on: storage))
+    /// Other limits from now on.
+    package func limit(_ limits: Limits) {
+        currentLimits.set(limits)
         tidySoon()
     }
 
