@@ -1,5 +1,7 @@
 import LianModel
 import LianSystem
+import LianTestSupport
+import Synchronization
 import Testing
 
 @testable import LianOrchestrator
@@ -117,7 +119,8 @@ import Testing
             var order = fleetOrder()
             order.workspace = workspace
             return .newRunner(order)
-        case .showRunner, .destroyRunner, .heartbeat, .keepVolume: return .runner(workspace: workspace)
+        case .showRunner, .destroyRunner, .heartbeat, .keepVolume:
+            return .runner(workspace: workspace, spawnedBy: "another")
         case .showBuild: return .build(workspace: workspace)
         case .deleteVolume, .showOverview, .readMeters, .showPage: return .whatItSees
         case .listRunners, .listVolumes, .readHistory, .recordMetrics, .listBuilds: return .workspace(workspace)
@@ -137,7 +140,7 @@ import Testing
         // What lies behind a list without a workspace is filtered; a runner that never was is hidden from all.
         if expected.own == "allowed" {
             #expect(Permissions.decide(operation, on: .whatItSees, by: token) == .allowed)
-            #expect(Permissions.decide(operation, on: .runner(workspace: nil), by: token) == .hidden)
+            #expect(Permissions.decide(operation, on: .runner(workspace: nil, spawnedBy: nil), by: token) == .hidden)
         }
     }
 
@@ -165,7 +168,117 @@ import Testing
         #expect(try decision(.admin) == .allowed)
     }
 
+    /// A session ends, renews and keeps what it has spawned itself, and nothing of CI's or of another session's.
+    @Test(arguments: [.destroyRunner, .heartbeat, .keepVolume, .showRunner] as [Operation])
+    func aSessionsTokenChangesItsOwnRunnersAlone(operation: Operation) throws {
+        func decision(_ layers: Set<Token.Layer>, _ role: Token.Role, spawnedBy: String?) throws -> String {
+            let token = try Self.token("t", role, layers: layers)
+            return "\(Permissions.decide(operation, on: .runner(workspace: "acme", spawnedBy: spawnedBy), by: token))"
+        }
+        for layers: Set<Token.Layer> in [[.dev], []] {
+            #expect(try decision(layers, .build, spawnedBy: "t") == "allowed")
+            for spawner in ["ci", nil] {
+                let found = try decision(layers, .build, spawnedBy: spawner)
+                #expect(found.hasPrefix(operation == .showRunner ? "allowed" : "forbidden"), "\(found)")
+            }
+            #expect(try decision(layers, .admin, spawnedBy: "ci") == "allowed")
+        }
+        #expect(try decision([.ci], .build, spawnedBy: "another") == "allowed")
+    }
+
     // MARK: Through the API
+
+    /// A public log of CI's names its runner: that is of no use to a stranger whose build is a session.
+    @Test func aSessionDoesNotTouchCIsRunner() async throws {
+        try await withFleet { fixture in
+            let (ci, session) = (try Self.token("ci", .build), try Self.token("pr", .build, layers: [.dev]))
+            let name = try #require(VolumeName("ci/acme/app"))
+            guard
+                case .created(let runner) = try fixture.spawn(
+                    "key-1", volume: VolumeRequest(from: [], to: name), by: ci)
+            else { throw NotCreated() }
+            _ = try fixture.fleet.runner(runner.runnerID, waitingAtMost: .seconds(120))
+            let path = "/api/v1/runners/\(runner.runnerID)"
+            let kept: JSONValue = ["outcome": "succeeded", "executed_ms": 1_000_000_000]
+            for (method, target, body) in [
+                ("POST", "\(path)/keep", kept), ("POST", "\(path)/heartbeat", nil), ("DELETE", path, nil),
+            ] as [(String, String, JSONValue?)] {
+                #expect(await ask(fixture.routes, method, target, by: session, body: body).status == 403, "\(target)")
+            }
+            #expect(fixture.provider.books.withLock(\.enginesStopped) == [] && fixture.volumes.list().isEmpty)
+            #expect(await ask(fixture.routes, "POST", "\(path)/keep", by: ci, body: kept).status == 200)
+            #expect(await ask(fixture.routes, "DELETE", path, by: ci).status == 200)
+        }
+    }
+
+    /// What a session tells of its builds sizes none of CI's, takes no place of CI's in the history, and does not stand
+    /// where CI tells of the same build.
+    @Test func aSessionDoesNotSizeCIsBuilds() async throws {
+        try await withFleet { fixture in
+            let (ci, session) = (try Self.token("ci", .build), try Self.token("pr", .build, layers: [.dev]))
+            func tell(_ report: MetricsReport, by token: Token) async {
+                let target = "/api/v1/workspaces/acme/metrics"
+                #expect(await ask(fixture.routes, "POST", target, by: token, body: report.json).status == 202)
+            }
+            func memory(by token: Token) async throws -> [JSONValue?] {
+                let answer = await ask(fixture.routes, "GET", "/api/v1/workspaces/acme/p95", by: token)
+                let data = try JSONValue.parse(answer.body)["data"]
+                return [data?["samples"], data?["memory_mb_p95"]]
+            }
+            for build in 1...60 { await tell(buildReport(build, memory: 1_000_000), by: session) }
+            #expect(try await memory(by: ci) == [0, .null])
+            #expect(try await memory(by: session) == [50, 1_000_000])
+            await tell(buildReport(60, memory: 700), by: ci)
+            await tell(buildReport(60, memory: 1), by: session)
+            await tell(buildReport(61, memory: 500), by: ci)
+            #expect(try await memory(by: ci) == [2, 700])
+            #expect(try await memory(by: session) == [50, 1_000_000])
+            let overview = await ask(fixture.routes, "GET", "/api/v1/overview", by: try Self.token("reader", .read))
+            let workspace = try JSONValue.parse(overview.body)["data"]?["workspaces"]?.arrayValue?.first
+            #expect(workspace?["history"]?["memory_mb_p95"] == 700)
+        }
+    }
+
+    /// A body may take half a minute to arrive, and what is let in at the headers may have lost its right by then.
+    @Test func aTokenThatIsTakenBackMeanwhileOpensNothing() async throws {
+        try await withFleet { fixture in
+            let token = try Self.token("a", .build)
+            let tokens = Tokens([token])
+            let routes = Routes(
+                fleet: fixture.fleet, volumes: fixture.volumes, store: fixture.store, tokens: tokens,
+                log: EventLog(.text) { _ in })
+            let seen = Monitor(0)
+            let socket = try ListenAddress(host: "127.0.0.1", port: 0).open()
+            let port = Int(socket.address.port)
+            let server = try HTTPServer(
+                listening: socket.takeDescriptor(), connectionLimit: 8, tls: nil,
+                gate: { request in
+                    seen.update { $0 += 1 }
+                    return routes.admission(of: request)
+                }, handler: routes.answer)
+            let body = buildReport(1).json.encodedBytes()
+            let head = PlainHTTPConnection.request(
+                "POST", "/api/v1/workspaces/acme/metrics",
+                headers: ["Authorization": "Bearer secret-of-a", "Content-Length": String(body.count)])
+            let statuses: [Int?]
+            do {
+                let connection = KeptConnection(try PlainHTTPConnection(port: port))
+                _ = await connection.send(head + body.dropLast())
+                await onOwnThread { _ = seen.wait(atMost: nil) { $0 == 1 ? true : nil } }
+                tokens.replace(by: [])
+                let first = try await connection.ask(Array(body.suffix(1)))?.status
+                tokens.replace(by: [token])
+                let again = KeptConnection(try PlainHTTPConnection(port: port))
+                statuses = [first, try await again.ask(head + body)?.status]
+            } catch {
+                await onOwnThread { server.stop() }
+                throw error
+            }
+            await onOwnThread { server.stop() }
+            #expect(statuses == [401, 202])
+            #expect(try fixture.store.history(of: "acme").samples == 1)
+        }
+    }
 
     /// What a token may not see is answered as what never was, to the byte.
     @Test func whatIsHiddenNeverWas() async throws {

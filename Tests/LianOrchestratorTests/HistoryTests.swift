@@ -89,6 +89,21 @@ import Testing
         }
     }
 
+    /// Sessions of which anyone may begin one drive nothing of CI's out of the same workspace.
+    @Test func sessionsTakeNoPlaceOfCIs() async throws {
+        try await withStore(HistoryLimits(ofWorkspace: 60)) { store in
+            try store.keep(buildReport(0, memory: 9), of: "acme")
+            try store.keep(buildReport(1, .failed), of: "acme")
+            for build in 100...170 {
+                try store.keep(buildReport(build, memory: 1), of: "acme", toldBy: .dev)
+                try store.keep(buildReport(1000 + build, .failed), of: "acme", toldBy: .dev)
+            }
+            #expect(try store.history(of: "acme", toldBy: [.ci]).memoryMBP95 == 9)
+            let kept = try pages(store, workspace: "acme")
+            #expect(kept.count == 122 && kept.suffix(2) == ["acme/b-1 1", "acme/b-0 1"])
+        }
+    }
+
     @Test func reportsGrowOld() async throws {
         let day = 24 * 3_600_000
         try await withStore(HistoryLimits(days: 2)) { store in

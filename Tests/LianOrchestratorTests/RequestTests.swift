@@ -189,8 +189,8 @@ import Testing
     @Test func workersAreBounded() {
         let pool = WorkerPool(limit: 3)
         let atWork = Monitor((now: 0, most: 0, done: 0, mayEnd: false))
-        for _ in 0..<20 {
-            pool.add {
+        for job in 0..<20 {
+            pool.add(for: "owner \(job % 3)") {
                 atWork.update {
                     $0.now += 1
                     $0.most = max($0.most, $0.now)
@@ -203,12 +203,43 @@ import Testing
             }
         }
         atWork.wait(atMost: nil) { $0.now == 3 ? true : nil }
-        #expect(!pool.addIfFree {})
+        #expect(!pool.addIfFree(for: "another") {})
         atWork.update { $0.mayEnd = true }
         atWork.wait(atMost: nil) { $0.done == 20 ? true : nil }
         #expect(atWork.current.most == 3)
         // A thread is free a moment after its last job has told that it is done.
-        while !pool.addIfFree({ atWork.update { $0.done += 1 } }) { sched_yield() }
+        while !pool.addIfFree(for: "another", { atWork.update { $0.done += 1 } }) { sched_yield() }
         atWork.wait(atMost: nil) { $0.done == 21 ? true : nil }
+    }
+
+    /// Who asks for very much at once keeps nobody else waiting: a part of the threads is never his, and of those who
+    /// wait the one with the fewest at work is next.
+    @Test func nobodyHasAllWorkers() {
+        let pool = WorkerPool(limit: 4)
+        let began = Monitor<[String]>([])
+        let mayEnd = Monitor(0)
+        func add(_ owner: String) {
+            pool.add(for: owner) {
+                began.update { $0.append(owner) }
+                mayEnd.wait(atMost: nil) { left -> Bool? in
+                    guard left > 0 else { return nil }
+                    left -= 1
+                    return true
+                }
+            }
+        }
+        for _ in 0..<40 { add("greedy") }
+        began.wait(atMost: nil) { $0.count >= 3 ? true : nil }
+        #expect(!pool.addIfFree(for: "greedy") {})
+        add("other")
+        began.wait(atMost: nil) { $0.count >= 4 ? true : nil }
+        #expect(began.current == ["greedy", "greedy", "greedy", "other"])
+        // Of those who came later than all that wait, whoever has the fewest at work is next.
+        add("third")
+        mayEnd.update { $0 += 1 }
+        began.wait(atMost: nil) { $0.count >= 5 ? true : nil }
+        #expect(began.current.last == "third")
+        mayEnd.update { $0 += 100 }
+        began.wait(atMost: nil) { $0.count == 42 ? true : nil }
     }
 }

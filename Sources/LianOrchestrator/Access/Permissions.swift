@@ -35,8 +35,8 @@ package enum Permissions {
         /// All that the token may see.
         case whatItSees
         case workspace(String)
-        /// A runner, by its workspace; nil where there is none by that id.
-        case runner(workspace: String?)
+        /// A runner, by its workspace and by the name of the token that spawned it; nil where there is none by that id.
+        case runner(workspace: String?, spawnedBy: String?)
         case newRunner(SpawnRequest)
         /// A build, by its workspace, whether or not there is one.
         case build(workspace: String)
@@ -61,8 +61,13 @@ package enum Permissions {
         case .whatItSees: return .allowed
         case .workspace(let workspace):
             return token.sees(workspace) ? .allowed : .forbidden(beyond(token, "workspace '\(workspace)'"))
-        case .runner(let workspace):
-            return workspace.map(token.sees) == true ? .allowed : .hidden
+        case .runner(let workspace, let spawner):
+            guard workspace.map(token.sees) == true else { return .hidden }
+            // Whoever builds as a session knows CI's runners by what CI's log says in public.
+            if operation != .showRunner, !token.may(.ci), token.name != spawner {
+                return .forbidden(beyond(token, "runners that others have spawned, without the layer 'ci'"))
+            }
+            return .allowed
         case .build(let workspace): return token.sees(workspace) ? .allowed : .hidden
         case .newRunner(let request):
             return refusal(of: request, by: token).map(Decision.forbidden) ?? .allowed

@@ -189,9 +189,9 @@ extension Fleet {
         }
     }
 
-    /// The workspace of the runner; nil where there never was one by that id, or it is forgotten.
-    package func workspace(of id: String) throws(StoreError) -> String? {
-        try roster.runner(id)?.workspace
+    /// What is known of the runner; nil where there never was one by that id, or it is forgotten.
+    package func record(of id: String) throws(StoreError) -> RunnerRecord? {
+        try roster.runner(id)
     }
 
     /// Takes as long as it does to find out that there is no runner by some id.

@@ -60,27 +60,28 @@ package struct Routes: Sendable {
     }
 
     /// Answers a request that was let in by the token. Slow work is done on other threads. Each kind of work has threads
-    /// of its own: however many clients wait for runners to come or to go, a heartbeat does not wait behind them.
+    /// of its own: however many clients wait for runners to come or to go, a heartbeat does not wait behind them. No
+    /// token has all threads of a kind.
     package func answer(_ request: IncomingRequest, by token: Token) -> HTTPServer.Reply {
+        let asked = Result { () throws(APIProblem) in try resource(of: request) }
         let answer = { @Sendable (mayWait: Bool) -> OutgoingResponse in
-            self.answer(to: request, by: token) { try route(request, by: token, mayWait: mayWait) }
+            self.answer(to: request, by: token) { try route(request, try asked.get(), by: token, mayWait: mayWait) }
         }
-        switch try? resource(of: request) {
-        case (.runner, _)? where request.method == "DELETE", (.volume, _)?:
-            return .later { respond in deletions.add { respond(answer(false)) } }
+        func later(by workers: WorkerPool) -> HTTPServer.Reply {
+            .later { respond in workers.add(for: token.name) { respond(answer(false)) } }
+        }
+        switch try? asked.get() {
+        case (.runner, _)? where request.method == "DELETE", (.volume, _)?: return later(by: deletions)
         case (.runner, let query)? where query.contains { $0.name == "wait" }:
             return .later { respond in
                 // If too many wait already, the runner is reported as it is, and its client asks again after a pause.
-                if !waits.addIfFree({ respond(answer(true)) }) { respond(answer(false)) }
+                if !waits.addIfFree(for: token.name, { respond(answer(true)) }) { respond(answer(false)) }
             }
-        case (.keep, _)?:
-            return .later { respond in keeps.add { respond(answer(false)) } }
+        case (.keep, _)?: return later(by: keeps)
         case (.builds, _)?, (.overview, _)?, (.meters, _)?, (.overviewPart, _)?, (.buildsPart, _)?, (.buildPart, _)?:
-            return .later { respond in looks.add { respond(answer(false)) } }
-        default: break
+            return later(by: looks)
+        default: return request.body.isEmpty ? .now(answer(false)) : later(by: bodyReaders)
         }
-        if request.body.isEmpty { return .now(answer(false)) }
-        return .later { respond in bodyReaders.add { respond(answer(false)) } }
     }
 
     private func answer(
@@ -108,10 +109,10 @@ package struct Routes: Sendable {
 }
 
 extension Routes {
+    private typealias Asked = (resource: Resource, query: [(name: String, value: String)])
+
     /// The thing that is asked for; throws where there is no such thing.
-    private func resource(
-        of request: IncomingRequest
-    ) throws(APIProblem) -> (resource: Resource, query: [(name: String, value: String)]) {
+    private func resource(of request: IncomingRequest) throws(APIProblem) -> Asked {
         guard let target = RequestTarget(request.target) else {
             throw .invalid("the request's path or query has a broken percent escape")
         }
@@ -126,8 +127,10 @@ extension Routes {
         return (resource, target.query)
     }
 
-    private func route(_ request: IncomingRequest, by token: Token, mayWait: Bool) throws -> OutgoingResponse {
-        let (resource, query) = try resource(of: request)
+    private func route(
+        _ request: IncomingRequest, _ asked: Asked, by token: Token, mayWait: Bool
+    ) throws -> OutgoingResponse {
+        let (resource, query) = asked
         let operation = resource.operation(request.method)
         if let operation, let refusal = Permissions.refusal(of: operation, by: token) {
             throw APIProblem.forbidden(refusal)
@@ -148,7 +151,8 @@ extension Routes {
             subject = workspace.map { .workspace($0) } ?? .whatItSees
         case .showRunner(let id, _), .destroyRunner(let id), .heartbeat(let id), .keep(let id, _):
             absent = .noRunner(id)
-            subject = .runner(workspace: try fleet.workspace(of: id))
+            let runner = try fleet.record(of: id)
+            subject = .runner(workspace: runner?.workspace, spawnedBy: runner?.token)
         case .p95(let workspace), .record(_, let workspace): subject = .workspace(workspace)
         case .deleteVolume, .overview, .meters, .overviewPart, .buildsPart: subject = .whatItSees
         case .buildPart(_, let workspace, _): subject = .build(workspace: workspace)
@@ -158,7 +162,7 @@ extension Routes {
         case .forbidden(let why): throw APIProblem.forbidden(why)
         case .hidden:
             // One that is there was found sooner than one that is not is missed.
-            if case .runner(.some) = subject { try fleet.missARunner() }
+            if case .runner(.some, _) = subject { try fleet.missARunner() }
             throw absent
         }
     }
@@ -174,8 +178,8 @@ extension Routes {
         case .keep(let id, let order): try keep(id, order, by: token)
         case .listVolumes(let workspace): listVolumes(workspace, for: token)
         case .deleteVolume(let name): try deleteVolume(name, by: token)
-        case .p95(let workspace): try p95(workspace)
-        case .record(let report, let workspace): try record(report, workspace)
+        case .p95(let workspace): try p95(workspace, for: token)
+        case .record(let report, let workspace): try record(report, workspace, by: token)
         case .listBuilds(let workspace, let before, let limit): try listBuilds(workspace, before, limit, for: token)
         case .overview: success(try overview(for: token).json)
         case .meters: metrics(for: token)
@@ -287,12 +291,12 @@ extension Routes {
         return success(nil)
     }
 
-    private func p95(_ workspace: String) throws -> OutgoingResponse {
-        success(try store.history(of: workspace).json)
+    private func p95(_ workspace: String, for token: Token) throws -> OutgoingResponse {
+        success(try store.history(of: workspace, toldBy: token.may(.ci) ? [.ci] : Token.Layer.allCases).json)
     }
 
-    private func record(_ report: MetricsReport, _ workspace: String) throws -> OutgoingResponse {
-        if try store.keep(report, of: workspace) {
+    private func record(_ report: MetricsReport, _ workspace: String, by token: Token) throws -> OutgoingResponse {
+        if try store.keep(report, of: workspace, toldBy: token.may(.ci) ? .ci : .dev) {
             meters.attempts.add([workspace, report.outcome.rawValue])
             meters.attemptSeconds.observe(report.durationSeconds, [workspace])
         }

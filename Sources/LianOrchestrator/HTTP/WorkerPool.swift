@@ -3,25 +3,54 @@ import LianSystem
 import Synchronization
 
 /// A bounded number of threads that do one job after the other. A new thread is started when a job comes while all
-/// others are busy, and it stays from then on.
+/// others are busy, and it stays from then on. Nobody has all of them, however much he asks for: a part is left for
+/// others, and who has the fewest at work is next.
 ///
 /// `@unchecked Sendable`: the semaphore lives at an address of its own, which C requires, and may be used by any thread.
 package final class WorkerPool: @unchecked Sendable {
-    package typealias Job = @Sendable () -> Void
+    package typealias Work = @Sendable () -> Void
+
+    private struct Job {
+        let owner: String
+        let work: Work
+    }
 
     private struct State {
         var jobs: [Job] = []
         var threads = 0
         /// The number of threads without a job.
         var idle = 0
+        /// How many jobs of each owner are being done.
+        var atWork: [String: Int] = [:]
+
+        func places(of owner: String) -> Int { atWork[owner, default: 0] + jobs.count { $0.owner == owner } }
+
+        mutating func next(share: Int) -> Job? {
+            let allowed = jobs.indices.filter { atWork[jobs[$0].owner, default: 0] < share }
+            guard
+                let index = allowed.min(by: { atWork[jobs[$0].owner, default: 0] < atWork[jobs[$1].owner, default: 0] })
+            else { return nil }
+            idle -= 1
+            atWork[jobs[index].owner, default: 0] += 1
+            return jobs.remove(at: index)
+        }
+
+        mutating func isDone(for owner: String) {
+            idle += 1
+            atWork[owner, default: 0] -= 1
+            if atWork[owner] == 0 { atWork[owner] = nil }
+        }
     }
 
     private let limit: Int
+    /// How many threads may be at work for one owner.
+    private let share: Int
     private let state = Mutex(State())
     private let jobsThere: UnsafeMutablePointer<sem_t>
 
     package init(limit: Int) {
         self.limit = limit
+        share = max(1, limit - max(1, limit / 4))
         jobsThere = .allocate(capacity: 1)
         sem_init(jobsThere, 0, 0)
     }
@@ -32,17 +61,19 @@ package final class WorkerPool: @unchecked Sendable {
         jobsThere.deallocate()
     }
 
-    /// Does the job as soon as a thread is free.
-    package func add(_ job: @escaping Job) {
-        _ = add(job, where: { _ in true })
+    /// Does the job as soon as a thread is free for the owner.
+    package func add(for owner: String, _ work: @escaping Work) {
+        _ = add(Job(owner: owner, work: work), where: { _ in true })
     }
 
-    /// Starts the job now, or returns false where every thread is busy.
-    package func addIfFree(_ job: @escaping Job) -> Bool {
-        add(job) { $0.idle > $0.jobs.count || $0.threads < limit }
+    /// Starts the job now, or returns false where every thread is busy, or the owner's share of them.
+    package func addIfFree(for owner: String, _ work: @escaping Work) -> Bool {
+        add(Job(owner: owner, work: work)) { state in
+            (state.idle > state.jobs.count || state.threads < limit) && state.places(of: owner) < share
+        }
     }
 
-    private func add(_ job: @escaping Job, where isWanted: (State) -> Bool) -> Bool {
+    private func add(_ job: Job, where isWanted: (State) -> Bool) -> Bool {
         let (isAdded, needsThread) = state.withLock { state in
             guard isWanted(state) else { return (false, false) }
             state.jobs.append(job)
@@ -61,7 +92,7 @@ package final class WorkerPool: @unchecked Sendable {
         do {
             try startThread { [self] in
                 while true {
-                    if sem_wait(jobsThere) == 0 { doOne() }
+                    if sem_wait(jobsThere) == 0 { work() }
                 }
             }
         } catch {
@@ -71,18 +102,15 @@ package final class WorkerPool: @unchecked Sendable {
                 return state.threads == 0
             }
             // No thread can be started at all: doing it here, late, is better than never.
-            if isAlone { doOne() }
+            if isAlone { work() }
         }
     }
 
-    private func doOne() {
-        let job: Job? = state.withLock { state in
-            guard !state.jobs.isEmpty else { return nil }
-            state.idle -= 1
-            return state.jobs.removeFirst()
+    /// Does the jobs that may be done: one whose owner had his share at work when it came has woken nobody else.
+    private func work() {
+        while let job = state.withLock({ $0.next(share: share) }) {
+            job.work()
+            state.withLock { $0.isDone(for: job.owner) }
         }
-        guard let job else { return }
-        job()
-        state.withLock { $0.idle += 1 }
     }
 }

@@ -58,7 +58,9 @@ struct Overview: Sendable {
         }
         var workspaces: [Workspace] = []
         for name in try store.workspaces(seenBy: token, limit: Self.mostWorkspaces) {
-            let history = try store.history(of: name)
+            // What sessions told sizes CI's builds nowhere, and is all there is where CI has not built yet.
+            let ofCI = try store.history(of: name, toldBy: [.ci])
+            let history = ofCI.samples > 0 ? ofCI : try store.history(of: name)
             workspaces.append(Workspace(name: name, history: history, next: NextSize(history, ladder: .standard)))
         }
         self.workspaces = workspaces

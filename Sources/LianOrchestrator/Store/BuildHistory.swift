@@ -6,8 +6,8 @@ package struct HistoryLimits: Equatable, Sendable {
     package var days: Int
     /// How many are kept for all workspaces together.
     package var reports: Int
-    /// How many are kept for each workspace, of successes and of all others separately: one that tells very much does
-    /// not drive out what others have told.
+    /// How many are kept for each workspace, of successes and of all others separately, and of what CI and what sessions
+    /// told: one that tells very much does not drive out what others have told.
     package var ofWorkspace: Int
 
     package init(days: Int = 90, reports: Int = 100_000, ofWorkspace: Int = 10_000) {

@@ -109,4 +109,12 @@ let storeMigrations = [
         id TEXT NOT NULL
     ) STRICT;
     """,
+    // Who has told of a build: what a session tells is apart from what CI does.
+    """
+    ALTER TABLE metrics ADD COLUMN of_session INTEGER NOT NULL DEFAULT 0;
+    DROP INDEX metrics_of_successes;
+    DROP INDEX metrics_of_others;
+    CREATE INDEX metrics_of_successes ON metrics (workspace, of_session, sequence) WHERE outcome = 'succeeded';
+    CREATE INDEX metrics_of_others ON metrics (workspace, of_session, sequence) WHERE outcome <> 'succeeded';
+    """,
 ]

@@ -17,13 +17,16 @@ extension Store {
         static let timings = 192
     }
 
-    /// Keeps a report once: the same build and attempt again changes nothing. The workspace's oldest reports make room.
-    /// False where it was known.
+    /// Keeps a report once: the same build and attempt again changes nothing, unless a session has told of what CI tells
+    /// of now. The workspace's oldest reports of the same kind and teller make room. False where it was known.
     @discardableResult
     package func keep(
-        _ report: MetricsReport, of workspace: String, at time: Int = Timing.system.wallClock()
+        _ report: MetricsReport, of workspace: String, toldBy teller: Token.Layer = .ci,
+        at time: Int = Timing.system.wallClock()
     ) throws(StoreError) -> Bool {
-        let kind = report.outcome == .succeeded ? "outcome = 'succeeded'" : "outcome <> 'succeeded'"
+        let outcome = report.outcome == .succeeded ? "outcome = 'succeeded'" : "outcome <> 'succeeded'"
+        let isOfSession = teller == .dev ? 1 : 0
+        let kind = "workspace = ?1 AND of_session = \(isOfSession) AND \(outcome)"
         func text(_ text: String?, atMost limit: Int) -> SQLiteValue {
             SQLiteValue(text.flatMap { $0.utf8.count <= limit ? $0 : nil })
         }
@@ -39,22 +42,25 @@ extension Store {
         ]
         let oldest = limits.ofWorkspace
         return try transaction { (connection) throws(StoreError) in
+            try connection.execute(
+                """
+                DELETE FROM metrics WHERE workspace = ?1 AND build_id = ?2 AND attempt = ?3 AND of_session > \(isOfSession)
+                """, Array(values.prefix(3)))
             let isNew = try connection.execute(
                 """
                 INSERT INTO metrics (workspace, build_id, attempt, runner_id, tier, outcome, cpu_peak,
                     memory_mb_peak, duration_seconds, kept_at, volume_state, kept, steps_total, steps_cached,
-                    artifacts, image_bytes, error_code, timings_ms, cpu, memory_mb)
+                    artifacts, image_bytes, error_code, timings_ms, cpu, memory_mb, of_session)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
                     (SELECT cpu FROM runners WHERE id = ?4 AND workspace = ?1),
-                    (SELECT memory_mb FROM runners WHERE id = ?4 AND workspace = ?1))
+                    (SELECT memory_mb FROM runners WHERE id = ?4 AND workspace = ?1), \(isOfSession))
                 ON CONFLICT DO NOTHING
                 """, values)
             guard isNew > 0 else { return false }
             try connection.execute(
                 """
-                DELETE FROM metrics WHERE workspace = ?1 AND \(kind) AND sequence <=
-                    (SELECT sequence FROM metrics WHERE workspace = ?1 AND \(kind)
-                        ORDER BY sequence DESC LIMIT 1 OFFSET \(oldest))
+                DELETE FROM metrics WHERE \(kind) AND sequence <=
+                    (SELECT sequence FROM metrics WHERE \(kind) ORDER BY sequence DESC LIMIT 1 OFFSET \(oldest))
                 """, [.text(workspace)])
             return true
         }
@@ -97,14 +103,22 @@ extension Store {
 // MARK: - Looking back
 
 extension Store {
-    /// What P95 says of the workspace's last successful builds.
-    package func history(of workspace: String) throws(StoreError) -> UsageHistory {
-        let builds = try read(
-            """
-            SELECT cpu_peak, memory_mb_peak, duration_seconds FROM metrics
-            WHERE workspace = ? AND outcome = 'succeeded' ORDER BY sequence DESC LIMIT \(Self.historyLength)
-            """, [.text(workspace)]
-        ) { (cpu: $0.optionalReal(0), memory: $0.optionalReal(1), duration: $0.optionalReal(2)) }
+    /// What P95 says of the workspace's last successful builds, of those that these have told of: what a session tells
+    /// decides nothing for CI.
+    package func history(
+        of workspace: String, toldBy tellers: [Token.Layer] = Token.Layer.allCases
+    ) throws(StoreError) -> UsageHistory {
+        var found: [(sequence: Int, cpu: Double?, memory: Double?, duration: Double?)] = []
+        for teller in tellers {
+            found += try read(
+                """
+                SELECT sequence, cpu_peak, memory_mb_peak, duration_seconds FROM metrics
+                WHERE workspace = ? AND of_session = \(teller == .dev ? 1 : 0) AND outcome = 'succeeded'
+                ORDER BY sequence DESC LIMIT \(Self.historyLength)
+                """, [.text(workspace)]
+            ) { ($0.integer(0), $0.optionalReal(1), $0.optionalReal(2), $0.optionalReal(3)) }
+        }
+        let builds = found.sorted { $0.sequence > $1.sequence }.prefix(Self.historyLength)
         return UsageHistory(
             workspace: workspace, samples: builds.count, cpuP95: nearestRankP95(builds.compactMap(\.cpu)),
             memoryMBP95: nearestRankP95(builds.compactMap(\.memory)),
