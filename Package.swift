@@ -81,6 +81,7 @@ let package = Package(
             ]),
         module("LianMarkup", ["LianModel"], embedded: ["common.css"]),
         module("LianReport", ["LianBuildKit", "LianMarkup", "LianModel"], embedded: ["Page/page.css"]),
+        module("LianTrace", ["LianBuildKit", "LianHTTP", "LianModel", "LianReport", "LianSystem"]),
         module(
             "LianOrchestrator",
             [
@@ -94,7 +95,7 @@ let package = Package(
             "LianCLI",
             [
                 "LianBuild", "LianBuildKit", "LianConfiguration", "LianFlags", "LianIntegrate", "LianModel", "LianNATS",
-                "LianReport", "LianSystem",
+                "LianReport", "LianSystem", "LianTrace",
             ]),
         module(
             "LianIntegrate", ["CCrypto", "LianHTTP", "LianModel", "LianNATS", "LianOrchestratorClient", "LianSystem"]),
@@ -164,6 +165,8 @@ let package = Package(
                 "lian-orchestrator",
             ]),
         tests("LianReportTests", ["LianReport", "LianBuildKit", "LianMarkup", "LianModel", "LianSystem"]),
+        tests(
+            "LianTraceTests", ["LianTrace", "LianBuildKit", "LianModel", "LianReport", "LianSystem"]),
         tests("LianRemoteTests", ["LianChannel", "LianRemote", "LianModel", "LianSystem"]),
         tests(
             "LianSSHTests",

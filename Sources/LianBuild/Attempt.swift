@@ -272,7 +272,8 @@ final class Attempt: Sendable {
     private func build(_ artifact: ArtifactRequest, _ bench: ArtifactBench) async throws {
         let outcome = try await ArtifactBuild(
             artifact: artifact, bench: bench, resolution: plan.resolution, secrets: plan.secrets, journal: journal,
-            timing: timing, onRegistryRetry: { [self] in facts.withLock { $0.registryRetries += 1 } }
+            timing: timing, traceParent: plan.surroundings.traceParent,
+            onRegistryRetry: { [self] in facts.withLock { $0.registryRetries += 1 } }
         ).run()
         facts.withLock { $0.take(outcome) }
         for name in queue.withLock({ $0.settle(artifact.name, outcome) }) {

@@ -41,6 +41,9 @@ package final class Build: Sendable {
     /// The first signal that ended the build.
     package var endSignal: EndSignal? { control.withLock(\.signal) }
 
+    /// Whether the build was ended twice, and waits for nothing any more.
+    package var isAbandoned: Bool { control.withLock(\.isAbandoned) }
+
     /// What a report tells beside the envelope.
     package var findings: BuildFindings { journal.write(\.findings) }
 

@@ -18,7 +18,7 @@ package struct BuildRecord: Sendable {
     }
 
     /// How long the whole build took.
-    var total: Int {
+    package var total: Int {
         let ends = phases.map(\.end) + attempts.map(\.end)
         return max(envelope.timings?.total ?? 0, ends.max() ?? 0)
     }

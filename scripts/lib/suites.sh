@@ -26,6 +26,7 @@ declare -A suite_needs=(
   [LianReportTests]=chromium
   [LianSSHTests]="openssh-server openssh-client rsync"
   [LianSystemTests]=none
+  [LianTraceTests]=none
   [LianVolumeTests]="btrfs-progs xfsprogs"
   [LintTests]=none
   [PeerTests]="rsync docker.io nickel"
@@ -35,7 +36,7 @@ declare -A suite_needs=(
 # What `just check` runs beside FuzzTests: all of it passes without root, network and any program that building does not
 # bring. A single test there that does need one says so, and is skipped where that is missing.
 pure_suites=(LianBuildKitTests LianBuildTests LianCLITests LianContextTests LianHTTPTests LianModelTests LianSystemTests
-  LintTests)
+  LianTraceTests LintTests)
 
 # The same as one expression for `swift test --filter`.
 pure_suites() { (IFS='|'; printf '^(%s)\\.' "${pure_suites[*]}"); }

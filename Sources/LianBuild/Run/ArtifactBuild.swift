@@ -11,6 +11,8 @@ struct ArtifactBuild: Sendable {
     let secrets: BuildSecrets
     let journal: BuildJournal
     let timing: Timing
+    /// See `Surroundings`.
+    let traceParent: String?
     /// Called before each further try for the registry's sake.
     let onRegistryRetry: @Sendable () -> Void
 
@@ -123,6 +125,6 @@ struct ArtifactBuild: Sendable {
                 address: bench.runner.buildkitAddress, progress: bench.engine.progress,
                 exportsAllStages: bench.engine.cachesAllStages, request: question),
             secrets: secrets, connection: bench.connection, waiting: bench.takeWrapper(), reporter: journal,
-            timing: timing)
+            timing: timing, traceParent: traceParent)
     }
 }

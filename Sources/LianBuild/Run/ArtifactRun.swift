@@ -16,6 +16,8 @@ struct ArtifactRun: Sendable {
     let waiting: WaitingWrapper?
     let reporter: any BuildReporter
     let timing: Timing
+    /// See `Surroundings`.
+    let traceParent: String?
 
     /// How buildctl ended, and what its log and its metadata say.
     struct Finished: Sendable {
@@ -32,12 +34,20 @@ struct ArtifactRun: Sendable {
     /// How long the command gets to end after a cancel, before the runner is destroyed under it.
     private static let stopLimit: Duration = .seconds(3)
 
+    /// An engine whose operator sends its spans to a collector joins the trace by TRACEPARENT. Where the caller's
+    /// collector is, the runner is not told: buildctl would wait for it, and the way there may need a key.
+    private var environment: [String: String] {
+        var all = secrets.buildEnvironment(run: command.folders.run)
+        all["TRACEPARENT"] = traceParent
+        return all
+    }
+
     func run() async throws -> Finished {
         let folder = command.folders.run
         let remote = RemoteRun(
             RunRequest(
                 folder: folder, arguments: ["buildctl"] + command.arguments,
-                environment: secrets.buildEnvironment(run: folder), secrets: secrets.files(of: artifact),
+                environment: environment, secrets: secrets.files(of: artifact),
                 hiding: secrets.mask),
             timing: timing)
         reporter.report(.artifactStarted(artifact.name))

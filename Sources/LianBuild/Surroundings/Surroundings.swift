@@ -10,10 +10,13 @@ package struct Surroundings: Sendable {
     package let reporter: any BuildReporter
     package let standardInput: StandardInput
     package let timing: Timing
+    /// The span that the runner's engine works for, as TRACEPARENT says it; nil where no trace is kept.
+    package let traceParent: String?
 
     package init(
         environment: [String: String], workingFolder: String, installation: Installation?,
-        reporter: any BuildReporter, standardInput: StandardInput = StandardInput(), timing: Timing = .system
+        reporter: any BuildReporter, standardInput: StandardInput = StandardInput(), timing: Timing = .system,
+        traceParent: String? = nil
     ) {
         self.environment = environment
         self.workingFolder = workingFolder
@@ -21,6 +24,7 @@ package struct Surroundings: Sendable {
         self.reporter = reporter
         self.standardInput = standardInput
         self.timing = timing
+        self.traceParent = traceParent
     }
 
     package func milliseconds(since start: ContinuousClock.Instant) -> Int {

@@ -3,6 +3,7 @@ import LianConfiguration
 import LianFlags
 import LianModel
 import LianSystem
+import LianTrace
 
 /// `lian-build build`.
 struct BuildCommand: Sendable {
@@ -31,26 +32,34 @@ struct BuildCommand: Sendable {
             display.report(.ended(envelope))
             return application.finish(envelope)
         }
-        let recorder = reportFile.map { _ in ReportRecorder() }
+        // A dry run leaves no trace: it builds nothing.
+        let trace = options.dryRun ? nil : TraceExport(environment: application.environment)
+        let recorder = reportFile == nil && trace == nil ? nil : ReportRecorder()
         let reporter: any BuildReporter = recorder.map { ReporterPair(first: display, second: $0) } ?? display
         let build = Build(
             options: options,
             surroundings: Surroundings(
                 environment: application.environment, workingFolder: currentFolder(),
-                installation: Installation.locate(), reporter: reporter))
+                installation: Installation.locate(), reporter: reporter, traceParent: trace?.parentForOthers))
         let watcher = SignalWatcher()
         let running = Task { await build.run() }
+        let isOver = Guarded(false)
         let watching = Task {
-            for await signal in watcher.signals { build.end(by: signal) }
+            for await signal in watcher.signals {
+                // Once the build is over, its trace alone is still waited for.
+                if !isOver.value { build.end(by: signal) }
+                if isOver.value || build.isAbandoned { trace?.giveUp() }
+            }
         }
         var envelope = await running.value
-        watching.cancel()
-        if let reportFile, let recorder,
-            let warning = reportFile.write(recorder.finish(envelope, build.findings))
-        {
-            envelope.warnings.append(warning)
-            reporter.report(.warning(warning))
+        isOver.set(true)
+        if let record = recorder?.finish(envelope, build.findings) {
+            for warning in [reportFile?.write(record), await trace?.finish(record)].compactMap({ $0 }) {
+                envelope.warnings.append(warning)
+                reporter.report(.warning(warning))
+            }
         }
+        watching.cancel()
         reporter.report(.ended(envelope))
         return application.finish(envelope, endedBy: build.endSignal)
     }

@@ -195,6 +195,7 @@ extension CommandSyntax {
             Entry("SSH_AUTH_SOCK", "the agent, where --ssh-key names a public key"),
             Entry("DOCKER_CONFIG", "the folder of config.json, for logins to registries"),
             Entry("VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE", "the Vault that directives name secrets of"),
+            Entry("OTEL_EXPORTER_OTLP_ENDPOINT", "a collector that gets the build's trace, by OTLP over HTTP in JSON"),
         ])
 
     package static let integrate = CommandSyntax(

@@ -5,7 +5,7 @@ import LianReport
 import LianSystem
 import Synchronization
 
-/// Keeps what a build tells of itself, for its report.
+/// Keeps what a build tells of itself, for its report and its trace.
 package final class ReportRecorder: BuildReporter {
     private let timing: Timing
     private let start: ContinuousClock.Instant

@@ -32,6 +32,7 @@ package enum WarningCode: String, CaseIterable, Sendable {
     case metricsNotRecorded = "metrics_not_recorded"
     case metadataNotWritten = "metadata_not_written"
     case reportNotWritten = "report_not_written"
+    case traceNotSent = "trace_not_sent"
     case eventsUnavailable = "events_unavailable"
     case eventsKeyInvalid = "events_key_invalid"
     case eventsURLInvalid = "events_url_invalid"
