@@ -20,7 +20,9 @@ struct AttemptPlan: Sendable {
     let secrets: BuildSecrets
     /// nil where no events are wanted, or none can be sent.
     let events: EventsSettings?
-    let sync: ContextSync
+    let rsync: LocalRsync
+    /// Where images are loaded into; nil where none is.
+    let engine: ContainerEngine?
     let journal: BuildJournal
     let surroundings: Surroundings
 }
@@ -112,7 +114,8 @@ final class Attempt: Sendable {
         if let id = lease.runner?.runnerID { journal.report(.waiting(.spawn, "the runner \(id) is starting")) }
         let spawned = timing.now()
         let contexts = TravellingContexts(
-            of: artifacts, in: plan.resolution, mayHaveVolume: plan.volume != nil, sync: plan.sync, reporter: journal,
+            of: artifacts, in: plan.resolution, mayHaveVolume: plan.volume != nil, sync: ContextSync(rsync: plan.rsync),
+            reporter: journal,
             timing: timing)
         let approach = RunnerApproach { [self] onReady, onAnswer in
             let reached = try await reachRunner(until: deadline, onReady, onAnswer)
@@ -271,8 +274,8 @@ final class Attempt: Sendable {
 
     private func build(_ artifact: ArtifactRequest, _ bench: ArtifactBench) async throws {
         let outcome = try await ArtifactBuild(
-            artifact: artifact, bench: bench, resolution: plan.resolution, secrets: plan.secrets, journal: journal,
-            timing: timing, traceParent: plan.surroundings.traceParent,
+            artifact: artifact, bench: bench, resolution: plan.resolution, secrets: plan.secrets, rsync: plan.rsync,
+            engine: plan.engine, journal: journal, timing: timing, traceParent: plan.surroundings.traceParent,
             onRegistryRetry: { [self] in facts.withLock { $0.registryRetries += 1 } }
         ).run()
         facts.withLock { $0.take(outcome) }

@@ -116,6 +116,8 @@ package final class Build: Sendable {
         async let resolved = Resolver(options: options, surroundings: surroundings).resolve(
             request, history: HistorySource(client: client))
         async let volume = VolumeOffer.ask(for: options.dryRun ? .off : request.volume, client)
+        let loads = request.artifacts.contains { $0.outputs.brought.contains { $0.place == .engine } }
+        let engine = loads ? try await ContainerEngine.find(environment: environment) : nil
         let access = try RunnerAccess(request, environment: environment)
         let resolution = try await resolved
         journal.write { entries in
@@ -131,24 +133,24 @@ package final class Build: Sendable {
         let read = try await secrets
         let events = await EventTarget.read(request, environment: environment, http: http)
         for warning in read.warnings + events.warnings { journal.warn(warning) }
-        let sync =
+        let rsync =
             try options.dryRun
             ? nil
-            : ContextSync.find(
+            : LocalRsync.find(
                 installation: surroundings.installation, environment: environment, timing: surroundings.timing)
         // Before the passphrase is asked for: on a terminal nothing may be drawn over the question.
         journal.report(.finished(.resolve, "the context has \(resolution.total.files) files"))
         let key = options.dryRun ? nil : try await access.key()
         journal.write { $0.envelope.timings?.resolve = surroundings.milliseconds(since: start) }
         try Task.checkCancellation()
-        guard let sync, let key else {
+        guard let rsync, let key else {
             journal.write { $0.envelope.plan = resolution.plan() }
             return nil
         }
         return AttemptPlan(
             buildID: buildID, resolution: resolution, client: client, volume: offer.request, key: key,
-            knownHosts: access.knownHosts, secrets: read, events: events.settings, sync: sync, journal: journal,
-            surroundings: surroundings)
+            knownHosts: access.knownHosts, secrets: read, events: events.settings, rsync: rsync, engine: engine,
+            journal: journal, surroundings: surroundings)
     }
 
     private func build(_ plan: AttemptPlan) async {

@@ -9,12 +9,18 @@ import LianSystem
 package struct RsyncServerOptions: Equatable, Sendable {
     package let options: [String]
 
-    /// From the arguments of rsync's `-e` program: HOST rsync --server OPTION… . PATH
-    package init(transportArguments arguments: [String]) throws(RemoteFailure) {
+    /// From the arguments of rsync's `-e` program: HOST rsync --server OPTION… . PATH. The other side `sends` where
+    /// something is fetched from it.
+    package init(transportArguments arguments: [String], sends: Bool = false) throws(RemoteFailure) {
         guard let server = arguments.firstIndex(of: "--server"), server >= 1,
             let dot = arguments.lastIndex(of: "."), dot == arguments.count - 2, dot > server
         else { throw .invalidRequest("rsync starts its other side in an unknown way: \(arguments)") }
-        let given = Array(arguments[(server + 1)..<dot])
+        var given = Array(arguments[(server + 1)..<dot])
+        if sends, given.first == "--sender" {
+            given.removeFirst()
+        } else if sends {
+            throw .invalidRequest("rsync does not want its other side to send: \(arguments)")
+        }
         if let unknown = given.first(where: { !Self.isKnown($0) }) {
             throw .invalidRequest("rsync wants '\(unknown)' of its other side, which is not allowed there")
         }
@@ -90,7 +96,24 @@ package func startRsyncReceiver(
         request.line("/\(folder.names.joined(separator: "/"))/")
     }
     try request.values(options.options)
-    let started: RsyncChannel? = try await withinLimit(limit) { [request] in
+    return try await startRsync(on: host, request, limit)
+}
+
+/// Starts the sending rsync in the folder of a run, for a file in it or, where the name ends with `/`, what is in a folder.
+package func startRsyncSender(
+    on host: any RemoteHost, folder: String, name: String, options: RsyncServerOptions, limit: Duration = .seconds(20)
+) async throws -> any RemoteChannel {
+    var request = WrapperRequest("send", folder: folder)
+    try request.value(folder)
+    request.line(name)
+    try request.values(options.options)
+    return try await startRsync(on: host, request, limit)
+}
+
+private func startRsync(
+    on host: any RemoteHost, _ request: WrapperRequest, _ limit: Duration
+) async throws -> any RemoteChannel {
+    let started: RsyncChannel? = try await withinLimit(limit) {
         let channel = try await WaitingWrapper.start(on: host, limit: limit).channel
         return try await orConnectionLost {
             try await channel.write(request.bytes)

@@ -336,6 +336,18 @@ sweep_volume() {
     rm -rf -- "$item"
   done
 }
+# Sets options to those for rsync. None holds anything that a shell would take apart.
+rsync_options() {
+  line; left=$line
+  options=
+  while [ "$left" -gt 0 ]; do
+    value
+    case $value in [!-]* | *[!A-Za-z0-9.,=@_-]*) fail request "rsync's options" ;; esac
+    options="$options $value"
+    left=$((left - 1))
+  done
+  command -v rsync >/dev/null || fail rsync_missing
+}
 # Receives a context into a folder. With a volume it lies there, and the folder is a link to it.
 receive() {
   value; folder=$value
@@ -343,15 +355,7 @@ receive() {
   # The context's name on the volume, whether what lies there under it is kept to be compared, and the names of all of
   # the build's contexts, between slashes.
   [ -z "$volume" ] || { line; name=$line; line; content=$line; line; names=$line; }
-  line; left=$line
-  set --
-  while [ "$left" -gt 0 ]; do
-    value
-    case $value in [!-]* | *[!A-Za-z0-9.,=@_-]*) fail request "rsync's options" ;; esac
-    set -- "$@" "$value"
-    left=$((left - 1))
-  done
-  command -v rsync >/dev/null || fail rsync_missing
+  rsync_options
   if [ -n "$volume" ]; then
     enter_volume || fail "volume $reason"
     mkdir -p "${folder%/*}" && rm -rf -- "$folder" && ln -s "$PWD" "$folder" || fail folder
@@ -360,7 +364,18 @@ receive() {
     [ ! -h "$folder" ] || rm -f "$folder"
     mkdir -p "$folder" && [ -w "$folder" ] && cd -P "$folder" || fail folder
   fi
-  exec rsync --server "$@" . ./ 2>&5 3<&- 5>&-
+  # shellcheck disable=SC2086  # each option is a word
+  exec rsync --server $options . ./ 2>&5 3<&- 5>&-
+}
+# Sends a file that a run left in its folder, or what is in a folder there.
+send() {
+  value; folder=$value
+  line; name=$line
+  case $name in '' | *[!a-z0-9/-]*) fail request "the output's name" ;; esac
+  rsync_options
+  cd -P "$folder" || fail gone
+  # shellcheck disable=SC2086  # each option is a word
+  exec rsync --server --sender $options . "$name" 2>&5 3<&- 5>&-
 }
 
 # One line a second, with the room on the disk of the folder given.
@@ -388,6 +403,6 @@ printf '%s\n' "$nonce"
 printf '\n' >&5
 line
 case $line in
-  run | attach | receive | sample | probe) "$line" ;;
+  run | attach | receive | send | sample | probe) "$line" ;;
   *) fail request "the verb" ;;
 esac

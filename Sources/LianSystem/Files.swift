@@ -297,3 +297,10 @@ package func currentFolder() -> String {
     defer { free(buffer) }
     return String(cString: buffer)
 }
+
+/// The path, or the nearest above it at which something stands.
+package func nearestFolder(_ path: String) -> String {
+    var path = path
+    while path != "/", fileKind(path) == nil { path = parentFolder(path) }
+    return path
+}

@@ -78,6 +78,30 @@ struct BuildKitTests {
         }
     }
 
+    @Test func aFolderForTheCaller() async throws { try await OutputCases().aFolder() }
+
+    @Test(arguments: ["tar", "oci", "docker"]) func aFileForTheCaller(of kind: String) async throws {
+        try await OutputCases().aFile(of: kind)
+    }
+
+    /// An image that is pushed, and files beside it: from BuildKit 0.13 on.
+    @Test func severalOutputs() async throws {
+        try await withScene { scene in
+            let context = try scene.context("FROM scratch\nCOPY note /\n", files: ["note": "n"])
+            let build = try await scene.build(
+                context: context, ["--output", "type=image", "--output", "out", "--output", "type=oci,dest=i.tar"])
+            guard build.errorCode != "engine_unsupported" else {
+                #expect(build.status == 2 && build.message.contains("one output at a time"), "\(build.story)")
+                return
+            }
+            try #require(build.status == 0, "\(build.story)")
+            let pushed = try await scene.pushedDigest()
+            #expect(pushed != nil && build.digest == pushed)
+            #expect(build["outputs"].arrayValue?.map { $0["type"] } == ["local", "oci"])
+            #expect(try String(contentsOf: scene.folder.appending(path: "out/note"), encoding: .utf8) == "n")
+        }
+    }
+
     @Test func howStepsRun() async throws {
         try await withScene { scene in
             let dockerfile = """

@@ -15,6 +15,7 @@ struct LongFormFuzz {
 
     mutating func run() throws {
         for side in [CacheStore.Side.from, .to] { try store(side) }
+        try output()
         try annotation()
         try others()
         try check()
@@ -50,6 +51,17 @@ struct LongFormFuzz {
             !store.description.contains(where: { $0 == "\"" || $0.isWhitespace }),
             store.attributes.allSatisfy({ !$0.value.contains(",") && !$0.value.isEmpty })
         else { throw FuzzFailure(description: "\(text) became \(store)") }
+    }
+
+    private mutating func output() throws {
+        let text = pieces([
+            "type=", "local", "tar", "image", "oci", ",", "dest=", "out", "-", "=", "push=false", "é", " ",
+        ])
+        guard let output = try? BuildOutput(text) else { return }
+        guard output.kind.isBrought == (output.dest != nil),
+            output.dest.map({ $0 != "-" && text.contains($0) }) ?? true,
+            output.pushes || output.kind == .image
+        else { throw FuzzFailure(description: "the output \(text) became \(output)") }
     }
 
     private mutating func annotation() throws {

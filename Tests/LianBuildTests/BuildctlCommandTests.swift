@@ -35,6 +35,29 @@ import Testing
         }
     }
 
+    @Test func whatIsBrought() async throws {
+        try await withRequestFixture { fixture in
+            let list = try command(
+                fixture,
+                [
+                    "--output", "out", "--output", "type=oci,dest=a.tar", "--output", "type=image", "--load",
+                    "--annotation", "a=b",
+                ]
+            ).arguments
+            let outputs = zip(list, list.dropFirst()).filter { $0.0 == "--output" }.map(\.1)
+            #expect(
+                outputs == [
+                    "type=image,name=reg.example/team/app:1,push=true,annotation.a=b",
+                    "type=local,dest=/w/run-app/output-0",
+                    "type=oci,dest=/w/run-app/output-1,name=reg.example/team/app:1,annotation.a=b",
+                    "type=docker,dest=/w/run-app/output-2,name=reg.example/team/app:1",
+                ])
+            let plain = try command(fixture, ["--output", "type=tar,dest=a.tar"]).arguments
+            #expect(
+                plain.contains("type=tar,dest=/w/run-app/output-0") && !plain.contains { $0.hasPrefix("type=image") })
+        }
+    }
+
     @Test func theMost() async throws {
         try await withRequestFixture { fixture in
             let registry: JSONValue = [

@@ -162,7 +162,7 @@ import Testing
                 #expect(!list.contains(flag))
             }
             let asked = try fixture.build(flags)
-            #expect(asked.volume == .off && !asked.artifacts[0].pushes)
+            #expect(asked.volume == .off && !asked.artifacts[0].outputs.pushes)
             #expect(BuildSecrets.registryHosts(asked).written.isEmpty)
         }
     }

@@ -22,6 +22,15 @@ import Testing
         #expect(options.first?.hasPrefix("-l") == true)
     }
 
+    @Test func theOtherSideSendsWhereItIsAskedTo() throws {
+        let sends = ["host", "rsync", "--server", "--sender", "-lWtpre.LsfxCIvu", "--inplace", ".", "output-0/"]
+        #expect(
+            try RsyncServerOptions(transportArguments: sends, sends: true).options == ["-lWtpre.LsfxCIvu", "--inplace"])
+        let receives = sends.filter { $0 != "--sender" }
+        #expect(throws: RemoteFailure.self) { try RsyncServerOptions(transportArguments: receives, sends: true) }
+        #expect(throws: RemoteFailure.self) { try RsyncServerOptions(transportArguments: sends) }
+    }
+
     @Test(arguments: [
         [], ["host", "rsync", "-a", ".", "x"], ["host", "rsync", "--server", "-a", "x"],
         ["host", "rsync", "--server", "--sender", "-logDtpr", ".", "x"],

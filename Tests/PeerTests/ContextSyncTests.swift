@@ -12,8 +12,9 @@ import Testing
 /// A context goes from the real rsync here to the real one there.
 @Suite(.needsRsync) struct ContextSyncTests {
     private let sync = ContextSync(
-        rsync: "/usr/bin/rsync", helper: Project.executable("lian-rsh"), environment: ["PATH": "/usr/bin:/bin"],
-        timing: .system)
+        rsync: LocalRsync(
+            program: "/usr/bin/rsync", helper: Project.executable("lian-rsh"), environment: ["PATH": "/usr/bin:/bin"],
+            timing: .system))
 
     /// Texts have four bits of news in two bytes.
     private enum Content { case text, noise }
@@ -119,8 +120,10 @@ import Testing
                 exec /usr/bin/rsync "$@"
                 """, to: root.appending(path: "programs/old-rsync"))
             let older = ContextSync(
-                rsync: root.path + "/programs/old-rsync", helper: sync.helper, environment: sync.environment,
-                timing: .system)
+                rsync: LocalRsync(
+                    program: root.path + "/programs/old-rsync", helper: sync.rsync.helper,
+                    environment: sync.rsync.environment,
+                    timing: .system))
             let sent = try await older.send(transfer, .zstd(threads: 2), meter: meter(transfer)) {
                 ContextSync.Destination(host: LocalHost(), folder: root.path + "/there/context-0")
             } onStart: {
@@ -148,7 +151,9 @@ import Testing
         try await withContext { root, transfer in
             let time = SkippedTime()
             let patient = ContextSync(
-                rsync: sync.rsync, helper: sync.helper, environment: sync.environment, timing: time.timing)
+                rsync: LocalRsync(
+                    program: sync.rsync.program, helper: sync.rsync.helper, environment: sync.rsync.environment,
+                    timing: time.timing))
             // It begins to speak, takes what comes and says no more.
             try writeProgram("printf v; exec cat >/dev/null", to: root.appending(path: "programs/rsync"))
             let host = LocalHost(environment: ["PATH": "\(root.path)/programs:/usr/bin:/bin"])
@@ -171,8 +176,9 @@ import Testing
             try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: true)
             var sync = sync
             sync = ContextSync(
-                rsync: sync.rsync, helper: sync.helper,
-                environment: ["PATH": "/usr/bin:/bin", "TMPDIR": temporary.path], timing: .system)
+                rsync: LocalRsync(
+                    program: sync.rsync.program, helper: sync.rsync.helper,
+                    environment: ["PATH": "/usr/bin:/bin", "TMPDIR": temporary.path], timing: .system))
             let sawRsync = Mutex(false)
             let started = Mutex(false)
             _ = try await sync.send(transfer, .zstd(threads: 0), meter: meter(transfer)) {

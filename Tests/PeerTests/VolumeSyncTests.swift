@@ -267,8 +267,10 @@ private struct Volume {
         let transfer = Resolution.Transfer(
             context: context, dockerfile: "Dockerfile", remoteName: "context-0", summary: summary)
         let sync = ContextSync(
-            rsync: "/usr/bin/rsync", helper: Project.executable("lian-rsh"), environment: ["PATH": "/usr/bin:/bin"],
-            timing: .system)
+            rsync: LocalRsync(
+                program: "/usr/bin/rsync", helper: Project.executable("lian-rsh"),
+                environment: ["PATH": "/usr/bin:/bin"],
+                timing: .system))
         let meter = ContextMeter(files: 0, bytes: 0, reporter: NobodyToTell(), timing: .system)
         return try await sync.send(transfer, .none, at: place, meter: meter) {
             ContextSync.Destination(host: host, folder: folder(at: place))

@@ -87,7 +87,7 @@ package struct BuildctlCommand: Sendable {
             list += ["--secret", "id=\(secret.id),\(Self.field("src=\(path)"))"]
         }
         if let request { return list + ["--opt", "requestid=\(request)"] }
-        list += ["--output", output]
+        for output in outputs { list += ["--output", output] }
         list += Self.cacheImports(artifact.cacheFrom, registry)
         for store in artifact.cacheTo { list += ["--export-cache", exportedCache(store)] }
         return list + ["--metadata-file", RunRequest.resultPath(folder: folders.run)]
@@ -130,18 +130,39 @@ package struct BuildctlCommand: Sendable {
         return list
     }
 
-    private var output: String {
-        let names = ([artifact.image] + artifact.tags).map(\.description)
-        var fields = ["type=image", Self.field("name=\(names.joined(separator: ","))"), "push=\(artifact.pushes)"]
+    /// The name, in the run's folder, of what is to be brought to the caller.
+    static func outputName(_ index: Int) -> String { "output-\(index)" }
+
+    private var outputs: [String] {
+        let brought = artifact.outputs.brought.enumerated().map { index, output in
+            var fields = ["type=\(output.kind.rawValue)", Self.field("dest=\(folders.run)/\(Self.outputName(index))")]
+            if [.oci, .docker].contains(output.kind), !artifact.names.isEmpty { fields.append(names) }
+            if output.kind == .oci { fields += imageFields }
+            return fields.joined(separator: ",")
+        }
+        return (artifact.outputs.makesImage ? [image] : []) + brought
+    }
+
+    private var names: String { Self.field("name=\(artifact.names.map(\.description).joined(separator: ","))") }
+
+    private var image: String {
+        var fields = ["type=image", names, "push=\(artifact.outputs.pushes)"] + imageFields
+        if let host = artifact.image?.host, registry.insecureHosts.contains(host) {
+            fields.append("registry.insecure=true")
+        }
+        return fields.joined(separator: ",")
+    }
+
+    /// What is said of an image that is written as the specification of the OCI says.
+    private var imageFields: [String] {
+        var fields: [String] = []
         if let compression = artifact.compression {
             fields.append("compression=\(compression.kind.rawValue)")
             if let level = compression.level { fields.append("compression-level=\(level)") }
             fields.append("force-compression=true")
             if compression.kind != .gzip { fields.append("oci-mediatypes=true") }
         }
-        fields += artifact.annotations.sorted { $0.key < $1.key }.flatMap(Self.annotationFields)
-        if registry.insecureHosts.contains(artifact.image.host) { fields.append("registry.insecure=true") }
-        return fields.joined(separator: ",")
+        return fields + artifact.annotations.sorted { $0.key < $1.key }.flatMap(Self.annotationFields)
     }
 
     private static func annotationFields(_ name: String, _ value: String) -> [String] {

@@ -83,8 +83,8 @@ extension BuildSecrets {
     ) async throws -> (found: [String: RegistryLogin], warnings: [BuildWarning]) {
         var found: [String: RegistryLogin] = [:]
         var warnings: [BuildWarning] = []
-        if let credential = request.registry.credential {
-            found[request.registry.endpoint] = try await login(credential, reader)
+        if let credential = request.registry.credential, let endpoint = request.registry.endpoint {
+            found[endpoint] = try await login(credential, reader)
         }
         let hosts = registryHosts(request)
         guard let config = try DockerConfig.load(environment: environment) else { return (found, warnings) }
@@ -143,7 +143,7 @@ extension BuildSecrets {
         var written: Set<String> = []
         var read: Set<String> = []
         for artifact in request.artifacts {
-            if artifact.pushes { written.formUnion([artifact.image.host] + artifact.tags.map(\.host)) }
+            if artifact.outputs.pushes { written.formUnion(artifact.names.map(\.host)) }
             written.formUnion(artifact.cacheTo.compactMap(\.reference).map(BuildctlCommand.cacheHost))
             read.formUnion(artifact.cacheFrom.compactMap(\.reference).map(BuildctlCommand.cacheHost))
             for case .image(let reference) in artifact.extraContexts.values { read.insert(reference.host) }

@@ -12,7 +12,7 @@ extension ResultEnvelope {
         timings = Timings()
         artifacts = request.artifacts.map { artifact in
             ArtifactResult(
-                name: artifact.name, image: artifact.image.description, tags: artifact.tags.map(\.description),
+                name: artifact.name, image: artifact.image?.description, tags: artifact.tags.map(\.description),
                 platforms: artifact.platforms, status: nil)
         }
     }
@@ -65,6 +65,7 @@ extension ResultEnvelope {
         artifact.durationMS = built.durationMS
         artifact.digest = built.digest
         artifact.pushed = built.pushed
+        if !built.outputs.isEmpty { outputs = (outputs ?? []) + built.outputs }
         if let found = built.checks { checks = (checks ?? []) + found }
         // Where there is a retry, it settles what ran out of memory or disk.
         if !isRetried || !built.ranOut { artifact.status = built.status }

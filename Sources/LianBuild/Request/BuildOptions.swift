@@ -42,6 +42,8 @@ package struct BuildOptions: Sendable {
     package var compressionLevel: Int?
     package var annotations: [KeyValue] = []
     package var noPush = false
+    package var outputs: [String] = []
+    package var loads = false
     package var noCache = false
     package var noCacheFilters: [String] = []
     package var pull = false

@@ -62,7 +62,8 @@ package struct ArtifactRequest: Sendable, Equatable {
     package var name: String
     /// Absolute, links resolved.
     package var context: ContextPlace
-    package var image: ImageReference
+    /// nil where none is made.
+    package var image: ImageReference?
     /// Relative to the context.
     package var dockerfile: String
     /// The Dockerfile itself, where it is not in the context.
@@ -77,7 +78,7 @@ package struct ArtifactRequest: Sendable, Equatable {
     package var extraContexts: [String: ExtraContext]
     package var noCache: Bool
     package var steps: StepSettings
-    package var pushes: Bool
+    package var outputs: ArtifactOutputs
     package var annotations: [String: String]
     /// nil for the engine's own.
     package var compression: LayerCompression?
@@ -87,6 +88,9 @@ package struct ArtifactRequest: Sendable, Equatable {
     package var dependsOn: [String]
     package var cacheFrom: [CacheStore]
     package var cacheTo: [CacheStore]
+
+    /// All names of its image.
+    var names: [ImageReference] { [image].compactMap { $0 } + tags }
 }
 
 /// Where a build secret's value is read, when it is needed.
@@ -96,7 +100,8 @@ package struct SecretRequest: Sendable, Equatable {
 }
 
 package struct RegistryRequest: Sendable, Equatable {
-    package var endpoint: String
+    /// nil where there is none.
+    package var endpoint: String?
     package var namespace: String?
     /// Harbor wants its caches as image manifests.
     package var isHarbor: Bool

@@ -24,7 +24,6 @@ extension RequestBuilder {
         let owner = try owner(directives.cache)
         let layers = CacheLayers(
             registry: registry.endpoint, namespace: registry.namespace, workspace: directives.workspace, owner: owner)
-        warnOfSharedNames(directives.artifactsInBuildOrder)
         var artifacts: [ArtifactRequest] = []
         for artifact in directives.artifactsInBuildOrder {
             let caches = try caches(
@@ -32,6 +31,8 @@ extension RequestBuilder {
                 from: try imports(artifact, directives.cache), to: try exports(artifact, directives.cache))
             artifacts.append(try self.artifact(artifact, paths, caches))
         }
+        warnOfSharedNames(artifacts)
+        try checkPlaces(of: artifacts)
         let volume = volume(
             try chosenVolume(directives.cache?.volume), layers, artifact: directives.artifacts[0].name,
             isKept: directives.cache?.disposition != .discard)
@@ -50,7 +51,7 @@ extension RequestBuilder {
         let place = "artifact \(artifact.name)"
         let context = try paths.place(artifact.context, at: "\(place): context")
         if let given = options.context, !isSame(given.value, context) { warnOverridden(given.name, "context") }
-        lost(options.image, to: "image", written: artifact.image.description)
+        lost(options.image, to: "image", written: artifact.image?.description)
         lost(options.dockerfile, to: "dockerfile", written: artifact.dockerfile)
         lost(options.platforms, to: "platforms", written: artifact.platforms?.joined(separator: ","))
         lost(options.target.map { .init($0, as: "--target") }, to: "target", written: artifact.target)
@@ -71,6 +72,12 @@ extension RequestBuilder {
             warnOverridden("--attest provenance", "attest.provenance")
         }
         if artifact.push == true, options.noPush { warnOverridden("--no-push", "push") }
+        let outputs = try outputs(artifact.outputs, push: artifact.push, from: paths.folder, at: place)
+        guard artifact.image != nil || !outputs.needsImage else {
+            throw refusal(
+                "\(place) has no image to make or to load",
+                hint: "Write its name: image = \"registry.example/team/app:1\".")
+        }
         return ArtifactRequest(
             name: artifact.name, context: context, image: artifact.image,
             dockerfile: try artifact.dockerfile ?? dockerfile(),
@@ -82,7 +89,7 @@ extension RequestBuilder {
             labels: try labels(artifact.labels),
             secrets: written + flagSecrets.filter { flag in !written.contains { $0.id == flag.id } },
             extraContexts: contexts, noCache: artifact.noCache || options.noCache,
-            steps: try steps(artifact.steps), pushes: artifact.push ?? !options.noPush,
+            steps: try steps(artifact.steps), outputs: outputs,
             annotations: try annotations(artifact.annotations), compression: try compression(artifact.compression),
             sbom: artifact.attest?.sbom ?? attestations.sbom,
             provenance: artifact.attest?.provenance?.rawValue ?? attestations.provenance,
@@ -96,7 +103,8 @@ extension RequestBuilder {
             ("--secret", !options.secrets.isEmpty), ("--build-context", !options.buildContexts.isEmpty),
             ("--attest", !options.attestations.isEmpty), ("--no-cache", options.noCache),
             ("--no-cache-filter", !options.noCacheFilters.isEmpty), ("--annotation", !options.annotations.isEmpty),
-            ("--iidfile", options.imageIDFile != nil), ("--dockerfile -", options.readsDockerfile),
+            ("--output", !options.outputs.isEmpty), ("--iidfile", options.imageIDFile != nil),
+            ("--dockerfile -", options.readsDockerfile),
         ]
         if let flag = given.first(where: \.isGiven) {
             throw refusal(
@@ -118,10 +126,10 @@ extension RequestBuilder {
     }
 
     /// Warns of artifacts that share a name: each is pushed, and the one pushed last stands under the name.
-    private mutating func warnOfSharedNames(_ artifacts: [BuildArtifact]) {
+    private mutating func warnOfSharedNames(_ artifacts: [ArtifactRequest]) {
         var owners: [(name: String, artifacts: [String])] = []
-        for artifact in artifacts where artifact.push ?? !options.noPush {
-            for name in Set([artifact.image.description] + artifact.tags.map(\.description)).sorted() {
+        for artifact in artifacts where artifact.outputs.pushes {
+            for name in Set(artifact.names.map(\.description)).sorted() {
                 if let index = owners.firstIndex(where: { $0.name == name }) {
                     owners[index].artifacts.append(artifact.name)
                 } else {
@@ -292,7 +300,7 @@ extension RequestBuilder {
 /// The paths that stand in a directives file: relative ones start from its folder, and may not leave it.
 struct DirectivesPaths {
     private let file: String
-    private let folder: String
+    let folder: String
 
     init(_ loaded: LoadedDirectives) {
         file = loaded.file

@@ -6,12 +6,14 @@ extension RequestBuilder {
         let workspace = try checked(
             try required(options.workspace), .slug, options.workspace?.name ?? "--workspace")
         let context = try contextPlace(.init(try required(options.context), as: "--context"), "--context")
-        let image = try reference(try required(options.image), "--image")
+        let outputs = try outputs([], push: nil, from: workingFolder, at: "")
+        let image = try flatImage(outputs)
         let owner = try flatOwner()
-        let segments = image.repository.split(separator: "/")
-        let name = segments.last.map(String.init) ?? image.repository
+        let segments = image.map { $0.repository.split(separator: "/") } ?? []
+        // What makes no image is named after its workspace.
+        let name = segments.last.map(String.init) ?? workspace
         let namespace = segments.count > 1 ? segments.dropLast().joined(separator: "/") : nil
-        let layers = CacheLayers(registry: image.host, namespace: namespace, workspace: workspace, owner: owner)
+        let layers = CacheLayers(registry: image?.host, namespace: namespace, workspace: workspace, owner: owner)
         let caches = try caches(
             layers, artifact: name, from: try cacheFromFlag, to: try cacheToFlag)
         let attestations = try attestations()
@@ -20,20 +22,25 @@ extension RequestBuilder {
             givenDockerfile: dockerfileOnInput, target: try target(),
             tags: try tags(), platforms: try platforms(), buildArguments: try buildArguments(), labels: try labels(),
             secrets: try secrets(), extraContexts: try extraContexts(), noCache: options.noCache,
-            steps: try steps(), pushes: !options.noPush, annotations: try annotations(),
+            steps: try steps(), outputs: outputs, annotations: try annotations(),
             compression: try compression(), sbom: attestations.sbom, provenance: attestations.provenance, dependsOn: [],
             cacheFrom: caches.from,
             cacheTo: caches.to)
         return Parts(
             workspace: workspace, owner: owner, artifacts: [artifact],
             registry: RegistryRequest(
-                endpoint: image.host, namespace: namespace, isHarbor: false,
+                endpoint: image?.host, namespace: namespace, isHarbor: false,
                 insecureHosts: try insecureRegistries(), credential: nil),
             compute: ComputeRequest(
                 ladder: .standard, size: flagSize, language: try line(options.language),
                 runnerImage: try line(options.runnerImage), provider: nil, region: nil),
             orchestratorURL: try orchestratorURL(), events: try flatEvents(), specFolder: context.folder,
             volume: volume(try volumeFlag(), layers, artifact: name))
+    }
+
+    private func flatImage(_ outputs: ArtifactOutputs) throws -> ImageReference? {
+        if options.image == nil, !outputs.needsImage { return nil }
+        return try reference(try required(options.image), "--image")
     }
 
     var flagSize: SizeWish {

@@ -35,7 +35,7 @@ struct RequestBuilder {
         /// For a question about a Dockerfile, which leaves nothing anywhere and for which nothing is to be fetched.
         mutating func makeNothing() {
             for index in artifacts.indices {
-                artifacts[index].pushes = false
+                artifacts[index].outputs = ArtifactOutputs(pushes: false)
                 artifacts[index].cacheFrom = []
                 artifacts[index].cacheTo = []
             }
@@ -83,8 +83,10 @@ struct RequestBuilder {
                 [
                     ("--workspace", "the workspace's name", options.workspace),
                     ("--context", "the folder to build", options.context),
-                    ("--image", "registry host, repository and tag", options.image),
                 ] + needed
+            if try flagOutputs()?.needsImage ?? true {
+                needed.insert(("--image", "registry host, repository and tag", options.image), at: 2)
+            }
         }
         let missing = needed.filter { $0.2?.value.isEmpty ?? true }
         let list = missing.map { "\($0.0) (\($0.1))" }.joined(separator: ", ")

@@ -9,6 +9,9 @@ struct ArtifactBuild: Sendable {
     let bench: ArtifactBench
     let resolution: Resolution
     let secrets: BuildSecrets
+    let rsync: LocalRsync
+    /// Where an image is loaded into; nil where none is.
+    let engine: ContainerEngine?
     let journal: BuildJournal
     let timing: Timing
     /// See `Surroundings`.
@@ -90,7 +93,8 @@ struct ArtifactBuild: Sendable {
         case .succeeded:
             outcome.status = .succeeded
             outcome.metadata = finished.metadata
-            outcome.pushed = artifact.pushes
+            outcome.pushed = artifact.outputs.pushes
+            outcome.outputs = finished.outputs
             outcome.digest = finished.metadata?["containerimage.digest"]?.stringValue
             if bench.engine.compressesLayers, let layers = finished.log.layersSeconds,
                 let hint = CompressionHint.text(artifact, layers: layers, build: Double(duration) / 1000)
@@ -124,7 +128,9 @@ struct ArtifactBuild: Sendable {
                 artifact: artifact, registry: request.registry, folders: folders,
                 address: bench.runner.buildkitAddress, progress: bench.engine.progress,
                 exportsAllStages: bench.engine.cachesAllStages, request: question),
-            secrets: secrets, connection: bench.connection, waiting: bench.takeWrapper(), reporter: journal,
-            timing: timing, traceParent: traceParent)
+            secrets: secrets, connection: bench.connection, waiting: bench.takeWrapper(),
+            outputs: OutputSync(
+                artifact: artifact.name, rsync: rsync, connection: bench.connection, engine: engine, reporter: journal),
+            reporter: journal, timing: timing, traceParent: traceParent)
     }
 }

@@ -13,6 +13,8 @@ struct ArtifactOutcome: Sendable {
     var metadata: JSONValue?
     /// What a check of its Dockerfile found; nil where none was asked for.
     var checks: [CheckFinding]?
+    /// What was brought to the caller.
+    var outputs: [OutputResult] = []
     var error: LianError?
     var oom: OOMVerdict?
     /// What filled the runner's disk; nil where it was not full.

@@ -14,6 +14,8 @@ struct ArtifactRun: Sendable {
     let connection: RunnerConnection
     /// A wrapper that was started ahead for this run.
     let waiting: WaitingWrapper?
+    /// Brings its outputs to the caller.
+    let outputs: OutputSync
     let reporter: any BuildReporter
     let timing: Timing
     /// See `Surroundings`.
@@ -27,6 +29,8 @@ struct ArtifactRun: Sendable {
         var metadata: JSONValue?
         /// What the frontend answered, where it was asked for anything but an image.
         var answer: [String] = []
+        /// What was brought to the caller.
+        var outputs: [OutputResult] = []
         /// Removes what the run left on the runner; only the end of the connection waits for it.
         let leaving: Task<Void, Never>
     }
@@ -65,11 +69,12 @@ struct ArtifactRun: Sendable {
             let end = try await remote.follow(reconnect: reconnect) { log.take($0) }
             let reader = log.finish()
             let result = try await remote.collect(reconnect: reconnect)
+            let brought = end.isSuccess && command.request == nil ? try await bring() : []
             // Where the connection breaks before this is done, what is left goes with the runner.
             let leaving = Task<Void, Never> { try? await remote.remove() }
             return Finished(
                 end: end, log: reader, metadata: result.flatMap { try? JSONValue.parse($0) }, answer: log.answer,
-                leaving: leaving)
+                outputs: brought, leaving: leaving)
         } catch {
             // Whatever ended the run here, a cancel included, the command on the runner is to end too. The stop has a
             // task of its own, since this one may be cancelled.
@@ -80,6 +85,17 @@ struct ArtifactRun: Sendable {
             }
             throw error
         }
+    }
+}
+
+extension ArtifactRun {
+    private func bring() async throws -> [OutputResult] {
+        var results: [OutputResult] = []
+        for (index, output) in artifact.outputs.brought.enumerated() {
+            let source = OutputSync.Source(folder: command.folders.run, name: BuildctlCommand.outputName(index))
+            results.append(try await outputs.bring(output, from: source))
+        }
+        return results
     }
 }
 

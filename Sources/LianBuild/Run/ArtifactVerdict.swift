@@ -47,6 +47,11 @@ enum ArtifactVerdict: Sendable {
                 LianError(
                     .engineUnsupported, .build, "the runner's engine cannot answer this --call",
                     hint: "--call check needs BuildKit 0.15, or # syntax=docker/dockerfile:1 in the Dockerfile."))
+        } else if message.contains("only single Exports can be specified") {
+            self = .failed(
+                LianError(
+                    .engineUnsupported, .build, "the runner's engine makes one output at a time (--output)",
+                    hint: "Several need BuildKit 0.13 on the runner. Ask for one, or build once for each."))
         } else if let entitlement = Self.refusedEntitlement(message) {
             self = .failed(
                 LianError(
@@ -96,7 +101,7 @@ enum ArtifactVerdict: Sendable {
     ) -> LianError {
         LianError(
             .pushFailed, .push, "\(artifact.name) was built, but not pushed: \(onOneLine(message))",
-            hint: "Is the registry up, and may these credentials push to \(artifact.image)?",
+            hint: "Is the registry up, and may these credentials push to \(artifact.image?.description ?? "it")?",
             logTail: tail(failure, message))
     }
 

@@ -29,6 +29,8 @@ package enum ProgressEvent: Sendable {
     case output(artifact: String, step: Int, lines: [String])
     /// A piece of the engine's log for people: whole lines, in order and complete over all events of the artifact.
     case log(artifact: String, [UInt8])
+    /// How much of an output is here: told a few times a second while it is brought.
+    case bringing(OutputProgress)
     /// An artifact's build ended. Where it is cancelled on its way, only `attemptEnded` tells of it.
     case artifactEnded(String, ArtifactResult.Status, digest: String?)
 
@@ -43,6 +45,24 @@ package enum ProgressEvent: Sendable {
 
     /// The end of everything, with all that is known.
     case ended(ResultEnvelope)
+}
+
+/// How far an output's way to the caller is.
+package struct OutputProgress: Equatable, Sendable {
+    package var artifact: String
+    /// The path, or what takes it.
+    package var dest: String
+    /// The bytes of rsync's stream that came over the wire so far.
+    package var receivedBytes: Int
+    /// The rate over the last seconds; nil until there is something to measure.
+    package var bytesPerSecond: Double?
+
+    package init(artifact: String, dest: String, receivedBytes: Int, bytesPerSecond: Double? = nil) {
+        self.artifact = artifact
+        self.dest = dest
+        self.receivedBytes = receivedBytes
+        self.bytesPerSecond = bytesPerSecond
+    }
 }
 
 /// How far the context's way to the runner is.

@@ -134,7 +134,7 @@ final class WarmUp: Sendable {
     /// it fetches any layer.
     static func solves(for artifacts: [ArtifactRequest]) -> [Solve] {
         // Images that the artifacts themselves become are not there yet.
-        let made = Set(artifacts.flatMap { [$0.image] + $0.tags }.map(\.description))
+        let made = Set(artifacts.flatMap(\.names).map(\.description))
         var solves: [Solve] = []
         for artifact in artifacts {
             guard let images = artifact.dockerfileImages else { continue }

@@ -25,6 +25,8 @@ extension BuildOptions {
         compressionLevel = try reader.integer("--compression-level", in: LayerCompression.levels)
         annotations = try reader.keyValues("--annotation", valueRequired: true)
         noPush = arguments.has("--no-push")
+        outputs = arguments.all("--output")
+        loads = arguments.has("--load")
         call = try reader.choice("--call")
         noCache = arguments.has("--no-cache")
         noCacheFilters = arguments.all("--no-cache-filter")

@@ -47,6 +47,10 @@ extension CommandSyntax {
                         "A build secret: over SSH only, never an argument, a log or a disk."),
                     .toggle("--no-cache", "Run every step anew."),
                     .toggle("--no-push", "Build, write the cache, and push nothing."),
+                    Flag(
+                        "--output", .many("DIR|type=KIND,dest=PATH"), completion: .folder,
+                        "In place of a push: local, tar, oci or docker, brought here; or image."),
+                    .toggle("--load", "In place of a push: into this machine's Docker or Podman."),
                 ],
                 further: [
                     Flag(

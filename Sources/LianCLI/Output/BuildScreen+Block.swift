@@ -14,7 +14,11 @@ extension BuildScreen {
             head.append(line(of: phase, at: now))
             switch phase.phase {
             case .sync: head += context.map { contextLines($0, columns: columns) } ?? []
-            case .build: isBuilding = true
+            case .build:
+                isBuilding = true
+                head += bringing.sorted { $0.key < $1.key }.map {
+                    TerminalLine("  ").adding(outputFacts($0.value).joined(separator: ", "))
+                }
             default: break
             }
         }

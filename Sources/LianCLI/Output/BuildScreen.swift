@@ -29,6 +29,8 @@ struct BuildScreen: Sendable {
 
     private(set) var phases: [RunningPhase] = []
     private(set) var context: ContextProgress?
+    /// Of outputs that are on their way here, by artifact.
+    private(set) var bringing: [String: OutputProgress] = [:]
     /// In the order in which they began.
     private(set) var artifacts: [RunningArtifact] = []
     /// The attempt's steps of the artifacts that ended.
@@ -83,6 +85,7 @@ struct BuildScreen: Sendable {
             if let index = phases.firstIndex(where: { $0.phase == phase }) { phases[index].text = text }
         case .finished(let phase, let text): endPhase(phase, text, now)
         case .context(let progress): context = progress
+        case .bringing(let progress): bringing[progress.artifact] = progress
         case .artifactStarted(let name):
             artifactsSeen.insert(name)
             artifacts.removeAll { $0.name == name }
@@ -147,6 +150,7 @@ struct BuildScreen: Sendable {
             note("attempt \(number): out of memory on \(sizing?.description ?? "this runner")", .warning)
         }
         artifacts = []
+        bringing = [:]
         sizing = nil
         usage = nil
     }
@@ -186,6 +190,7 @@ struct BuildScreen: Sendable {
     }
 
     private mutating func endArtifact(_ name: String, _ status: ArtifactResult.Status, _ now: ContinuousClock.Instant) {
+        bringing[name] = nil
         let ended = artifacts.first { $0.name == name }
         artifacts.removeAll { $0.name == name }
         if let ended {

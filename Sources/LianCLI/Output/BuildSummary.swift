@@ -12,6 +12,7 @@ struct BuildSummary {
         let took = envelope.timings?.total.map { " in \(time(.milliseconds($0)))" } ?? ""
         title = Self.words[envelope.status, default: envelope.status.rawValue] + took
         addImages(envelope.artifacts ?? [])
+        for output in envelope.outputs ?? [] { add("output", "\(output.dest): \(Figures.bytes(output.bytes))") }
         addSize(envelope)
         addSteps(envelope.artifacts ?? [], slowest)
         if let volume = envelope.volume, volume.state != .none { add("volume", volume.summary) }
@@ -30,11 +31,12 @@ struct BuildSummary {
 
     private mutating func addImages(_ artifacts: [ArtifactResult]) {
         for artifact in artifacts where artifact.status != nil {
-            let built = artifact.digest.map { "\(artifact.image)@\($0)" } ?? artifact.image
+            guard let image = artifact.image else { continue }
+            let built = artifact.digest.map { "\(image)@\($0)" } ?? image
             switch (artifact.status, artifact.pushed) {
             case (.succeeded, false?): add("image", "\(built): not pushed")
             case (.succeeded, _): add("image", built)
-            default: add("image", "\(artifact.image): \(artifact.status?.rawValue ?? "")")
+            default: add("image", "\(image): \(artifact.status?.rawValue ?? "")")
             }
         }
     }

@@ -46,6 +46,11 @@ struct JSONReporter: BuildReporter {
                 "event": "log", "artifact": .string(artifact),
                 "data": .string(String(decoding: bytes, as: UTF8.self)),
             ]
+        case .bringing(let progress):
+            [
+                "event": "output", "artifact": .string(progress.artifact), "dest": .string(progress.dest),
+                "received_bytes": .integer(progress.receivedBytes), "bytes_per_second": progress.bytesPerSecond.json,
+            ]
         case .artifactEnded(let name, let status, let digest):
             [
                 "event": "artifact_ended", "artifact": .string(name), "status": .string(status.rawValue),

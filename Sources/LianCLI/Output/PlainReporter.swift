@@ -18,6 +18,8 @@ final class PlainReporter: BuildReporter {
         var artifact: String?
         /// When progress of the context was last told.
         var contextTold = ContinuousClock.now
+        /// When progress of an output was last told.
+        var outputTold = ContinuousClock.now
     }
 
     private let contextInterval: Duration
@@ -46,6 +48,7 @@ final class PlainReporter: BuildReporter {
                 tell("\(phase.rawValue): \(text)", &state)
                 endFold(&state)
             case .context(let progress): tell(progress, &state)
+            case .bringing(let progress): tell(progress, &state)
             case .artifactStarted, .output, .usage: break
             case .step(_, let step): state.slowest.add(step)
             case .artifactEnded(let name, let status, let digest):
@@ -97,6 +100,13 @@ final class PlainReporter: BuildReporter {
         tell("sync: \(contextFacts(progress).joined(separator: ", "))", &state)
     }
 
+    private func tell(_ progress: OutputProgress, _ state: inout State) {
+        let now = ContinuousClock.now
+        guard now - state.outputTold >= contextInterval else { return }
+        state.outputTold = now
+        tell("build: \(outputFacts(progress).joined(separator: ", "))", &state)
+    }
+
     private func tell(_ envelope: ResultEnvelope, _ state: inout State) {
         endFold(&state)
         if envelope.status == .planned {
@@ -111,6 +121,12 @@ final class PlainReporter: BuildReporter {
         let annotation = state.folds.annotation(error)
         if !annotation.isEmpty { stderr.write(Array(annotation.utf8)) }
     }
+}
+
+/// What there is to say of an output's way.
+func outputFacts(_ progress: OutputProgress) -> [String] {
+    let rate = progress.bytesPerSecond.map { "\(Figures.bytes(Int(Figures.bounded($0))))/s" }
+    return ["\(progress.dest): \(Figures.bytes(progress.receivedBytes)) received", rate].compactMap { $0 }
 }
 
 /// What there is to say of the context's way, the most important first.

@@ -7,7 +7,7 @@ package func planSummary(_ envelope: ResultEnvelope) -> [String] {
     for artifact in envelope.artifacts ?? [] {
         let tags = artifact.tags.isEmpty ? "" : ", also \(artifact.tags.joined(separator: ", "))"
         let platforms = artifact.platforms.isEmpty ? "" : ", for \(artifact.platforms.joined(separator: ", "))"
-        lines.append("image: \(artifact.image)\(tags)\(platforms)")
+        if let image = artifact.image { lines.append("image: \(image)\(tags)\(platforms)") }
     }
     if let cache = envelope.cache {
         lines.append("cache from: \(list(cache.from))")

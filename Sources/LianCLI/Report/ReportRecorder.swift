@@ -45,7 +45,9 @@ package final class ReportRecorder: BuildReporter {
                 state.changeAttempt {
                     $0.samples.append(UsagePoint(at: now, cores: sample.cores, megabytes: sample.megabytes))
                 }
-            case .waiting, .finished, .context, .output, .log, .artifactEnded, .volume, .note, .warning, .ended: break
+            case .waiting, .finished, .context, .bringing, .output, .log, .artifactEnded, .volume, .note, .warning,
+                .ended:
+                break
             }
         }
     }

@@ -1,4 +1,3 @@
-import Glibc
 import LianSystem
 
 /// A folder of a command's own, gone with all that is in it as soon as it is let go of.
@@ -22,16 +21,4 @@ package final class StagingFolder: Sendable {
     deinit {
         removeTree(path)
     }
-}
-
-/// Removes what stands there, links and not what they lead to.
-private func removeTree(_ path: String) {
-    var status = stat()
-    guard lstat(path, &status) == 0 else { return }
-    guard status.st_mode & S_IFMT == S_IFDIR else {
-        unlink(path)
-        return
-    }
-    for name in (try? folderEntries(path)) ?? [] { removeTree("\(path)/\(name)") }
-    rmdir(path)
 }

@@ -13,20 +13,21 @@ package struct CacheForbidden: Error, Equatable, Sendable {
 /// The two layers of a workspace's cache. `ci/` is canonical and written by CI alone; each session has a `dev/` of
 /// its own and reads `ci/`. CI never reads any `dev/`.
 package struct CacheLayers: Equatable, Sendable {
-    /// Host, and namespace where there is one: what all of this build's cache references start with.
-    package let root: String
+    /// Host, and namespace where there is one: what all of this build's cache references start with. nil for a build that
+    /// has no registry.
+    package let root: String?
     package let workspace: String
     package let owner: CacheOwner
 
-    package init(registry: String, namespace: String?, workspace: String, owner: CacheOwner) {
-        root = namespace.map { "\(registry)/\($0)" } ?? registry
+    package init(registry: String?, namespace: String?, workspace: String, owner: CacheOwner) {
+        root = registry.map { registry in namespace.map { "\(registry)/\($0)" } ?? registry }
         self.workspace = workspace
         self.owner = owner
     }
 
-    package func imports(artifact: String) -> [String] { folders.map { reference($0, artifact) } }
+    package func imports(artifact: String) -> [String] { folders.compactMap { reference($0, artifact) } }
 
-    package func exports(artifact: String) -> [String] { folders.prefix(1).map { reference($0, artifact) } }
+    package func exports(artifact: String) -> [String] { folders.prefix(1).compactMap { reference($0, artifact) } }
 
     /// The parts of a store that this owner reads. A registry's cache, whose name says which layer it is, is left as it
     /// was written.
@@ -57,7 +58,7 @@ package struct CacheLayers: Equatable, Sendable {
             guard isBelow(reference, devFolder(actor)) else {
                 throw CacheForbidden(
                     reference: reference,
-                    reason: "a session reads no dev/ cache but its own, \(root)/\(devFolder(actor))/")
+                    reason: "a session reads no dev/ cache but its own, \(own(devFolder(actor)))")
             }
         }
     }
@@ -71,8 +72,7 @@ package struct CacheLayers: Equatable, Sendable {
         case .session(let actor):
             guard isBelow(reference, devFolder(actor)) else {
                 throw CacheForbidden(
-                    reference: reference, reason: "a session writes only to its own cache, \(root)/\(devFolder(actor))/"
-                )
+                    reference: reference, reason: "a session writes only to its own cache, \(own(devFolder(actor)))")
             }
         }
     }
@@ -94,18 +94,22 @@ package struct CacheLayers: Equatable, Sendable {
         return "dev/\(doubled)-\(workspace)"
     }
 
-    private func reference(_ folder: String, _ artifact: String) -> String {
-        "\(root)/\(folder)/\(artifact):cache"
+    private func reference(_ folder: String, _ artifact: String) -> String? {
+        root.map { "\($0)/\(folder)/\(artifact):cache" }
+    }
+
+    private func own(_ folder: String) -> String {
+        root.map { "\($0)/\(folder)/" } ?? "below the registry of its image, and this build has no image"
     }
 
     private func isBelow(_ reference: String, _ folder: String) -> Bool {
-        reference.hasPrefix("\(root)/\(folder)/")
+        root.map { reference.hasPrefix("\($0)/\(folder)/") } ?? false
     }
 
     /// Below our own root the first segment is the layer. Elsewhere others decide about the layout, so any segment
     /// `dev` counts.
     private func isDevelopment(_ reference: String) -> Bool {
-        if reference.hasPrefix(root + "/") {
+        if let root, reference.hasPrefix(root + "/") {
             let rest = reference.dropFirst(root.count + 1)
             return name(of: rest).first == "dev"
         }

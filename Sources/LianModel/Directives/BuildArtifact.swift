@@ -3,7 +3,8 @@
 package struct BuildArtifact: Equatable, Sendable {
     package let name: String
     package let context: ContextPlace
-    package let image: ImageReference
+    /// nil where no image is made.
+    package let image: ImageReference?
     /// Relative to the context.
     package let dockerfile: String?
     package let target: String?
@@ -16,6 +17,8 @@ package struct BuildArtifact: Equatable, Sendable {
     package let noCache: Bool
     package let steps: StepSettings
     package let push: Bool?
+    /// In the place of an image that is pushed.
+    package let outputs: [BuildOutput]
     package let annotations: [String: String]
     package let compression: LayerCompression?
     package let attest: Attestations?
@@ -25,6 +28,8 @@ package struct BuildArtifact: Equatable, Sendable {
     package let cacheTo: [CacheStore]?
 
     package static let defaultDockerfile = "Dockerfile"
+    package static let imageRule =
+        "image must be there, unless outputs says that no image is made: local, tar, oci and docker alone"
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
         var record = try node.record()
@@ -34,7 +39,7 @@ package struct BuildArtifact: Equatable, Sendable {
             throw place.violation(TextRule.contextPlace.sentence)
         }
         self.context = context
-        image = try record.required("image").taggedReference()
+        image = try record.optional("image")?.taggedReference()
         dockerfile = try record.optional("dockerfile")?.text(.innerPath)
         target = try record.optional("target")?.text(.stage)
         tags =
@@ -60,6 +65,10 @@ package struct BuildArtifact: Equatable, Sendable {
         noCache = try record.optional("no_cache")?.bool() ?? false
         steps = try StepSettings(&record)
         push = try record.optional("push")?.bool()
+        outputs =
+            try record.optional("outputs")?.filledList { (item) throws(SchemaViolation) in
+                try BuildOutput(item)
+            } ?? []
         annotations =
             try record.optional("annotations")?.dictionary(names: .annotationName) {
                 (value) throws(SchemaViolation) in try value.text(.value)
@@ -78,6 +87,9 @@ package struct BuildArtifact: Equatable, Sendable {
         try record.close()
         guard compression != nil || (kind == nil && level == nil) else {
             throw node.violation(LayerCompression.levelRule)
+        }
+        guard image != nil || outputs.allSatisfy(\.kind.isBrought) && !outputs.isEmpty else {
+            throw node.violation(Self.imageRule)
         }
     }
 }

@@ -9,7 +9,7 @@ extension ResultEnvelope: JSONEncodable {
             "attempts": attempts.json, "cache": cache.json, "volume": volume.json, "context": context.json,
             "usage": usage.json,
             "timings_ms": timings.json, "events": events.json, "plan": plan.json, "checks": checks.json,
-            "warnings": warnings.json,
+            "outputs": outputs.json, "warnings": warnings.json,
             "error": error.json,
         ]
     }
@@ -18,11 +18,17 @@ extension ResultEnvelope: JSONEncodable {
 extension ArtifactResult: JSONEncodable {
     package var json: JSONValue {
         [
-            "name": .string(name), "image": .string(image), "tags": tags.json, "digest": digest.json,
+            "name": .string(name), "image": image.json, "tags": tags.json, "digest": digest.json,
             "pushed": pushed.json,
             "platforms": platforms.json, "status": (status?.rawValue).json, "steps": steps.json,
             "duration_ms": durationMS.json,
         ]
+    }
+}
+
+extension OutputResult: JSONEncodable {
+    package var json: JSONValue {
+        ["artifact": .string(artifact), "type": .string(type), "dest": .string(dest), "bytes": .integer(bytes)]
     }
 }
 

@@ -24,6 +24,8 @@ package struct ResultEnvelope: Equatable, Sendable {
     package var plan: Plan?
     /// What a check of the Dockerfiles found; nil where none was asked for or reached.
     package var checks: [CheckFinding]?
+    /// What was brought to the caller; nil where nothing was to be, or nothing came so far.
+    package var outputs: [OutputResult]?
     package var warnings: [BuildWarning] = []
     package var error: LianError?
 
@@ -45,7 +47,8 @@ package struct ArtifactResult: Equatable, Sendable {
     }
 
     package var name: String
-    package var image: String
+    /// nil where none is made.
+    package var image: String?
     package var tags: [String]
     package var digest: String?
     /// nil until it was built.
@@ -55,12 +58,30 @@ package struct ArtifactResult: Equatable, Sendable {
     package var steps: StepCount?
     package var durationMS: Int?
 
-    package init(name: String, image: String, tags: [String], platforms: [String], status: Status?) {
+    package init(name: String, image: String?, tags: [String], platforms: [String], status: Status?) {
         self.name = name
         self.image = image
         self.tags = tags
         self.platforms = platforms
         self.status = status
+    }
+}
+
+/// Something that a build brought to its caller.
+package struct OutputResult: Equatable, Sendable {
+    package var artifact: String
+    /// local, tar, oci, docker, or load.
+    package var type: String
+    /// The path; for load the program that took it.
+    package var dest: String
+    /// Of all files together.
+    package var bytes: Int
+
+    package init(artifact: String, type: String, dest: String, bytes: Int) {
+        self.artifact = artifact
+        self.type = type
+        self.dest = dest
+        self.bytes = bytes
     }
 }
 

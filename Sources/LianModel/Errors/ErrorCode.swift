@@ -20,6 +20,7 @@ package enum ErrorCode: String, CaseIterable, Sendable {
     case vaultUnavailable = "vault_unavailable"
     case orchestratorNotTrusted = "orchestrator_not_trusted"
     case engineUnsupported = "engine_unsupported"
+    case outputUnusable = "output_unusable"
     case contextInvalid = "context_invalid"
 
     // The orchestrator.
@@ -47,6 +48,7 @@ package enum ErrorCode: String, CaseIterable, Sendable {
     // The build.
     case buildFailed = "build_failed"
     case pushFailed = "push_failed"
+    case outputFailed = "output_failed"
     case outOfMemory = "out_of_memory"
     case diskFull = "disk_full"
     case timeBudgetExceeded = "time_budget_exceeded"
@@ -64,12 +66,12 @@ extension ErrorCode {
     /// The process's exit status for this cause; a cancelled build exits by its signal instead.
     package var exitStatus: Int32 {
         switch self {
-        case .buildFailed, .pushFailed, .checkFailed: 1
+        case .buildFailed, .pushFailed, .outputFailed, .checkFailed: 1
         case .invalidArgument, .nickelMissing, .nickelFailed, .nickelTimedOut, .nickelOutputTooLarge,
             .nickelOutputInvalid, .directivesInvalid, .directivesUnreadable, .buildSpecInvalid, .contextUnreadable,
             .dockerfileMissing, .ignoreFileInvalid, .sshKeyUnusable, .cacheForbidden, .pathTooLong,
             .credentialMissing, .vaultUnavailable, .orchestratorNotTrusted, .engineUnsupported,
-            .contextInvalid:
+            .outputUnusable, .contextInvalid:
             2
         case .orchestratorUnreachable, .orchestratorRefused, .orchestratorAnswerInvalid, .spawnRefused, .noCapacity,
             .runnerFailed, .runnerNotReady:

@@ -54,11 +54,12 @@ next_field() {
 
 read_output() {
   [ -z "$output" ] || refuse "several outputs (--output)"
-  output=$1 csv=$1 type=
+  output=$1 csv=$1 type= dest=
   while [ -n "$csv" ]; do
     next_field
     case $field in
-      type=image) type=image ;;
+      type=image | type=local | type=tar | type=docker) type=${field#type=} ;;
+      dest=*) dest=${field#dest=} ;;
       oci-mediatypes=false) ;;
       name=*) names=${field#name=} ;;
       push=true) push=yes ;;
@@ -68,7 +69,11 @@ read_output() {
       *) refuse "--output $field" ;;
     esac
   done
-  [ -n "$type" ] || fail "--output needs type="
+  case $type in
+    '') fail "--output needs type=" ;;
+    image) [ -z "$dest" ] || refuse "--output dest=$dest" ;;
+    *) [ -n "$dest" ] || fail "--output type=$type needs dest=" ;;
+  esac
 }
 
 read_cache_export() {
@@ -144,7 +149,7 @@ push_name() {
 
 build() {
   frontend= context= dockerfile_folder= file=Dockerfile target= platform= metadata=
-  output= names= push=no insecure=no inline_cache=no exports= network=host fetched=no
+  output= type= dest= names= push=no insecure=no inline_cache=no exports= network=host fetched=no
   # The flags still to be read come first in "$@"; flags for docker are appended behind them.
   left=$#
   while [ "$left" -gt 0 ]; do
@@ -247,16 +252,29 @@ build() {
     dockerfile=$file
   fi
 
+  # Of files alone no image is made.
+  case $type in
+    local | tar) set -- "$@" --output "$output" ;;
+    *) set -- "$@" --iidfile "$scratch/image" ;;
+  esac
+
   wait_for_engine
-  client build --progress plain --network "$network" --iidfile "$scratch/image" \
-    --file "$dockerfile" "$@" "$context" >&2 || {
+  client build --progress plain --network "$network" --file "$dockerfile" "$@" "$context" >&2 || {
     status=$?
     # Docker's client has many messages for a daemon that died, some of them misleading, so the daemon is asked again.
     client version >/dev/null 2>&1 ||
       fail "rpc error: code = Unavailable desc = the runner's $engine at $host is gone"
     return "$status"
   }
-  image=$(cat "$scratch/image")
+  image=
+  [ ! -e "$scratch/image" ] || image=$(cat "$scratch/image")
+  if [ "$type" = docker ]; then
+    IFS=,
+    # shellcheck disable=SC2086  # names, none of which holds a comma or a wildcard
+    set -- ${names:-$image}
+    unset IFS
+    client save --output "$dest" "$@" >&2 || fail "failed to solve: docker did not save the image"
+  fi
 
   digest= size=
   if [ "$push" = yes ]; then
@@ -273,12 +291,15 @@ build() {
 
   printf '%s' "$exports" | while read -r ignore ref; do
     # Only the loop may read standard input: it is the list of what is left to push.
-    if client tag "$image" "$ref" 2>"$scratch/problem" && push_name "$ref"; then continue; fi </dev/null
+    if [ -z "$image" ]; then
+      printf 'the cache is part of an image, and none was made\n' >"$scratch/problem"
+    elif client tag "$image" "$ref" 2>"$scratch/problem" && push_name "$ref"; then continue; fi </dev/null
     [ "$ignore" = yes ] || fail "failed to solve: error writing cache: $(cat "$scratch/problem")"
     printf 'warning: the cache was not written: %s\n' "$(cat "$scratch/problem")" >&2
   done || return 1
 
   [ -n "$metadata" ] || return 0
+  [ -n "$image" ] || { printf '{}\n' >"$metadata"; return 0; }
   {
     printf '{"containerimage.config.digest":"%s"' "$image"
     if [ -n "$digest" ]; then

@@ -26,7 +26,7 @@ private func subject(_ envelope: ResultEnvelope) -> Markup {
     let tags: Markup =
         first.tags.isEmpty
         ? .nothing : "<p class=\"tags\">also \(first.tags.prefix(20).map { "<code>\($0)</code> " })</p>\n"
-    return "<p class=\"subject\"><code>\(first.image)</code></p>\n\(digest)\(tags)"
+    return "<p class=\"subject\"><code>\(first.title)</code></p>\n\(digest)\(tags)"
 }
 
 /// Says in a sentence or two what took the time.

@@ -4,7 +4,7 @@ import LianModel
 /// The report as one HTML file that needs nothing else: no script, no font, no picture, no network.
 package func reportPage(_ record: BuildRecord) -> String {
     let envelope = record.envelope
-    let subject = envelope.artifacts?.first?.image ?? envelope.workspace ?? "lian-build"
+    let subject = envelope.artifacts?.first?.title ?? envelope.workspace ?? "lian-build"
     let sections: [Markup] = [
         header(record), failure(envelope), whereTheTimeWent(record), attempts(record), images(envelope),
         context(record), caches(envelope), warnings(envelope), nextTime(record),
@@ -51,7 +51,7 @@ private func images(_ envelope: ResultEnvelope) -> Markup {
         return """
             <tr role="row"><th role="rowheader" scope="row">\(artifact.name)</th>\
             <td role="cell" class="\(artifact.status == .failed ? "bad" : "plain")">\(artifact.outcome)</td>\
-            <td role="cell"><code>\(artifact.image)</code>\(digest)</td><td role="cell" class="figure">\(steps)</td>\
+            <td role="cell"><code>\(artifact.title)</code>\(digest)</td><td role="cell" class="figure">\(steps)</td>\
             <td role="cell" class="figure">\(artifact.durationMS.map(Figures.duration) ?? "")</td></tr>
 
             """

@@ -46,6 +46,9 @@ extension ResultEnvelope.Status {
 
 extension ArtifactResult {
     var outcome: String { status?.rawValue ?? "not built" }
+
+    /// Its image, where one is made.
+    var title: String { image ?? name }
 }
 
 extension BuildStep.State {

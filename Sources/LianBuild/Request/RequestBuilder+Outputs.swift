@@ -1,0 +1,122 @@
+import Glibc
+import LianModel
+import LianSystem
+
+/// What a build makes, and whether it can be put where the caller wants it: told before anything is spawned.
+extension RequestBuilder {
+    /// As flags say it; nil where they say nothing.
+    func flagOutputs() throws -> ArtifactOutputs? {
+        guard !options.outputs.isEmpty || options.loads else { return nil }
+        var outputs: [BuildOutput] = []
+        for text in options.outputs {
+            do throws(BuildOutput.Problem) {
+                outputs.append(try BuildOutput(text))
+            } catch {
+                throw refusal(
+                    "--output \(error.reason)",
+                    hint: "Examples are --output out, --output type=tar,dest=out.tar and --output type=image.")
+            }
+        }
+        var all = try self.outputs(outputs, from: workingFolder) { _ in "--output" }
+        if options.loads { all.brought.append(BroughtOutput(.docker, to: .engine)) }
+        return all
+    }
+
+    /// What directives write beats flags; without either, an image is made and pushed.
+    mutating func outputs(
+        _ written: [BuildOutput], push: Bool?, from folder: String, at place: String
+    ) throws -> ArtifactOutputs {
+        let given = try flagOutputs()
+        guard !written.isEmpty else {
+            var outputs = given ?? ArtifactOutputs(pushes: true)
+            outputs.pushes = outputs.pushes && (push ?? !options.noPush)
+            return outputs
+        }
+        if !options.outputs.isEmpty { warnOverridden("--output", "outputs") }
+        for output in written {
+            guard let dest = output.dest, !dest.hasPrefix("/") else { continue }
+            let path = absolutePath(dest, from: folder)
+            guard path == folder || path.hasPrefix(folder == "/" ? "/" : folder + "/") else {
+                throw LianError(
+                    .directivesInvalid, .resolve,
+                    "\(place): outputs: '\(dest)' leads out of the file's folder, to \(path)",
+                    hint: "Write it as an absolute path if that is meant.")
+            }
+        }
+        var outputs = try self.outputs(written, from: folder) { "\(place): outputs[\($0)]" }
+        outputs.pushes = outputs.pushes && (push ?? !options.noPush)
+        if options.loads { outputs.brought.append(BroughtOutput(.docker, to: .engine)) }
+        return outputs
+    }
+
+    private func outputs(
+        _ outputs: [BuildOutput], from folder: String, _ name: (Int) -> String
+    ) throws -> ArtifactOutputs {
+        let images = outputs.filter { !$0.kind.isBrought }
+        guard images.count <= 1 else {
+            throw refusal("\(name(outputs.count - 1)): an image is asked for twice", hint: "Ask for it once.")
+        }
+        var all = ArtifactOutputs(makesImage: !images.isEmpty, pushes: images.allSatisfy(\.pushes))
+        for (index, output) in outputs.enumerated() {
+            guard let dest = output.dest else { continue }
+            let path = absolutePath(dest, from: folder)
+            let place: BroughtOutput.Place = output.kind == .local ? .folder(path) : .file(path)
+            guard !all.brought.contains(where: { $0.path == path }) else {
+                throw refusal("\(name(index)): \(path) is named twice", hint: "Give each output a place of its own.")
+            }
+            try Self.check(place, name(index))
+            all.brought.append(BroughtOutput(output.kind, to: place))
+        }
+        return all
+    }
+
+    /// Refuses outputs of several artifacts that go to one place.
+    func checkPlaces(of artifacts: [ArtifactRequest]) throws {
+        var owners: [String: String] = [:]
+        for artifact in artifacts {
+            for path in artifact.outputs.brought.compactMap(\.path) {
+                guard let other = owners.updateValue(artifact.name, forKey: path) else { continue }
+                throw refusal(
+                    "'\(other)' and '\(artifact.name)' both have \(path) as output",
+                    hint: "Give each output a place of its own.")
+            }
+        }
+    }
+
+    private static func check(_ place: BroughtOutput.Place, _ name: String) throws(LianError) {
+        func refusal(_ message: String, _ hint: String) -> LianError {
+            LianError(.outputUnusable, .resolve, "\(name): \(message)", hint: hint)
+        }
+        let path: String
+        switch place {
+        case .engine: return
+        case .folder(let folder): path = folder
+        case .file(let file): path = file
+        }
+        let isFolder = place == .folder(path)
+        var status = stat()
+        if lstat(path, &status) == 0 {
+            switch status.st_mode & S_IFMT {
+            case S_IFLNK:
+                let target = realPath(path).map { "Name where it leads to: \($0)." } ?? "It leads nowhere: remove it."
+                throw refusal("\(path) is a link", target)
+            case S_IFDIR where !isFolder:
+                throw refusal("\(path) is a folder", "Name the file to write, like dest=\(path)/image.tar.")
+            case S_IFDIR where isFolder, S_IFREG where !isFolder: break
+            default:
+                throw refusal(
+                    "\(path) is not a \(isFolder ? "folder" : "regular file")",
+                    "Name another place, or remove what is there.")
+            }
+        }
+        let parent = nearestFolder(isFolder ? path : parentFolder(path))
+        guard fileKind(parent) == .folder else {
+            throw refusal("\(parent) is not a folder", "Name another place, or remove what is there.")
+        }
+        guard access(parent, W_OK | X_OK) == 0 else {
+            throw refusal(
+                "\(parent) cannot be written to: \(SystemError("access").reason)",
+                "Name a folder that this user may write to.")
+        }
+    }
+}

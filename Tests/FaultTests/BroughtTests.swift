@@ -1,0 +1,180 @@
+import Foundation
+import Glibc
+import LianModel
+import LianSystem
+import LianTestSupport
+import Testing
+
+extension Faults {
+    /// Row 64: what a build brings to its caller. What was there before is whole, and nothing lies beside it.
+    @Suite struct BroughtTests {
+        /// Makes four megabytes that nothing makes smaller.
+        private static let makesFile = """
+            for word do case $word in type=tar,dest=*) out=${word#*dest=} ;; esac; done
+            dd if=/dev/urandom "of=$out" bs=65536 count=64 2>/dev/null
+            cp "$out" "${context%/*}/made"
+            succeed
+            """
+
+        private static let makesFolder = """
+            for word do case $word in type=local,dest=*) out=${word#*dest=} ;; esac; done
+            mkdir -p "$out/sub" && echo new >"$out/first" && echo new >"$out/sub/second" && ln -s /etc "$out/link"
+            succeed
+            """
+
+        /// A place with something in it.
+        private func place(_ scene: FaultScene) throws -> URL {
+            let folder = scene.folder.appending(path: "place")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            try "old".write(to: folder.appending(path: "out.tar"), atomically: true, encoding: .utf8)
+            return folder
+        }
+
+        private func names(_ folder: URL) throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+        }
+
+        private func expectUntouched(_ folder: URL) throws {
+            #expect(try names(folder) == ["out.tar"])
+            #expect(try String(contentsOf: folder.appending(path: "out.tar"), encoding: .utf8) == "old")
+        }
+
+        @Test("row 64: an output is cut off half-way, and goes on over the next connection")
+        func cutOff() async throws {
+            try await withRunner(waiting: true) { scene, runner, proxy in
+                try runner.setEngine(Self.makesFile)
+                let folder = try place(scene)
+                proxy.reset(afterBytesToClient: 2 << 20)
+                let build = try await scene.build(["--output", "type=tar,dest=place/out.tar"])
+                try #require(build.status == 0, "\(build.story)")
+                #expect(proxy.connections > 1 && build.errorText.contains("goes on over a new one"))
+                #expect(build["outputs"][0]?["bytes"] == .integer(4 << 20))
+                #expect(try names(folder) == ["out.tar"])
+                let made = FileManager.default.contents(atPath: "\(runner.workDir)/made")
+                #expect(
+                    made != nil && FileManager.default.contents(atPath: folder.appending(path: "out.tar").path) == made)
+            }
+        }
+
+        @Test("row 64: an output is cut off half-way, for good") func lost() async throws {
+            try await withRunner(waiting: true) { scene, runner, proxy in
+                scene.allow { $0.endsWithItsMachine = true }
+                try runner.setEngine("\(Self.makesFile)\ntouch \"${context%/*}/done\"")
+                let folder = try place(scene)
+                proxy.setLimit(256 << 10)
+                let running = try scene.start(["--output", "type=tar,dest=place/out.tar"])
+                try #require(await eventually { (try? names(folder).count) == 2 }, "\(running.errorText)")
+                proxy.refuse()
+                proxy.reset()
+                let build = try await scene.finish(running)
+                #expect(build.status == 4 && build.errorCode == "connection_lost", "\(build.story)")
+                #expect(build["outputs"] == .null)
+                try expectUntouched(folder)
+            }
+        }
+
+        @Test("row 64: kill -9 while an output is brought leaves one dotted folder, which the next run removes")
+        func killed() async throws {
+            try await withRunner(waiting: true) { scene, runner, proxy in
+                scene.allow {
+                    $0.callerIsKilled = true
+                    $0.leftToTheirLease = 1
+                    $0.endsWithItsMachine = true
+                }
+                try runner.setEngine(Self.makesFile)
+                let folder = try place(scene)
+                proxy.setLimit(256 << 10)
+                let output = ["--output", "type=tar,dest=place/out.tar"]
+                let running = try scene.start(output)
+                try #require(await eventually { (try? names(folder).count) == 2 }, "\(running.errorText)")
+                running.kill()
+                let left = try names(folder)
+                #expect(left.count == 2 && left[0].hasPrefix(".lian-build-output-") && left[1] == "out.tar")
+                #expect(try String(contentsOf: folder.appending(path: "out.tar"), encoding: .utf8) == "old")
+                // Its rsync, which wrote there, ends with the connection.
+                #expect(await eventually { processes(holding: folder.path).isEmpty })
+                // The next runner is another one, on which nothing of this run lies.
+                try FileManager.default.removeItem(atPath: "\(runner.workDir)/run-app")
+                proxy.setLimit(nil)
+                let build = try await scene.build(output)
+                try #require(build.status == 0, "\(build.story)")
+                #expect(try names(folder) == ["out.tar"])
+            }
+        }
+
+        @Test("row 64: an output's place that is a link, a file or below one is told before any spawn")
+        func unusablePlaces() async throws {
+            try await withScene { scene in
+                let folder = try place(scene)
+                try FileManager.default.createSymbolicLink(
+                    atPath: folder.appending(path: "link").path, withDestinationPath: "/etc")
+                let cases = [
+                    ("place/link", "is a link", "/etc"), ("place/out.tar", "is not a folder", "Name another place"),
+                    ("place/out.tar/in", "out.tar is not a folder", "Name another place"),
+                    ("type=tar,dest=place", "is a folder", "place/"),
+                    ("type=oci,dest=place/link", "is a link", "/etc"),
+                    ("type=tar,dest=/dev/null", "regular file", "Name another place"),
+                ]
+                for (output, message, hint) in cases {
+                    let build = try await scene.build(["--output", output])
+                    #expect(build.status == 2 && build.errorCode == "output_unusable", "\(output): \(build.story)")
+                    #expect(build.message.contains(message) && build.hint.contains(hint), "\(build.story)")
+                }
+                #expect(scene.orchestrator.requests(.spawn).isEmpty)
+                #expect(try names(folder) == ["link", "out.tar"])
+            }
+        }
+
+        @Test("row 64: the disk of an output's place is full", .needsRoot) func diskFull() async throws {
+            try await withRunner { scene, runner, _ in
+                try runner.setEngine(Self.makesFile)
+                try await withSmallDisk(at: scene.folder.appending(path: "small").path) { disk in
+                    try writeFile("\(disk)/out.tar", "old")
+                    let build = try await scene.build(["--output", "type=tar,dest=small/out.tar"])
+                    #expect(build.status == 1 && build.errorCode == "output_failed", "\(build.story)")
+                    #expect(build.message.contains("this machine's disk is full"), "\(build.story)")
+                    #expect(try FileManager.default.contentsOfDirectory(atPath: disk) == ["out.tar"])
+                    #expect(try readText("\(disk)/out.tar") == "old")
+                }
+            }
+        }
+
+        @Test("row 64: a link in the place of one of the output's folders is not followed, and nothing is moved")
+        func linkInTheWay() async throws {
+            try await withRunner { scene, runner, _ in
+                try runner.setEngine(Self.makesFolder)
+                let folder = try place(scene)
+                let victim = scene.folder.appending(path: "victim")
+                try FileManager.default.createDirectory(at: victim, withIntermediateDirectories: true)
+                try FileManager.default.createSymbolicLink(
+                    atPath: folder.appending(path: "sub").path, withDestinationPath: victim.path)
+                let build = try await scene.build(["--output", "place"])
+                #expect(build.status == 1 && build.errorCode == "output_failed", "\(build.story)")
+                #expect(build.message.contains("sub is a link"), "\(build.story)")
+                #expect(try names(victim) == [] && names(folder) == ["out.tar", "sub"])
+            }
+        }
+
+        @Test("row 64: a runner that sends what leads out of the place writes nothing outside")
+        func hostile() async throws {
+            try await withRunner { scene, runner, _ in
+                try runner.setEngine(Self.makesFolder)
+                let victim = scene.folder.appending(path: "victim")
+                try FileManager.default.createDirectory(at: victim, withIntermediateDirectories: true)
+                // First a link, then a file below it, as a true rsync never sends them: two transfers in one name.
+                try runner.setProgram(
+                    "rsync",
+                    """
+                    case " $* " in
+                      *" --sender "*) ln -s '\(victim.path)' output-0/away; mkdir -p other/away; echo bad >other/away/file
+                        exec /usr/bin/rsync "$@" other/ ;;
+                    esac
+                    exec /usr/bin/rsync "$@"
+                    """)
+                let build = try await scene.build(["--output", "fresh"])
+                #expect(try names(victim) == [])
+                #expect(build.status == 0 || build.errorCode == "output_failed", "\(build.story)")
+            }
+        }
+    }
+}
