@@ -69,6 +69,7 @@ let package = Package(
         module("LianHTTP", ["CCrypto", "CCurl", "LianModel", "LianSystem"]),
         module("LianConfiguration", ["LianHTTP", "LianModel", "LianSystem"]),
         module("LianOrchestratorClient", ["LianHTTP", "LianModel", "LianSystem"]),
+        module("LianRegistry", ["CCrypto", "LianHTTP", "LianModel", "LianSystem"]),
         module("LianSSH", ["CCrypto", "CLinux", "CSSH2", "LianChannel", "LianModel", "LianSystem"]),
         module("LianContext", ["CExpression", "CLinux", "LianModel", "LianSystem"]),
         module("LianRemote", ["LianChannel", "LianModel", "LianSystem"], embedded: ["Wrapper.sh"]),
@@ -77,7 +78,7 @@ let package = Package(
             [
                 "CLinux", "LianBuildKit", "LianChannel", "LianConfiguration", "LianContext", "LianHTTP", "LianModel",
                 "LianNATS",
-                "LianOrchestratorClient", "LianRemote", "LianSSH", "LianSystem",
+                "LianOrchestratorClient", "LianRegistry", "LianRemote", "LianSSH", "LianSystem",
             ]),
         module("LianMarkup", ["LianModel"], embedded: ["common.css"]),
         module("LianReport", ["LianBuildKit", "LianMarkup", "LianModel"], embedded: ["Page/page.css"]),
@@ -136,7 +137,7 @@ let package = Package(
             [
                 "LianBuild", "LianChannel", "LianCLI", "LianConfiguration", "LianContext", "LianFlags", "LianHTTP",
                 "LianModel", "LianNATS",
-                "LianOrchestratorClient", "LianSystem", "lian-rsh",
+                "LianOrchestratorClient", "LianRegistry", "LianSystem", "lian-rsh",
             ]),
         tests(
             "LianCLITests",
@@ -157,6 +158,7 @@ let package = Package(
         tests("LianContextTests", ["LianContext", "LianModel", "LianSystem"]),
         tests("LianNATSTests", ["LianNATS", "LianModel", "LianSystem"]),
         tests("LianHTTPTests", ["LianHTTP", "LianModel", "LianSystem"]),
+        tests("LianRegistryTests", ["LianHTTP", "LianModel", "LianRegistry", "LianSystem"]),
         tests("LianOrchestratorClientTests", ["LianHTTP", "LianModel", "LianOrchestratorClient", "LianSystem"]),
         tests(
             "LianOrchestratorTests",

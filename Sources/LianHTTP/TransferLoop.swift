@@ -193,7 +193,7 @@ private final class Transfer {
             set(CURLOPT_HTTPGET, 1)
         case .post, .put:
             set(CURLOPT_POST, 1)
-            set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
+            if request.method == .put { set(CURLOPT_CUSTOMREQUEST, request.method.rawValue) }
             set(CURLOPT_POSTFIELDSIZE, request.body.count)
             isAccepted =
                 isAccepted

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import LianBuild
 import LianModel
+import LianRegistry
 import LianTestSupport
 import Testing
 

@@ -12,6 +12,12 @@ import LianSystem
             .enabled(if: NATSServer.executable != nil, "there is no nats-server: apt-get install nats-server")
         }
 
+        package static var needsRegistry: ConditionTrait {
+            .enabled(
+                if: access("/usr/bin/docker-registry", X_OK) == 0,
+                "there is no docker-registry: apt-get install docker-registry")
+        }
+
         package static var needsPrometheus: ConditionTrait {
             .enabled(if: Prometheus.executable != nil, "there is no prometheus: apt-get install prometheus")
         }

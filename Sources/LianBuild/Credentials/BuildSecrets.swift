@@ -2,6 +2,7 @@ import LianBuildKit
 import LianConfiguration
 import LianHTTP
 import LianModel
+import LianRegistry
 import LianRemote
 import LianSystem
 
@@ -9,6 +10,8 @@ import LianSystem
 package struct BuildSecrets: Sendable {
     private let values: [SecretSource: [UInt8]]
     private let dockerConfig: [UInt8]?
+    /// By registry.
+    let registryLogins: [String: RegistryLogin]
     /// What leads buildctl to the cache of GitHub Actions; empty where none is asked for.
     private let actionsCache: [String: String]
     /// Removes every secret value from what a build prints.
@@ -73,7 +76,7 @@ extension BuildSecrets {
         let actionsCache = try actionsCache(request, environment)
         let token = actionsCache[Self.actionsToken].map { [Array($0.utf8)] } ?? []
         return BuildSecrets(
-            values: values, dockerConfig: config, actionsCache: actionsCache,
+            values: values, dockerConfig: config, registryLogins: logins.found, actionsCache: actionsCache,
             mask: SecretMask(Array(values.values) + shown + token),
             warnings: logins.warnings)
     }
