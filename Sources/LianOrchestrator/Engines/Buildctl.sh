@@ -64,6 +64,9 @@ read_output() {
       name=*) names=${field#name=} ;;
       push=true) push=yes ;;
       push=false) push=no ;;
+      push-by-digest=true) by_digest=yes ;;
+      push-by-digest=false) by_digest=no ;;
+      name-canonical=*) ;;
       registry.insecure=true) insecure=yes ;;
       registry.insecure=false) insecure=no ;;
       *) refuse "--output $field" ;;
@@ -149,7 +152,7 @@ push_name() {
 
 build() {
   frontend= context= dockerfile_folder= file=Dockerfile target= platform= metadata=
-  output= type= dest= names= push=no insecure=no inline_cache=no exports= network=host fetched=no
+  output= type= dest= names= push=no by_digest=no insecure=no inline_cache=no exports= network=host fetched=no
   # The flags still to be read come first in "$@"; flags for docker are appended behind them.
   left=$#
   while [ "$left" -gt 0 ]; do
@@ -241,7 +244,7 @@ build() {
   IFS=,
   for name in $names; do
     [ "$insecure" = no ] || demand_loopback "$name"
-    set -- "$@" --tag "$name"
+    [ "$by_digest" = yes ] || set -- "$@" --tag "$name"
   done
   unset IFS
   [ "$inline_cache" = no ] || set -- "$@" --build-arg BUILDKIT_INLINE_CACHE=1
@@ -281,6 +284,11 @@ build() {
     IFS=,
     for name in $names; do
       unset IFS
+      if [ "$by_digest" = yes ]; then
+        # Docker pushes nothing without a tag. This one says what the image is, so that it moves no other's.
+        name=$name:sha256-${image#sha256:}
+        client tag "$image" "$name" || return
+      fi
       push_name "$name" || fail "failed to solve: $(cat "$scratch/problem")"
       pushed=$(sed -n 's/^.*: digest: \(sha256:[0-9a-f]*\) size: \([0-9]*\)$/\1 \2/p' "$scratch/push" | tail -n 1)
       [ -n "$digest" ] || digest=${pushed% *} size=${pushed#* }

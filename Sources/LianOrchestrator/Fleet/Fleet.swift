@@ -76,6 +76,7 @@ package final class Fleet: Sendable {
         [
             ProviderStatus(
                 name: provider.name, kind: provider.kind, engine: provider.engine, platform: provider.platform,
+                platforms: provider.platforms,
                 problem: provider.problem, lastError: lastProviderError.value)
         ]
     }

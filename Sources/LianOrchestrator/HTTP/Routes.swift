@@ -195,7 +195,7 @@ extension Routes {
         var health: [String: JSONValue] = [
             "status": "ok", "version": .string(lianBuildVersion), "provider": .string(fleet.providerName),
             "engine": .string(fleet.engineName), "volumes": .string(fleet.volumeSupport.rawValue),
-            "platforms": providers.map(\.platform).json, "providers": providers.map(\.name).json,
+            "platforms": providers.flatMap(\.platforms).json, "providers": providers.map(\.name).json,
         ]
         if let problem = providers.compactMap(\.problem).first {
             health["status"] = "degraded"

@@ -151,8 +151,8 @@ extension LocalProvider {
         if let image = request.image {
             return "runner image '\(image)' is not served here: runners are this machine as it is"
         }
-        if let platform = request.platform, platform != self.platform {
-            return "platform '\(platform)' is not served here: this machine is \(self.platform)"
+        if let platform = request.platform, !platforms.contains(platform) {
+            return "platform '\(platform)' is not served here: this machine is \(platforms.joined(separator: " and "))"
         }
         return nil
     }
@@ -161,6 +161,8 @@ extension LocalProvider {
         package var platform: String { "linux/arm64" }
     #else
         package var platform: String { "linux/amd64" }
+        /// Its processors run programs of 32 bits as they are.
+        package var platforms: [String] { [platform, "linux/386"] }
     #endif
 }
 

@@ -16,6 +16,8 @@ package protocol RunnerProvider: RunnerRemover {
     var engine: String { get }
     /// What its runners build for without being asked: "linux/amd64".
     var platform: String { get }
+    /// All that they build for natively: `platform`, and what its machines run besides.
+    var platforms: [String] { get }
     /// What lays out the data of its runners' engines, so that it can lie on volumes; nil where it cannot.
     var engineKind: EngineKind? { get }
 
@@ -45,6 +47,7 @@ package protocol RunnerProvider: RunnerRemover {
 extension RunnerProvider {
     package var kind: String { name }
     package var problem: String? { nil }
+    package var platforms: [String] { [platform] }
     package var engineKind: EngineKind? { nil }
     package func obstacle(to request: SpawnRequest) -> SpawnObstacle? { nil }
     package func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
@@ -124,6 +127,7 @@ package struct ProviderStatus: Equatable, Sendable {
     package let kind: String
     package let engine: String
     package let platform: String
+    package let platforms: [String]
     /// Why its runners cannot be reached just now; nil where they can.
     package let problem: String?
     package var lastError: ProviderFailure?
