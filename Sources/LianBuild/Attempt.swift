@@ -1,5 +1,6 @@
 import LianBuildKit
 import LianContext
+import LianHTTP
 import LianModel
 import LianNATS
 import LianOrchestratorClient
@@ -10,11 +11,15 @@ import Synchronization
 
 /// What all attempts of a build share.
 struct AttemptPlan: Sendable {
-    let buildID: String
-    let resolution: Resolution
+    /// What the orchestrator calls the build; runners side by side have a build each there.
+    var buildID: String
+    /// Whose runner it is to be; nil for that of what is built.
+    var platform: String?
+    var resolution: Resolution
     let client: OrchestratorClient
+    let http: HTTPClient
     /// nil where none is asked for.
-    let volume: VolumeRequest?
+    var volume: VolumeRequest?
     let key: SSHKey
     let knownHosts: KnownHosts?
     let secrets: BuildSecrets
@@ -23,7 +28,7 @@ struct AttemptPlan: Sendable {
     let rsync: LocalRsync
     /// Where images are loaded into; nil where none is.
     let engine: ContainerEngine?
-    let journal: BuildJournal
+    var journal: BuildJournal
     let surroundings: Surroundings
 }
 
@@ -54,7 +59,7 @@ final class Attempt: Sendable {
                 timeBudgetMinutes: sizing.timeBudgetMinutes, leaseSeconds: RunnerLease.leaseSeconds,
                 sshPublicKey: plan.key.publicKeyLine, provider: request.compute.provider,
                 region: request.compute.region, image: plan.resolution.runnerImage,
-                platform: artifacts.first?.platforms.first, volume: plan.volume),
+                platform: plan.platform ?? artifacts.first?.platforms.first, volume: plan.volume),
             client: plan.client, journal: plan.journal)
     }
 

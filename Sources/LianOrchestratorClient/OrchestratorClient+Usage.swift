@@ -10,9 +10,15 @@ package enum Optionally<Value: Equatable & Sendable>: Equatable, Sendable {
 }
 
 extension OrchestratorClient {
-    package func health(within budget: Duration) async throws(LianError) -> OrchestratorHealth {
-        // Who asks wants to know how it is now.
-        let call = Call(method: .get, path: "/healthz", isRetried: { _ in false }, patience: .zero)
+    /// Who asks wants to know how it is now, unless nothing goes on before it answers.
+    package func health(
+        within budget: Duration, patiently: Bool = false
+    ) async throws(LianError) -> OrchestratorHealth {
+        var call = Call(method: .get, path: "/healthz", patience: policy.patienceWhereUnreachable)
+        if !patiently {
+            call.isRetried = { _ in false }
+            call.patience = .zero
+        }
         let answer = try await answer(to: call, within: budget, .arguments)
         guard answer.status == 200 else { throw error(answer, refusal: .orchestratorUnreachable, .arguments) }
         return try read(answer, .arguments) { (answer) throws(SchemaViolation) in

@@ -257,6 +257,21 @@ struct BuildKitTests {
         }
     }
 
+    @Test func aRunnerForEachPlatform() async throws { try await PlatformCases().oneIndex { _ in } }
+
+    @Test func theIndexKeepsAttestationsAndAnnotations() async throws {
+        let flags = [
+            "--attest", "provenance", "--annotation", "index:dev.lian.a=1",
+        ]
+        try await PlatformCases().oneIndex(flags) { index in
+            #expect(index.mediaType == "application/vnd.oci.image.index.v1+json" && index.attested == 2)
+            #expect(index.annotations == ["dev.lian.a": "1"])
+        }
+        try await PlatformCases().oneIndex(["--annotation", "manifest-descriptor[linux/386]:dev.lian.b=2"]) { index in
+            #expect(index.images.map { $0["annotations"]?["dev.lian.b"] } == [nil, "2"])
+        }
+    }
+
     /// The steps of every stage are in the cache, not only those of the last.
     @Test func theCacheHoldsAllStages() async throws {
         try await withScene { scene in

@@ -69,7 +69,7 @@ package struct Registry: Sendable {
         }
     }
 
-    private func manifestAnswer(_ repository: String, _ tag: String) async throws -> PlainHTTPResponse {
+    func manifestAnswer(_ repository: String, _ tag: String) async throws -> PlainHTTPResponse {
         let media = [
             "oci.image.manifest.v1", "oci.image.index.v1", "docker.distribution.manifest.v2",
             "docker.distribution.manifest.list.v2",
@@ -78,7 +78,7 @@ package struct Registry: Sendable {
             "/v2/\(repository)/manifests/\(tag)", headers: ["Accept": media.joined(separator: ", ")])
     }
 
-    private func get(_ path: String, headers: [String: String] = [:]) async throws -> PlainHTTPResponse {
+    func get(_ path: String, headers: [String: String] = [:]) async throws -> PlainHTTPResponse {
         try await exchange(port: port, "GET", path, headers: headers.merging(authorization) { $1 })
     }
 

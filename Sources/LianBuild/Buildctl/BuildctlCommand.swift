@@ -143,10 +143,14 @@ package struct BuildctlCommand: Sendable {
         return (artifact.outputs.makesImage ? [image] : []) + brought
     }
 
-    private var names: String { Self.field("name=\(artifact.names.map(\.description).joined(separator: ","))") }
+    private var names: String {
+        let names = artifact.isPart ? artifact.repositories : artifact.names.map(\.description)
+        return Self.field("name=\(names.joined(separator: ","))")
+    }
 
     private var image: String {
         var fields = ["type=image", names, "push=\(artifact.outputs.pushes)"] + imageFields
+        if artifact.isPart { fields += ["push-by-digest=true", "name-canonical=true"] }
         if let host = artifact.image?.host, registry.insecureHosts.contains(host) {
             fields.append("registry.insecure=true")
         }

@@ -35,6 +35,7 @@ package struct BuildOptions: Sendable {
     package var labels: [KeyValue] = []
     package var tags: [String] = []
     package var platforms: Given?
+    package var emulation: Emulation?
     package var buildContexts: [KeyValue] = []
     package var secrets: [String] = []
     package var attestations: [String] = []

@@ -7,7 +7,7 @@ package struct BuildRequest: Sendable {
     package let workspace: String
     package let owner: CacheOwner
     /// In the order in which they can be built.
-    package let artifacts: [ArtifactRequest]
+    package var artifacts: [ArtifactRequest]
     package let registry: RegistryRequest
     package let compute: ComputeRequest
     package let orchestrator: OrchestratorRequest
@@ -71,6 +71,9 @@ package struct ArtifactRequest: Sendable, Equatable {
     package var target: String?
     package var tags: [ImageReference]
     package var platforms: [String]
+    package var emulation: Emulation
+    /// Whether it is only a part of an image, which an index will name: it is pushed without a name of its own.
+    package var isPart = false
     package var buildArguments: [String: String]
     package var labels: [String: String]
     package var secrets: [SecretRequest]
@@ -91,6 +94,11 @@ package struct ArtifactRequest: Sendable, Equatable {
 
     /// All names of its image.
     var names: [ImageReference] { [image].compactMap { $0 } + tags }
+
+    /// The repositories of its names, each once.
+    var repositories: [String] {
+        names.map(\.name).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
 }
 
 /// Where a build secret's value is read, when it is needed.

@@ -54,6 +54,9 @@ extension RequestBuilder {
         lost(options.image, to: "image", written: artifact.image?.description)
         lost(options.dockerfile, to: "dockerfile", written: artifact.dockerfile)
         lost(options.platforms, to: "platforms", written: artifact.platforms?.joined(separator: ","))
+        lost(
+            options.emulation.map { .init($0.rawValue, as: "--emulate") }, to: "emulate",
+            written: artifact.emulate?.rawValue)
         lost(options.target.map { .init($0, as: "--target") }, to: "target", written: artifact.target)
         var contexts = try extraContexts()
         for (name, context) in artifact.extraContexts.sorted(by: { $0.key < $1.key }) {
@@ -85,6 +88,7 @@ extension RequestBuilder {
             target: try artifact.target ?? target(),
             tags: artifact.tags + (try tags()).filter { !artifact.tags.contains($0) },
             platforms: try artifact.platforms ?? platforms(),
+            emulation: artifact.emulate ?? options.emulation ?? .auto,
             buildArguments: try buildArguments(artifact.buildArguments),
             labels: try labels(artifact.labels),
             secrets: written + flagSecrets.filter { flag in !written.contains { $0.id == flag.id } },

@@ -3,7 +3,7 @@ import LianModel
 
 /// What a build decided before it touched a runner.
 package struct Resolution: Sendable {
-    package let request: BuildRequest
+    package var request: BuildRequest
     package let sizing: Sizing
     package let runnerImage: String?
     /// What travels: each pair of folder and Dockerfile once, however many artifacts share it.
@@ -89,13 +89,17 @@ package struct Resolution: Sendable {
 
     private static let largestShown = 5
 
-    package func plan() -> Plan {
-        let artifacts = request.artifacts.map { artifact in
-            let command = BuildctlCommand(
-                artifact: artifact, registry: request.registry,
-                folders: folders(of: artifact, workFolder: ReadyRunner.defaultWorkDir),
-                address: nil, progress: .rawjson, exportsAllStages: true, request: request.call?.requests.first)
-            return Plan.Artifact(name: artifact.name, buildctl: command.redactedArguments)
+    package func plan(_ split: PlatformSplit) -> Plan {
+        let isSplit = split.parts.count > 1
+        let artifacts = split.parts.flatMap { part in
+            part.artifacts.map { artifact in
+                let command = BuildctlCommand(
+                    artifact: artifact, registry: request.registry,
+                    folders: folders(of: artifact, workFolder: ReadyRunner.defaultWorkDir),
+                    address: nil, progress: .rawjson, exportsAllStages: true, request: request.call?.requests.first)
+                return Plan.Artifact(
+                    name: artifact.name, platform: isSplit ? part.platform : nil, buildctl: command.redactedArguments)
+            }
         }
         return Plan(artifacts: artifacts, largest: largest, volume: request.volume.request)
     }

@@ -30,7 +30,9 @@ struct ArtifactBuild: Sendable {
             var verdict = ArtifactVerdict(
                 finished, artifact: artifact, diskWasFull: await bench.diskWasFull, mask: secrets.mask)
             if case .registryTroubled(let error, let trouble) = verdict {
-                if let pause = RegistryPatience.pause(beforeRetry: retries, for: trouble, random: timing.random()) {
+                if let pause = RegistryPatience.pause(
+                    beforeRetry: retries, asked: trouble.pause, random: timing.random())
+                {
                     retries += 1
                     onRegistryRetry()
                     let seconds = Figures.decimal(pause.inSeconds)

@@ -1,4 +1,3 @@
-import LianBuildKit
 import LianModel
 
 /// How often and when a build is tried again because its registry had a bad moment.
@@ -9,8 +8,8 @@ enum RegistryPatience {
 
     /// Each pause is about twice as long as the one before, and as long as the registry asked for at least; nil where it
     /// is not worth another try. `random` is from 0 up to 1.
-    static func pause(beforeRetry retry: Int, for trouble: RegistryTrouble, random: Double) -> Duration? {
-        let asked = trouble.pause ?? .zero
+    static func pause(beforeRetry retry: Int, asked: Duration?, random: Double) -> Duration? {
+        let asked = asked ?? .zero
         guard retry < retries, asked <= longestPause else { return nil }
         return max(asked, .seconds(1 << retry)) * (1 + random / 2)
     }

@@ -18,6 +18,7 @@ extension BuildOptions {
         labels = try reader.keyValues("--label", valueRequired: true)
         tags = arguments.all("--tag")
         platforms = reader.given("--platforms")
+        emulation = try reader.choice("--emulate")
         buildContexts = try reader.keyValues("--build-context", valueRequired: true)
         secrets = arguments.all("--secret")
         attestations = arguments.all("--attest")

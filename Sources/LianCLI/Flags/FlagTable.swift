@@ -41,7 +41,7 @@ extension CommandSyntax {
                     Flag(
                         "--platforms", .one("LIST"),
                         completion: .words(["linux/amd64", "linux/arm64", "linux/amd64,linux/arm64"]),
-                        "Platforms, as in linux/amd64,linux/arm64."),
+                        "Platforms, as in linux/amd64,linux/arm64: on a runner each, where there are such."),
                     Flag(
                         "--secret", .many("id=ID[,src=PATH|,env=NAME]"), completion: .file(after: "src="),
                         "A build secret: over SSH only, never an argument, a log or a disk."),
@@ -66,6 +66,9 @@ extension CommandSyntax {
             FlagGroup(
                 "The image", [],
                 further: [
+                    Flag(
+                        "--emulate", .one("WHEN"), completion: .choices(of: Emulation.self),
+                        "Build for platforms that no runner has natively: auto (the default) or never."),
                     Flag("--label", .many("K=V"), "A label of the image."),
                     Flag(
                         "--annotation", .many("[TYPE:]K=V"),

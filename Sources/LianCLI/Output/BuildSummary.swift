@@ -17,7 +17,7 @@ struct BuildSummary {
         addSteps(envelope.artifacts ?? [], slowest)
         if let volume = envelope.volume, volume.state != .none { add("volume", volume.summary) }
         addTimes(envelope.timings)
-        if let runner = envelope.runner {
+        for runner in envelope.everyRunner {
             let name = runner.id ?? "of unknown name"
             add("runner", runner.destroyed ? "\(name) is gone" : "\(name) MAY STILL BE THERE")
         }

@@ -10,6 +10,7 @@ package struct BuildArtifact: Equatable, Sendable {
     package let target: String?
     package let tags: [ImageReference]
     package let platforms: [String]?
+    package let emulate: Emulation?
     package let buildArguments: [String: String]
     package let labels: [String: String]
     package let secrets: [BuildSecret]
@@ -49,6 +50,7 @@ package struct BuildArtifact: Equatable, Sendable {
         platforms = try record.optional("platforms")?.filledList { (item) throws(SchemaViolation) in
             try item.text(.platform)
         }
+        emulate = try record.optional("emulate")?.choice(of: Emulation.self)
         buildArguments =
             try record.optional("build_args")?.secret().dictionary(names: .variableName) {
                 (value) throws(SchemaViolation) in try value.text(.value)

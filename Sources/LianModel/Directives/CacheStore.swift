@@ -23,7 +23,7 @@ package struct CacheStore: Equatable, Sendable {
 
     package let kind: Kind
     /// Of a registry's cache, and of no other.
-    package let reference: String?
+    package private(set) var reference: String?
     /// All others that were given, in their order.
     package private(set) var attributes: [Attribute] = []
     /// Whether it was written with `type=`: then what it does not say is as in buildx.
@@ -128,6 +128,20 @@ package struct CacheStore: Equatable, Sendable {
                 return "\(start)\(folder)/"
             }
         }
+        return store
+    }
+
+    /// The same store for a part of the builds that would otherwise write over each other's: `word` tells them apart.
+    package func apart(_ word: String) -> CacheStore {
+        var store = self
+        if let reference {
+            // A digest names one cache for good.
+            if !reference.utf8.contains(UInt8(ascii: "@")) { store.reference = "\(reference)-\(word)" }
+            return store
+        }
+        guard kind == .gha else { return below(word) }
+        // The layer's name stays the first part of the scope.
+        store.change("scope") { $0.map { "\($0)/\(word)" } ?? word }
         return store
     }
 

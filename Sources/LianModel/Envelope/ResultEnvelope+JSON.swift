@@ -6,6 +6,7 @@ extension ResultEnvelope: JSONEncodable {
             "schema": .string(Self.schema), "version": .string(lianBuildVersion), "build_id": buildID.json,
             "status": .string(status.rawValue), "workspace": workspace.json, "mode": mode.json,
             "actor": actor.json, "artifacts": artifacts.json, "sizing": sizing.json, "runner": runner.json,
+            "runners": runners.json,
             "attempts": attempts.json, "cache": cache.json, "volume": volume.json, "context": context.json,
             "usage": usage.json,
             "timings_ms": timings.json, "events": events.json, "plan": plan.json, "checks": checks.json,
@@ -45,7 +46,7 @@ extension RunnerResult: JSONEncodable {
 extension AttemptResult: JSONEncodable {
     package var json: JSONValue {
         [
-            "n": .integer(number), "tier": tier.json, "outcome": .string(outcome.rawValue),
+            "n": .integer(number), "platform": platform.json, "tier": tier.json, "outcome": .string(outcome.rawValue),
             "exit_code": exitCode.json, "duration_ms": .integer(durationMS), "oom": oom.json,
             "registry_retries": .integer(registryRetries), "disk_full": (diskFill?.rawValue).json,
         ]
@@ -87,7 +88,10 @@ extension EventsResult: JSONEncodable {
 extension Plan: JSONEncodable {
     package var json: JSONValue {
         [
-            "artifacts": .array(artifacts.map { ["name": .string($0.name), "buildctl": $0.buildctl.json] }),
+            "artifacts": .array(
+                artifacts.map {
+                    ["name": .string($0.name), "platform": $0.platform.json, "buildctl": $0.buildctl.json]
+                }),
             "context": ["largest": .array(largest.map { ["path": .string($0.path), "bytes": .integer($0.bytes)] })],
             "volume": volume.json,
         ]

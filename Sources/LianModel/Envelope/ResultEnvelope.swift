@@ -12,7 +12,10 @@ package struct ResultEnvelope: Equatable, Sendable {
     package var actor: String?
     package var artifacts: [ArtifactResult]?
     package var sizing: Sizing?
+    /// nil where there were several.
     package var runner: RunnerResult?
+    /// nil where there was one at a time.
+    package var runners: [RunnerResult]?
     package var attempts: [AttemptResult] = []
     package var cache: CacheResult?
     /// nil where none was wanted, or no runner was reached.
@@ -32,6 +35,9 @@ package struct ResultEnvelope: Equatable, Sendable {
     package init(status: Status) {
         self.status = status
     }
+
+    /// Those that there were, one or several.
+    package var everyRunner: [RunnerResult] { runners ?? [runner].compactMap { $0 } }
 
     /// The envelope of a request that failed before a build began.
     package static func failure(_ error: LianError) -> ResultEnvelope {
@@ -112,6 +118,8 @@ package struct RunnerResult: Equatable, Sendable {
 
 package struct AttemptResult: Equatable, Sendable {
     package var number: Int
+    /// What it was to build for, where each platform has attempts of its own.
+    package var platform: String?
     package var tier: String?
     package var outcome: AttemptOutcome
     package var exitCode: Int?
@@ -199,10 +207,13 @@ package struct EventsResult: Equatable, Sendable {
 package struct Plan: Equatable, Sendable {
     package struct Artifact: Equatable, Sendable {
         package var name: String
+        /// Whose runner it is for, where there are several.
+        package var platform: String?
         package var buildctl: [String]
 
-        package init(name: String, buildctl: [String]) {
+        package init(name: String, platform: String? = nil, buildctl: [String]) {
             self.name = name
+            self.platform = platform
             self.buildctl = buildctl
         }
     }

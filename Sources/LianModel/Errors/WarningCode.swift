@@ -21,6 +21,7 @@ package enum WarningCode: String, CaseIterable, Sendable {
     // The runner and the build on it.
     case heartbeatUnsupported = "heartbeat_unsupported"
     case heartbeatMissed = "heartbeat_missed"
+    case emulated
     case usageNotMeasured = "usage_not_measured"
     case cacheLastStageOnly = "cache_last_stage_only"
     case cacheNotWritten = "cache_not_written"

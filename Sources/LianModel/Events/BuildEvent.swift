@@ -28,8 +28,9 @@ package enum BuildEvent: Equatable, Sendable {
         }
     }
 
-    /// A runner is requested for an attempt: its size, the artifacts to build and the cache in use.
-    case started(sizing: Sizing, artifacts: [String], cache: CacheResult?)
+    /// A runner is requested for an attempt: its size, the artifacts to build and the cache in use; and the platform
+    /// where each has a runner.
+    case started(sizing: Sizing, artifacts: [String], cache: CacheResult?, platform: String? = nil)
     /// `sizing`, `timings` and `volume` are as in the envelope, as far as they are known by then: whether the volume is
     /// kept is not.
     case completed(
@@ -48,8 +49,9 @@ package enum BuildEvent: Equatable, Sendable {
 
     private var ownData: [String: JSONValue] {
         switch self {
-        case .started(let sizing, let artifacts, let cache):
+        case .started(let sizing, let artifacts, let cache, let platform):
             ["tier": sizing.tier.json, "artifacts": artifacts.json, "sizing": sizing.json, "cache": cache.json]
+                .merging(platform.map { ["platform": .string($0)] } ?? [:]) { $1 }
         case .completed(let artifacts, let duration, let steps, let sizing, let timings, let volume):
             [
                 "artifacts": artifacts.json, "duration_ms": .integer(duration), "steps": steps.json,
@@ -65,8 +67,10 @@ package enum BuildEvent: Equatable, Sendable {
             "build_id": .string(origin.buildID), "workspace": .string(origin.workspace), "attempt": .integer(attempt),
             "mode": .string(origin.mode), "actor": origin.actor.json,
         ]
+        var id = "\(origin.buildID).\(name).\(attempt)"
+        if case .started(_, _, _, let platform?) = self { id += ".\(platform)" }
         return CloudEvent(
-            id: "\(origin.buildID).\(name).\(attempt)", source: "/lian-build/\(origin.buildID)",
+            id: id, source: "/lian-build/\(origin.buildID)",
             type: "dev.lian.build.\(name)", subject: "\(origin.subjectPrefix).\(origin.workspace).build.\(name)",
             time: time, data: .object(common.merging(ownData) { $1 }))
     }

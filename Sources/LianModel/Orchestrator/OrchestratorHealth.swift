@@ -7,15 +7,19 @@ package struct OrchestratorHealth: Equatable, Sendable {
     package let problem: String?
     /// nil where it does not say: it knows no volumes. A word that is not known counts as none.
     package let volumes: VolumeSupport?
+    /// What its runners build for natively; nil where it does not say.
+    package let platforms: [String]?
 
     package init(
-        version: String, provider: String?, engine: String?, problem: String? = nil, volumes: VolumeSupport? = nil
+        version: String, provider: String?, engine: String?, problem: String? = nil, volumes: VolumeSupport? = nil,
+        platforms: [String]? = nil
     ) {
         self.version = version
         self.provider = provider
         self.engine = engine
         self.problem = problem
         self.volumes = volumes
+        self.platforms = platforms
     }
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
@@ -32,6 +36,9 @@ package struct OrchestratorHealth: Equatable, Sendable {
         engine = try record.optional("engine", nullable: true)?.string()
         volumes = try record.optional("volumes", nullable: true).map { word in
             word.value.stringValue.flatMap(VolumeSupport.init(rawValue:)) ?? VolumeSupport.none
+        }
+        platforms = try record.optional("platforms", nullable: true)?.list { (item) throws(SchemaViolation) in
+            try item.string()
         }
     }
 

@@ -66,7 +66,7 @@ private func facts(_ record: BuildRecord) -> Markup {
     if let sizing = envelope.sizing {
         add("Runner", "\(sizing.name)", "\(sizing.measure), \(sizing.source.reason)")
     }
-    if let runner = envelope.runner {
+    for runner in envelope.everyRunner {
         add(
             "After the build",
             runner.destroyed ? "runner gone" : "<span class=\"bad\">runner may still be there</span>",
