@@ -1,6 +1,10 @@
 import LianBuildKit
+import LianCLI
+import LianFlags
 import LianModel
 import LianTestSupport
+
+@testable import LianBuild
 
 /// Texts in the long forms of flags and directives, from good parts that were put together anyhow.
 struct LongFormFuzz {
@@ -18,6 +22,7 @@ struct LongFormFuzz {
         try output()
         try annotation()
         try others()
+        try flags()
         try check()
     }
 
@@ -101,6 +106,54 @@ struct LongFormFuzz {
                 throw FuzzFailure(description: "\(rule.sentence): \(text)")
             }
         }
+    }
+
+    /// Flags whose value has parts, up to what a request makes of it.
+    private mutating func flags() throws {
+        let attestation = pieces(["sbom", "provenance", "type=", "mode=", "=", ",", "min", "max"])
+        let isGood = ["", "type="].contains { form in
+            ["sbom", "provenance"].contains { form + $0 == attestation }
+                || ["=", "=mode=", ",mode="].contains { between in
+                    ["min", "max"].contains { "\(form)provenance\(between)\($0)" == attestation }
+                }
+        }
+        if let builder = try builder("--attest", attestation) {
+            guard ((try? builder.attestations()) != nil) == isGood else {
+                throw FuzzFailure(description: "--attest \(attestation)")
+            }
+        }
+        let host = pieces(["db", ".test", ":", "=", "[", "]", "::1", "10.0.0.7", "host-gateway", "1"])
+        if var builder = try builder("--add-host", host), let hosts = try? builder.steps().hosts {
+            guard hosts.count == 1,
+                hosts.allSatisfy({ name, address in
+                    [":", "="].contains { host == "\(name)\($0)\(address)" || host == "\(name)\($0)[\(address)]" }
+                })
+            else { throw FuzzFailure(description: "--add-host \(host) became \(hosts)") }
+        }
+        let keys = ["id", "src", "source", "env", "type", "mode", ""]
+        let values = ["npm", "env", "file", "/x", "", Self.secret]
+        let fields = (0..<Int.random(in: 0...4, using: &random)).map { _ in
+            random.oneIn(10) ? random.pick(values) : "\(random.pick(keys))=\(random.pick(values))"
+        }
+        let secret = fields.joined(separator: ",")
+        do throws(LianError) {
+            let read = try SecretFlag.parse(secret, environment: [:], workingFolder: "/")
+            guard fields.contains("id=\(read.id)"), fields.count <= 3 else {
+                throw LianError(.internalError, .arguments, "it became \(read)", hint: "")
+            }
+        } catch {
+            guard error.code == .invalidArgument, !"\(error.message)\(error.hint)".contains(Self.secret) else {
+                throw FuzzFailure(description: "--secret \(secret): \(error.message)")
+            }
+        }
+    }
+
+    /// What reads one flag; nil where its value is none.
+    private func builder(_ flag: String, _ value: String) throws -> RequestBuilder? {
+        guard let parsed = try? ArgumentParser.parse(["\(flag)=\(value)"], for: .build, environment: [:]) else {
+            return nil
+        }
+        return RequestBuilder(options: try BuildOptions(parsed), environment: [:], workingFolder: "/")
     }
 
     /// What the engine's check prints is the runner's to say.

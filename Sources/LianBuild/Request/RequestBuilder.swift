@@ -208,12 +208,12 @@ extension RequestBuilder {
         var sbom = false
         var provenance: String?
         for text in options.attestations {
-            let words = text.split { $0 == "," || $0 == "=" }.filter { $0 != "type" && $0 != "mode" }
-            switch (words.first, words.count) {
-            case ("sbom", 1): sbom = true
-            case ("provenance", 1): provenance = ""
-            case ("provenance", 2) where Attestations.Provenance(rawValue: String(words[1])) != nil:
-                provenance = String(words[1])
+            // buildx's long form says the same with two more words.
+            switch text.hasPrefix("type=") ? text.dropFirst("type=".count) : text[...] {
+            case "sbom": sbom = true
+            case "provenance": provenance = ""
+            case "provenance=min", "provenance=mode=min", "provenance,mode=min": provenance = "min"
+            case "provenance=max", "provenance=mode=max", "provenance,mode=max": provenance = "max"
             default:
                 throw refusal(
                     "--attest must be sbom, provenance, provenance=min or provenance=max, not '\(onOneLine(text, limit: 80))'",
