@@ -45,6 +45,37 @@ struct BuildKitTests {
         }
     }
 
+    /// The target that another is made from is pushed first.
+    @Test func aBakeFile() async throws {
+        try await withScene { scene in
+            _ = try scene.context("FROM scratch\nCOPY note /base\n", files: ["note": "of the base"], named: "base")
+            _ = try scene.context("FROM base\nCOPY note /app\n", files: ["note": "of the image"], named: "app")
+            let bake: JSONValue = [
+                "group": ["default": ["targets": ["app"]]],
+                "target": [
+                    "base": ["context": "base"],
+                    "app": ["context": "app", "contexts": ["base": "target:base"], "tags": [.string(scene.image())]],
+                ],
+            ]
+            try bake.encoded().write(
+                to: scene.folder.appending(path: "bake.json"), atomically: true, encoding: .utf8)
+            let directives = scene.folder.appending(path: "ci.ncl")
+            try """
+            let { from_bake, .. } = import "from_bake.ncl" in
+            from_bake {
+              workspace = "\(scene.workspace)",
+              compute = { provider = 'local },
+              registry = { provider = 'generic, endpoint = "\(scene.registry.host)", namespace = "\(scene.workspace)" },
+            } (import "bake.json")
+            """.write(to: directives, atomically: true, encoding: .utf8)
+            let build = try await scene.build(["--directives", directives.path])
+            try #require(build.status == 0, "\(build.story)")
+            #expect(build.artifacts.map { $0["name"] } == ["base", "app"])
+            let manifest = try await scene.registry.manifest(of: "\(scene.workspace)/app", tag: "1")
+            #expect(manifest["layers"]?.arrayValue?.count == 2)
+        }
+    }
+
     @Test(arguments: ["provenance", "provenance=mode=max"])
     func attestation(of kind: String) async throws {
         try await withScene { scene in

@@ -1,3 +1,4 @@
+import LianModel
 import LianSystem
 import LianTestSupport
 import Testing
@@ -39,6 +40,45 @@ import Testing
                 }
             }
         }.get()
+    }
+
+    /// The evaluator takes a hundredth of a second for each: a tenth of them.
+    @Test(.needsNickel) func bakeFiles() async throws {
+        var documents: [JSONValue] = []
+        run.each { random in
+            var fuzz = BakeFuzz(random)
+            documents.append(fuzz.document())
+        }
+        documents.removeLast(documents.count * 9 / 10)
+        let batches = stride(from: 0, to: documents.count, by: 100).map { Array(documents[$0...].prefix(100)) }
+        try await withTemporaryFolder { folder in
+            let problems = try await concurrently(batches) { index, batch in
+                try await problemOfBakeDocuments(batch, in: folder, named: "\(index)")
+            }
+            #expect(problems.compactMap { $0 } == [])
+        }
+    }
+
+    /// What is wrong is one process of the evaluator's each.
+    @Test(.needsNickel) func bentBakeFiles() async throws {
+        var documents: [JSONValue] = []
+        run.each { random in
+            var fuzz = BakeFuzz(random)
+            documents.append(fuzz.bentDocument())
+        }
+        try await withTemporaryFolder { folder in
+            let problems = try await concurrently(Array(documents.prefix(documents.count / 100))) { index, document in
+                try await problemOfBakeDocuments([document], in: folder, named: "\(index)")
+            }
+            for (document, problem) in zip(documents, problems) {
+                guard let problem else { continue }
+                // In words of its own, not the evaluator's.
+                let lines = problem.split(separator: "\n")
+                let said = lines.count > 1 ? lines[1].drop { $0 == " " } : ""
+                #expect(
+                    said.hasPrefix("bake ") || said.hasPrefix("this is not what"), "\(document.encoded()): \(problem)")
+            }
+        }
     }
 
     @Test func ignoreRules() async throws {
