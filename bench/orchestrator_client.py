@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import ssl
 import subprocess
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,11 +15,15 @@ from bench.stage import TOKEN
 class Client:
     """One kept connection to the orchestrator."""
 
-    def __init__(self, address: str) -> None:
-        self.connection = http.client.HTTPConnection(address, timeout=60)
+    def __init__(self, address: str, token: str = TOKEN, authority: Path | None = None) -> None:
+        """By HTTPS where there is an authority."""
+        self.token = token
+        self.connection = (
+            http.client.HTTPSConnection(address, timeout=60, context=ssl.create_default_context(cafile=authority))
+            if authority else http.client.HTTPConnection(address, timeout=60))
 
     def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> tuple[int, dict[str, Any]]:
-        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         if key:
             headers["Idempotency-Key"] = key
         self.connection.request(method, path, json.dumps(body) if body else None, headers)

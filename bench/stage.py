@@ -101,14 +101,9 @@ def stage(
             [*setting.far, "docker-registry", "serve", f"{folder}/registry.yml"], folder / "registry.log"))
         token = folder / "token"
         token.write_text(TOKEN)
-        stack.enter_context(daemon(
-            [*setting.far, str(binaries / "lian-orchestrator"), "--listen", "127.0.0.1:0", "--state", f"{folder}/s",
-             "--token-file", str(token), "--capacity", str(capacity), "--log", "text", *volumes],
-            folder / "orchestrator.log", {**os.environ, "PATH": f"{path}{os.environ['PATH']}"}))
-        listen = folder / "s" / "listen"
-        eventually(lambda: listen.exists() and listen.read_text().endswith("\n"), "the orchestrator")
+        address = stack.enter_context(orchestrator(
+            setting, folder, binaries, "--token-file", str(token), "--capacity", str(capacity), *volumes, path=path))
         eventually(lambda: fetch(setting, f"http://{registry}/v2/") is not None, "the registry")
-        address = listen.read_text().strip()
         health = json.loads(fetch(setting, f"http://{address}/healthz") or "{}")
         key = folder / "key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)], check=True)
@@ -116,6 +111,18 @@ def stage(
         ready = stack.enter_context(ready_runners(setting, address, folder, public_key))
         yield Stage(
             setting, folder, binaries, f"http://{address}", health["data"]["engine"], registry, key, public_key, ready)
+
+
+@contextmanager
+def orchestrator(setting: Setting, folder: Path, binaries: Path, *flags: str, path: str = "") -> Iterator[str]:
+    """Its ADDR:PORT, for this block; its state is in the folder `s` of that one."""
+    command = [*setting.far, str(binaries / "lian-orchestrator"), "--listen", "127.0.0.1:0", "--state", f"{folder}/s",
+               "--log", "text", *flags]
+    environment = {**os.environ, "PATH": f"{path}{os.environ['PATH']}"}
+    with daemon(command, folder / "orchestrator.log", environment):
+        listen = folder / "s" / "listen"
+        eventually(lambda: listen.exists() and listen.read_text().endswith("\n"), "the orchestrator")
+        yield listen.read_text().strip()
 
 
 def unmount_below(folder: Path) -> None:
