@@ -31,6 +31,22 @@ package final class HTTPClient: Sendable {
         return try outcome.get()
     }
 
+    /// The same for a thread that may block.
+    package func sendAndWait(_ request: HTTPRequest) throws(HTTPFailure) -> HTTPResponse {
+        let outcome = Monitor<Result<HTTPResponse, HTTPFailure>?>(nil)
+        Task {
+            let result: Result<HTTPResponse, HTTPFailure>
+            do throws(HTTPFailure) {
+                result = .success(try await send(request))
+            } catch {
+                result = .failure(error)
+            }
+            outcome.update { $0 = result }
+        }
+        guard let result = outcome.wait(atMost: nil, until: { $0 }) else { throw HTTPFailure(.cancelled, "") }
+        return try result.get()
+    }
+
     /// Whether the server's port speaks HTTPS where the URL says http, or HTTP where it says https. It is asked for its
     /// root, with no header of the caller's.
     package func speaksOtherScheme(than server: HTTPURL) async -> Bool {

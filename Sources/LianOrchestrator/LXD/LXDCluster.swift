@@ -15,23 +15,17 @@ struct LXDView: Sendable {
 
 /// Looks at the cluster. Many ask at once how it is, and one look answers them all.
 final class LXDCluster: Sendable {
-    typealias Look = Result<LXDView, LXDFailure>
+    typealias Look = Lookout<LXDView, LXDFailure>.Look
 
     let server: LXDServer
     private let isClustered: Bool
-    private let looks = Monitor(Looks())
+    private let lookout = Lookout<LXDView, LXDFailure>(
+        limit: LXDCluster.limit, freshness: .seconds(1),
+        silence: LXDFailure(.unanswered, "the cluster does not answer"))
     private let memory = Guarded<[String: Int]>([:])
-
-    private struct Looks {
-        var isUnderWay = false
-        var number = 0
-        var last: Look?
-        var ended: ContinuousClock.Instant?
-    }
 
     /// All questions of one look together.
     private static let limit: Duration = .seconds(10)
-    private static let freshness: Duration = .seconds(1)
 
     init(_ server: LXDServer, isClustered: Bool) {
         self.server = server
@@ -39,43 +33,10 @@ final class LXDCluster: Sendable {
     }
 
     /// Looks now, or waits for the look that is under way.
-    func look() -> Look {
-        let (isMine, number) = looks.update { looks in
-            if looks.isUnderWay { return (false, looks.number) }
-            looks.isUnderWay = true
-            return (true, looks.number)
-        }
-        if isMine { return lookAndTell() }
-        return looks.wait(atMost: Self.limit + .seconds(2)) { $0.number > number ? $0.last : nil }
-            ?? .failure(LXDFailure(.unanswered, "the cluster does not answer"))
-    }
+    func look() -> Look { lookout.look { () throws(LXDFailure) in try see() } }
 
-    /// What was seen last, at once, and has somebody look again where that is a while ago; nil before the first look.
-    var last: Look? {
-        let (last, isDue) = looks.update { looks in
-            let isDue = !looks.isUnderWay && looks.ended.map { ContinuousClock.now - $0 > Self.freshness } ?? true
-            if isDue { looks.isUnderWay = true }
-            return (looks.last, isDue)
-        }
-        guard isDue else { return last }
-        do {
-            try startThread { _ = self.lookAndTell() }
-        } catch {
-            looks.update { $0.isUnderWay = false }
-        }
-        return last
-    }
-
-    private func lookAndTell() -> Look {
-        let look = Look { () throws(LXDFailure) in try see() }
-        looks.update { looks in
-            looks.isUnderWay = false
-            looks.number += 1
-            looks.last = look
-            looks.ended = .now
-        }
-        return look
-    }
+    /// What was seen last, at once; nil before the first look.
+    var last: Look? { lookout.last { () throws(LXDFailure) in try self.see() } }
 
     private func see() throws(LXDFailure) -> LXDView {
         let begun = ContinuousClock.now

@@ -134,7 +134,7 @@ struct LXDServer: Sendable {
             request.bodyLimit = Self.bodyLimit
             request.needsFreshConnection = method != .get
             do {
-                let response = try wait(for: request)
+                let response = try http.sendAndWait(request)
                 first.set(index)
                 return response
             } catch {
@@ -149,21 +149,6 @@ struct LXDServer: Sendable {
     }
 
     private func name(of request: HTTPRequest) -> String { request.unixSocket ?? request.server.description }
-
-    private func wait(for request: HTTPRequest) throws(HTTPFailure) -> HTTPResponse {
-        let outcome = Monitor<Result<HTTPResponse, HTTPFailure>?>(nil)
-        Task { [http] in
-            let result: Result<HTTPResponse, HTTPFailure>
-            do throws(HTTPFailure) {
-                result = .success(try await http.send(request))
-            } catch {
-                result = .failure(error)
-            }
-            outcome.update { $0 = result }
-        }
-        guard let result = outcome.wait(atMost: nil, until: { $0 }) else { throw HTTPFailure(.cancelled, "") }
-        return try result.get()
-    }
 }
 
 /// Why the cluster did not do what it was asked for.
