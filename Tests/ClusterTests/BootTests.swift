@@ -43,4 +43,17 @@ import Testing
     func theScriptsWordIsRead(text: String, word: BootScript.Word?) {
         #expect(BootScript.Word(text) == word)
     }
+
+    @Test(arguments: [
+        ("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7 lian-boot: ready", BootScript.Word.ready(buildkit: nil)),
+        (
+            "SSH-2.0-OpenSSH_9.2p1 lian-boot: ready unix:///run/lian/buildkitd.sock",
+            .ready(buildkit: "unix:///run/lian/buildkitd.sock")
+        ),
+        ("SSH-2.0-OpenSSH_9.2p1 lian-boot: failed: the image has no runc", .failed("the image has no runc")),
+        ("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7", nil), ("SSH-2.0-OpenSSH_9.2p1 lian-boot: ", nil),
+    ])
+    func theWordIsReadOfAGreeting(greeting: String, word: BootScript.Word?) {
+        #expect(BootScript.Word.of(greeting: greeting) == word)
+    }
 }

@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # Turns a machine into a runner. BootScript.swift writes the lines before it, which set runner, callers_key, host_key and
-# restrictions, and define buildctl_body. It ends with one line in /run/lian/boot: "ready", or "failed: " and why.
+# restrictions, and define buildctl_body. It ends with one line in /run/lian/boot: "ready", or "failed: " and why. Where
+# nobody can look into the machine, its sshd says the same to everyone who connects.
 # shellcheck disable=SC2154
 set -eu
 umask 077
@@ -9,6 +10,7 @@ export PATH
 base=/var/lib/lian
 run=/run/lian
 problem=
+settings=
 
 tell() {
   printf '%s\n' "$1" >"$run/boot.new"
@@ -24,7 +26,11 @@ leave() {
   status=$?
   # What carried the host's key here is not for build steps to read.
   rm -f -- "$0" /var/lib/cloud/instances/*/user-data.txt* /var/lib/cloud/instances/*/obj.pkl
-  [ "$status" = 0 ] || tell "failed: ${problem:-the boot script ended with status $status}"
+  [ "$status" = 0 ] && return
+  word="failed: ${problem:-the boot script ended with status $status}"
+  tell "$word"
+  stop_services
+  serve_ssh "$word" ""
 }
 
 wants() { command -v "$1" >/dev/null || missing="$missing $2"; }
@@ -61,7 +67,12 @@ stop_services() {
 }
 
 # What a cloud tells its machines, keys among it, is closed to build steps.
-close_metadata() { ip route add prohibit 169.254.169.254 2>/dev/null || true; }
+close_metadata() {
+  ip route add prohibit 169.254.169.254 2>/dev/null || true
+  # A route would not hold for an address of the link's own.
+  ip -6 rule add to fe80::a9fe:a9fe prohibit 2>/dev/null || true
+  ! ip route get 169.254.169.254 >/dev/null 2>&1 || fail "the cloud's metadata cannot be closed to build steps"
+}
 
 make_folders() {
   mkdir -p "$base/work" "$base/home" "$base/bin" "$base/tmp" "$base/mem" "$base/engine" "$base/engine-bin"
@@ -138,20 +149,27 @@ find_cgroup() {
   fi
 }
 
-start_sshd() {
-  printf '%s\n' "$host_key" >"$base/host_key"
-  printf '%s\n' "$callers_key" >"$base/authorized_keys"
-  mkdir -p /run/sshd
+# serve_ssh WORD KEYS: lets in who has one of the keys.
+serve_ssh() {
+  mkdir -p "$base" /run/sshd
   chmod 755 /run/sshd
-  find_cgroup
+  printf '%s\n' "$host_key" >"$base/host_key"
+  printf '%s\n' "$2" >"$base/authorized_keys"
   {
     printf 'Port 22\nHostKey %s\nPidFile %s\nAuthorizedKeysFile %s\n' \
       "$base/host_key" "$run/sshd.pid" "$base/authorized_keys"
-    printf '%s\n' "$restrictions"
-    printf 'SetEnv "PATH=%s" "HOME=%s" "TMPDIR=%s" "LANG=C.UTF-8" "XDG_RUNTIME_DIR=%s" "LIAN_RUNNER=%s" "%s" %s\n' \
-      "$base/bin:$PATH" "$base/home" "$base/tmp" "$base/mem" "$runner" "$engine_setting" "$cgroup_setting"
+    # Of the word what can stand in a greeting, and needs no quoting.
+    printf 'VersionAddendum lian-boot: %s\n' "$(printf %s "$1" | tr -cd 'A-Za-z0-9 ./:_,()=+-' | cut -c 1-150)"
+    printf '%s\n' "$restrictions" "$settings"
   } >"$base/sshd_config"
-  "$(command -v sshd)" -f "$base/sshd_config" -E "$run/sshd.log" || fail "sshd does not start: $(tail -n 1 "$run/sshd.log")"
+  "$(command -v sshd)" -f "$base/sshd_config" -E "$run/sshd.log"
+}
+
+start_sshd() {
+  find_cgroup
+  settings=$(printf 'SetEnv "PATH=%s" "HOME=%s" "TMPDIR=%s" "LANG=C.UTF-8" "XDG_RUNTIME_DIR=%s" "LIAN_RUNNER=%s" "%s" %s' \
+    "$base/bin:$PATH" "$base/home" "$base/tmp" "$base/mem" "$runner" "$engine_setting" "$cgroup_setting")
+  serve_ssh "$ready" "$callers_key" || fail "sshd does not start: $(tail -n 1 "$run/sshd.log")"
   tries=0
   until [ -s "$run/sshd.pid" ]; do
     tries=$((tries + 1))

@@ -29,7 +29,10 @@ struct BootScript {
         """ + BuildctlShim.body + "END_OF_BUILDCTL\n}\n" + String(decoding: PackageResources.Boot_sh, as: UTF8.self)
     }
 
-    /// What the script has written to `wordFile`.
+    /// What stands before the word where sshd tells it to everyone who connects.
+    private static let mark = "lian-boot: "
+
+    /// What the script has written to `wordFile`, and has its sshd say.
     enum Word: Equatable, Sendable {
         /// With the address of the machine's buildkitd, where it has one.
         case ready(buildkit: String?)
@@ -46,6 +49,11 @@ struct BootScript {
             } else {
                 return nil
             }
+        }
+
+        /// Of an sshd's greeting; nil where the script has not come to its end, and the image's own sshd answers.
+        static func of(greeting: String) -> Word? {
+            greeting.firstRange(of: BootScript.mark).flatMap { Word(String(greeting[$0.upperBound...])) }
         }
     }
 }
