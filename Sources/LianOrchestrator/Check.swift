@@ -46,7 +46,7 @@ struct Check {
     }
 
     private func engine(in folder: String) async throws -> String {
-        if let cluster = try await options.cluster(environment, orchestrator: "") { return cluster.engine }
+        if let machines = try await options.machines(environment, orchestrator: "") { return machines.engine }
         return try await onOwnThread { [options, environment] in
             Result { () throws(ProviderError) in try LocalProvider.find(in: folder, options.engine, environment).1.name
             }

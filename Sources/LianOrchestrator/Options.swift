@@ -24,6 +24,8 @@ package struct Options: Equatable, Sendable {
     package var providerName = ProviderConfig.Kind.local.rawValue
     /// The cluster that runners are on; nil where they are on this machine.
     package var lxd: LXDConfig?
+    /// The cloud that runners are servers of; nil where they are not.
+    package var hcloud: HCloudConfig?
     package var capacity = 16
     package var onStop = OnStop.destroy
     package var volumes = VolumesChoice.auto
@@ -83,11 +85,12 @@ package struct Options: Equatable, Sendable {
         }
         providerName = provider?.name ?? providerName
         lxd = provider?.lxd?.beginning(in: folder)
+        hcloud = provider?.hcloud?.beginning(in: folder)
         capacity = try reader.integer("--capacity", in: OrchestratorConfig.runnerCount) ?? file?.capacity ?? capacity
         capacity = min(capacity, provider?.capacity ?? capacity)
         engine = try reader.choice("--engine") ?? provider?.engineChoice ?? engine
-        guard lxd == nil || engine == .auto else {
-            throw reader.refusal("--engine", "is of runners on this machine, and the configuration names a cluster")
+        guard (lxd == nil && hcloud == nil) || engine == .auto else {
+            throw reader.refusal("--engine", "is of runners on this machine, and the configuration names others")
         }
         onStop = try reader.choice("--on-stop") ?? file?.onStop ?? onStop
         let gigabytes = OrchestratorConfig.gigabytes
@@ -136,6 +139,14 @@ extension LXDConfig {
             network.key = network.key.beginning(in: folder)
             config.door = .network(network)
         }
+        return config
+    }
+}
+
+extension HCloudConfig {
+    fileprivate func beginning(in folder: String) -> HCloudConfig {
+        var config = self
+        config.token = token.beginning(in: folder)
         return config
     }
 }

@@ -74,9 +74,9 @@ package enum Orchestrator {
                 log.warning("no_reserve", "there is no room in reserve for the store on a full disk: \(problem)")
             }
             let clock = try BootClock.ofThisMachine()
-            let cluster = try await options.cluster(environment, orchestrator: try store.orchestratorID())
+            let machines = try await options.machines(environment, orchestrator: try store.orchestratorID())
             let localRemover = try LocalRemover(state: folder.path, bootID: clock.bootID)
-            let remover: any RunnerRemover = cluster ?? localRemover
+            let remover: any RunnerRemover = machines ?? localRemover
             let roster = try Roster(store, log: log)
             let reconciliation = Reconciliation(
                 roster: roster, remover: remover, clock: clock, log: log, waitsForDeletion: options.action == .sweep)
@@ -95,8 +95,8 @@ package enum Orchestrator {
                 return isClean ? 0 : 1
             }
             let provider: any RunnerProvider
-            if let cluster {
-                provider = cluster
+            if let machines {
+                provider = machines
             } else {
                 provider = try await onOwnThread {
                     Result {
@@ -118,7 +118,8 @@ package enum Orchestrator {
                 roster: roster, provider: provider, volumes: volumes, clock: clock, log: log,
                 capacity: options.capacity, meters: meters)
             let tokens = Tokens(try options.tokens(environment, folder, log))
-            let reloading = Reloading(invocation, options, fleet: fleet, volumes: volumes, tokens: tokens, log: log)
+            let reloading = Reloading(
+                invocation, options, provider: provider, fleet: fleet, volumes: volumes, tokens: tokens, log: log)
             let routes = Routes(fleet: fleet, volumes: volumes, store: store, tokens: tokens, log: log, meters: meters)
             let isDone = try await serve(options, identity, fleet, routes, folder, log, signals, reloading)
             return isDone ? 0 : 1

@@ -7,17 +7,20 @@ struct Reloading: Sendable {
     private let invocation: Invocation
     private let started: Options
     private let current: Guarded<Options>
+    private let provider: any RunnerProvider
     private let fleet: Fleet
     private let volumes: Volumes?
     private let tokens: Tokens
     private let log: EventLog
 
     init(
-        _ invocation: Invocation, _ options: Options, fleet: Fleet, volumes: Volumes?, tokens: Tokens, log: EventLog
+        _ invocation: Invocation, _ options: Options, provider: any RunnerProvider, fleet: Fleet, volumes: Volumes?,
+        tokens: Tokens, log: EventLog
     ) {
         self.invocation = invocation
         started = options
         current = Guarded(options)
+        self.provider = provider
         self.fleet = fleet
         self.volumes = volumes
         self.tokens = tokens
@@ -29,7 +32,9 @@ struct Reloading: Sendable {
     func run(showing server: HTTPServer) async {
         do {
             let new = try await invocation.options()
-            try apply(new, try await new.identity(invocation.environment), to: server)
+            try apply(
+                new, try await new.identity(invocation.environment),
+                try await new.providerSecret(invocation.environment), to: server)
         } catch {
             // It is to end, and nobody waits for what it would have read.
             if Task.isCancelled { return }
@@ -38,13 +43,16 @@ struct Reloading: Sendable {
         }
     }
 
-    private func apply(_ new: Options, _ identity: TLSIdentity?, to server: HTTPServer) throws {
+    private func apply(
+        _ new: Options, _ identity: TLSIdentity?, _ providerSecret: [UInt8], to server: HTTPServer
+    ) throws {
         // From tokens to the one token of before, or back, who may what changes altogether.
         let configured = try started.tokens == nil ? nil : new.tokens?.map(Token.init)
         let limits = try volumes.map { volumes in
             try Volumes.Limits(
                 eachGB: new.volumeGB, allGB: new.volumesGB, days: new.volumeDays, on: volumes.storage)
         }
+        try provider.renew(providerSecret)
         // From here on nothing fails, so that all of it counts or nothing.
         if let configured { tokens.replace(by: configured) }
         // A server that began without TLS goes on without.
@@ -68,7 +76,7 @@ extension Options {
     fileprivate func fieldsOnlyReadAtStart(changedIn new: Options) -> [String] {
         let fields: [(name: String, isSame: Bool)] = [
             ("listen", listen == new.listen), ("state", state == new.state), ("tls", (tls == nil) == (new.tls == nil)),
-            ("providers", engine == new.engine && providerName == new.providerName && lxd == new.lxd),
+            ("providers", engine == new.engine && providerName == new.providerName && isOnSameMachines(as: new)),
             ("volumes.kind", volumes == new.volumes), ("volumes.file_gb", volumesFileGB == new.volumesFileGB),
             ("log", log == new.log), ("public_url", publicURL == new.publicURL),
             ("history_days", historyDays == new.historyDays),
@@ -77,4 +85,6 @@ extension Options {
         ]
         return fields.filter { !$0.isSame }.map(\.name)
     }
+
+    private func isOnSameMachines(as new: Options) -> Bool { lxd == new.lxd && hcloud == new.hcloud }
 }

@@ -7,6 +7,8 @@ package struct ProviderConfig: Equatable, Sendable {
         case dockerLocal = "docker-local"
         /// Containers on an LXD or Incus cluster.
         case lxd
+        /// Servers of Hetzner Cloud.
+        case hcloud
     }
 
     /// Which engine each runner of this machine gets.
@@ -19,6 +21,8 @@ package struct ProviderConfig: Equatable, Sendable {
     package let capacity: Int?
     /// Of kind lxd alone, which always has it.
     package let lxd: LXDConfig?
+    /// Of kind hcloud alone, which always has it.
+    package let hcloud: HCloudConfig?
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
         var record = try node.record()
@@ -26,12 +30,13 @@ package struct ProviderConfig: Equatable, Sendable {
         name = try record.optional("name")?.slug() ?? kind.rawValue
         engine = try record.optional("engine")?.choice(of: Engine.self)
         capacity = try record.optional("capacity")?.integer(in: OrchestratorConfig.runnerCount)
-        if kind == .lxd {
-            lxd = try LXDConfig(node, &record)
-        } else {
-            lxd = nil
-            for field in LXDConfig.fields where try record.optional(field) != nil {
-                throw node.violation(Self.clusterRule)
+        lxd = kind == .lxd ? try LXDConfig(node, &record) : nil
+        hcloud = kind == .hcloud ? try HCloudConfig(node, &record) : nil
+        for (owner, fields, rule) in [
+            (Kind.lxd, LXDConfig.fields, Self.clusterRule), (.hcloud, HCloudConfig.fields, Self.cloudRule),
+        ] where kind != owner {
+            for field in fields where try record.optional(field) != nil && !kind.fields.contains(field) {
+                throw node.violation(rule)
             }
         }
         try record.close()
@@ -40,11 +45,23 @@ package struct ProviderConfig: Equatable, Sendable {
 
     private static let engineRule = "must not have an engine: that is a matter of the kind local alone"
     private static let clusterRule = "must not have fields of a cluster: they are of the kind lxd"
+    private static let cloudRule = "must not have fields of a cloud: they are of the kind hcloud"
 
     static func requireOneOfAName(_ providers: [ProviderConfig], at node: JSONNode) throws(SchemaViolation) {
         let names = providers.map(\.name)
         guard Set(names).count == names.count else {
             throw node.violation("must differ in their names; one without a name is called as its kind")
+        }
+    }
+}
+
+extension ProviderConfig.Kind {
+    /// Beside those that all kinds have.
+    fileprivate var fields: [String] {
+        switch self {
+        case .local, .dockerLocal: []
+        case .lxd: LXDConfig.fields
+        case .hcloud: HCloudConfig.fields
         }
     }
 }

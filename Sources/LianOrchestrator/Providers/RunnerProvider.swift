@@ -24,6 +24,9 @@ package protocol RunnerProvider: RunnerRemover {
     /// Why runners cannot be reached at present, with the remedy; nil where they can.
     var problem: String? { get }
 
+    /// Goes on with the secret by which what makes its machines knows it, read anew.
+    func renew(_ secret: [UInt8]) throws(ProviderError)
+
     /// Why this request can never be served here; nil where it can.
     func refusal(of request: SpawnRequest) -> String?
 
@@ -49,6 +52,7 @@ extension RunnerProvider {
     package var problem: String? { nil }
     package var platforms: [String] { [platform] }
     package var engineKind: EngineKind? { nil }
+    package func renew(_ secret: [UInt8]) throws(ProviderError) {}
     package func obstacle(to request: SpawnRequest) -> SpawnObstacle? { nil }
     package func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
         .unclear("the provider '\(name)' cannot stop an engine by itself")

@@ -1,0 +1,207 @@
+import Glibc
+import LianHTTP
+import LianModel
+import LianSystem
+
+/// Hetzner Cloud's API. Each question has a limit in time, and none is asked before the cloud takes questions again.
+final class HCloudAPI: Sendable {
+    private let http: HTTPClient
+    private let endpoint: HTTPURL
+    private let token: Guarded<String>
+    /// From when on the cloud takes questions again; nil where it takes them now.
+    private let opens = Guarded<ContinuousClock.Instant?>(nil)
+
+    static let limit: Duration = .seconds(10)
+    private static let connectLimit: Duration = .seconds(5)
+    /// The most that the API gives on one page, and more pages than there can be servers.
+    private static let pageSize = 50
+    private static let pages = 1...200
+    private static let bodyLimit = 8 << 20
+    /// The reset that an answer names is when all questions of an hour are there again; the first comes back sooner.
+    private static let longestPause: Duration = .seconds(10)
+
+    init(_ endpoint: HTTPURL, token: [UInt8]) throws(ProviderError) {
+        do {
+            http = try HTTPClient()
+        } catch {
+            throw ProviderError("\(error)")
+        }
+        self.endpoint = endpoint
+        self.token = Guarded(try Self.text(ofToken: token))
+    }
+
+    /// Goes on with another token.
+    func renew(token: [UInt8]) throws(ProviderError) {
+        self.token.set(try Self.text(ofToken: token))
+        opens.set(nil)
+    }
+
+    private static func text(ofToken bytes: [UInt8]) throws(ProviderError) -> String {
+        let text = String(decoding: bytes, as: UTF8.self).trimmingLineEnd()
+        guard !text.isEmpty, text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw ProviderError("the cloud's token is not one line of letters and digits")
+        }
+        return text
+    }
+
+    /// Asks once. The values of the query are encoded here.
+    func ask(
+        _ method: HTTPRequest.Method = .get, _ path: String, _ query: [String: String] = [:], body: JSONValue? = nil
+    ) throws(HCloudFailure) -> JSONValue {
+        if let opens = opens.value, opens > .now { throw .limited(for: opens - .now) }
+        let pairs = query.keys.sorted().map { "\($0)=\(percentEncoded(query[$0] ?? ""))" }
+        var request = HTTPRequest(method, endpoint, "\(path)\(pairs.isEmpty ? "" : "?")\(pairs.joined(separator: "&"))")
+        request.headers["Authorization"] = "Bearer \(token.value)"
+        if let body {
+            request.headers["Content-Type"] = "application/json"
+            request.body = body.encodedBytes()
+        }
+        request.timeout = Self.limit
+        request.connectTimeout = Self.connectLimit
+        request.bodyLimit = Self.bodyLimit
+        request.needsFreshConnection = method != .get
+        let response: HTTPResponse
+        do {
+            response = try http.sendAndWait(request)
+        } catch {
+            throw HCloudFailure(error.neverArrived ? .unreachable : .unanswered, "\(endpoint): \(error)")
+        }
+        return try read(response)
+    }
+
+    private func read(_ response: HTTPResponse) throws(HCloudFailure) -> JSONValue {
+        let json = try? JSONValue.parse(response.body)
+        if (200...299).contains(response.status) {
+            if let json { return json }
+            if response.body.isEmpty { return .null }
+            throw HCloudFailure(.unanswered, "\(endpoint): status \(response.status) without an answer in JSON")
+        }
+        if response.status == 429 {
+            let reset = response.headers["ratelimit-reset"].flatMap { Int($0) } ?? 0
+            let pause = max(.seconds(1), min(.seconds(reset - time(nil) + 1), Self.longestPause), response.retryAfter)
+            opens.set(.now + pause)
+            throw .limited(for: pause)
+        }
+        let error = json?["error"]
+        throw HCloudFailure(
+            .refused(status: response.status, code: error?["code"]?.stringValue ?? ""),
+            onOneLine(error?["message"]?.stringValue ?? "status \(response.status) without a reason"))
+    }
+
+    /// All of a list, which comes in pages. `name` is the list's in the answer.
+    func list(_ name: String, _ query: [String: String] = [:]) throws(HCloudFailure) -> [JSONValue] {
+        var items: [JSONValue] = []
+        for page in Self.pages {
+            let place = ["page": String(page), "per_page": String(Self.pageSize)]
+            let answer = try ask(.get, "/\(name)", query.merging(place) { $1 })
+            guard let more = answer[name]?.arrayValue else {
+                throw HCloudFailure(.unanswered, "\(endpoint): the list '\(name)' is not one")
+            }
+            items += more
+            if answer["meta"]?["pagination"]?["next_page"]?.intValue == nil { break }
+        }
+        return items
+    }
+
+    /// What the answer holds by that name; nil where there is no such thing.
+    func find(_ name: String, at path: String) throws(HCloudFailure) -> JSONValue? {
+        do {
+            return try ask(.get, path)[name]
+        } catch {
+            if error.isUnknown { return nil }
+            throw error
+        }
+    }
+
+    /// Asks again for as long as that may help: the cloud is busy, its limit is reached, an answer was lost.
+    func patiently<Value>(
+        until end: ContinuousClock.Instant, while isWanted: () -> Bool = { true },
+        _ body: () throws(HCloudFailure) -> Value
+    ) throws(HCloudFailure) -> Value {
+        var pause: Duration = .milliseconds(500)
+        while true {
+            do {
+                return try body()
+            } catch {
+                let next = max(pause, error.pause)
+                guard error.mayPass, .now + next < end, waitOut(next, while: isWanted) else { throw error }
+                pause = min(pause * 2, .seconds(5))
+            }
+        }
+    }
+}
+
+/// Sleeps, unless nobody wants it any more: false then.
+func waitOut(_ time: Duration, while isWanted: () -> Bool) -> Bool {
+    let end = ContinuousClock.now + time
+    while isWanted() {
+        let left = end - .now
+        guard left > .zero else { return true }
+        usleep(UInt32(min(left, .milliseconds(200)).milliseconds) * 1000 + 1000)
+    }
+    return false
+}
+
+/// Why the cloud did not do what it was asked for.
+struct HCloudFailure: Error, CustomStringConvertible, Sendable {
+    enum Kind: Equatable, Sendable {
+        /// It has not heard of it.
+        case unreachable
+        /// It may have done it, or does it still.
+        case unanswered
+        case refused(status: Int, code: String)
+        /// It takes no more questions for a while.
+        case limited
+        /// It has not what the configuration names.
+        case lacking
+    }
+
+    let kind: Kind
+    /// How long not to ask again.
+    let pause: Duration
+    private let words: String
+
+    init(_ kind: Kind, _ words: String) {
+        self.kind = kind
+        self.words = words
+        pause = .zero
+    }
+
+    private init(limitedFor pause: Duration) {
+        kind = .limited
+        words = "it takes no more questions of this project for \(pause.milliseconds / 1000 + 1) seconds"
+        self.pause = pause
+    }
+
+    static func limited(for pause: Duration) -> HCloudFailure { HCloudFailure(limitedFor: pause) }
+
+    var code: String { if case .refused(_, let code) = kind { code } else { "" } }
+    private var status: Int { if case .refused(let status, _) = kind { status } else { 0 } }
+
+    var isUnknown: Bool { status == 404 }
+    /// It may have been done all the same.
+    var isUnclear: Bool { kind == .unanswered || status >= 500 && status != 503 }
+    var isNameTaken: Bool { code == "uniqueness_error" }
+    /// There is no such machine to be had here and now, though all is as it should be.
+    var isNoRoom: Bool { ["resource_unavailable", "placement_error", "resource_limit_exceeded"].contains(code) }
+
+    /// Whether the same question may be answered a little later.
+    var mayPass: Bool {
+        switch kind {
+        case .unreachable, .unanswered, .limited: true
+        case .lacking: false
+        case .refused(let status, let code):
+            !isNoRoom && (status >= 500 || status == 423 || ["locked", "conflict"].contains(code))
+        }
+    }
+
+    var description: String {
+        switch status {
+        case 401:
+            "it refuses the token: make one for the project, with read and write access, put it where 'token' says, and "
+                + "send SIGHUP"
+        case 403 where !isNoRoom: "the token may not do that: make one with read and write access (\(words))"
+        default: code.isEmpty ? words : "\(words) (\(code))"
+        }
+    }
+}
