@@ -17,8 +17,8 @@ extension Clustered {
                 try await withBuildStage(
                     engine: "auto",
                     moreFlags: { registry in
-                        try await letReach(registry, cluster)
-                        let fields = config.merging(["profiles": ["default", .string(profile(of: registry))]]) { $1 }
+                        let profile = try await cluster.letReach(registry)
+                        let fields = config.merging(["profiles": ["default", .string(profile)]]) { $1 }
                         return ["--config", try write(fields, in: folder)]
                     },
                     { stage in
@@ -28,23 +28,10 @@ extension Clustered {
                             #expect(build.status == 0, "\(build.errorText) \(stage.orchestrator.log)")
                             #expect(try await scene.pushedDigest() != nil)
                         }
-                        try await cluster.removeProfile(profile(of: stage.registry))
+                        try await cluster.removeProfile(cluster.profile(of: stage.registry))
                     })
             }
             #expect(try await cluster.instances().isEmpty)
-        }
-
-        private func profile(of registry: Registry) -> String { "registry-\(registry.port)" }
-
-        /// Runners have no network: what they reach is a proxy of the member's.
-        private func letReach(_ registry: Registry, _ cluster: Cluster) async throws {
-            try await cluster.lxc(["profile", "create", profile(of: registry)])
-            let address = "tcp:\(registry.host)"
-            try await cluster.lxc(
-                [
-                    "profile", "device", "add", profile(of: registry), "registry", "proxy", "bind=instance",
-                    "listen=\(address)", "connect=\(address)",
-                ])
         }
 
         private func networkConfig(_ cluster: Cluster, in folder: URL) async throws -> [String: JSONValue] {

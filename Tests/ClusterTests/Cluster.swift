@@ -30,6 +30,8 @@ final class Cluster: Sendable {
 
     func home(of member: String) -> String { folder.appending(path: member).path }
     func address(of member: String) -> String { "\(network).\(member.dropFirst())" }
+    /// One on loopback that no member has.
+    func address(_ number: Int) -> String { "\(network).\(number)" }
     func url(of member: String) -> String { "https://\(address(of: member)):8443" }
     func socket(of member: String) -> String { "\(home(of: member))/unix.socket" }
     var certificate: String { "\(home(of: "c1"))/cluster.crt" }
@@ -50,6 +52,21 @@ final class Cluster: Sendable {
     func instances(at member: String = "c1") async throws -> [String] {
         let list = try await get("/1.0/instances?recursion=1", at: member)
         return list.arrayValue?.compactMap { $0["name"]?.stringValue }.sorted() ?? []
+    }
+
+    func profile(of registry: Registry) -> String { "registry-\(registry.port)" }
+
+    /// Runners have no network: what they reach is a proxy of the member's, which the profile brings.
+    func letReach(_ registry: Registry) async throws -> String {
+        let name = profile(of: registry)
+        try await lxc(["profile", "create", name])
+        let address = "tcp:\(registry.host)"
+        try await lxc(
+            [
+                "profile", "device", "add", name, "registry", "proxy", "bind=instance", "listen=\(address)",
+                "connect=\(address)",
+            ])
+        return name
     }
 
     func removeProfile(_ name: String) async throws { try await lxc(["profile", "delete", name]) }

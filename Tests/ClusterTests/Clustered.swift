@@ -45,18 +45,7 @@ struct ClusterScene: Sendable {
 
     /// Makes a runner that someone wants until the end.
     func create(_ runnerID: String, by provider: LXDProvider? = nil, memoryMB: Int = 512) async throws -> ReadyRunner {
-        let order = try order(runnerID, memoryMB: memoryMB)
-        let provider = provider ?? self.provider
-        let place = try await onOwnThread {
-            Result { () throws(ProviderError) in try provider.create(order, isWanted: { true }) }
-        }.get()
-        var answer = RunnerAnswer(runnerID: runnerID, state: .ready, workspace: order.request.workspace)
-        answer.host = place.host
-        answer.port = place.port
-        answer.user = place.user
-        answer.hostKeys = place.hostKeys
-        answer.workDir = place.workDir
-        return try ReadyRunner(answer)
+        try await make(try order(runnerID, memoryMB: memoryMB), by: provider ?? self.provider)
     }
 
     func destroy(_ runnerID: String) async throws {
@@ -66,6 +55,20 @@ struct ClusterScene: Sendable {
     }
 
     func isAlive(_ runnerID: String) throws -> Bool { try provider.isAlive(runnerID) }
+}
+
+/// Makes a runner that someone wants until the end.
+func make(_ order: RunnerOrder, by provider: any RunnerProvider) async throws -> ReadyRunner {
+    let place = try await onOwnThread {
+        Result { () throws(ProviderError) in try provider.create(order, isWanted: { true }) }
+    }.get()
+    var answer = RunnerAnswer(runnerID: order.runnerID, state: .ready, workspace: order.request.workspace)
+    answer.host = place.host
+    answer.port = place.port
+    answer.user = place.user
+    answer.hostKeys = place.hostKeys
+    answer.workDir = place.workDir
+    return try ReadyRunner(answer)
 }
 
 /// A scene of one test, which leaves nothing behind. By the socket of a member, or through a door before it.

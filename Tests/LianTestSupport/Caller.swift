@@ -26,9 +26,9 @@ package struct Caller: Sendable {
         _ runner: ReadyRunner, _ command: String, options: [String] = [], input: [UInt8] = []
     ) async throws -> SubprocessResult {
         let known = folder.appending(path: "known-\(runner.id)").path
-        let keys = runner.hostKeys.map {
-            "[\(runner.host)]:\(runner.port) \($0.line)"
-        }
+        // As ssh calls a server: the port of all others goes without saying.
+        let name = runner.port == 22 ? runner.host : "[\(runner.host)]:\(runner.port)"
+        let keys = runner.hostKeys.map { "\(name) \($0.line)" }
         try keys.joined(separator: "\n").write(toFile: known, atomically: true, encoding: .utf8)
         return try await run(
             Command(

@@ -5,7 +5,7 @@
 declare -A suite_needs=(
   [CloacinaPluginTests]="binutils libpq5 cloaca"
   [CloacinaTests]="binutils gcc python3-pip uv"
-  [ClusterTests]="lxd lxd-client btrfs-progs openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static nickel"
+  [ClusterTests]="lxd lxd-client btrfs-progs openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq python3 nickel"
   [DocumentationTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq iproute2 nickel"
   [EndToEndTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq chromium nickel"
   [FaultTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static libfaketime nickel"
