@@ -26,14 +26,15 @@ struct Check {
             lines.append(("TLS", "\(error)"))
             isGood = false
         }
-        do {
-            let engine = try await engine(in: state ?? "/")
-            lines.append(
-                ("provider", "\(options.providerName): engine \(engine), \(options.capacity) runners at once"))
-        } catch {
-            lines.append(("provider", "\(options.providerName): \(error)"))
-            isGood = false
+        for plan in options.providers {
+            do {
+                lines.append(("provider", "\(plan.told): \(try await plan.found(in: state ?? "/", environment))"))
+            } catch {
+                lines.append(("provider", "\(plan.told): \(error)"))
+                isGood = false
+            }
         }
+        lines.append(("capacity", "\(options.capacity) runners at once"))
         lines.append(("volumes", volumes))
         lines += (options.tokens ?? []).map { ("token", $0.told) }
         if options.tokens == nil { lines.append(("token", "one that may everything")) }
@@ -45,18 +46,38 @@ struct Check {
         return isGood ? 0 : 2
     }
 
-    private func engine(in folder: String) async throws -> String {
-        if let machines = try await options.machines(environment, orchestrator: "") { return machines.engine }
-        return try await onOwnThread { [options, environment] in
-            Result { () throws(ProviderError) in try LocalProvider.find(in: folder, options.engine, environment).1.name
-            }
-        }.get()
-    }
-
     private var volumes: String {
         guard options.volumes != .none else { return "none" }
         let all = options.volumesGB.map { "\($0) GB" } ?? "200 GB, or half of the disk if that is less,"
         return "\(options.volumes.rawValue), \(options.volumeGB) GB each, \(all) together, \(options.volumeDays) days"
+    }
+}
+
+extension ProviderPlan {
+    fileprivate var told: String {
+        let kind = kind.rawValue == name ? "" : " (\(kind.rawValue))"
+        return "\(name)\(kind)\(capacity.map { ", \($0) at once" } ?? "")"
+    }
+
+    /// What its runners would build with. Nothing is made.
+    fileprivate func found(in folder: String, _ environment: [String: String]) async throws -> String {
+        try await onOwnThread {
+            Result { () throws(ProviderError) in
+                switch machines {
+                case .here(let engine): "engine \(try LocalProvider.find(in: folder, engine, environment).1.name)"
+                case .lxd(let config): try look(at: cluster(config, environment, orchestrator: ""))
+                case .hcloud(let config): try look(at: cloud(config, environment, orchestrator: ""))
+                }
+            }
+        }.get()
+    }
+
+    private func look(at provider: some RunnerProvider) throws(ProviderError) -> String {
+        switch provider.obstacle(to: .smallest) {
+        case .unreachable(let reason)?: throw ProviderError(reason)
+        case .noRoom(let reason)?: return "\(provider.engine), \(provider.platform); now \(reason)"
+        case nil: return "\(provider.engine), \(provider.platform)"
+        }
     }
 }
 
@@ -68,4 +89,11 @@ extension TokenConfig {
         if let expires { parts.append("until \(expires.rfc3339)") }
         return parts.joined(separator: ", ")
     }
+}
+
+extension SpawnRequest {
+    /// The least that a build would ask for.
+    fileprivate static let smallest = SpawnRequest(
+        workspace: "check", buildID: "b-check", attempt: 1, size: WireSize(tier: nil, cpu: 1, memoryMB: 1024),
+        timeBudgetMinutes: 30, leaseSeconds: 3600, sshPublicKey: "")
 }

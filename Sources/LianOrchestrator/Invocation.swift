@@ -51,40 +51,6 @@ extension Options {
         }
     }
 
-    /// Where runners are that are not on this machine; nil where they are. `orchestrator` marks what is made there.
-    func machines(_ environment: [String: String], orchestrator: String) async throws -> (any RunnerProvider)? {
-        let secret = try await providerSecret(environment)
-        return try await onOwnThread { [self] in
-            Result { () throws(ProviderError) -> (any RunnerProvider)? in
-                if let lxd {
-                    try LXDProvider(name: providerName, lxd, key: secret, orchestrator: orchestrator)
-                } else if let hcloud {
-                    try HCloudProvider(name: providerName, hcloud, token: secret, orchestrator: orchestrator)
-                } else {
-                    nil
-                }
-            }
-        }.get()
-    }
-
-    /// By which what makes the provider's machines knows it; empty where it needs none.
-    func providerSecret(_ environment: [String: String]) async throws -> [UInt8] {
-        let secret: (source: SecretSource, what: String)
-        if case .network(let network)? = lxd?.door {
-            secret = (network.key, "the cluster's client_key")
-        } else if let hcloud {
-            secret = (hcloud.token, "the cloud's token")
-        } else {
-            return []
-        }
-        do {
-            let secrets = SecretReader(environment: environment, http: try HTTPClient())
-            return try await secrets.value(at: secret.source, secret.what)
-        } catch let error as LianError {
-            throw ProviderError("\(error.message): \(error.hint)")
-        }
-    }
-
     /// The tokens that open the API: those of the configuration, else the one token that may everything.
     func tokens(
         _ environment: [String: String], _ folder: borrowing StateFolder, _ log: EventLog

@@ -20,12 +20,8 @@ package struct Options: Equatable, Sendable {
     package var tokens: [TokenConfig]?
     package var tls: TLSConfig?
     package var allowsInsecureHTTP = false
-    package var engine = EngineChoice.auto
-    package var providerName = ProviderConfig.Kind.local.rawValue
-    /// The cluster that runners are on; nil where they are on this machine.
-    package var lxd: LXDConfig?
-    /// The cloud that runners are servers of; nil where they are not.
-    package var hcloud: HCloudConfig?
+    /// Those that serve, the first choice first; one at least.
+    package var providers = [ProviderPlan(name: ProviderConfig.Kind.local.rawValue, .here(.auto))]
     package var capacity = 16
     package var onStop = OnStop.destroy
     package var volumes = VolumesChoice.auto
@@ -79,19 +75,10 @@ package struct Options: Equatable, Sendable {
                 "would serve plain HTTP to other machines, and their tokens with it: serve HTTPS by --tls-certificate and "
                     + "--tls-key, or say --insecure-http where something in front of it speaks TLS")
         }
-        let provider = file?.providers?.first
-        guard file?.providers?.count ?? 1 == 1 else {
-            throw reader.refusal("--config", "names several providers, and one is served at a time")
-        }
-        providerName = provider?.name ?? providerName
-        lxd = provider?.lxd?.beginning(in: folder)
-        hcloud = provider?.hcloud?.beginning(in: folder)
+        providers = file?.providers?.map { ProviderPlan($0, in: folder) } ?? providers
+        if let engine: EngineChoice = try reader.choice("--engine") { try choose(engine, reader) }
         capacity = try reader.integer("--capacity", in: OrchestratorConfig.runnerCount) ?? file?.capacity ?? capacity
-        capacity = min(capacity, provider?.capacity ?? capacity)
-        engine = try reader.choice("--engine") ?? provider?.engineChoice ?? engine
-        guard (lxd == nil && hcloud == nil) || engine == .auto else {
-            throw reader.refusal("--engine", "is of runners on this machine, and the configuration names others")
-        }
+        if providers.count == 1, let own = providers[0].capacity { capacity = min(capacity, own) }
         onStop = try reader.choice("--on-stop") ?? file?.onStop ?? onStop
         let gigabytes = OrchestratorConfig.gigabytes
         volumes = try reader.choice("--volumes") ?? file?.volumes?.kind ?? volumes
@@ -105,6 +92,27 @@ package struct Options: Equatable, Sendable {
         log = try reader.choice("--log") ?? file?.log
     }
 
+    /// As `--engine` says: of the one provider that there is. Among several it would not be clear which is meant.
+    private mutating func choose(_ engine: EngineChoice, _ reader: ArgumentReader) throws(LianError) {
+        if providers.count == 1, providers[0].isHere {
+            providers[0].machines = .here(engine)
+            return
+        }
+        guard engine == .auto else {
+            let named = providers.count > 1 ? "several providers: say there which engine each has" : "other machines"
+            throw reader.refusal("--engine", "is of runners on this machine, and the configuration names \(named)")
+        }
+    }
+
+    /// How many runners there may be.
+    package var places: Places {
+        var places = Places(all: capacity)
+        if providers.count > 1 {
+            for provider in providers { places.ofProviders[provider.name] = provider.capacity }
+        }
+        return places
+    }
+
     private static func tls(_ reader: ArgumentReader) throws(LianError) -> TLSConfig? {
         switch (try reader.path("--tls-certificate"), try reader.path("--tls-key")) {
         case (let certificate?, let key?): return TLSConfig(certificate: certificate, key: .file(key))
@@ -115,44 +123,8 @@ package struct Options: Equatable, Sendable {
     }
 }
 
-extension ProviderConfig {
-    fileprivate var engineChoice: EngineChoice? {
-        kind == .dockerLocal ? .docker : engine.flatMap { EngineChoice(rawValue: $0.rawValue) }
-    }
-}
-
 extension TLSConfig {
     fileprivate func beginning(in folder: String) -> TLSConfig {
         TLSConfig(certificate: absolutePath(certificate, from: folder), key: key.beginning(in: folder))
-    }
-}
-
-extension LXDConfig {
-    fileprivate func beginning(in folder: String) -> LXDConfig {
-        var config = self
-        switch door {
-        case .socket(let path):
-            config.door = .socket(absolutePath(path, from: folder))
-        case .network(var network):
-            network.certificate = absolutePath(network.certificate, from: folder)
-            network.serverCertificate = absolutePath(network.serverCertificate, from: folder)
-            network.key = network.key.beginning(in: folder)
-            config.door = .network(network)
-        }
-        return config
-    }
-}
-
-extension HCloudConfig {
-    fileprivate func beginning(in folder: String) -> HCloudConfig {
-        var config = self
-        config.token = token.beginning(in: folder)
-        return config
-    }
-}
-
-extension SecretSource {
-    fileprivate func beginning(in folder: String) -> SecretSource {
-        if case .file(let path) = self { .file(absolutePath(path, from: folder)) } else { self }
     }
 }

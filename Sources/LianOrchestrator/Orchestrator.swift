@@ -74,14 +74,20 @@ package enum Orchestrator {
                 log.warning("no_reserve", "there is no room in reserve for the store on a full disk: \(problem)")
             }
             let clock = try BootClock.ofThisMachine()
-            let machines = try await options.machines(environment, orchestrator: try store.orchestratorID())
-            let localRemover = try LocalRemover(state: folder.path, bootID: clock.bootID)
-            let remover: any RunnerRemover = machines ?? localRemover
+            let remover = try LocalRemover(state: folder.path, bootID: clock.bootID)
+            let surroundings = ProviderSurroundings(
+                environment: environment, orchestrator: try store.orchestratorID(), state: folder.path,
+                remover: remover, log: log)
+            let served = options.providers.map { $0.served(in: surroundings) }
+            let providers = Providers(served[0], Array(served.dropFirst()), machine: remover)
+            // Those on other machines open while this one is looked at.
+            for (plan, provider) in zip(options.providers, served) where !plan.isHere { _ = provider.ifOpen }
             let roster = try Roster(store, log: log)
             let reconciliation = Reconciliation(
-                roster: roster, remover: remover, clock: clock, log: log, waitsForDeletion: options.action == .sweep)
+                roster: roster, providers: providers, clock: clock, log: log,
+                waitsForDeletion: options.action == .sweep)
             // Slow work runs on a thread of its own, so that signals are noticed meanwhile.
-            let isClean = try await onOwnThread { Result { try reconciliation.run() } }.get()
+            let outcome = try await onOwnThread { Result { try reconciliation.run() } }.get()
             let statePath = folder.path
             let living = Set(roster.unfinished.filter { $0.state == .ready }.map(\.id))
             let findVolumes = { @Sendable in
@@ -91,41 +97,54 @@ package enum Orchestrator {
                 if fileKind("\(statePath)/volumes") != nil {
                     try await onOwnThread { Result { try findVolumes()?.close() } }.get()
                 }
-                if isClean { log.info("swept", "nothing is left of runners that are gone") }
-                return isClean ? 0 : 1
+                if outcome.isClean { log.info("swept", "nothing is left of runners that are gone") }
+                return outcome.isClean ? 0 : 1
             }
-            let provider: any RunnerProvider
-            if let machines {
-                provider = machines
-            } else {
-                provider = try await onOwnThread {
-                    Result {
-                        try LocalProvider(
-                            name: options.providerName, state: statePath, engine: options.engine,
-                            environment: environment, remover: localRemover, log: log)
-                    }
-                }.get()
-            }
+            try await open(options.providers, providers, log)
             var volumes: Volumes?
             // Also where it cannot serve after all: what was mounted for them would stay.
             defer { volumes?.close() }
-            if provider.engineKind != nil {
+            let engines = served.compactMap { $0.ifOpen }
+            if engines.contains(where: { $0.engineKind != nil }) {
                 volumes = try await onOwnThread { Result { try findVolumes() } }.get()
             } else {
-                log.info("volumes", "none: the engine '\(provider.engine)' keeps no data for single runners")
+                let names = engines.map { "'\($0.engine)'" }.joined(separator: ", ")
+                log.info("volumes", "none: the engine \(names) keeps no data for single runners")
             }
             let fleet = Fleet(
-                roster: roster, provider: provider, volumes: volumes, clock: clock, log: log,
-                capacity: options.capacity, meters: meters)
+                roster: roster, providers: providers, volumes: volumes, clock: clock, log: log,
+                allowing: options.places, unswept: outcome.unseen, meters: meters)
             let tokens = Tokens(try options.tokens(environment, folder, log))
             let reloading = Reloading(
-                invocation, options, provider: provider, fleet: fleet, volumes: volumes, tokens: tokens, log: log)
+                invocation, options, providers: providers, fleet: fleet, volumes: volumes, tokens: tokens, log: log)
             let routes = Routes(fleet: fleet, volumes: volumes, store: store, tokens: tokens, log: log, meters: meters)
             let isDone = try await serve(options, identity, fleet, routes, folder, log, signals, reloading)
             return isDone ? 0 : 1
         } catch {
             log.error("cannot_start", "\(error)")
             return 1
+        }
+    }
+
+    /// Opens them all, side by side. One that is not there keeps nobody from the others; where all are of this machine,
+    /// and none of them can serve, nothing can.
+    private static func open(_ plans: [ProviderPlan], _ providers: Providers, _ log: EventLog) async throws {
+        var problems: [String] = []
+        for provider in providers.all { _ = provider.ifOpen }
+        for provider in providers.all {
+            do {
+                _ = try await onOwnThread {
+                    Result { () throws(ProviderError) in try provider.opened(within: nil) }
+                }.get()
+            } catch {
+                problems.append(plans.count == 1 ? "\(error)" : "\(provider.name): \(error)")
+                guard plans.contains(where: { !$0.isHere }) || problems.count < plans.count else {
+                    throw ProviderError(problems.joined(separator: "; "))
+                }
+                log.error(
+                    "provider_missing", "\(provider.name) does not serve yet, and is tried again: \(error)",
+                    ["provider": .string(provider.name)])
+            }
         }
     }
 
@@ -148,8 +167,8 @@ package enum Orchestrator {
         let limits = try Volumes.Limits(
             eachGB: options.volumeGB, allGB: options.volumesGB, days: options.volumeDays, on: found.storage)
         let volumes = try Volumes(
-            store: store, storage: found.storage, limits: limits, provider: options.providerName, clock: clock,
-            log: log, meters: meters)
+            store: store, storage: found.storage, limits: limits, provider: options.providers[0].name,
+            clock: clock, log: log, meters: meters)
         try volumes.reconcile(living: living)
         return volumes
     }
@@ -182,6 +201,7 @@ package enum Orchestrator {
             unlink(listenFile)
             log.error("no_listen_file", "clients cannot find the address by themselves: \(error)")
         }
+        let providers = fleet.providerStatuses()
         let url = "\(identity == nil ? "http" : "https")://\(address.text)"
         var place: [String: JSONValue] = ["url": .string(url)]
         place["public_url"] = options.publicURL.map(JSONValue.string)
@@ -189,7 +209,8 @@ package enum Orchestrator {
             "listening", "serving at \(url)\(options.publicURL.map { ", which clients reach at \($0)" } ?? "")",
             place.merging([
                 "port": .integer(Int(address.port)),
-                "provider": .string(fleet.providerName), "engine": .string(fleet.engineName),
+                "provider": .string(providers[0].name), "engine": providers[0].engine.json,
+                "providers": .array(providers.map(\.health)),
                 "volumes": .string(fleet.volumeSupport.rawValue), "capacity": .integer(options.capacity),
                 "version": .string(lianBuildVersion),
                 "state": .string(folder.path),

@@ -7,20 +7,20 @@ struct Reloading: Sendable {
     private let invocation: Invocation
     private let started: Options
     private let current: Guarded<Options>
-    private let provider: any RunnerProvider
+    private let providers: Providers
     private let fleet: Fleet
     private let volumes: Volumes?
     private let tokens: Tokens
     private let log: EventLog
 
     init(
-        _ invocation: Invocation, _ options: Options, provider: any RunnerProvider, fleet: Fleet, volumes: Volumes?,
+        _ invocation: Invocation, _ options: Options, providers: Providers, fleet: Fleet, volumes: Volumes?,
         tokens: Tokens, log: EventLog
     ) {
         self.invocation = invocation
         started = options
         current = Guarded(options)
-        self.provider = provider
+        self.providers = providers
         self.fleet = fleet
         self.volumes = volumes
         self.tokens = tokens
@@ -33,8 +33,7 @@ struct Reloading: Sendable {
         do {
             let new = try await invocation.options()
             try apply(
-                new, try await new.identity(invocation.environment),
-                try await new.providerSecret(invocation.environment), to: server)
+                new, try await new.identity(invocation.environment), try await secrets(of: new), to: server)
         } catch {
             // It is to end, and nobody waits for what it would have read.
             if Task.isCancelled { return }
@@ -43,8 +42,20 @@ struct Reloading: Sendable {
         }
     }
 
+    /// By which the providers are known to what makes their machines, as they are now. One that is not there yet reads
+    /// its own when it is tried again.
+    private func secrets(of new: Options) async throws -> [(any RunnerProvider, [UInt8])] {
+        var secrets: [(any RunnerProvider, [UInt8])] = []
+        for plan in new.providers where started.providers.contains(where: { $0.beyondPlaces == plan.beyondPlaces }) {
+            guard let provider = providers.all.first(where: { $0.name == plan.name })?.current else { continue }
+            secrets.append((provider, try await plan.secret(invocation.environment)))
+        }
+        return secrets
+    }
+
     private func apply(
-        _ new: Options, _ identity: TLSIdentity?, _ providerSecret: [UInt8], to server: HTTPServer
+        _ new: Options, _ identity: TLSIdentity?, _ secrets: [(any RunnerProvider, [UInt8])],
+        to server: HTTPServer
     ) throws {
         // From tokens to the one token of before, or back, who may what changes altogether.
         let configured = try started.tokens == nil ? nil : new.tokens?.map(Token.init)
@@ -52,12 +63,12 @@ struct Reloading: Sendable {
             try Volumes.Limits(
                 eachGB: new.volumeGB, allGB: new.volumesGB, days: new.volumeDays, on: volumes.storage)
         }
-        try provider.renew(providerSecret)
+        for (provider, secret) in secrets { try provider.renew(secret) }
         // From here on nothing fails, so that all of it counts or nothing.
         if let configured { tokens.replace(by: configured) }
         // A server that began without TLS goes on without.
         if started.tls != nil, let identity { server.reload(identity) }
-        fleet.allow(new.capacity)
+        fleet.allow(new.places)
         if let limits { volumes?.limit(limits) }
         current.set(new)
         let late = started.fieldsOnlyReadAtStart(changedIn: new)
@@ -76,7 +87,7 @@ extension Options {
     fileprivate func fieldsOnlyReadAtStart(changedIn new: Options) -> [String] {
         let fields: [(name: String, isSame: Bool)] = [
             ("listen", listen == new.listen), ("state", state == new.state), ("tls", (tls == nil) == (new.tls == nil)),
-            ("providers", engine == new.engine && providerName == new.providerName && isOnSameMachines(as: new)),
+            ("providers", providers.map(\.beyondPlaces) == new.providers.map(\.beyondPlaces)),
             ("volumes.kind", volumes == new.volumes), ("volumes.file_gb", volumesFileGB == new.volumesFileGB),
             ("log", log == new.log), ("public_url", publicURL == new.publicURL),
             ("history_days", historyDays == new.historyDays),
@@ -85,6 +96,9 @@ extension Options {
         ]
         return fields.filter { !$0.isSame }.map(\.name)
     }
+}
 
-    private func isOnSameMachines(as new: Options) -> Bool { lxd == new.lxd && hcloud == new.hcloud }
+extension ProviderPlan {
+    /// What of it counts from the next start on.
+    fileprivate var beyondPlaces: ProviderPlan { ProviderPlan(name: name, machines) }
 }

@@ -27,6 +27,18 @@ package func onOwnThread<Value: Sendable>(
     }
 }
 
+/// Waits for what is done in a Task, on a thread that may block: never called from a Task.
+package func waiting<Value: Sendable>(for body: @escaping @Sendable () async throws -> Value) throws -> Value {
+    let outcome = Monitor<Result<Value, any Error>?>(nil)
+    Task {
+        let result: Result<Value, any Error>
+        do { result = .success(try await body()) } catch { result = .failure(error) }
+        outcome.update { $0 = result }
+    }
+    guard let result = outcome.wait(atMost: nil, until: { $0 }) else { throw CancellationError() }
+    return try result.get()
+}
+
 /// Starts a thread that ends with its body.
 package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
     let box = Unmanaged.passRetained(ThreadBody(body))

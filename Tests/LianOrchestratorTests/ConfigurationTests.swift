@@ -50,8 +50,7 @@ import Testing
         expected.state = "/etc/s"
         expected.publicURL = "https://runners.example"
         expected.tokenFile = "/run/token"
-        expected.engine = .docker
-        expected.providerName = "here"
+        expected.providers = [ProviderPlan(name: "here", .here(.docker), capacity: 6)]
         expected.capacity = 6
         expected.onStop = .keep
         expected.volumes = .exclusive
@@ -69,7 +68,7 @@ import Testing
             ], configuredBy: file, in: "/etc")
         #expect(flags.listen.text == "[::1]:7" && flags.state == "t" && flags.tokenFile == "u")
         #expect(flags.capacity == 2 && flags.onStop == .destroy && flags.log == .json && flags.historyDays == 1)
-        #expect(flags.engine == .buildkit && flags.volumes == VolumesChoice.none)
+        #expect(flags.providers.map(\.machines) == [.here(.buildkit)] && flags.volumes == VolumesChoice.none)
         #expect([flags.volumeGB, flags.volumesGB, flags.volumeDays, flags.volumesFileGB] == [1, 2, 3, 4])
     }
 
@@ -98,7 +97,10 @@ import Testing
                 ("d.ncl", "{ capacity = 0 }", "capacity: must be a whole number from 1 to 10000"),
                 ("e.ncl", "{ capacity = ", "nickel refused"),
                 ("f.yml", "capacity: 4", "its name ends neither in .ncl nor in .json"),
-                ("g.json", #"{"providers": [{"kind": "local"}, {"kind": "docker-local"}]}"#, "one is served at a time"),
+                (
+                    "g.json", #"{"providers": [{"kind": "local"}, {"kind": "local", "name": "local"}]}"#,
+                    "providers: must differ in their names"
+                ),
             ] {
                 try text.write(to: folder.appending(path: name), atomically: true, encoding: .utf8)
                 for action in [["--check"], []] {

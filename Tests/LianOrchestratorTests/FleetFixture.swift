@@ -26,9 +26,15 @@ final class BookkeepingProvider: RunnerProvider {
         var enginesStopped: [String] = []
         var engineEnd = EngineEnd.clean
         var engineEndByItself: String?
+        /// What makes its machines does not answer: every call ends so.
+        var isGone = false
+        var obstacle: SpawnObstacle?
+        /// Regions that are served.
+        var regions: Set<String> = []
     }
 
-    let name = "local"
+    let name: String
+    let kind: String
     let engine = "none"
     let books = Mutex(Books())
     /// Closed: `create` waits.
@@ -37,12 +43,34 @@ final class BookkeepingProvider: RunnerProvider {
     let exit = Monitor(true)
     /// Closed: `stopEngine` waits.
     let stop = Monitor(true)
-    let platform = "linux/amd64"
+    let platform: String
     let engineKind: EngineKind? = EngineKind(name: "none 1.0", layout: "files")
 
-    func refusal(of request: SpawnRequest) -> String? { request.region.map { "no region \($0)" } }
+    init(name: String = "local", kind: String = "local", platform: String = "linux/amd64") {
+        self.name = name
+        self.kind = kind
+        self.platform = platform
+    }
+
+    private func call() throws(ProviderError) {
+        if books.withLock(\.isGone) { throw ProviderError("\(name) does not answer") }
+    }
+
+    var problem: String? { books.withLock(\.isGone) ? "\(name) does not answer" : nil }
+
+    func refusal(of request: SpawnRequest) -> String? {
+        let regions = books.withLock(\.regions)
+        if let region = request.region, !regions.contains(region) { return "no region \(region)" }
+        if let platform = request.platform, platform != self.platform { return "no \(platform)" }
+        return nil
+    }
+
+    func obstacle(to request: SpawnRequest) -> SpawnObstacle? {
+        problem.map { .unreachable($0) } ?? books.withLock(\.obstacle)
+    }
 
     func create(_ order: RunnerOrder, isWanted: () -> Bool) throws(ProviderError) -> RunnerPlace {
+        try call()
         _ = books.withLock { $0.existing.insert(order.runnerID) }
         gate.wait(atMost: .seconds(120)) { $0 ? true : nil }
         guard isWanted() else { throw ProviderError("not wanted") }
@@ -56,6 +84,7 @@ final class BookkeepingProvider: RunnerProvider {
     }
 
     func destroy(_ runnerID: String) throws(ProviderError) -> Removal {
+        try call()
         books.withLock { $0.teardowns += 1 }
         exit.wait(atMost: .seconds(20)) { $0 ? true : nil }
         let result = books.withLock { books -> Result<Removal, ProviderError> in
@@ -72,6 +101,7 @@ final class BookkeepingProvider: RunnerProvider {
     }
 
     func isAlive(_ runnerID: String) throws(ProviderError) -> Bool {
+        try call()
         let (isBlind, isDead) = books.withLock { books in
             books.looks += 1
             return (books.isBlind, books.dead.contains(runnerID))
@@ -80,7 +110,10 @@ final class BookkeepingProvider: RunnerProvider {
         return !isDead
     }
 
-    func existing() throws(ProviderError) -> [String] { books.withLock { $0.existing.sorted() } }
+    func existing() throws(ProviderError) -> [String] {
+        try call()
+        return books.withLock { $0.existing.sorted() }
+    }
 
     func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
         books.withLock { $0.enginesStopped.append(runnerID) }
@@ -97,6 +130,7 @@ struct NotCreated: Error {}
 struct FleetFixture {
     let folder: URL
     let provider: BookkeepingProvider
+    let providers: Providers
     let time: Monitor<Int>
     /// How far the wall clock is ahead of its time.
     let wallClockAhead = Monitor(0)
@@ -109,10 +143,13 @@ struct FleetFixture {
 
     init(
         _ folder: URL, capacity: Int = 4, provider: BookkeepingProvider = BookkeepingProvider(),
+        others: [BookkeepingProvider] = [], ofProviders: [String: Int] = [:], unswept: Set<Providers.Place> = [],
         boot: String = "boot-1", patience: Duration = .seconds(40)
     ) throws {
         self.folder = folder
         self.provider = provider
+        providers = Providers(
+            ServedProvider(provider), others.map { ServedProvider($0) }, machine: provider)
         let time = Monitor(1_000_000)
         self.time = time
         let log = EventLog(.text) { _ in }
@@ -128,8 +165,9 @@ struct FleetFixture {
             store: store, storage: storage, limits: Volumes.Limits(each: 1 << 30, all: 1 << 30, days: 10),
             provider: provider.name, clock: clock, log: log, meters: meters)
         fleet = Fleet(
-            roster: roster, provider: provider, volumes: volumes, clock: clock, log: log, capacity: capacity,
-            patience: patience, meters: meters)
+            roster: roster, providers: providers, volumes: volumes, clock: clock, log: log,
+            allowing: Places(all: capacity, ofProviders: ofProviders), unswept: unswept, patience: patience,
+            meters: meters)
     }
 
     var routes: Routes {
@@ -139,30 +177,38 @@ struct FleetFixture {
     }
 
     /// What a start finds after kill -9: the same machine, and the store as it is on disk by now.
-    func killedAndStarted(capacity: Int = 4, boot: String = "boot-1") throws -> FleetFixture {
+    func killedAndStarted(
+        capacity: Int = 4, others: [BookkeepingProvider] = [], unswept: Set<Providers.Place> = [],
+        boot: String = "boot-1"
+    ) throws -> FleetFixture {
         let copy = folder.appending(path: "again-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: false)
         for name in ["store", "store-wal"] {
             try FileManager.default.copyItem(at: folder.appending(path: name), to: copy.appending(path: name))
         }
-        return try FleetFixture(copy, capacity: capacity, provider: provider, boot: boot)
+        return try FleetFixture(
+            copy, capacity: capacity, provider: provider, others: others, unswept: unswept, boot: boot)
     }
 
     func reconcile(waitsForDeletion: Bool = false) throws -> Bool {
-        let reconciliation = Reconciliation(
-            roster: roster, remover: provider, clock: clock, log: EventLog(.text) { _ in },
+        try reconciliation(waitsForDeletion: waitsForDeletion).run().isClean
+    }
+
+    func reconciliation(waitsForDeletion: Bool = false) -> Reconciliation {
+        Reconciliation(
+            roster: roster, providers: providers, clock: clock, log: EventLog(.text) { _ in },
             waitsForDeletion: waitsForDeletion)
-        return try reconciliation.run()
     }
 
     func pass(_ seconds: Int) { time.update { $0 += seconds * 1000 } }
 
     func spawn(
         _ key: String, build: String = "b-1", lease: Int = 60, budget: Int = 10, region: String? = nil,
-        volume: VolumeRequest? = nil, by token: Token = .ofAll("secret")
+        volume: VolumeRequest? = nil, provider: String? = nil, by token: Token = .ofAll("secret")
     ) throws -> Fleet.SpawnOutcome {
         var order = fleetOrder(build: build, lease: lease, budget: budget, region: region)
         order.volume = volume
+        order.provider = provider
         return try fleet.spawn(order, key: key, by: token)
     }
 
@@ -181,8 +227,8 @@ struct FleetFixture {
         return kept
     }
 
-    func ready(_ key: String, lease: Int = 60, budget: Int = 10) throws -> String {
-        guard case .created(let runner) = try spawn(key, lease: lease, budget: budget) else {
+    func ready(_ key: String, lease: Int = 60, budget: Int = 10, provider: String? = nil) throws -> String {
+        guard case .created(let runner) = try spawn(key, lease: lease, budget: budget, provider: provider) else {
             throw NotCreated()
         }
         let ready = try fleet.runner(runner.runnerID, waitingAtMost: .seconds(120))

@@ -8,7 +8,8 @@ import Testing
 /// Runs the orchestrator with an engine that does nothing, for tests of what becomes of runners: they take little room
 /// and less time. The caller may have any number of them.
 func withIdleRunners(
-    diskKilobytes: Int? = nil, flags: [String] = [], _ body: (Orchestrator, Caller) async throws -> Void
+    diskKilobytes: Int? = nil, engine choice: String = "buildkit", flags: [String] = [],
+    _ body: (Orchestrator, Caller) async throws -> Void
 ) async throws {
     try await withTemporaryFolder { folder in
         let caller = try await Caller(in: folder)
@@ -18,7 +19,7 @@ func withIdleRunners(
         }
         let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
         try await withOrchestrator(
-            diskKilobytes: diskKilobytes, engine: "buildkit", flags: flags,
+            diskKilobytes: diskKilobytes, engine: choice, flags: flags,
             environment: ["PATH": "\(folder.path):\(path)"]
         ) { orchestrator in
             try await body(orchestrator, caller)

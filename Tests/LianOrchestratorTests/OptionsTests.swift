@@ -15,7 +15,7 @@ import Testing
         expected.tokenFile = "/t"
         expected.tls = TLSConfig(certificate: "/c", key: .file("/k"))
         expected.allowsInsecureHTTP = true
-        expected.engine = .dockerd
+        expected.providers = [ProviderPlan(name: "local", .here(.dockerd))]
         expected.capacity = 3
         expected.onStop = .keep
         expected.log = .text

@@ -17,15 +17,17 @@ package final class Fleet: Sendable {
     static let requestLimit = 16 << 10
 
     private let roster: Roster
-    private let provider: any RunnerProvider
+    private let providers: Providers
     /// nil where this orchestrator keeps no volumes.
     private let volumes: Volumes?
     package let clock: BootClock
     private let log: EventLog
-    private let allowed: Guarded<Int>
+    private let allowed: Guarded<Places>
     private let meters: Meters
-    /// The last call of the provider that failed.
-    private let lastProviderError = Guarded<ProviderFailure?>(nil)
+    /// The last call of each provider that failed, by its name.
+    private let lastProviderErrors = Guarded<[String: ProviderFailure]>([:])
+    /// Where nobody could tell yet what is left of an earlier life.
+    private let unswept: Guarded<Set<Providers.Place>>
     /// How long a caller waits for the teardown of a runner, and a stop for the teardown of all.
     private let patience: Duration
     /// The runners that a thread is making right now.
@@ -46,7 +48,7 @@ package final class Fleet: Sendable {
     /// nil until it is known whether the volume was kept.
     private typealias Keep = Monitor<KeepOutcome?>
 
-    private enum Chore: Hashable { case tearDown(String), complain, forget }
+    private enum Chore: Hashable { case tearDown(String), complain(Providers.Place), sweep(Providers.Place), forget }
 
     private struct Phase {
         enum Stage { case serving, stopping, stopped }
@@ -56,38 +58,43 @@ package final class Fleet: Sendable {
     }
 
     package init(
-        roster: Roster, provider: any RunnerProvider, volumes: Volumes?, clock: BootClock, log: EventLog,
-        capacity: Int, patience: Duration = .seconds(40), meters: Meters = Meters()
+        roster: Roster, providers: Providers, volumes: Volumes?, clock: BootClock, log: EventLog,
+        allowing places: Places, unswept: Set<Providers.Place> = [], patience: Duration = .seconds(40),
+        meters: Meters = Meters()
     ) {
         self.roster = roster
-        self.provider = provider
+        self.providers = providers
         self.volumes = volumes
         self.clock = clock
         self.log = log
-        allowed = Guarded(capacity)
+        allowed = Guarded(places)
+        self.unswept = Guarded(unswept)
         self.patience = patience
         self.meters = meters
     }
 
-    package var providerName: String { provider.name }
-    package var engineName: String { provider.engine }
     package var volumeSupport: VolumeSupport { volumes?.support ?? .none }
-    package var providers: [ProviderStatus] {
-        [
-            ProviderStatus(
-                name: provider.name, kind: provider.kind, engine: provider.engine, platform: provider.platform,
-                platforms: provider.platforms,
-                problem: provider.problem, lastError: lastProviderError.value)
-        ]
+
+    /// How each provider is, the first choice first; its places are counted where they are taken for these workspaces.
+    package func providerStatuses(whereWorkspace isCounted: (String) -> Bool = { _ in true }) -> [ProviderStatus] {
+        let places = allowed.value
+        let taken = roster.unfinished.filter { $0.takesAPlace && isCounted($0.workspace) }
+        return providers.all.map { provider in
+            let opened = provider.ifOpen
+            return ProviderStatus(
+                name: provider.name, kind: provider.kind, engine: opened?.engine, platforms: opened?.platforms ?? [],
+                problem: provider.problem, capacity: places.ofProviders[provider.name],
+                taken: taken.count { $0.provider == provider.name }, lastError: lastProviderErrors.value[provider.name])
+        }
     }
 
     /// The runners of which something is left.
     package var unfinished: [RunnerRecord] { roster.unfinished }
 
-    package var capacity: Int { allowed.value }
+    package var capacity: Int { allowed.value.all }
 
     /// How many runners there may be from now on; those that are there stay.
-    package func allow(_ runners: Int) { allowed.set(runners) }
+    package func allow(_ places: Places) { allowed.set(places) }
 }
 
 // MARK: - What the API asks for
@@ -110,8 +117,8 @@ extension Fleet {
         let outcome = try takeIn(request, key: idempotencyKey, by: token)
         if let cause = outcome.refusal {
             meters.spawnRefusals.add([request.workspace, cause])
-        } else if case .created = outcome {
-            meters.spawns.add([request.workspace, provider.name])
+        } else if case .created(let runner) = outcome {
+            meters.spawns.add([request.workspace, runner.provider ?? ""])
         }
         return outcome
     }
@@ -127,25 +134,56 @@ extension Fleet {
             return .unservable(
                 "the request has \(text.utf8.count) bytes and may have \(Self.requestLimit): shorten its labels")
         }
-        if let reason = provider.refusal(of: request) { return .unservable(reason) }
+        let able: [ServedProvider]
+        do {
+            able = try providers.able(toServe: request)
+        } catch {
+            return .unservable(error.description)
+        }
         if let volume = request.volume, volume.to?.isOfCI == true, !volume.from.allSatisfy(\.isOfCI) {
             return .unservable("a volume of CI's never begins with one of a session's")
         }
         if let name = request.volume?.to, !name.possibleWorkspaces.contains(request.workspace) {
             return .unservable("the volume '\(name)' is not one of the workspace '\(request.workspace)'")
         }
+        let wanted = WantedRunner(
+            order: RunnerOrder(runnerID: Self.newRunnerID(), request: request, key: callersKey),
+            key: token.scoped(idempotencyKey), text: text, token: token)
         // Whoever asks again for a runner that is there is told of it, though there is no room for a second.
-        let key = token.scoped(idempotencyKey)
-        if try !roster.knows(key: key), let obstacle = provider.obstacle(to: request) { return .hindered(obstacle) }
+        if try roster.knows(key: wanted.key) { return try takeIn(wanted, on: able[0]) }
+        var obstacles: [SpawnObstacle] = []
+        for candidate in providers.candidates(able, for: request) {
+            if let obstacle = candidate.obstacle() {
+                obstacles.append(obstacle)
+                continue
+            }
+            let outcome = try takeIn(wanted, on: candidate.provider)
+            guard able.count > 1, case .refused(.provider(let name, let limit)) = outcome else { return outcome }
+            obstacles.append(.noRoom("all \(limit) runners that the provider '\(name)' may have are taken"))
+        }
+        return .hindered(.all(obstacles))
+    }
+
+    /// A runner that somebody asks for.
+    private struct WantedRunner {
+        let order: RunnerOrder
+        let key: String
+        /// The whole request.
+        let text: String
+        let token: Token
+    }
+
+    private func takeIn(_ wanted: WantedRunner, on provider: ServedProvider) throws(StoreError) -> SpawnOutcome {
         let now = clock.now()
-        let order = RunnerOrder(runnerID: Self.newRunnerID(), request: request, key: callersKey)
+        let request = wanted.order.request
         let record = RunnerRecord(
-            id: order.runnerID, workspace: request.workspace, token: token.name, provider: provider.name,
+            id: wanted.order.runnerID, workspace: request.workspace, token: wanted.token.name, provider: provider.name,
             size: request.size,
             leaseSeconds: request.leaseSeconds, state: .pending, reason: nil, place: nil, bootID: clock.bootID,
             leaseEnds: now + request.leaseSeconds * 1000,
             lifeEnds: now + (request.timeBudgetMinutes + Self.lifetimeMargin) * 60_000, goneAt: nil,
-            isTornDown: false, buildID: request.buildID, attempt: request.attempt, begun: now)
+            isTornDown: false, buildID: request.buildID, attempt: request.attempt, begun: now,
+            providerKind: provider.kind)
         // A stop that begins now waits until this runner is in the roster, and then finds it there.
         let isServing = phase.update { phase in
             guard phase.stage == .serving else { return false }
@@ -154,24 +192,23 @@ extension Fleet {
         }
         guard isServing else { return .stopping }
         defer { phase.update { $0.admitting -= 1 } }
-        switch try admit(record, key: key, request: text, quota: token.maxRunners) {
+        switch try admit(record, wanted) {
         case .known(let known, sameRequest: true): return .known(known.answer(at: clock))
         case .known: return .keyIsTaken
         case .refused(let obstacle): return .refused(obstacle)
         case .admitted:
-            aside { self.make(order) }
+            aside { self.make(wanted.order, by: provider) }
             return .created(record.answer(at: clock))
         }
     }
 
     /// The runner counts as being made before anyone can see it, so that nobody removes it before it is made.
-    private func admit(
-        _ record: RunnerRecord, key: String, request: String, quota: Int?
-    ) throws(StoreError) -> Store.Admission {
+    private func admit(_ record: RunnerRecord, _ wanted: WantedRunner) throws(StoreError) -> Store.Admission {
         _ = making.update { $0.insert(record.id) }
         var isAdmitted = false
         defer { if !isAdmitted { isMade(record.id) } }
-        let admission = try roster.admit(record, key: key, request: request, capacity: capacity, quota: quota)
+        let admission = try roster.admit(
+            record, key: wanted.key, request: wanted.text, within: allowed.value, quota: wanted.token.maxRunners)
         isAdmitted = admission == .admitted
         return admission
     }
@@ -249,8 +286,8 @@ extension Fleet {
 
 extension Fleet {
     /// Makes the runner, on a thread of its own; `spawn` has noted that the runner is being made.
-    private func make(_ order: RunnerOrder) {
-        let problem = attempt(order)
+    private func make(_ order: RunnerOrder, by provider: ServedProvider) {
+        let problem = attempt(order, by: provider)
         isMade(order.runnerID)
         if let problem {
             log.error("runner_failed", "runner \(order.runnerID) failed: \(problem)", order.fields)
@@ -261,20 +298,21 @@ extension Fleet {
 
     /// Returns why the runner failed. It is no failure if the runner was destroyed meanwhile: whoever destroyed it
     /// waits until this returns, and then removes what there is.
-    private func attempt(_ order: RunnerOrder) -> ProviderError? {
+    private func attempt(_ order: RunnerOrder, by served: ServedProvider) -> ProviderError? {
         let id = order.runnerID
         let start = ContinuousClock.now
         guard isPending(id) else { return nil }
-        do {
+        do throws(ProviderError) {
+            let provider = try served.opened()
             var order = order
-            let lent = Guarded(lend(to: order))
+            let lent = Guarded(lend(to: order, by: provider))
             order.volume = lent.value?.ordered
             order.replaceVolume = { hasEnded in
                 lent.set(self.volumes?.doesNotStart(lentTo: id, hasEnded: hasEnded))
                 return lent.value?.ordered
             }
-            var place = try call("create", unlessAskedFor: { !isPending(id) }) { () throws(ProviderError) in
-                try provider.create(order) { isPending(id) }
+            var place = try call(provider.name, "create", unlessAskedFor: { !isPending(id) }) {
+                () throws(ProviderError) in try provider.create(order) { isPending(id) }
             }
             place.volume = lent.value?.found
             if roster.becameReady(id, at: place) {
@@ -284,7 +322,7 @@ extension Fleet {
                     order.fields.merging(["milliseconds": .integer(took.milliseconds), "port": .integer(place.port)]) {
                         $1
                     })
-                count(order.request.workspace, place, readyAfter: took)
+                count(order.request.workspace, provider.name, place, readyAfter: took)
             }
             return nil
         } catch {
@@ -292,8 +330,8 @@ extension Fleet {
         }
     }
 
-    private func count(_ workspace: String, _ place: RunnerPlace, readyAfter time: Duration) {
-        meters.readySeconds.observe(time.inSeconds, [workspace, provider.name])
+    private func count(_ workspace: String, _ provider: String, _ place: RunnerPlace, readyAfter time: Duration) {
+        meters.readySeconds.observe(time.inSeconds, [workspace, provider])
         switch place.volume?.state {
         case .warm?: meters.warmStarts.add([workspace])
         case .cold?: meters.coldStarts.add([workspace, place.volume?.reason ?? ""])
@@ -303,14 +341,15 @@ extension Fleet {
 
     /// Calls the provider, and remembers how that ended.
     private func call<Value>(
-        _ name: String, unlessAskedFor isAskedFor: () -> Bool = { false },
+        _ provider: String, _ name: String, unlessAskedFor isAskedFor: () -> Bool = { false },
         _ body: () throws(ProviderError) -> Value
     ) throws(ProviderError) -> Value {
         do throws(ProviderError) {
-            return try meters.providerCalls.measure([provider.name, name], unlessAskedFor: isAskedFor, body)
+            return try meters.providerCalls.measure([provider, name], unlessAskedFor: isAskedFor, body)
         } catch {
             if !isAskedFor() {
-                lastProviderError.set(ProviderFailure(message: error.description, at: clock.wallClock()))
+                let failure = ProviderFailure(message: error.description, at: clock.wallClock())
+                lastProviderErrors.update { $0[provider] = failure }
             }
             throw error
         }
@@ -349,8 +388,8 @@ extension Fleet {
             aside {
                 let result = Result { () throws(ProviderError) in try self.removeAll(of: id) }
                 if case .failure(let problem) = result {
-                    let workspace = self.roster.unfinished(id)?.workspace ?? Label.other
-                    self.meters.destroysRepeated.add([workspace, self.provider.name])
+                    let record = self.roster.unfinished(id)
+                    self.meters.destroysRepeated.add([record?.workspace ?? Label.other, record?.provider ?? ""])
                     self.log.error("teardown_failed", "runner \(id): \(problem)", ["runner_id": .string(id)])
                 }
                 let isOver = (try? result.get()) == .complete
@@ -374,8 +413,10 @@ extension Fleet {
         }
         guard let record = roster.unfinished(id), !record.isTornDown else { return .complete }
         // Not all that is damaged keeps an engine from starting: some of it ends the engine at its first build.
-        if let end = provider.engineEndByItself(id) { volumes?.failedEngine(lentTo: id, end) }
-        let removal = try call("destroy") { () throws(ProviderError) in try provider.destroy(id) }
+        if let end = providers.maker(of: record)?.engineEndByItself(id) { volumes?.failedEngine(lentTo: id, end) }
+        let removal = try call(record.provider, "destroy") { () throws(ProviderError) in
+            try providers.remover(of: record).destroy(id)
+        }
         try volumes?.takeBack(from: id)
         switch removal {
         case .deleting:
@@ -429,6 +470,7 @@ extension Fleet.SpawnOutcome {
         case .keyIsTaken: "conflict"
         case .unservable: "unservable"
         case .refused(.capacity): "capacity"
+        case .refused(.provider): "capacity"
         case .refused(.quota): "quota"
         case .hindered(.noRoom): "capacity"
         case .hindered(.unreachable): "unreachable"
@@ -484,9 +526,14 @@ extension Fleet {
         if let answer = volumes.answer(toKeepOf: id) { return .answered(answer) }
         // In the end the lease is renewed, unless it ran out meanwhile.
         defer { _ = roster.renewLease(id, at: clock.now()) }
-        do {
-            switch try call("stop_engine", { () throws(ProviderError) in try provider.stopEngine(id) }) {
-            case .clean: return .answered(volumes.keep(lentTo: id, executedMS: request.executedMS))
+        do throws(ProviderError) {
+            guard let maker = providers.maker(of: record) else {
+                throw ProviderError("its provider '\(record.provider)' is not there")
+            }
+            switch try call(record.provider, "stop_engine", { () throws(ProviderError) in try maker.stopEngine(id) }) {
+            case .clean:
+                let kept = volumes.keep(lentTo: id, executedMS: request.executedMS, by: record.provider)
+                return .answered(kept)
             case .unclear(let reason): return .answered(volumes.discard(lentTo: id, because: reason))
             }
         } catch {
@@ -494,7 +541,7 @@ extension Fleet {
         }
     }
 
-    private func lend(to order: RunnerOrder) -> Lending? {
+    private func lend(to order: RunnerOrder, by provider: any RunnerProvider) -> Lending? {
         guard let volumes, let wanted = order.request.volume, let engine = provider.engineKind else { return nil }
         return volumes.lend(
             to: order.runnerID, wanted, workspace: order.request.workspace, engine: engine,
@@ -514,27 +561,51 @@ extension Fleet {
     /// Ends the runners that have outlived their lease or lifetime, those that died by themselves, and what an earlier
     /// try left of others. It also records what could not be recorded before, and forgets what is old.
     package func reap() {
+        endWhatIsOver()
+        for place in providers.places { look(at: place) }
+    }
+
+    /// All that needs no word of a provider: one that hangs keeps no lease alive.
+    private func endWhatIsOver() {
         roster.catchUp()
-        let beingMade = making.current
         let beingTornDown = teardowns.current
         let beingKept = keeps.current
         for record in roster.unfinished where beingTornDown[record.id] == nil {
             let id = record.id
             if !record.isTornDown, record.state == .gone || record.state == .failed {
                 if isDue(.tearDown(id), pause: Self.pauseAfterFailedTeardown) { tearDown(id) }
-            } else if beingKept[id] != nil {
-                continue
-            } else if let reason = record.reasonToEnd(at: clock.now()) {
+            } else if beingKept[id] == nil, let reason = record.reasonToEnd(at: clock.now()) {
                 expire(id, reason: reason)
-            } else if record.state == .ready, !beingMade.contains(id), hasDied(id) {
-                log.warning("runner_lost", "runner \(id) has ended by itself", ["runner_id": .string(id)])
-                fail(id, reason: "its sshd has ended", cause: "died")
             }
         }
         if isDue(.forget, pause: Self.pauseAfterForgetting) {
             forget()
             volumes?.tidySoon()
         }
+    }
+
+    /// Finds out which runners there have ended by themselves, and what is there that belongs to nobody.
+    private func look(at place: Providers.Place) {
+        if unswept.value.contains(place), isDue(.sweep(place), pause: Self.pauseAfterFailedTeardown) { sweep(place) }
+        let beingMade = making.current
+        let beingTornDown = teardowns.current
+        let beingKept = keeps.current
+        for record in roster.unfinished where providers.place(of: record) == place && record.state == .ready {
+            let id = record.id
+            guard beingMade.contains(id) == false, beingTornDown[id] == nil, beingKept[id] == nil,
+                record.reasonToEnd(at: clock.now()) == nil, hasDied(record)
+            else { continue }
+            log.warning("runner_lost", "runner \(id) has ended by itself", ["runner_id": .string(id)])
+            fail(id, reason: "its sshd has ended", cause: "died")
+        }
+    }
+
+    /// What an earlier life has left at a place that did not answer at the start.
+    private func sweep(_ place: Providers.Place) {
+        let reconciliation = Reconciliation(
+            roster: roster, providers: providers, clock: clock, log: log, waitsForDeletion: false)
+        guard (try? reconciliation.removeStrays(at: place)) == true else { return }
+        unswept.update { _ = $0.remove(place) }
     }
 
     private func expire(_ id: String, reason: String) {
@@ -546,11 +617,14 @@ extension Fleet {
     }
 
     /// A failed look, for example for lack of descriptors, says nothing about the runner: it does not count as dead.
-    private func hasDied(_ id: String) -> Bool {
+    private func hasDied(_ record: RunnerRecord) -> Bool {
+        let id = record.id
         do {
-            return try !call("is_alive") { () throws(ProviderError) in try provider.isAlive(id) }
+            return try !call(record.provider, "is_alive") { () throws(ProviderError) in
+                try providers.remover(of: record).isAlive(id)
+            }
         } catch {
-            if isDue(.complain, pause: Self.pauseAfterComplaint) {
+            if isDue(.complain(providers.place(of: record)), pause: Self.pauseAfterComplaint) {
                 log.error("runner_unseen", "runner \(id) cannot be looked at: \(error)", ["runner_id": .string(id)])
             }
             return false
@@ -598,12 +672,17 @@ extension Fleet {
         return isDone
     }
 
-    /// Reaps until the fleet is stopped.
+    /// Reaps until the fleet is stopped. Each place is looked at by a thread of its own: one that hangs keeps nobody from
+    /// the others.
     package func startReaper(every interval: Duration = .milliseconds(500)) throws(SystemError) {
-        try startThread {
-            while self.phase.wait(atMost: interval, until: { $0.stage == .serving ? nil : true }) == nil {
-                self.reap()
+        func start(_ chore: @escaping @Sendable () -> Void) throws(SystemError) {
+            try startThread {
+                while self.phase.wait(atMost: interval, until: { $0.stage == .serving ? nil : true }) == nil {
+                    chore()
+                }
             }
         }
+        try start { self.endWhatIsOver() }
+        for place in providers.places { try start { self.look(at: place) } }
     }
 }

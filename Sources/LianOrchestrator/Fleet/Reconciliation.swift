@@ -1,50 +1,85 @@
 import LianModel
 
-/// Makes the roster and the machine agree after a stop of any kind, before anything is served. Runners that were ready
+/// Makes the roster and the machines agree after a stop of any kind, before anything is served. Runners that were ready
 /// and still answer live on; everything else is removed.
 package struct Reconciliation: Sendable {
     private let roster: Roster
-    private let remover: any RunnerRemover
+    private let providers: Providers
     private let clock: BootClock
     private let log: EventLog
     /// Whether to wait until even very many files are deleted.
     private let waitsForDeletion: Bool
 
     package init(
-        roster: Roster, remover: any RunnerRemover, clock: BootClock, log: EventLog, waitsForDeletion: Bool
+        roster: Roster, providers: Providers, clock: BootClock, log: EventLog, waitsForDeletion: Bool
     ) {
         self.roster = roster
-        self.remover = remover
+        self.providers = providers
         self.clock = clock
         self.log = log
         self.waitsForDeletion = waitsForDeletion
     }
 
-    /// Returns once roster and machine agree; false where something could not be removed or looked at. The reaper tries
-    /// again what the roster knows of, and the next start tries all of it.
-    package func run() throws(ProviderError) -> Bool {
+    package struct Outcome: Equatable, Sendable {
+        /// False where something could not be removed or looked at. The reaper tries again what the roster knows of, and
+        /// the next start tries all of it.
+        package var isClean = true
+        /// The places that did not say what is there.
+        package var unseen: Set<Providers.Place> = []
+    }
+
+    /// Returns once the roster agrees with all machines that answer.
+    package func run() throws(ProviderError) -> Outcome {
+        var outcome = Outcome()
         let known = roster.unfinished
-        var isClean = true
-        for id in try remover.existing() where !known.contains(where: { $0.id == id && !$0.isTornDown }) {
-            log.warning("stray_found", "\(id) is on this machine but not in the store", ["runner_id": .string(id)])
-            if !remove(id) { isClean = false }
+        for place in providers.places {
+            do {
+                if try !removeStrays(at: place) { outcome.isClean = false }
+            } catch {
+                // Of this machine itself everything has to be known.
+                if place == .machine { throw error }
+                log.warning("provider_unseen", "what is left there is found later: \(error)", place.fields)
+                outcome.isClean = false
+                outcome.unseen.insert(place)
+            }
         }
         for record in known {
             do {
-                if try !livesOn(record), !record.isTornDown, !remove(record.id) { isClean = false }
+                if try !livesOn(record), !record.isTornDown, !remove(record) { outcome.isClean = false }
             } catch {
                 log.error(
                     "runner_unseen", "runner \(record.id) cannot be looked at, and is left as it is: \(error)",
                     ["runner_id": .string(record.id)])
-                isClean = false
+                outcome.isClean = false
             }
+        }
+        return outcome
+    }
+
+    /// Removes what is there and belongs to no runner that is known, whoever made it; false where something is left.
+    func removeStrays(at place: Providers.Place) throws(ProviderError) -> Bool {
+        let remover = try providers.remover(at: place)
+        let found = try remover.existing()
+        // Looked up afterwards: a runner has its row before anything of it is there.
+        let known = Set(roster.unfinished.filter { !$0.isTornDown }.map(\.id))
+        var isClean = true
+        for id in found where !known.contains(id) {
+            var fields = place.fields
+            fields["runner_id"] = .string(id)
+            log.warning("stray_found", "\(id) is there but not in the store", fields)
+            if !remove(id, by: { () throws(ProviderError) in remover }) { isClean = false }
         }
         return isClean
     }
 
-    private func remove(_ id: String) -> Bool {
+    private func remove(_ record: RunnerRecord) -> Bool {
+        remove(record.id) { () throws(ProviderError) in try providers.remover(of: record) }
+    }
+
+    private func remove(_ id: String, by remover: () throws(ProviderError) -> any RunnerRemover) -> Bool {
         log.info("removing", "removing runner \(id)", ["runner_id": .string(id)])
-        do {
+        do throws(ProviderError) {
+            let remover = try remover()
             while try remover.destroy(id) == .deleting {
                 guard waitsForDeletion else {
                     roster.isBeingDeleted(id)
@@ -70,12 +105,21 @@ package struct Reconciliation: Sendable {
             let reason = "the orchestrator was stopped before the runner was ready"
             roster.becameGone(record.id, reason: reason, at: clock.moment)
         } else if record.state == .ready {
-            if try remover.isAlive(record.id) {
+            if try providers.remover(of: record).isAlive(record.id) {
                 log.info("runner_kept", "runner \(record.id) lives on", ["runner_id": .string(record.id)])
                 return true
             }
             roster.becameFailed(record.id, reason: "its sshd has ended")
         }
         return false
+    }
+}
+
+extension Providers.Place {
+    fileprivate var fields: [String: JSONValue] {
+        switch self {
+        case .machine: [:]
+        case .elsewhere(let name): ["provider": .string(name)]
+        }
     }
 }

@@ -2,6 +2,18 @@ import LianModel
 import LianSystem
 import Synchronization
 
+/// How many runners there may be at once.
+package struct Places: Equatable, Sendable {
+    package var all: Int
+    /// By the names of the providers that may have fewer by themselves.
+    package var ofProviders: [String: Int]
+
+    package init(all: Int, ofProviders: [String: Int] = [:]) {
+        self.all = all
+        self.ofProviders = ofProviders
+    }
+}
+
 /// The runners of which something may be left, held in memory. A change takes effect as soon as it is known, and the
 /// store is told at once. If the store cannot be written, for example on a full disk, the change takes effect all the
 /// same and is written as soon as possible.
@@ -49,13 +61,20 @@ package final class Roster: Sendable {
 
     /// Takes the runner in, or says why not. A runner is made only after the store has recorded it.
     package func admit(
-        _ record: RunnerRecord, key: String, request: String, capacity: Int, quota: Int?
+        _ record: RunnerRecord, key: String, request: String, within places: Places, quota: Int?
     ) throws(StoreError) -> Store.Admission {
         try admission.withLock { (_) throws(StoreError) -> Store.Admission in
             let standing = books.withLock { $0.runners.values.filter(\.takesAPlace) }
             let ofToken = standing.count { $0.token == record.token }
-            let obstacle: Store.Obstacle? =
-                ofToken >= quota ?? .max ? .quota : standing.count >= capacity ? .capacity : nil
+            let ofProvider = standing.count { $0.provider == record.provider }
+            var obstacle: Store.Obstacle?
+            if ofToken >= quota ?? .max {
+                obstacle = .quota
+            } else if standing.count >= places.all {
+                obstacle = .capacity
+            } else if let limit = places.ofProviders[record.provider], ofProvider >= limit {
+                obstacle = .provider(record.provider, limit: limit)
+            }
             let admission = try store.admit(record, key: key, request: request, obstacle: obstacle)
             switch admission {
             case .admitted: books.withLock { $0.runners[record.id] = record }

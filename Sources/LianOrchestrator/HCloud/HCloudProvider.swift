@@ -66,9 +66,6 @@ package struct HCloudProvider: RunnerProvider {
     }
 
     package func refusal(of request: SpawnRequest) -> String? {
-        if let wanted = request.provider, ![name, kind].contains(wanted) {
-            return "provider '\(wanted)' is not served here: this is '\(name)', of Hetzner Cloud"
-        }
         if let region = request.region, !config.locations.contains(region) {
             return "region '\(region)' is not served here: there are \(config.locations.joined(separator: ", "))"
         }

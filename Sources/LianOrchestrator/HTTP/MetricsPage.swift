@@ -41,10 +41,17 @@ struct MetricsPage {
     private var providers: [Tally] {
         let up = gauge(
             "provider_up", "1 where runners of the provider can be reached, else 0.", meters.provider, Label("kind"))
-        for provider in fleet.providers {
+        let taken = gauge(
+            "provider_places_taken", "Runners of the provider that count against the capacity.", meters.provider)
+        let capacity = gauge(
+            "provider_capacity", "How many runners the provider may have at once, where that is less than all may.",
+            meters.provider)
+        for provider in fleet.providerStatuses() {
             up.add([provider.name, provider.kind], amount: provider.problem == nil ? 1 : 0)
+            taken.add([provider.name], amount: Double(provider.taken))
+            if let limit = provider.capacity { capacity.add([provider.name], amount: Double(limit)) }
         }
-        return [up]
+        return [up, taken, capacity]
     }
 
     private var kept: [Tally] {

@@ -10,6 +10,8 @@ package struct Routes: Sendable {
     private let meters: Meters
     private let positions = Positions()
     private let bodyReaders = WorkerPool(limit: 4)
+    /// One that waits for a provider that hangs keeps nobody from the others.
+    private let spawns = WorkerPool(limit: 64)
     private let waits = WorkerPool(limit: 64)
     private let deletions = WorkerPool(limit: 32)
     private let keeps = WorkerPool(limit: 32)
@@ -77,6 +79,7 @@ package struct Routes: Sendable {
                 // If too many wait already, the runner is reported as it is, and its client asks again after a pause.
                 if !waits.addIfFree(for: token.name, { respond(answer(true)) }) { respond(answer(false)) }
             }
+        case (.runners, _)? where request.method == "POST": return later(by: spawns)
         case (.keep, _)?: return later(by: keeps)
         case (.builds, _)?, (.overview, _)?, (.meters, _)?, (.overviewPart, _)?, (.buildsPart, _)?, (.buildPart, _)?:
             return later(by: looks)
@@ -191,15 +194,22 @@ extension Routes {
     }
 
     private func health() -> OutgoingResponse {
-        let providers = fleet.providers
+        let providers = fleet.providerStatuses()
+        let platforms = providers.flatMap(\.platforms)
         var health: [String: JSONValue] = [
-            "status": "ok", "version": .string(lianBuildVersion), "provider": .string(fleet.providerName),
-            "engine": .string(fleet.engineName), "volumes": .string(fleet.volumeSupport.rawValue),
-            "platforms": providers.flatMap(\.platforms).json, "providers": providers.map(\.name).json,
+            "status": "ok", "version": .string(lianBuildVersion), "volumes": .string(fleet.volumeSupport.rawValue),
+            "platforms": platforms.enumerated().filter { !platforms.prefix($0).contains($1) }.map(\.element).json,
+            "providers": providers.map(\.name).json, "provider_states": .array(providers.map(\.health)),
         ]
-        if let problem = providers.compactMap(\.problem).first {
+        if let first = providers.first {
+            health["provider"] = .string(first.name)
+            health["engine"] = first.engine.map(JSONValue.string)
+        }
+        // As long as one of them serves, runners can be reached.
+        let problems = providers.compactMap(\.problem)
+        if problems.count == providers.count {
             health["status"] = "degraded"
-            health["reason"] = .string(problem)
+            health["reason"] = .string(problems.joined(separator: "; "))
         }
         return success(.object(health))
     }
@@ -223,6 +233,10 @@ extension Routes {
         case .refused(.capacity):
             throw APIProblem(
                 429, "capacity", "all runners that this orchestrator may have are taken", headers: ["Retry-After": "5"])
+        case .refused(.provider(let name, let limit)):
+            throw APIProblem(
+                429, "capacity", "all \(limit) runners that the provider '\(name)' may have are taken",
+                headers: ["Retry-After": "5"])
         case .refused(.quota):
             throw APIProblem(
                 429, "quota", "all \(token.maxRunners ?? 0) runners that the token '\(token.name)' may have are taken",

@@ -43,6 +43,7 @@ package struct LXDProvider: RunnerProvider {
                     "the cluster does not trust client_certificate: add it there by `lxc config trust add FILE`")
             }
             flavor = about["environment"]?["server"]?.stringValue == "incus" ? .incus : .lxd
+            try Self.findProject(config.project, on: server)
             let isClustered = about["environment"]?["server_clustered"]?.boolValue == true
             cluster = LXDCluster(server, isClustered: isClustered)
             let architecture = try Self.architecture(of: config.image, on: server)
@@ -50,12 +51,19 @@ package struct LXDProvider: RunnerProvider {
             places = LXDPlaces(config, architecture: architecture)
             hasNetwork = try Self.hasNetwork(config.profiles ?? ["default"], on: server)
         } catch let error as LXDFailure {
-            throw ProviderError("the cluster does not serve: \(error)")
+            throw ProviderError("the cluster does not serve: \(error.advised)")
         } catch let error as ProviderError {
             throw error
         } catch {
             throw ProviderError("\(error)")
         }
+    }
+
+    private static func findProject(_ project: String?, on server: LXDServer) throws {
+        guard let project, try server.askIfThere("/projects/\(percentEncoded(project))") == nil else { return }
+        throw ProviderError(
+            "the cluster has no project '\(project)' that client_certificate may use: make it by `lxc project create "
+                + "\(project)`, and give the certificate the right by `lxc config trust edit FINGERPRINT`")
     }
 
     private static func architecture(of image: String, on server: LXDServer) throws -> String {
@@ -85,9 +93,6 @@ package struct LXDProvider: RunnerProvider {
     }
 
     package func refusal(of request: SpawnRequest) -> String? {
-        if let wanted = request.provider, ![name, kind].contains(wanted) {
-            return "provider '\(wanted)' is not served here: this is '\(name)', a cluster of \(flavor.rawValue)"
-        }
         if let region = request.region { return "region '\(region)' is not served here: there is one cluster alone" }
         if let image = request.image, image != config.image {
             return "runner image '\(image)' is not served here: runners are made of '\(config.image)'"
@@ -100,7 +105,7 @@ package struct LXDProvider: RunnerProvider {
 
     package func obstacle(to request: SpawnRequest) -> SpawnObstacle? {
         switch cluster.look() {
-        case .failure(let failure): .unreachable("the cluster '\(name)' does not answer: \(failure)")
+        case .failure(let failure): .unreachable("the cluster '\(name)' does not answer: \(failure.advised)")
         case .success(let view):
             places.refusal(of: request.size, in: view, for: orchestrator).map(SpawnObstacle.noRoom)
         }

@@ -138,8 +138,9 @@ struct LXDServer: Sendable {
                 first.set(index)
                 return response
             } catch {
-                problem = LXDFailure(
-                    error.neverArrived ? .unreachable : .unanswered, "\(name(of: request)): \(error)")
+                let kind: LXDFailure.Kind =
+                    error.kind == .certificateRefused ? .stranger : error.neverArrived ? .unreachable : .unanswered
+                problem = LXDFailure(kind, "\(name(of: request)): \(error)")
                 // The next call begins with another member, whatever ails this one.
                 first.set((index + 1) % places.count)
                 guard error.neverArrived else { break }
@@ -156,6 +157,8 @@ struct LXDFailure: Error, CustomStringConvertible, Sendable {
     enum Kind: Equatable, Sendable {
         /// No member has heard of it.
         case unreachable
+        /// Who answers is not the cluster.
+        case stranger
         /// A member may have done it, or does it still.
         case unanswered
         case refused(Int)

@@ -51,7 +51,7 @@ struct Overview: Sendable {
         self.volumes = volumes?.list(whereWorkspace: token.sees) ?? []
         // An error may name what is of others.
         tellsErrors = token.seesAll
-        providers = fleet.providers.map { provider in
+        providers = fleet.providerStatuses(whereWorkspace: token.sees).map { provider in
             var shown = provider
             if !token.seesAll { shown.lastError = nil }
             return shown

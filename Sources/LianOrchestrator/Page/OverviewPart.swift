@@ -86,10 +86,10 @@ extension Overview {
                 let error: Markup =
                     provider.lastError.map { "\($0.message) <small>\(UTCTime(milliseconds: $0.at).markup)</small>" }
                     ?? (tellsErrors ? "no error since the start" : "told to tokens of all workspaces")
-                let kind: Markup = provider.kind == provider.name ? .nothing : "\(provider.kind), "
-                return [
-                    "\(provider.name) <small>\(kind)\(provider.engine), \(provider.platform)</small>", health, error,
-                ]
+                let kind = provider.kind == provider.name ? nil : provider.kind
+                let places = "\(provider.taken)\(provider.capacity.map { " of \($0)" } ?? "") places taken"
+                let parts = [kind, provider.engine, provider.platforms.first, places].compactMap { $0 }
+                return ["\(provider.name) <small>\(parts.joined(separator: ", "))</small>", health, error]
             }
         ).markup
     }

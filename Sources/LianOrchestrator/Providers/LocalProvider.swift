@@ -144,9 +144,6 @@ package struct LocalProvider: RunnerProvider {
 
 extension LocalProvider {
     package func refusal(of request: SpawnRequest) -> String? {
-        if let wanted = request.provider, ![name, kind, "local"].contains(wanted) {
-            return "provider '\(wanted)' is not served here: this is '\(name)' with the engine '\(engine)'"
-        }
         if let region = request.region { return "region '\(region)' is not served here: there is this machine alone" }
         if let image = request.image {
             return "runner image '\(image)' is not served here: runners are this machine as it is"

@@ -65,6 +65,17 @@ package enum SpawnObstacle: Equatable, Sendable {
     /// What makes its machines does not answer.
     case unreachable(String)
     case noRoom(String)
+
+    /// What several say of which one would have been enough: room may be had again soon.
+    static func all(_ obstacles: [SpawnObstacle]) -> SpawnObstacle {
+        let words = obstacles.map { obstacle in
+            switch obstacle {
+            case .unreachable(let reason), .noRoom(let reason): reason
+            }
+        }.joined(separator: "; ")
+        let isFull = obstacles.contains { if case .noRoom = $0 { true } else { false } }
+        return isFull ? .noRoom(words) : .unreachable(words)
+    }
 }
 
 /// Whether an engine that was stopped has left its data as it should be.
@@ -129,11 +140,16 @@ package struct ProviderFailure: Equatable, Sendable {
 package struct ProviderStatus: Equatable, Sendable {
     package let name: String
     package let kind: String
-    package let engine: String
-    package let platform: String
+    /// What its runners build with; nil as long as it is not there.
+    package let engine: String?
+    /// What they build for natively; empty as long as it is not there.
     package let platforms: [String]
     /// Why its runners cannot be reached just now; nil where they can.
     package let problem: String?
+    /// How many runners it may have at once by itself; nil where only the capacity of all limits it.
+    package let capacity: Int?
+    /// How many of its places are taken, of those that were asked for.
+    package let taken: Int
     package var lastError: ProviderFailure?
 }
 
@@ -142,9 +158,20 @@ extension ProviderStatus: JSONEncodable {
         let error = lastError.map { failure -> JSONValue in
             ["message": .string(failure.message), "at": .string(UTCTime(milliseconds: failure.at).rfc3339)]
         }
-        return [
-            "name": .string(name), "kind": .string(kind), "engine": .string(engine), "platform": .string(platform),
-            "health": problem == nil ? "ok" : "degraded", "reason": problem.json, "last_error": error ?? .null,
+        let places: [String: JSONValue] = [
+            "capacity": capacity.json, "taken": .integer(taken), "last_error": error ?? .null,
         ]
+        return .object((health.objectValue ?? [:]).merging(places) { $1 })
+    }
+
+    /// What everybody may know.
+    package var health: JSONValue {
+        var members: [String: JSONValue] = [
+            "name": .string(name), "kind": .string(kind), "health": problem == nil ? "ok" : "degraded",
+            "reason": problem.json,
+        ]
+        members["engine"] = engine.map(JSONValue.string)
+        members["platform"] = platforms.first.map(JSONValue.string)
+        return .object(members)
     }
 }

@@ -49,6 +49,8 @@ package struct RunnerRecord: Equatable, Sendable {
     package var attempt: Int?
     /// Milliseconds since that boot.
     package var begun: Int?
+    /// Of the provider; nil where an earlier version has spawned it, on its own machine.
+    package var providerKind: String?
     /// Only files of the runner are left, and they are being deleted. This is kept in memory only: a restart finds it
     /// out anew.
     package var isBeingDeleted = false

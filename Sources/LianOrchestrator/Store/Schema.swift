@@ -117,4 +117,8 @@ let storeMigrations = [
     CREATE INDEX metrics_of_successes ON metrics (workspace, of_session, sequence) WHERE outcome = 'succeeded';
     CREATE INDEX metrics_of_others ON metrics (workspace, of_session, sequence) WHERE outcome <> 'succeeded';
     """,
+    // What kind of machine a runner is on: its provider may be called otherwise by now, or not be there any more.
+    """
+    ALTER TABLE runners ADD COLUMN provider_kind TEXT;
+    """,
 ]

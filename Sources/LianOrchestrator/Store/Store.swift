@@ -84,6 +84,8 @@ extension Store {
         case capacity
         /// All that the token may have are.
         case quota
+        /// All that its provider may have are: the second is how many these are.
+        case provider(String, limit: Int)
     }
 
     /// Takes the runner in, or says why not, in one step: of two requests with the same key only one is admitted. Of the
@@ -104,8 +106,9 @@ extension Store {
             try connection.execute(
                 """
                 INSERT INTO runners (id, idempotency_key, request, workspace, provider, tier, cpu, memory_mb,
-                    lease_seconds, state, boot_id, lease_ends, life_ends, token, build_id, attempt, begun)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    lease_seconds, state, boot_id, lease_ends, life_ends, token, build_id, attempt, begun,
+                    provider_kind)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     .text(record.id), .text(key), .text(fingerprint), .text(record.workspace), .text(record.provider),
@@ -114,6 +117,7 @@ extension Store {
                     .text(record.state.rawValue), .text(record.bootID), .integer(record.leaseEnds),
                     .integer(record.lifeEnds), SQLiteValue(record.token), SQLiteValue(record.buildID),
                     SQLiteValue(record.attempt), SQLiteValue(record.begun),
+                    SQLiteValue(record.providerKind),
                 ])
             return .admitted
         }
@@ -168,9 +172,10 @@ extension Store {
 
     private static let columns = """
         id, workspace, provider, tier, cpu, memory_mb, lease_seconds, state, reason, place, boot_id, lease_ends,
-        life_ends, torn_down, gone_at, gone_since_boot, gone_boot_id, token, build_id, attempt, begun
+        life_ends, torn_down, gone_at, gone_since_boot, gone_boot_id, token, build_id, attempt, begun,
+        provider_kind
         """
-    private static let columnCount: Int32 = 21
+    private static let columnCount: Int32 = 22
 
     private static func record(_ row: SQLiteRow) -> RunnerRecord {
         RunnerRecord(
@@ -180,7 +185,8 @@ extension Store {
             reason: row.optionalText(8), place: row.optionalText(9).flatMap(RunnerPlace.init(json:)),
             bootID: row.text(10), leaseEnds: row.integer(11), lifeEnds: row.integer(12),
             goneAt: goneAt(row), isTornDown: row.integer(13) != 0, buildID: row.optionalText(18),
-            attempt: row.optionalInteger(19), begun: row.optionalInteger(20))
+            attempt: row.optionalInteger(19), begun: row.optionalInteger(20),
+            providerKind: row.optionalText(21))
     }
 
     private static func goneAt(_ row: SQLiteRow) -> Moment? {

@@ -4,14 +4,14 @@ import LianModel
 
 extension Volumes {
     /// Keeps the runner's volume as the newest generation, after its engine was stopped cleanly. Asked again, it gives
-    /// the same answer.
-    package func keep(lentTo runnerID: String, executedMS: Int) -> KeptVolume {
+    /// the same answer. `provider` has made the runner; nil where there is one alone.
+    package func keep(lentTo runnerID: String, executedMS: Int, by provider: String? = nil) -> KeptVolume {
         alone(with: runnerID) {
             guard let lending = books.lendings[runnerID], let name = lending.to else { return .discarded(.notAsked) }
             if let answer = lending.answer { return answer }
             var answer: KeptVolume
             do throws(VolumeStorageError) {
-                answer = try keep(lending, as: name, executedMS)
+                answer = try keep(lending, as: name, executedMS, by: provider ?? self.provider)
             } catch {
                 answer = .discarded(error.isDiskFull ? .diskFull : .failed)
                 tell(answer, lending, name, problem: "\(error)")
@@ -40,7 +40,7 @@ extension Volumes {
     }
 
     private func keep(
-        _ lending: VolumeLending, as name: VolumeName, _ executedMS: Int
+        _ lending: VolumeLending, as name: VolumeName, _ executedMS: Int, by provider: String
     ) throws(VolumeStorageError) -> KeptVolume {
         let runnerID = lending.runnerID
         func discarded(_ reason: VolumeDiscardReason, _ problem: String) -> KeptVolume {
