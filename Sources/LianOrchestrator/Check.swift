@@ -73,7 +73,7 @@ extension ProviderPlan {
     }
 
     private func look(at provider: some RunnerProvider) throws(ProviderError) -> String {
-        switch provider.obstacle(to: .smallest) {
+        switch provider.obstacle(to: .trial(key: "")) {
         case .unreachable(let reason)?: throw ProviderError(reason)
         case .noRoom(let reason)?: return "\(provider.engine), \(provider.platform); now \(reason)"
         case nil: return "\(provider.engine), \(provider.platform)"
@@ -89,11 +89,4 @@ extension TokenConfig {
         if let expires { parts.append("until \(expires.rfc3339)") }
         return parts.joined(separator: ", ")
     }
-}
-
-extension SpawnRequest {
-    /// The least that a build would ask for.
-    fileprivate static let smallest = SpawnRequest(
-        workspace: "check", buildID: "b-check", attempt: 1, size: WireSize(tier: nil, cpu: 1, memoryMB: 1024),
-        timeBudgetMinutes: 30, leaseSeconds: 3600, sshPublicKey: "")
 }

@@ -14,6 +14,10 @@ extension CommandSyntax {
                         "Nickel or JSON under schemas/orchestrator_config.ncl; a flag beats what it says. SIGHUP reads "
                             + "tokens and caps anew."),
                     .toggle("--check", "Read it, tell what would be served, and exit."),
+                    Flag(
+                        "--try", .one("NAME"),
+                        "Try the provider of that name: make a runner, log in, build, destroy it, tell how long each took, "
+                            + "and exit."),
                     .toggle("--new-token", "Print a new token and its hash, and exit."),
                     .toggle("--hash-token", "Print the hash of the token on stdin, and exit."),
                 ]),
@@ -96,6 +100,9 @@ extension CommandSyntax {
                 "On a free port, with limits of its own",
                 ["lian-orchestrator --listen 127.0.0.1:0 --capacity 4 --state /srv/runners"]),
             Example(
+                "See whether a cluster can serve builds, and how fast",
+                ["lian-orchestrator --config orchestrator.ncl --try lxd"]),
+            Example(
                 "For a team: look at the configuration first, then serve it",
                 [
                     "lian-orchestrator --config orchestrator.ncl --check",
@@ -109,7 +116,8 @@ extension CommandSyntax {
                 ]),
         ],
         exits: [
-            Entry("0", "stopped, or swept"), Entry("1", "it cannot start, or something is left that cannot be removed"),
+            Entry("0", "stopped, swept, or tried with success"),
+            Entry("1", "it cannot start, what was tried failed, or something is left that cannot be removed"),
             Entry("2", "the command line or the configuration is wrong"),
         ],
         variables: [

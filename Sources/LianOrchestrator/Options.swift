@@ -6,6 +6,8 @@ import LianSystem
 package struct Options: Equatable, Sendable {
     package enum Action: Equatable, Sendable {
         case serve, sweep, check, newToken, hashToken, help, version, completions(Shell)
+        /// By the name or the kind of a provider.
+        case tryOut(String)
     }
     package typealias OnStop = OrchestratorConfig.OnStop
 
@@ -49,6 +51,7 @@ package struct Options: Equatable, Sendable {
         let reader = ArgumentReader(parsed)
         let actions: [(flag: String, action: Action)] = [
             ("--sweep", .sweep), ("--check", .check), ("--new-token", .newToken), ("--hash-token", .hashToken),
+            ("--try", .tryOut(parsed.value("--try") ?? "")),
         ]
         let asked = actions.filter { parsed.has($0.flag) }
         guard asked.count <= 1 else { throw reader.refusal(asked[0].flag, "and \(asked[1].flag) exclude each other") }

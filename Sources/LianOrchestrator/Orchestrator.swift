@@ -35,6 +35,8 @@ package enum Orchestrator {
             return printHash(ofToken: readLine())
         case .check:
             return await Check(options, environment).run()
+        case .tryOut(let name):
+            return await Trial(name, options, environment).run()
         case .serve, .sweep:
             return await run(options, invocation)
         }

@@ -27,7 +27,7 @@ import Testing
     @Test(arguments: [
         ("--sweep", Options.Action.sweep), ("--help", .help), ("-h", .help), ("--version", .version), ("-v", .version),
         ("--completions=fish", .completions(.fish)), ("--check", .check), ("--new-token", .newToken),
-        ("--hash-token", .hashToken),
+        ("--hash-token", .hashToken), ("--try=far", .tryOut("far")),
     ])
     func actions(_ flag: String, _ action: Options.Action) throws {
         #expect(try Options([flag]).action == action)

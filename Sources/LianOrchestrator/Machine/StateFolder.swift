@@ -49,6 +49,12 @@ package struct StateFolder: ~Copyable {
 
     package var store: String { "\(path)/store.sqlite" }
 
+    /// Removes the folder of a trial, which holds nothing that anybody needs any more.
+    func remove() {
+        for name in ["store.sqlite", "store.sqlite-wal", "lock"] { unlink("\(path)/\(name)") }
+        for folder in [RunnerFolder.all(in: path), RunnerFolder.allTrash(in: path), path] { rmdir(folder) }
+    }
+
     package static func token(in file: String) throws(ProviderError) -> String {
         try text(of: file).trimmingLineEnd()
     }
