@@ -92,10 +92,5 @@ func withCloacinaFolder<Result>(_ body: (CloacinaFolder) async throws -> Result)
 }
 
 extension Project {
-    /// The interpreter with the Python packages that scripts/setup installs; nil where cloacina-client is not there.
-    static var python: String? {
-        let folder = root.appending(path: ".tools/python")
-        let mark = folder.appending(path: ".have-cloacina-client==0.12.0").path
-        return FileManager.default.fileExists(atPath: mark) ? folder.appending(path: "bin/python").path : nil
-    }
+    static var python: String? { python(with: "cloacina-client==0.12.0") }
 }

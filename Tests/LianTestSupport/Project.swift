@@ -22,6 +22,13 @@ package enum Project {
     /// The folder in which scripts/setup keeps the PyPI tools.
     package static let tools = root.appending(path: ".tools/bin")
 
+    /// The interpreter with the Python packages that scripts/setup installs; nil where this one is not among them.
+    package static func python(with package: String) -> String? {
+        let folder = root.appending(path: ".tools/python")
+        let mark = folder.appending(path: ".have-\(package)").path
+        return FileManager.default.fileExists(atPath: mark) ? folder.appending(path: "bin/python").path : nil
+    }
+
     /// A program that scripts/setup provides, or that the machine has on its PATH.
     package static func tool(_ name: String) throws -> String {
         let path = "\(tools.path):\(ProcessInfo.processInfo.environment["PATH"] ?? "")"

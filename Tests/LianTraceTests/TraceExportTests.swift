@@ -86,6 +86,23 @@ import Testing
         }
     }
 
+    private static let python = Project.python(with: "opentelemetry-proto==1.45.2")
+
+    @Test(.enabled(if: python != nil, "there is no opentelemetry-proto: scripts/test installs it"))
+    func openTelemetrysOwnReaderTakesIt() async throws {
+        try await withTraceCollector { collector in
+            #expect(try await export(collector).finish(record()) == nil)
+            let result = try await run(
+                Command(
+                    try #require(Self.python), [Project.root.appending(path: "Tests/Fixtures/otlp_peer.py").path],
+                    environment: [:]),
+                input: .bytes(try #require(collector.requests.last?.body)), deadline: .seconds(300))
+            try #require(result.termination.isSuccess, "\(result.errorText)")
+            // No name of a span has a line break.
+            #expect(result.outputText.split(separator: "\n").map(String.init) == (try collector.spans().map(\.name)))
+        }
+    }
+
     @Test func ofABuildThatNeverHadARunner() async throws {
         try await withTraceCollector { collector in
             var envelope = ResultEnvelope(status: .failed)

@@ -152,6 +152,11 @@ provide_cloacina_client() {
   install_python_packages cloacina-client==0.12.0
 }
 
+# OpenTelemetry's own reader of what traces are sent as.
+provide_otlp() {
+  install_python_packages protobuf==7.36.2 opentelemetry-proto==1.45.2
+}
+
 provide_uv() {
   command -v uv >/dev/null && return 0
   install_python_packages uv==0.13.9
@@ -211,6 +216,7 @@ setup() {
   provide_nickel
   provide_just
   provide_cloacina_client
+  provide_otlp
   provide_uv
   provide_cloaca
 }

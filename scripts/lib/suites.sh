@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced by the scripts: what each suite of tests needs beside what building needs. Words are Debian's packages, but
-# `nickel`, `uv` and `cloaca`, which setup.sh provides.
+# `nickel`, `uv`, `otlp` and `cloaca`, which setup.sh provides.
 
 declare -A suite_needs=(
   [CloacinaPluginTests]="binutils libpq5 cloaca"
@@ -9,7 +9,7 @@ declare -A suite_needs=(
   [DocumentationTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq iproute2 nickel"
   [EndToEndTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static curl jq chromium nickel"
   [FaultTests]="openssh-server openssh-client rsync nats-server docker-registry docker.io busybox-static libfaketime nickel"
-  [FuzzTests]=none
+  [FuzzTests]=nickel
   [LianBuildKitTests]=none
   [LianBuildTests]=nats-server
   [LianCLITests]=nickel
@@ -26,7 +26,7 @@ declare -A suite_needs=(
   [LianReportTests]=chromium
   [LianSSHTests]="openssh-server openssh-client rsync"
   [LianSystemTests]=none
-  [LianTraceTests]=none
+  [LianTraceTests]=otlp
   [LianVolumeTests]="btrfs-progs xfsprogs"
   [LintTests]=none
   [PeerTests]="rsync docker.io nickel"
@@ -54,6 +54,7 @@ setup_for() {
         none) ;;
         nickel) provide_nickel ;;
         uv) provide_uv ;;
+        otlp) provide_otlp ;;
         cloaca) provide_cloaca ;;
         *) packages+=("$word") ;;
       esac
