@@ -56,9 +56,6 @@ package struct CloacinaApplication: Sendable {
 
     private func execute(_ syntax: CommandSyntax, _ rest: [String]) async -> Int32 {
         let stop = StopRequest()
-        let surroundings = Surroundings(
-            environment: environment, workingFolder: currentFolder(), stop: stop,
-            tell: { [stderr] in stderr.line(onOneLine($0, limit: 10_000)) })
         var form = OutputForm.json
         let command: any CloacinaCommand
         let limit: Double
@@ -67,6 +64,11 @@ package struct CloacinaApplication: Sendable {
             let reader = ArgumentReader(parsed)
             form = try OutputForm(reader, of: syntax)
             limit = try reader.number("--timeout", in: 0.001...86_400) ?? 900
+            // What is printed here has no colors; the programs that are run are asked for none.
+            let colors = parsed.has("--no-color") ? ["NO_COLOR": "1", "CARGO_TERM_COLOR": "never"] : [:]
+            let surroundings = Surroundings(
+                environment: environment.merging(colors) { $1 }, workingFolder: currentFolder(), stop: stop,
+                isVerbose: parsed.has("--verbose"), tell: { [stderr] in stderr.line(onOneLine($0, limit: 10_000)) })
             command = try makeCommand(syntax, reader, surroundings)
         } catch {
             return finish(syntax, form, CloacinaReport(), CloacinaError(error))

@@ -129,7 +129,10 @@ extension CommandSyntax {
     ]
 
     private static let common =
-        outputFlags + [.toggle("--verbose", short: "v", "Say more."), .toggle("--no-color", "No colors."), timeout]
+        outputFlags + [
+            .toggle("--verbose", short: "v", "Say more."), .toggle("--no-color", "No colors, in cargo's words."),
+            timeout,
+        ]
 
     private static let serverFlags = [
         Flag(

@@ -32,7 +32,6 @@ func makeCommand(
         command.pythonVersion = given.value("--python-version")
         command.leavesDependenciesOut = given.has("--no-vendor")
         command.signingKey = try reader.path("--sign")
-        command.isVerbose = given.has("--verbose")
         command.isDryRun = given.has("--dry-run")
         return command
     case "package validate": return ValidateCommand(operand, surroundings)

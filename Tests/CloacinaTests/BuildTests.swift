@@ -25,6 +25,29 @@ import Testing
         }
     }
 
+    @Test func howMuchIsSaid() async throws {
+        try await withCloacinaFolder { folder in
+            try writeCrate(folder)
+            try writeScript("echo colors: $CARGO_TERM_COLOR $NO_COLOR.", to: folder.url.appending(path: "cargo"))
+            func said(_ flags: [String]) async throws -> String {
+                let run = try await folder.run(
+                    ["package", "build", "crate"] + flags,
+                    environment: ["CARGO": folder.path("cargo"), "CARGO_TERM_COLOR": "always"])
+                #expect(run.status == 0, "\(run.errors)")
+                return run.errors
+            }
+            let (short, long) = (try await said([]), try await said(["-v", "--no-color"]))
+            #expect(short.contains("colors: always .") && !short.contains("Running"))
+            #expect(
+                long.contains("Running in crate: \(folder.path("cargo")) build") && long.contains("colors: never 1."))
+
+            let packed = try await folder.run(["package", "pack", "crate", "-v"])
+            #expect(packed.errors.contains("Travels: src/lib.rs, "), "\(packed.errors)")
+            let quiet = try await folder.run(["package", "pack", "crate", "--dry-run"])
+            #expect(!quiet.errors.contains("Travels"))
+        }
+    }
+
     @Test func cargosOwnEnd() async throws {
         try await withCloacinaFolder { folder in
             try writeCrate(folder)

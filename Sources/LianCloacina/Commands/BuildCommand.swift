@@ -36,6 +36,7 @@ package struct BuildCommand: CloacinaCommand {
         let crate = try Crate(root)
         let arguments = try crate.cargoArguments(isRelease: isRelease, &report)
         let cargo = try self.cargo()
+        surroundings.detail("Running in \(folder): \(cargo) \(arguments.joined(separator: " "))")
         let ending = try runAttached(
             Command(cargo, arguments, environment: surroundings.environment, workingDirectory: root), surroundings.stop)
         guard ending.isSuccess else {

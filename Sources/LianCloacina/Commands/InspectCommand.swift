@@ -8,6 +8,7 @@ package struct InspectCommand: CloacinaCommand {
     private let isLoaded: Bool
     private let surroundings: Surroundings
     private let entry = Guarded<Entry?>(nil)
+    private let unpacked = Guarded<StagedArchive?>(nil)
 
     package init(_ path: String, isLoaded: Bool, _ surroundings: Surroundings) {
         self.path = path
@@ -16,12 +17,13 @@ package struct InspectCommand: CloacinaCommand {
     }
 
     package func run(_ report: inout CloacinaReport) async throws(CloacinaError) {
-        let library = PluginInspect(library: path, isLoaded: isLoaded, surroundings)
+        var library = PluginInspect(library: path, isLoaded: isLoaded, surroundings)
         if LibraryInspection.isLibrary(at: surroundings.path(path)) { return try await library.run(&report) }
         try await computing(&report) { report throws(CloacinaError) in try inspect(&report) }
         if let entry = entry.value { try await tellTasks(of: entry, &report) }
         guard isLoaded, case .object(var inspection)? = report.inspection else { return }
         var found = CloacinaReport()
+        library.unpacked = unpacked.value
         defer {
             report.warnings += found.warnings
             inspection["library"] = found.inspection?["library"] ?? inspection["library"]
@@ -99,6 +101,7 @@ package struct InspectCommand: CloacinaCommand {
                 [.archiveTooLarge, .archiveTooManyEntries].contains(error.code) ? "over_limit" : error.code.rawValue)
             throw error
         }
+        unpacked.set(archive)
         archive.summary.warnOfTrailingBytes(path, &report)
         inspection.entries = archive.entries
         if archive.summary.bytes > ArchiveLimits.uploadBytes { inspection.reasons.append("over_100_mib") }

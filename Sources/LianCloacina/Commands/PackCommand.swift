@@ -46,6 +46,7 @@ package struct PackCommand: CloacinaCommand {
             members = (members + [ArchiveMember(embeddedSignatureName, .bytes(try key.signature(of: digest)))]).inOrder
             report.signatures.append(key.report(.embedded, embeddedSignatureName))
         }
+        for member in members { surroundings.detail("Travels: \(member.path), \(member.size) bytes") }
         if isDryRun {
             report.plan = [
                 "name": .string(manifest.name), "version": .string(manifest.version), "path": .string(name),
@@ -58,9 +59,7 @@ package struct PackCommand: CloacinaCommand {
         report.artifact = archive.artifact
         surroundings.tell("Created: \(name)")
         if let key = keys.sidecar {
-            try Sidecar(of: archive.sha256, by: key).write(place + Sidecar.suffix)
-            report.signatures.append(key.report(.sidecar, name + Sidecar.suffix))
-            surroundings.tell("Created: \(name)\(Sidecar.suffix)")
+            try signBeside(place, named: name, archive.sha256, by: key, surroundings, &report)
         }
     }
 

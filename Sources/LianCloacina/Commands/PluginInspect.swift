@@ -7,6 +7,8 @@ package struct PluginInspect: CloacinaCommand {
     private let library: String
     private let isLoaded: Bool
     private let surroundings: Surroundings
+    /// The archive, where it is unpacked already.
+    var unpacked: StagedArchive?
 
     package init(library: String, isLoaded: Bool, _ surroundings: Surroundings) {
         self.library = library
@@ -34,9 +36,11 @@ package struct PluginInspect: CloacinaCommand {
 
     private func read() throws(CloacinaError) -> Found {
         var place = surroundings.path(library)
-        var archive: StagedArchive?
-        if ArchiveFormat(beginning: beginning(of: place)) != nil {
-            let staged = try StagedArchive(place, surroundings)
+        var archive = unpacked
+        if archive == nil, ArchiveFormat(beginning: beginning(of: place)) != nil {
+            archive = try StagedArchive(place, surroundings)
+        }
+        if let staged = archive {
             guard let name = staged.library else {
                 throw CloacinaError(
                     .libraryMissing, .library, "\(library) carries sources and no library",
@@ -44,7 +48,6 @@ package struct PluginInspect: CloacinaCommand {
                 ).asVerdict
             }
             place = "\(staged.folder)/\(name)"
-            archive = staged
         }
         let bytes: [UInt8]
         do throws(FileReadFailure) {

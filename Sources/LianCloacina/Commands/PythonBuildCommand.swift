@@ -18,7 +18,6 @@ package struct PythonBuildCommand: CloacinaCommand {
     package var pythonVersion: String?
     package var leavesDependenciesOut = false
     package var signingKey: String?
-    package var isVerbose = false
     package var isDryRun = false
     private let surroundings: Surroundings
 
@@ -71,16 +70,15 @@ package struct PythonBuildCommand: CloacinaCommand {
             throw .unwritable(staging.path, error)
         }
         let packages = try await Vendoring(
-            interpreter: interpreter, targets: targets, python: version, tellsAll: isVerbose, surroundings: surroundings
+            interpreter: interpreter, targets: targets, python: version, tellsAll: surroundings.isVerbose,
+            surroundings: surroundings
         ).vendor(
             leavesDependenciesOut ? [] : pyproject.dependencies, into: places.vendor, scratch: places.scratch, &report)
         try await computing(&report) { report throws(CloacinaError) in
             let whole = try build.write(workflow, vendored: places.vendor, packages, &report)
             guard let key else { return }
-            let place = surroundings.path(build.name) + Sidecar.suffix
-            try Sidecar(of: whole, by: key).write(place)
-            report.signatures.append(key.report(.sidecar, build.name + Sidecar.suffix))
-            surroundings.tell("Created: \(build.name)\(Sidecar.suffix)")
+            try signBeside(
+                surroundings.path(build.name), named: build.name, whole, by: key, surroundings, &report)
         }
     }
 
@@ -92,7 +90,7 @@ package struct PythonBuildCommand: CloacinaCommand {
             throw .unreadable(entry.path, error.reason, .discovery)
         }
         let module = try await ParsedModule(source: source, file: entry.path, interpreter)
-        if isVerbose { surroundings.tell("Parsed \(entry.path) by Python \(module.pythonVersion)") }
+        surroundings.detail("Parsed \(entry.path) by Python \(module.pythonVersion)")
         let tasks = try PythonTask.all(in: module, file: entry.path, &report)
         let ids = tasks.map(\.id)
         report.package?.tasks = ids

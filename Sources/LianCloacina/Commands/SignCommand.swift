@@ -20,9 +20,7 @@ package struct SignCommand: CloacinaCommand {
             let hash = try hashFile(place)
             report.artifact = CloacinaReport.Artifact(
                 path: archive, bytes: hash.bytes, sha256: hexadecimal(hash.sha256))
-            try Sidecar(of: hash.sha256, by: key).write(place + Sidecar.suffix)
-            report.signatures.append(key.report(.sidecar, archive + Sidecar.suffix))
-            surroundings.tell("Created: \(archive)\(Sidecar.suffix)")
+            try signBeside(place, named: archive, hash.sha256, by: key, surroundings, &report)
         }
     }
 
@@ -33,4 +31,14 @@ package struct SignCommand: CloacinaCommand {
         }
         return key
     }
+}
+
+/// Makes the signature beside an archive, of which this is the SHA-256, and tells of it by the caller's name for it.
+func signBeside(
+    _ archive: String, named name: String, _ sha256: [UInt8], by key: PrivateKey, _ surroundings: Surroundings,
+    _ report: inout CloacinaReport
+) throws(CloacinaError) {
+    try Sidecar(of: sha256, by: key).write(archive + Sidecar.suffix)
+    report.signatures.append(key.report(.sidecar, name + Sidecar.suffix))
+    surroundings.tell("Created: \(name)\(Sidecar.suffix)")
 }

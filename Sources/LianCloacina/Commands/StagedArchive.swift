@@ -27,6 +27,9 @@ final class StagedArchive: Sendable {
             guard let top else { return entry }
             return entry.path == top ? nil : entry.below(top)
         }
+        for entry in entries where !entry.isFolder {
+            surroundings.detail("In the archive: \(entry.path), \(entry.bytes) bytes")
+        }
     }
 
     /// Its files in the order in which the digest takes them.

@@ -8,15 +8,22 @@ package struct Surroundings: Sendable {
     /// A line for people, on stderr.
     package let tell: @Sendable (String) -> Void
     package let stop: StopRequest
+    package let isVerbose: Bool
 
     package init(
         environment: [String: String], workingFolder: String, stop: StopRequest = StopRequest(),
-        tell: @escaping @Sendable (String) -> Void
+        isVerbose: Bool = false, tell: @escaping @Sendable (String) -> Void
     ) {
         self.environment = environment
         self.workingFolder = workingFolder
         self.stop = stop
+        self.isVerbose = isVerbose
         self.tell = tell
+    }
+
+    /// A line for people who want to know more.
+    package func detail(_ line: @autoclosure () -> String) {
+        if isVerbose { tell(line()) }
     }
 
     package func path(_ given: String) -> String { absolutePath(given, from: workingFolder) }

@@ -48,12 +48,12 @@ package struct Sidecar: Equatable, Sendable {
     }
 
     package var text: String {
-        let fields = [
-            ("version", JSONValue.integer(1)), ("algorithm", .string(Self.algorithm)),
-            ("package_hash", .string(packageHash)), ("key_fingerprint", .string(keyFingerprint)),
-            ("signature", .string(Base64.encode(signature))), ("signed_at", .string(signedAt)),
-        ]
-        return "{\n" + fields.map { "  \"\($0.0)\": \($0.1.encoded())" }.joined(separator: ",\n") + "\n}\n"
+        let fields = Ordered([
+            ("version", .plain(.integer(1))), ("algorithm", .plain(.string(Self.algorithm))),
+            ("package_hash", .plain(.string(packageHash))), ("key_fingerprint", .plain(.string(keyFingerprint))),
+            ("signature", .plain(.string(Base64.encode(signature)))), ("signed_at", .plain(.string(signedAt))),
+        ])
+        return Indented.record(fields).text + "\n"
     }
 
     package func write(_ path: String) throws(CloacinaError) {

@@ -38,6 +38,7 @@ package struct ServerChoice: Sendable {
                 hint: "Name it by --server, by CLOACINA_SERVER, or in a profile of config.toml.")
         }
         url = try Self.url(server)
+        surroundings.detail("The server is \(url), the tenant \(tenant)")
         if url.scheme == .http, !url.isLoopback {
             report.warn(.serverInClear, "the key and the package go to \(url) over HTTP, where others can read them")
         }
