@@ -125,25 +125,22 @@ package struct OrchestratorClient: Sendable {
         request.timeout = timeout
         request.needsFreshConnection = call.needsFreshConnection
         request.authorities = authorities
+        // A token that goes over a network in clear should at least go to a server that expects it so.
+        let isChecked = token != nil && server.scheme == .http && !server.isLoopback
+        if isChecked, let failure = await wrongScheme() { return .failure(failure) }
         do {
-            // A token that goes over a network in clear should at least go to a server that expects it so.
-            if token != nil, server.scheme == .http, !server.isLoopback { try await checkScheme() }
             let response = try await http.send(request)
             hasAnswered.set(true)
             return .success(APIAnswer(response: response))
         } catch {
-            guard [.tlsFailed, .connectionLost, .notHTTP].contains(error.kind) else { return .failure(error) }
-            do throws(HTTPFailure) {
-                try await checkScheme()
-                return .failure(error)
-            } catch let wrongScheme {
-                return .failure(wrongScheme)
-            }
+            let mayBeScheme = !isChecked && [.tlsFailed, .connectionLost, .notHTTP].contains(error.kind)
+            return .failure(mayBeScheme ? await wrongScheme() ?? error : error)
         }
     }
 
-    private func checkScheme() async throws(HTTPFailure) {
-        guard !hasAnswered.value, await http.speaksOtherScheme(than: server) else { return }
-        throw HTTPFailure(.wrongScheme, server.scheme == .http ? "it speaks TLS" : "it speaks plain HTTP")
+    /// nil where the server speaks what its URL says.
+    private func wrongScheme() async -> HTTPFailure? {
+        guard !hasAnswered.value, await http.speaksOtherScheme(than: server) else { return nil }
+        return HTTPFailure(.wrongScheme, server.scheme == .http ? "it speaks TLS" : "it speaks plain HTTP")
     }
 }

@@ -27,8 +27,7 @@ struct ArtifactBuild: Sendable {
         while true {
             let finished = try await finish(artifactRun(retries))
             executed = executed.upToLargest(adding: finished.log.executedMilliseconds)
-            var verdict = ArtifactVerdict(
-                finished, artifact: artifact, diskWasFull: await bench.diskWasFull, mask: secrets.mask)
+            var verdict = await verdict(of: finished)
             if case .registryTroubled(let error, let trouble) = verdict {
                 if let pause = RegistryPatience.pause(
                     beforeRetry: retries, asked: trouble.pause, random: timing.random())
@@ -63,6 +62,10 @@ struct ArtifactBuild: Sendable {
         }
     }
 
+    private func verdict(of finished: ArtifactRun.Finished) async -> ArtifactVerdict {
+        ArtifactVerdict(finished, artifact: artifact, diskWasFull: await bench.diskWasFull, mask: secrets.mask)
+    }
+
     /// Asks about the Dockerfile and builds nothing. What the engine answers is shown as it is.
     private func ask(_ call: BuildCall) async throws -> ArtifactOutcome {
         let start = timing.now()
@@ -70,8 +73,7 @@ struct ArtifactBuild: Sendable {
         var checks: [CheckFinding]?
         for (index, request) in call.requests.enumerated() {
             let finished = try await finish(artifactRun(index, asking: request))
-            let verdict = ArtifactVerdict(
-                finished, artifact: artifact, diskWasFull: await bench.diskWasFull, mask: secrets.mask)
+            let verdict = await verdict(of: finished)
             outcome = self.outcome(of: finished, verdict, duration: (timing.now() - start).milliseconds)
             guard case .succeeded = verdict else { break }
             guard index == 0 else { continue }
