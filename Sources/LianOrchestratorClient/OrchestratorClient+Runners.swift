@@ -101,12 +101,7 @@ extension OrchestratorClient {
             switch runner.state {
             case .ready:
                 do { return try ReadyRunner(runner) } catch { throw self.error(error, .spawn) }
-            case .failed, .gone:
-                throw LianError(
-                    .runnerFailed, .spawn,
-                    "the runner \(runner.runnerID) \(runner.state == .failed ? "failed" : "is gone"): "
-                        + shown(runner.reason ?? "the orchestrator gives no reason"),
-                    hint: "The orchestrator's own log says more. Asking again may get a better runner.")
+            case .failed, .gone: throw end(of: runner)
             case .pending: break
             }
             let start = timing.now()
@@ -126,6 +121,21 @@ extension OrchestratorClient {
                 throw self.error(HTTPFailure(.cancelled, ""), .spawn)
             }
         }
+    }
+
+    private func end(of runner: RunnerAnswer) -> LianError {
+        if let reason = runner.reason, reason.hasPrefix(RunnerAnswer.noCapacity) {
+            return LianError(
+                .noCapacity, .spawn,
+                "there is no room for the runner \(runner.runnerID): "
+                    + shown(String(reason.dropFirst(RunnerAnswer.noCapacity.count))),
+                hint: "Wait for other builds to end, ask for a smaller runner, or give its provider more room.")
+        }
+        return LianError(
+            .runnerFailed, .spawn,
+            "the runner \(runner.runnerID) \(runner.state == .failed ? "failed" : "is gone"): "
+                + shown(runner.reason ?? "the orchestrator gives no reason"),
+            hint: "The orchestrator's own log says more. Asking again may get a better runner.")
     }
 
     private func poll(

@@ -67,6 +67,19 @@ import Testing
         }
     }
 
+    /// A provider learns only while it makes a runner that there is no room for it.
+    @Test func aRunnerWithoutAPlaceIsToldAsNoCapacity() async throws {
+        try await withOrchestrator { server, client, time in
+            let data = runnerData(["state": "failed", "reason": "no_capacity: no member has 4096 MB left"])
+            server.on("GET", route, [.success(200, data)])
+            let error = await #expect(throws: LianError.self) {
+                try await client.waitUntilReady(spawned(), until: time.timing.now() + .seconds(60))
+            }
+            #expect(error?.code == .noCapacity)
+            #expect(error?.message == "there is no room for the runner r-1: no member has 4096 MB left")
+        }
+    }
+
     @Test func aRunnerThatIsGoneIsAFailure() async throws {
         try await withOrchestrator { server, client, time in
             server.on("GET", route, [.failure(404, code: "not_found", message: "no")])

@@ -131,6 +131,9 @@ package struct RunnerAnswer: Equatable, Sendable {
     package var expiresAt: String?
     package var volume: RunnerVolume?
 
+    /// How the reason of a runner begins for which its provider found no room after all.
+    package static let noCapacity = "no_capacity: "
+
     package init(runnerID: String, state: RunnerState, workspace: String) {
         self.runnerID = runnerID
         self.state = state
