@@ -304,7 +304,7 @@ extension StandInCloud {
             let server = Server(
                 id: state.lastID, name: name, labels: labels, type: type, location: location, image: image,
                 address: cluster.address(10 + state.lastID % 200), status: "initializing",
-                container: "cloud-\(UUID().uuidString.lowercased().prefix(8))")
+                container: "lian-cloud-\(UUID().uuidString.lowercased().prefix(8))")
             state.servers[server.id] = server
             return (server, state.made)
         }
