@@ -30,13 +30,14 @@ import Testing
         }
     }
 
-    /// With an engine that never answers, or the machine's own.
+    /// With these programs in place of the machine's own.
     private func withScene(
-        programs: [String: String]? = nil, _ body: (Scene) async throws -> Void
+        programs: (URL) -> [String: String] = { _ in [:] }, _ body: (Scene) async throws -> Void
     ) async throws {
         try await withShortTemporaryFolder { folder in
             var environment = ProcessInfo.processInfo.environment
-            if let programs {
+            let programs = programs(folder)
+            if !programs.isEmpty {
                 for (name, script) in programs { try writeScript(script, to: folder.appending(path: name)) }
                 environment["PATH"] = "\(folder.path):\(environment["PATH"] ?? "")"
             }
@@ -66,7 +67,7 @@ import Testing
 
     /// What fails is told in the words of what failed, with what to do, and nothing stays.
     @Test func anEngineThatDoesNotAnswer() async throws {
-        try await withScene(programs: Self.silentEngine) { scene in
+        try await withScene(programs: { _ in Self.silentEngine }) { scene in
             let tried = try await run(
                 scene.command(["--try", "local", "--engine", "buildkit"]), deadline: .seconds(600))
             #expect(tried.termination == .exited(1))
@@ -108,26 +109,44 @@ import Testing
         }
     }
 
-    private enum Moment: String, CaseIterable, Sendable { case spawn, build }
+    private enum Moment: String, CaseIterable, Sendable {
+        case spawn, build
 
-    /// Ctrl-C in the middle: while the runner is being made, and while it builds.
+        /// The program that is called then, and hangs.
+        var program: String { self == .spawn ? "ssh-keygen" : "buildctl" }
+    }
+
+    /// An engine that has a socket and does nothing.
+    private static let deafEngine = """
+        [ "$1" != --version ] || exit 0
+        exec python3 -c 'import re, socket, sys, time
+        path = re.search("unix://([-/.a-zA-Z0-9]*)", open(sys.argv[1]).read()).group(1)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        time.sleep(100000)' "$2"
+        """
+
+    /// Ctrl-C in the middle: while the runner is being made, and while it builds. The program that is called then sends
+    /// the signal by itself.
     @Test(arguments: Moment.allCases)
     private func interrupted(at moment: Moment) async throws {
-        var programs = Self.silentEngine
-        if moment == .spawn { programs["ssh-keygen"] = "exec sleep 100000" }
+        func programs(_ folder: URL) -> [String: String] {
+            var programs = Self.silentEngine
+            programs["buildkitd"] = Self.deafEngine
+            programs[moment.program] = """
+                [ "$1" != --version ] || exit 0
+                until [ -s \(folder.path)/pid ]; do sleep 0.1; done
+                kill -INT "$(cat \(folder.path)/pid)"
+                exec sleep 100000
+                """
+            return programs
+        }
         try await withScene(programs: programs) { scene in
             let trial = try RunningProcess(
                 scene.command(["--try", "local", "--engine", "buildkit"]),
                 outputFile: scene.folder.appending(path: "out"), newSession: true)
             defer { trial.stop() }
-            let isThere = await eventually {
-                switch moment {
-                case .spawn: !((try? folderEntries("\(scene.state)/try/runners")) ?? []).isEmpty
-                case .build: steps(trial.output).contains("tools")
-                }
-            }
-            #expect(isThere, "\(trial.output)")
-            kill(trial.pid, SIGINT)
+            try writeFile(scene.folder.appending(path: "pid").path, "\(trial.pid)")
             #expect(await trial.ended(within: .seconds(300)) == .exited(130))
             #expect(trial.output.contains("\(moment.rawValue)     failed"), "\(trial.output)")
             #expect(trial.output.contains("ended by a signal") && trial.output.contains("nothing is left"))
@@ -137,7 +156,7 @@ import Testing
 
     /// kill -9 leaves what the next trial finds.
     @Test func killedInTheMiddle() async throws {
-        try await withScene(programs: Self.silentEngine) { scene in
+        try await withScene(programs: { _ in Self.silentEngine }) { scene in
             let command = scene.command(["--try", "local", "--engine", "buildkit"])
             let trial = try RunningProcess(command, outputFile: scene.folder.appending(path: "out"), newSession: true)
             defer { trial.stop() }
