@@ -34,11 +34,12 @@ import Testing
             ),
             (
                 "linux/arm64/v8,linux/amd64", ["linux/amd64", "linux/arm64"],
-                ["linux/arm64/v8: linux/arm64/v8", "linux/amd64: linux/amd64"], 0
+                ["linux/arm64: linux/arm64/v8", "linux/amd64: linux/amd64"], 0
             ),
             ("linux/amd64,linux/386", nil, ["any: linux/amd64 linux/386"], 0),
             ("linux/amd64,linux/386", [], ["any: linux/amd64 linux/386"], 0),
             ("linux/arm64", Self.local, ["any: linux/arm64"], 0),
+            ("linux/arm64,linux/arm64/v8", ["linux/arm64"], ["linux/arm64: linux/arm64 linux/arm64/v8"], 0),
         ]
         try await withRequestFixture { fixture in
             for one in cases {

@@ -146,8 +146,8 @@ struct IndexPush: Sendable {
     private func failed(_ failure: RegistryFailure, _ reference: ImageReference) -> LianError {
         LianError(
             .pushFailed, .push,
-            "\(artifact.name) was built for each platform, but its index was not pushed to \(reference.name): "
+            "\(artifact.name) was built for each platform, but its index was not pushed to \(reference): "
                 + failure.reason,
-            hint: "Is the registry up, and may these credentials push to \(reference)? No tag was moved there.")
+            hint: "Is the registry up, and may these credentials push to \(reference)?")
     }
 }

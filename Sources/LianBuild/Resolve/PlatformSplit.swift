@@ -32,7 +32,8 @@ package struct PlatformSplit: Sendable {
                 artifacts.filter { $0.emulation == .never }, wanted, "the orchestrator does not say what it serves")
             return
         }
-        let native = wanted.filter { platform in served.contains { Self.isSame($0, platform) } }
+        // As the orchestrator writes them, in the order in which they are wanted.
+        let native = Self.unique(wanted.compactMap { wanted in served.first { Self.isSame($0, wanted) } })
         let bond =
             if artifacts.contains(where: { !$0.dependsOn.isEmpty }) {
                 "artifacts that depend on each other are built on one runner"
@@ -43,16 +44,16 @@ package struct PlatformSplit: Sendable {
             }
         let serves = "the orchestrator serves \(served.joined(separator: ", "))"
         guard native.count > 1, bond == nil else {
-            let own = native.first ?? wanted.first.flatMap { wanted.count > 1 ? served.first : $0 }
+            let own = native.first ?? (wanted.count > 1 ? served[0] : wanted[0])
             parts = [Part(platform: own, artifacts: artifacts)]
             try tellEmulated(
-                wanted.filter { $0 != own || native.isEmpty }, artifacts, own ?? served[0],
+                wanted.filter { native.isEmpty || !Self.isSame($0, own) }, artifacts, own,
                 native.count > 1 ? bond ?? serves : serves)
             return
         }
-        let emulated = wanted.filter { !native.contains($0) }
+        let emulated = wanted.filter { wanted in !native.contains { Self.isSame($0, wanted) } }
         parts = native.enumerated().compactMap { index, platform in
-            let own = index == 0 ? [platform] + emulated : [platform]
+            let own = wanted.filter { Self.isSame($0, platform) } + (index == 0 ? emulated : [])
             let built = artifacts.compactMap { $0.part(for: own, isFirst: index == 0) }
             return built.isEmpty ? nil : Part(platform: platform, artifacts: built)
         }
@@ -83,7 +84,11 @@ package struct PlatformSplit: Sendable {
     }
 
     private static func platforms(of artifacts: [ArtifactRequest]) -> [String] {
-        artifacts.flatMap(\.platforms).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        unique(artifacts.flatMap(\.platforms))
+    }
+
+    private static func unique(_ platforms: [String]) -> [String] {
+        platforms.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
     /// Some variants are what an architecture is without being told.
