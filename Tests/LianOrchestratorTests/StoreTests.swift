@@ -106,6 +106,31 @@ import Testing
         }
     }
 
+    @Test func runnersThatAreGoneHaveALimit() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder.appending(path: "store").path
+            _ = try Store(path: path)
+            var connection = try SQLiteConnection(path: path)
+            // Gone for one to eight half hours, and one that is there.
+            try connection.script(
+                """
+                WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 8)
+                INSERT INTO runners (id, idempotency_key, request, workspace, provider, cpu, memory_mb, lease_seconds,
+                    state, boot_id, lease_ends, life_ends, gone_at, gone_since_boot, gone_boot_id, torn_down)
+                SELECT 'r-' || i, 'key-' || i, '', 'acme', 'local', 1, 512, 60, iif(i = 0, 'ready', 'gone'), 'boot-1',
+                    1, 2, iif(i = 0, NULL, 90000000 - i * 1800000), 90000000 - i * 1800000, 'boot-1', i > 0 FROM n
+                """)
+            connection.close()
+            let store = try Store(path: path)
+            let now = Moment(bootID: "boot-1", sinceBoot: 90_000_000, wallClock: 90_000_000)
+            func left() throws -> [Int] { try (0...8).filter { try store.runner("r-\($0)") != nil } }
+            try store.forgetRunners(goneFor: 172_800_000, at: now, keeping: 5)
+            #expect(try left() == [0, 1, 2, 3, 4, 5])
+            try store.forgetRunners(goneFor: 172_800_000, at: now, keeping: 0)
+            #expect(try left() == [0, 1])
+        }
+    }
+
     /// Its key is remembered for two days, and a client may ask for very many runners in that time.
     @Test func ofARequestItsHashIsKept() async throws {
         try await withFleet { fixture in

@@ -157,8 +157,11 @@ extension Store {
 
     /// Forgets the runners that have been gone for that many milliseconds, and their keys. For runners that went in an
     /// earlier boot only the wall clock tells how long ago that was, and it may have been set forward. So these are kept
-    /// for the first hour after the boot: no client repeats a request for longer.
-    package func forgetRunners(goneFor age: Int, at now: Moment) throws(StoreError) {
+    /// for the first hour after the boot: no client repeats a request for longer. Of those that have been gone for an hour
+    /// there are so many at most, however many a client makes and destroys.
+    package func forgetRunners(
+        goneFor age: Int, at now: Moment, keeping most: Int = 100_000
+    ) throws(StoreError) {
         try write(
             """
             DELETE FROM runners WHERE torn_down = 1 AND state = 'gone' AND
@@ -167,6 +170,16 @@ extension Store {
             [
                 .text(now.bootID), .integer(now.sinceBoot - age), .integer(now.wallClock - age),
                 .integer(now.sinceBoot),
+            ])
+        let hour = 3_600_000
+        try write(
+            """
+            DELETE FROM runners WHERE id IN (SELECT id FROM runners WHERE torn_down = 1 AND state = 'gone'
+                ORDER BY gone_at DESC LIMIT -1 OFFSET ?1) AND
+                CASE WHEN gone_boot_id = ?2 THEN gone_since_boot <= ?3 ELSE gone_at <= ?4 END
+            """,
+            [
+                .integer(most), .text(now.bootID), .integer(now.sinceBoot - hour), .integer(now.wallClock - hour),
             ])
     }
 
