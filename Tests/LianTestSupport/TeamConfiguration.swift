@@ -11,29 +11,47 @@ package enum TeamToken {
     package static let viewerElsewhere = "viewer"
 }
 
-/// The configuration of an orchestrator with these tokens, and with the one that `Orchestrator` sends, which may
-/// everything.
-package func teamConfiguration(in folder: URL) async throws -> String {
-    func token(_ secret: String, _ role: String, _ workspaces: [String], _ layers: [String]) async throws -> JSONValue {
+/// A token of such an orchestrator: who sends its name is let in by it.
+package struct TeamMember: Sendable {
+    let name: String
+    let role: String
+    let workspaces: [String]
+    let layers: [String]
+
+    package init(_ name: String, _ role: String, _ workspaces: [String], layers: [String] = []) {
+        self.name = name
+        self.role = role
+        self.workspaces = workspaces
+        self.layers = layers
+    }
+
+    fileprivate func configured() async throws -> JSONValue {
         let hashed = try await run(
             Command(
                 Project.executable("lian-orchestrator"), ["--hash-token"],
-                environment: ProcessInfo.processInfo.environment), input: .bytes(Array(secret.utf8)),
+                environment: ProcessInfo.processInfo.environment), input: .bytes(Array(name.utf8)),
             deadline: .seconds(120))
         guard hashed.termination == .exited(0) else { throw FixtureError("--hash-token: \(hashed.errorText)") }
         return [
-            "name": .string(secret), "hash": .string(String(hashed.outputText.dropLast())), "role": .string(role),
+            "name": .string(name), "hash": .string(String(hashed.outputText.dropLast())), "role": .string(role),
             "workspaces": workspaces.json, "layers": layers.json,
         ]
     }
-    let config: JSONValue = [
-        "tokens": [
-            try await token("token-of-the-test", "admin", ["*"], ["ci", "dev"]),
-            try await token(TeamToken.pullRequests, "build", ["*"], ["dev"]),
-            try await token(TeamToken.elsewhere, "build", ["elsewhere"], ["ci", "dev"]),
-            try await token(TeamToken.viewerElsewhere, "read", ["elsewhere"], []),
-        ]
+}
+
+/// The configuration of an orchestrator with these tokens, or with those of `TeamToken`, and with the one that
+/// `Orchestrator` sends, which may everything.
+package func teamConfiguration(
+    in folder: URL,
+    of members: [TeamMember] = [
+        TeamMember(TeamToken.pullRequests, "build", ["*"], layers: ["dev"]),
+        TeamMember(TeamToken.elsewhere, "build", ["elsewhere"], layers: ["ci", "dev"]),
+        TeamMember(TeamToken.viewerElsewhere, "read", ["elsewhere"]),
     ]
+) async throws -> String {
+    var tokens = [try await TeamMember("token-of-the-test", "admin", ["*"], layers: ["ci", "dev"]).configured()]
+    for member in members { tokens.append(try await member.configured()) }
+    let config: JSONValue = ["tokens": .array(tokens)]
     let file = folder.appending(path: "orchestrator.json")
     try config.encoded().write(to: file, atomically: true, encoding: .utf8)
     return file.path

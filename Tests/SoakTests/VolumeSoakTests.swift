@@ -4,9 +4,10 @@ import LianSystem
 import LianTestSupport
 import Testing
 
-/// CI and sessions of two workspaces build side by side on volumes, and the orchestrator is killed between. Every build
-/// shows in its image all that it finds in a cache mount, where each build leaves a marker: what of a session is never in
-/// an image of CI's.
+/// CI and sessions of two workspaces build side by side on volumes, with an admin's token, those of CI's layer and those
+/// of sessions, and the orchestrator is killed between. Every build shows in its image all that it finds in a cache mount,
+/// where each build leaves a marker: what of a session is never in an image of CI's. Meanwhile each token sees its own
+/// workspace alone.
 @Suite(.serialized, .needsDockerEngine, .needsNATSServer) struct VolumeSoakTests {
     private let seed: UInt64
     private let count: Int
@@ -20,7 +21,8 @@ import Testing
 
     @Test(.timeLimit(.minutes(60))) func whatIsOfASessionIsNeverInCI() async throws {
         try await withShortTemporaryFolder { folder in
-            try await withBuildStage { stage in
+            let config = try await teamConfiguration(in: folder, of: TokenWatch.members)
+            try await withBuildStage(flags: ["--config", config]) { stage in
                 var random = SeededGenerator(seed: seed)
                 let builds = (1...count).map { MixedBuild(number: $0, random: &random) }
                 let half = count / 2
@@ -43,6 +45,8 @@ import Testing
     }
 
     private func run(_ builds: ArraySlice<MixedBuild>, on stage: BuildStage, in folder: URL) async throws {
+        let areThrough = Guarded(false)
+        async let seen = TokenWatch(orchestrator: stage.orchestrator).leaks(until: { areThrough.value })
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (index, build) in builds.enumerated() {
                 if index >= Self.width { try await group.next() }
@@ -53,6 +57,8 @@ import Testing
             }
             try await group.waitForAll()
         }
+        areThrough.set(true)
+        #expect(try await seen == [])
     }
 
     /// Every volume belongs to who may write it, is within its bound, and starts an engine.
@@ -84,11 +90,15 @@ private struct MixedBuild: Sendable {
     let number: Int
     let workspace: String
     let actor: String?
+    /// nil for the admin's.
+    let token: String?
 
     init(number: Int, random: inout SeededGenerator) {
         self.number = number
-        workspace = "mix-\(Int.random(in: 0...1, using: &random))"
+        workspace = TokenWatch.workspaces[Int.random(in: 0...1, using: &random)]
         actor = [nil, "ada", "bob"].randomElement(using: &random) ?? nil
+        let own = actor == nil ? TokenWatch.ofCI(workspace) : TokenWatch.ofSessions(workspace)
+        token = Int.random(in: 0...2, using: &random) == 0 ? nil : own
     }
 
     var image: String { "\(workspace)/app-\(number)" }
@@ -113,7 +123,9 @@ private struct MixedBuild: Sendable {
             "--workspace", workspace, "--context", context, "--image", "\(scene.registry.host)/\(image):1", "--volume",
             "shared",
         ]
-        let build = try await scene.build(flags + (actor.map { ["--actor", $0] } ?? []))
+        let build = try await scene.build(
+            flags + (actor.map { ["--actor", $0] } ?? []),
+            environment: token.map { ["ORCHESTRATOR_TOKEN": $0] } ?? [:])
         #expect(build.status == 0, "\(build.story)")
         #expect(build["volume"]["name"] == .string(volume.description), "\(build.story)")
         #expect(["warm", "cold"].contains(build["volume"]["state"]), "\(build.story)")
