@@ -171,6 +171,69 @@ struct PageBrowserTests {
         }
     }
 
+    private static let looks =
+        "performance.getEntriesByType('resource').filter(e => e.name.includes('/parts/')).length"
+
+    /// What the orchestrator's own metrics say that it takes.
+    private func usage(_ orchestrator: Orchestrator) async throws -> (memory: Double, descriptors: Double) {
+        let text = String(decoding: try await orchestrator.request("GET", "/metrics").body, as: UTF8.self)
+        func value(_ name: String) throws -> Double {
+            let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("process_\(name) ") })
+            return try #require(Double(line.split(separator: " ")[1]))
+        }
+        return (try value("resident_memory_bytes"), try value("open_fds"))
+    }
+
+    /// Ten people look while builds go on: builds are answered as ever, and looking on and on takes nothing more.
+    @Test func tenTabsCostBuildsNothing() async throws {
+        let slowness = try Slowness()
+        try await withPage { browser, orchestrator, caller in
+            let pid = try #require(orchestrator.pid)
+            let runner = try await orchestrator.readyRunner(caller.order())
+            for build in 1...200 { try await tell(orchestrator, report("b-\(build)")) }
+            var tabs: [Browser.Tab] = []
+            for number in 0..<10 {
+                tabs.append(try await browser.openTab())
+                try await show(browser, orchestrator)
+                try await logIn(browser, number < 5 ? "of-viewer" : "token-of-the-test")
+                try await expect(browser, shows: "Live")
+            }
+            /// How often each has looked.
+            func looks() async throws -> [Int] {
+                var looks: [Int] = []
+                for tab in tabs {
+                    browser.turn(to: tab)
+                    looks.append(try await browser.evaluate(Self.looks).intValue ?? 0)
+                }
+                return looks
+            }
+            let first = try await looks()
+            let (before, threads) = (try await usage(orchestrator), threadCount(of: pid))
+            let start = ContinuousClock.now
+            var times: [Duration] = []
+            let haveLooked = try await eventually(within: .seconds(600)) {
+                for _ in 0..<20 {
+                    let asked = ContinuousClock.now
+                    #expect(try await orchestrator.heartbeat(runner.id) == 200)
+                    times.append(.now - asked)
+                }
+                // Both parts, five times.
+                return try await zip(first, looks()).allSatisfy { $1 >= $0 + 10 }
+            }
+            #expect(haveLooked, "\(first)")
+            times.sort()
+            let slow = slowness.factor(since: start)
+            let (half, last) = (times[times.count / 2], try #require(times.last))
+            #expect(half < .milliseconds(100) * slow && last < .seconds(3) * slow, "\(half) \(last) \(slow)")
+            // A browser has six connections to a server at the most; those of heartbeats go a moment after these.
+            #expect(try await eventually { try await usage(orchestrator).descriptors <= before.descriptors + 8 })
+            let after = try await usage(orchestrator)
+            #expect(after.memory < before.memory + Double(16 << 20), "\(before) \(after)")
+            #expect(threadCount(of: pid) <= threads + 2)
+            _ = try await orchestrator.destroy(runner.id)
+        }
+    }
+
     /// Timers are what it looks by: none is set while nobody sees the page, or it is paused.
     @Test func whoDoesNotLookAsksForNothing() async throws {
         try await withPage { browser, orchestrator, _ in

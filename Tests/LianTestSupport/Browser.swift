@@ -45,12 +45,29 @@ package final class Browser: Sendable {
     }
 
     fileprivate func open() async throws {
-        let target = try await call("Target.createTarget", ["url": "about:blank"])
+        try await openTab()
+        for domain in ["Network", "Log"] { _ = try await call("\(domain).enable") }
+    }
+
+    /// Another tab, in a window of its own, so that each is seen: it is the one that is spoken to from now on.
+    @discardableResult
+    package func openTab() async throws -> Tab {
+        session.withLock { $0 = nil }
+        let target = try await call("Target.createTarget", ["url": "about:blank", "newWindow": true])
         let attached = try await call(
             "Target.attachToTarget", ["targetId": target["targetId"] ?? .null, "flatten": true])
-        session.withLock { $0 = attached["sessionId"]?.stringValue }
-        for domain in ["Page", "Network", "Runtime", "Log"] { _ = try await call("\(domain).enable") }
+        let tab = Tab(session: attached["sessionId"]?.stringValue)
+        turn(to: tab)
+        for domain in ["Page", "Runtime"] { _ = try await call("\(domain).enable") }
+        return tab
     }
+
+    package struct Tab: Sendable {
+        fileprivate let session: String?
+    }
+
+    /// That one is spoken to from now on.
+    package func turn(to tab: Tab) { session.withLock { $0 = tab.session } }
 
     fileprivate func stop() {
         kill(-pid, SIGKILL)
