@@ -102,6 +102,52 @@ extension Faults {
             }
         }
 
+        @Test("row 64: SIGINT while an output is brought") func interrupted() async throws {
+            try await withRunner(waiting: true) { scene, runner, proxy in
+                try runner.setEngine(Self.makesFile)
+                let folder = try place(scene)
+                proxy.setLimit(256 << 10)
+                let running = try scene.start(["--output", "type=tar,dest=place/out.tar"])
+                try #require(await eventually { (try? names(folder).count) == 2 }, "\(running.errorText)")
+                running.signal(SIGINT)
+                let build = try await scene.finish(running)
+                #expect(build.status == 130 && build.errorCode == "cancelled", "\(build.story)")
+                try expectUntouched(folder)
+            }
+        }
+
+        @Test("row 64: nothing on this machine takes an image: before any spawn; where Docker is silent, Podman does")
+        func nothingTakesTheImage() async throws {
+            try await withRunner { scene, runner, _ in
+                try runner.setEngine(
+                    """
+                    for word do case $word in type=docker,dest=*) out=${word#*dest=} ;; esac; done
+                    echo image >"${out%%,*}"
+                    succeed
+                    """)
+                let programs = scene.folder.appending(path: "programs")
+                try FileManager.default.createDirectory(at: programs, withIntermediateDirectories: true)
+                try FileManager.default.createSymbolicLink(
+                    atPath: programs.appending(path: "rsync").path, withDestinationPath: "/usr/bin/rsync")
+                let environment = ["PATH": programs.path]
+                let none = try await scene.build(["--load"], environment: environment)
+                #expect(none.status == 2 && none.errorCode == "output_unusable", "\(none.story)")
+                #expect(none.message.contains("neither docker nor podman"), "\(none.story)")
+                try writeScript("echo 'no daemon' >&2; exit 1", to: programs.appending(path: "docker"))
+                let silent = try await scene.build(["--load"], environment: environment)
+                #expect(silent.message.contains("docker does not answer: no daemon"), "\(silent.story)")
+                #expect(scene.orchestrator.requests(.spawn).isEmpty)
+                let taken = scene.folder.appending(path: "taken").path
+                try writeScript(
+                    "[ $1 = version ] || { shift 3; /bin/cat \"$1\" >'\(taken)'; }",
+                    to: programs.appending(path: "podman"))
+                let loaded = try await scene.build(["--load"], environment: environment)
+                try #require(loaded.status == 0, "\(loaded.story)")
+                #expect(loaded["outputs"][0]?["dest"] == "podman" && loaded["outputs"][0]?["bytes"] == 6)
+                #expect(try readText(taken) == "image\n")
+            }
+        }
+
         @Test("row 64: an output's place that is a link, a file or below one is told before any spawn")
         func unusablePlaces() async throws {
             try await withScene { scene in

@@ -55,9 +55,15 @@ final class OutputDraft {
         while true {
             let path = try makeFolderOfItsOwn(in: parent, named: beginning)
             let name = Array((path.split(separator: "/").last.map(String.init) ?? "").utf8CString)
-            guard let folder = try? home.folder(name) else { continue }
-            // Another process may have taken it for a leftover before it was locked.
-            if flock(folder.raw, LOCK_EX | LOCK_NB) == 0, folder.status.st_nlink > 0 { return (name, folder) }
+            let folder: OpenFolder
+            do throws(SystemError) { folder = try home.folder(name) } catch {
+                guard error.code == ENOENT else { throw error }
+                continue
+            }
+            // Another process may have taken it for a leftover before it was locked. Where the file system has no locks,
+            // nobody removes what is not locked.
+            let isLocked = flock(folder.raw, LOCK_EX | LOCK_NB) == 0
+            if isLocked ? folder.status.st_nlink > 0 : errno != EWOULDBLOCK { return (name, folder) }
         }
     }
 
@@ -129,8 +135,10 @@ final class OutputDraft {
                     guard mkdirat(to.raw, name, 0o700) == 0 || errno == EEXIST else { throw SystemError("mkdir") }
                     return (try from.folder(name), try to.folder(name))
                 }
-                fchmod(from.raw, 0o700)
-                fchmod(to.raw, 0o700)
+                // Into a folder and out of it nothing can be moved that may not be written to.
+                for folder in [from, to] where folder.status.st_mode & 0o700 != 0o700 {
+                    fchmod(folder.raw, folder.status.st_mode & 0o7777 | 0o700)
+                }
                 bytes += try move(from, to, "\(path)/")
                 fchmod(to.raw, status.st_mode & 0o7777)
             case S_IFLNK:
