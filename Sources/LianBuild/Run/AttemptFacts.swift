@@ -30,7 +30,7 @@ struct AttemptFacts: Sendable {
     func keepRequest(for owner: CacheOwner) -> KeepRequest? {
         let errors = results.values.map(\.error) + [error]
         let failures = Set(errors.compactMap { $0?.code })
-        guard oom == nil, failures.isSubset(of: [.buildFailed, .pushFailed]) else { return nil }
+        guard oom == nil, failures.isSubset(of: [.buildFailed, .pushFailed, .outputFailed]) else { return nil }
         if !failures.isEmpty, owner == .ci { return nil }
         return KeepRequest(
             outcome: failures.isEmpty ? .succeeded : .failed,
