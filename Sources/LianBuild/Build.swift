@@ -98,6 +98,7 @@ package final class Build: Sendable {
         let request = try await RequestReader(options: options, surroundings: surroundings).request()
         journal.write { $0.envelope.take(request) }
         for warning in request.warnings { journal.warn(warning) }
+        for note in request.notes { journal.report(.note(note)) }
         let environment = surroundings.environment
         let http = try HTTPClient()
         let client = try OrchestratorClient(

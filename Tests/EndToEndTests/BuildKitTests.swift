@@ -201,6 +201,25 @@ struct BuildKitTests {
         }
     }
 
+    /// There and back: what the first build left in a folder here serves a runner that has nothing.
+    @Test func aCacheInAFolderOfTheCallers() async throws {
+        try await withScene { scene in
+            let context = try scene.context(Scene.shell + "RUN echo made > /made\n")
+            let flags = ["--volume", "off", "--cache-from", "type=local,src=caches"]
+            let first = try await scene.build(
+                context: context, flags + ["--cache-to", "type=local,dest=caches,mode=max"])
+            try #require(first.status == 0, "\(first.story)")
+            #expect(first.errorText.contains("is left out: there is none in") && first.cachedSteps == 0)
+            let folder = "caches/ci/\(scene.workspace)/app"
+            #expect(FileManager.default.fileExists(atPath: scene.folder.appending(path: "\(folder)/index.json").path))
+            #expect(first["cache"]["to"] == [.string("type=local,dest=\(folder),mode=max")])
+            #expect(first.warningCodes == [])
+            let second = try await scene.build(context: context, flags)
+            try #require(second.status == 0, "\(second.story)")
+            #expect(second.cachedSteps ?? 0 > 0, "\(second.errorText)")
+        }
+    }
+
     @Test func cachesInTheLongForm() async throws {
         try await withScene { scene in
             let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n")

@@ -1,5 +1,6 @@
 import LianHTTP
 import LianModel
+import LianSystem
 import Testing
 
 @testable import LianBuild
@@ -92,8 +93,42 @@ import Testing
         }
     }
 
+    /// A folder of the caller's: from where it was written, with a folder in it for each layer.
+    @Test func aCacheInAFolder() async throws {
+        try await withRequestFixture { fixture in
+            let flags = ["--cache-from", "type=local,src=caches", "--cache-to", "type=local,dest=caches,mode=max"]
+            let none = try fixture.build(flags)
+            #expect(none.artifacts[0].cacheFrom == [] && none.notes.count == 1)
+            #expect(none.artifacts[0].cacheTo.map(\.folder) == ["\(fixture.folder)/caches/ci/acme/app"])
+            let layer = "\(fixture.folder)/caches/ci/acme/app"
+            try makeFolder(layer)
+            try writeFile("\(layer)/index.json", "{}")
+            let found = try fixture.build(flags)
+            #expect(found.notes == [] && found.artifacts[0].travelling.map(\.folder).last == layer)
+            let list = BuildctlCommand(
+                artifact: found.artifacts[0], registry: found.registry,
+                folders: .init(context: "/w/c", extraContexts: [:], caches: [layer: "/w/context-1"], run: "/w/run"),
+                address: nil, progress: .plain, exportsAllStages: true
+            ).arguments
+            #expect(list.contains("type=local,src=/w/context-1"))
+            #expect(list.contains("type=local,dest=/w/run/cache-0,mode=max,ignore-error=true"))
+            let session = try fixture.build(flags + ["--actor", "ada"])
+            #expect(session.artifacts[0].cacheFrom.map(\.description) == ["type=local,src=caches/ci/acme/app"])
+            let written = session.artifacts[0].cacheTo.map(\.description)
+            #expect(written == ["type=local,dest=caches/dev/ada-acme/app,mode=max"])
+        }
+    }
+
     @Test(arguments: [
-        (["--cache-to", "type=local,dest=/x"], ErrorCode.engineUnsupported, "--cache-to type=local is a folder"),
+        (
+            ["--cache-to", "type=local,src=/x"], ErrorCode.invalidArgument,
+            "--cache-to type=local has no key 'src' here"
+        ),
+        (["--cache-from", "type=local"], .invalidArgument, "--cache-from type=local needs src=FOLDER"),
+        (
+            ["--cache-from", "type=local,src=https://x.example/a"], .invalidArgument,
+            "--cache-from src= must be the path"
+        ),
         (
             ["--cache-from", "type=s3,access_key_id=hunter22"], .engineUnsupported,
             "--cache-from type=s3 takes no access_key_id="

@@ -8,12 +8,17 @@ package struct BuildctlCommand: Sendable {
     package struct Folders: Sendable, Equatable {
         package var context: String
         package var extraContexts: [String: String]
+        /// Where caches lie that were brought there, by their folders at the caller.
+        package var caches: [String: String]
         /// The run's own: its working folder, with its secrets and its result.
         package var run: String
 
-        package init(context: String, extraContexts: [String: String], run: String) {
+        package init(
+            context: String, extraContexts: [String: String], caches: [String: String] = [:], run: String
+        ) {
             self.context = context
             self.extraContexts = extraContexts
+            self.caches = caches
             self.run = run
         }
     }
@@ -88,8 +93,8 @@ package struct BuildctlCommand: Sendable {
         }
         if let request { return list + ["--opt", "requestid=\(request)"] }
         for output in outputs { list += ["--output", output] }
-        list += Self.cacheImports(artifact.cacheFrom, registry)
-        for store in artifact.cacheTo { list += ["--export-cache", exportedCache(store)] }
+        list += Self.cacheImports(artifact.cacheFrom, registry, folders.caches)
+        for (index, store) in artifact.cacheTo.enumerated() { list += ["--export-cache", exportedCache(store, index)] }
         return list + ["--metadata-file", RunRequest.resultPath(folder: folders.run)]
     }
 
@@ -203,26 +208,42 @@ package struct BuildctlCommand: Sendable {
         return list + entitlements.flatMap { ["--allow", $0] }
     }
 
-    static func cacheImports(_ stores: [CacheStore], _ registry: RegistryRequest) -> [String] {
-        stores.flatMap { ["--import-cache", place(of: $0, registry).joined(separator: ",")] }
+    static func cacheImports(
+        _ stores: [CacheStore], _ registry: RegistryRequest, _ folders: [String: String] = [:]
+    ) -> [String] {
+        stores.flatMap { store in
+            let folder = store.folder.flatMap { folders[$0] }
+            return ["--import-cache", place(of: store, registry, in: folder).joined(separator: ",")]
+        }
     }
 
+    /// The name, in the run's folder, of a cache that is to be brought to the caller.
+    static func cacheName(_ index: Int) -> String { "cache-\(index)" }
+
     /// Where a cache is, and all else that was said of it.
-    private static func place(of store: CacheStore, _ registry: RegistryRequest) -> [String] {
+    private static func place(
+        of store: CacheStore, _ registry: RegistryRequest, in folder: String?
+    ) -> [String] {
         var fields = ["type=\(store.kind.rawValue)"]
         if let reference = store.reference {
             fields.append("ref=\(reference)")
             if registry.insecureHosts.contains(cacheHost(reference)) { fields.append("registry.insecure=true") }
         }
-        return fields + store.attributes.map(\.description)
+        return fields
+            + store.attributes.map { attribute in
+                guard store.kind == .local, ["src", "dest"].contains(attribute.key) else {
+                    return attribute.description
+                }
+                return field("\(attribute.key)=\(folder ?? attribute.value)")
+            }
     }
 
     /// The registry of a cache, whose references always name it.
     static func cacheHost(_ reference: String) -> String { String(reference.prefix { $0 != "/" }) }
 
     /// A cache that cannot be written is a warning: the image is what was asked for.
-    private func exportedCache(_ store: CacheStore) -> String {
-        var fields = Self.place(of: store, registry)
+    private func exportedCache(_ store: CacheStore, _ index: Int) -> String {
+        var fields = Self.place(of: store, registry, in: "\(folders.run)/\(Self.cacheName(index))")
         guard store.kind != .inline else { return fields.joined(separator: ",") }
         func add(_ key: String, _ value: String) {
             if !store.has(key) { fields.append("\(key)=\(value)") }

@@ -20,14 +20,14 @@ extension ArtifactRequest {
         return context.folder == nil ? nil : try? readText(dockerfilePath)
     }
 
-    /// The folders that travel, each with the Dockerfile that is read in it: none in an extra context, nor where the
-    /// Dockerfile comes by itself.
+    /// The folders that travel, each with the Dockerfile that is read in it: none in an extra context or a cache, nor where
+    /// the Dockerfile comes by itself.
     var travelling: [(folder: String, dockerfile: String?)] {
         let own = context.folder.map { ($0, givenDockerfile == nil ? dockerfile : nil) }
         let extra = extraContexts.sorted { $0.key < $1.key }.compactMap { context -> (String, String?)? in
             guard case .folder(let folder) = context.value else { return nil }
             return (folder, nil)
         }
-        return [own].compactMap { $0 } + extra
+        return [own].compactMap { $0 } + extra + cacheFrom.compactMap(\.folder).map { ($0, nil) }
     }
 }

@@ -23,6 +23,7 @@ package struct BuildRequest: Sendable {
     package let metadataFile: String?
     package let imageIDFile: String?
     package let warnings: [BuildWarning]
+    package let notes: [String]
 
     /// In the place of a key file: a key made for this build alone.
     package static let ephemeralKey = "ephemeral"

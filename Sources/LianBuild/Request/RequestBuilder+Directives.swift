@@ -26,9 +26,10 @@ extension RequestBuilder {
             registry: registry.endpoint, namespace: registry.namespace, workspace: directives.workspace, owner: owner)
         var artifacts: [ArtifactRequest] = []
         for artifact in directives.artifactsInBuildOrder {
-            let caches = try caches(
-                layers, artifact: artifact.name,
-                from: try imports(artifact, directives.cache), to: try exports(artifact, directives.cache))
+            let (from, to) = (
+                try imports(artifact, directives.cache, paths), try exports(artifact, directives.cache, paths)
+            )
+            let caches = try caches(layers, artifact: artifact.name, from: from, to: to)
             artifacts.append(try self.artifact(artifact, paths, caches))
         }
         warnOfSharedNames(artifacts)
@@ -167,9 +168,11 @@ extension RequestBuilder {
         }
     }
 
-    private mutating func imports(_ artifact: BuildArtifact, _ policy: CachePolicy?) throws -> [CacheStore]? {
+    private mutating func imports(
+        _ artifact: BuildArtifact, _ policy: CachePolicy?, _ paths: DirectivesPaths
+    ) throws -> [CacheStore]? {
         chosen(
-            try cacheFromFlag, "--cache-from", (artifact.cacheFrom, "cache_from"),
+            try cacheFromFlag, "--cache-from", (located(artifact.cacheFrom, from: paths.folder), "cache_from"),
             (policy?.importFrom?.map { CacheStore(registry: $0.description) }, "cache.import"))
     }
 
@@ -190,10 +193,12 @@ extension RequestBuilder {
     }
 
     /// A policy that discards the cache writes none, whatever a flag would add.
-    private mutating func exports(_ artifact: BuildArtifact, _ policy: CachePolicy?) throws -> [CacheStore]? {
+    private mutating func exports(
+        _ artifact: BuildArtifact, _ policy: CachePolicy?, _ paths: DirectivesPaths
+    ) throws -> [CacheStore]? {
         guard policy?.disposition == .discard else {
             return chosen(
-                try cacheToFlag, "--cache-to", (artifact.cacheTo, "cache_to"),
+                try cacheToFlag, "--cache-to", (located(artifact.cacheTo, from: paths.folder), "cache_to"),
                 (policy?.exportTo?.map { CacheStore(registry: $0.description) }, "cache.export"))
         }
         if try cacheToFlag != nil { warnOverridden("--cache-to", "cache.disposition") }

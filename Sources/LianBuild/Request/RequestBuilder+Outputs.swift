@@ -83,7 +83,7 @@ extension RequestBuilder {
         }
     }
 
-    private static func check(_ place: BroughtOutput.Place, _ name: String) throws(LianError) {
+    static func check(_ place: BroughtOutput.Place, _ name: String) throws(LianError) {
         func refusal(_ message: String, _ hint: String) -> LianError {
             LianError(.outputUnusable, .resolve, "\(name): \(message)", hint: hint)
         }

@@ -10,6 +10,8 @@ struct RequestBuilder {
     let workingFolder: String
     let dockerfileOnInput: [UInt8]?
     var warnings: [BuildWarning] = []
+    /// What is told and is no warning.
+    var notes: [String] = []
 
     init(
         options: BuildOptions, environment: [String: String], workingFolder: String, dockerfileOnInput: [UInt8]? = nil
@@ -58,7 +60,7 @@ struct RequestBuilder {
             knownHosts: options.knownHosts.map(path),
             volume: parts.volume, cacheExport: options.cacheExport,
             specFolder: parts.specFolder, call: options.call, metadataFile: options.metadataFile.map(path),
-            imageIDFile: options.imageIDFile.map(path), warnings: warnings)
+            imageIDFile: options.imageIDFile.map(path), warnings: warnings, notes: notes)
     }
 
     func path(_ path: String) -> String {
@@ -261,7 +263,7 @@ extension RequestBuilder {
     }
 
     /// The caches that were asked for by hand, or the layers of the owner; each checked against the owner's rules.
-    func caches(
+    mutating func caches(
         _ layers: CacheLayers, artifact: String, from: [CacheStore]?, to: [CacheStore]?
     ) throws -> (from: [CacheStore], to: [CacheStore]) {
         let imports =
@@ -278,7 +280,26 @@ extension RequestBuilder {
                 .cacheForbidden, .resolve, "the cache \(error.reference) may not be used: \(error.reason)",
                 hint: "Leave the reference out to use the layers of this workspace, or name one that is allowed.")
         }
-        return (imports, exports)
+        for store in exports {
+            if let folder = store.folder { try Self.check(.folder(folder), "the cache \(store)") }
+        }
+        return (imports.filter { isThere($0) }, exports)
+    }
+
+    /// A folder in which no cache lies yet is no error: the first build of all finds none.
+    private mutating func isThere(_ store: CacheStore) -> Bool {
+        guard let folder = store.folder, fileKind("\(folder)/index.json") != .regular else { return true }
+        notes.append("the cache \(store) is left out: there is none in \(folder)")
+        return false
+    }
+
+    /// The stores with their folders, which begin at `folder` where their paths are relative.
+    func located(_ stores: [CacheStore]?, from folder: String) -> [CacheStore]? {
+        stores?.map { store in
+            var store = store
+            store.folder = store.writtenFolder.map { absolutePath($0, from: folder) }
+            return store
+        }
     }
 
     func volumeFlag() throws -> VolumeChoice? {
@@ -325,7 +346,7 @@ extension RequestBuilder {
                     hint: "Examples are \(name) reg.example/team/app:cache and \(name) \(example).")
             }
         }
-        return stores.isEmpty ? nil : stores
+        return stores.isEmpty ? nil : located(stores, from: workingFolder)
     }
 
     func orchestratorURL() throws -> HTTPURL {

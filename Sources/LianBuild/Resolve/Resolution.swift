@@ -52,6 +52,8 @@ package struct Resolution: Sendable {
             context: artifact.context.folder.map {
                 remote($0, artifact.givenDockerfile == nil ? artifact.dockerfile : nil)
             } ?? "", extraContexts: extra,
+            caches: Dictionary(
+                artifact.cacheFrom.compactMap(\.folder).map { ($0, remote($0, nil)) }, uniquingKeysWith: { $1 }),
             run: "\(workFolder)/run-\(artifact.name)")
     }
 

@@ -93,17 +93,20 @@ struct ArtifactBuild: Sendable {
         outcome.steps = StepCount(total: finished.log.stepCount, cached: finished.log.cachedCount)
         outcome.durationMS = duration
         outcome.exitCode = Int(finished.end.exitStatus)
+        outcome.outputs = finished.outputs
         switch verdict {
         case .succeeded:
             outcome.status = .succeeded
             outcome.metadata = finished.metadata
             outcome.pushed = artifact.outputs.pushes
-            outcome.outputs = finished.outputs
             outcome.digest = finished.metadata?["containerimage.digest"]?.stringValue
             if bench.engine.compressesLayers, let layers = finished.log.layersSeconds,
                 let hint = CompressionHint.text(artifact, layers: layers, build: Double(duration) / 1000)
             {
                 journal.report(.note(hint))
+            }
+            for trouble in finished.cacheTroubles {
+                journal.warn(.cacheNotWritten, "the cache of \(artifact.name) was not written: \(onOneLine(trouble))")
             }
             if let reason = finished.log.cacheNotWritten {
                 journal.warn(.cacheNotWritten, "the cache of \(artifact.name) was not written: \(onOneLine(reason))")

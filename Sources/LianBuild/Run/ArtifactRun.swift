@@ -31,6 +31,10 @@ struct ArtifactRun: Sendable {
         var answer: [String] = []
         /// What was brought to the caller.
         var outputs: [OutputResult] = []
+        /// Why one of them did not reach its place.
+        var outputFailure: LianError?
+        /// Why caches did not reach their folders at the caller.
+        var cacheTroubles: [String] = []
         /// Removes what the run left on the runner; only the end of the connection waits for it.
         let leaving: Task<Void, Never>
     }
@@ -69,12 +73,14 @@ struct ArtifactRun: Sendable {
             let end = try await remote.follow(reconnect: reconnect) { log.take($0) }
             let reader = log.finish()
             let result = try await remote.collect(reconnect: reconnect)
-            let brought = end.isSuccess && command.request == nil ? try await bring() : []
+            let isBuilt = end.isSuccess && command.request == nil
+            let (brought, failure) = isBuilt ? try await bring() : ([], nil)
+            let troubles = isBuilt ? try await bringCaches() : []
             // Where the connection breaks before this is done, what is left goes with the runner.
             let leaving = Task<Void, Never> { try? await remote.remove() }
             return Finished(
                 end: end, log: reader, metadata: result.flatMap { try? JSONValue.parse($0) }, answer: log.answer,
-                outputs: brought, leaving: leaving)
+                outputs: brought, outputFailure: failure, cacheTroubles: troubles, leaving: leaving)
         } catch {
             // Whatever ended the run here, a cancel included, the command on the runner is to end too. The stop has a
             // task of its own, since this one may be cancelled.
@@ -89,13 +95,33 @@ struct ArtifactRun: Sendable {
 }
 
 extension ArtifactRun {
-    private func bring() async throws -> [OutputResult] {
+    /// One that does not reach its place fails its artifact, and no other.
+    private func bring() async throws -> ([OutputResult], LianError?) {
         var results: [OutputResult] = []
         for (index, output) in artifact.outputs.brought.enumerated() {
             let source = OutputSync.Source(folder: command.folders.run, name: BuildctlCommand.outputName(index))
-            results.append(try await outputs.bring(output, from: source))
+            do {
+                results.append(try await outputs.bring(output, from: source))
+            } catch let error as LianError where error.code == .outputFailed {
+                return (results, error)
+            }
         }
-        return results
+        return (results, nil)
+    }
+
+    /// A cache that does not come is a warning: the image is what was asked for.
+    private func bringCaches() async throws -> [String] {
+        var troubles: [String] = []
+        for (index, store) in artifact.cacheTo.enumerated() {
+            guard let folder = store.folder else { continue }
+            let source = OutputSync.Source(folder: command.folders.run, name: BuildctlCommand.cacheName(index))
+            do {
+                _ = try await outputs.bring(BroughtOutput(.local, to: .folder(folder)), from: source)
+            } catch let error as LianError where error.code == .outputFailed {
+                troubles.append(error.message)
+            }
+        }
+        return troubles
     }
 }
 

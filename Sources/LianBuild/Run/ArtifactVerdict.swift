@@ -20,7 +20,7 @@ enum ArtifactVerdict: Sendable {
     init(_ finished: ArtifactRun.Finished, artifact: ArtifactRequest, diskWasFull: Bool, mask: SecretMask) {
         let end = finished.end
         guard !end.isSuccess else {
-            self = .succeeded
+            self = finished.outputFailure.map { .failed($0) } ?? .succeeded
             return
         }
         let failure = finished.log.buildFailure

@@ -102,7 +102,7 @@ extension CommandSyntax {
                 [
                     Flag(
                         "--cache-from", .many("REF|type=KIND,K=V"),
-                        "Read this cache, in place of the policy's: registry, gha, s3 or azblob, as in buildx."),
+                        "Read this cache, in place of the policy's: registry, local, gha, s3, azblob as in buildx."),
                     Flag(
                         "--cache-to", .many("REF|type=KIND,K=V"),
                         "Write this cache, in place of the policy's; inline too."),

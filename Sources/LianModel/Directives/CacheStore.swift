@@ -2,7 +2,7 @@
 /// `type=KIND,KEY=VALUE…`.
 package struct CacheStore: Equatable, Sendable {
     package enum Kind: String, CaseIterable, Sendable {
-        case registry, inline, gha, s3, azblob
+        case registry, inline, gha, s3, azblob, local
     }
 
     package enum Side: Sendable {
@@ -28,6 +28,8 @@ package struct CacheStore: Equatable, Sendable {
     package private(set) var attributes: [Attribute] = []
     /// Whether it was written with `type=`: then what it does not say is as in buildx.
     package let isWhole: Bool
+    /// Of a folder: its absolute path on the caller's machine, once it is known from where it was written.
+    package var folder: String?
 
     package init(registry reference: String) {
         kind = .registry
@@ -57,10 +59,6 @@ package struct CacheStore: Equatable, Sendable {
             throw Problem(reason: "needs type=: one of \(kinds(side))")
         }
         let name = given.remove(at: type).value
-        guard name != "local" else {
-            throw Problem(
-                reason: "type=local is a folder of the caller's, which no runner can reach", isUnsupported: true)
-        }
         guard let kind = Kind(rawValue: name), let known = kind.keys(side) else {
             throw Problem(reason: "has a type that is not one of \(kinds(side))")
         }
@@ -69,6 +67,14 @@ package struct CacheStore: Equatable, Sendable {
             guard known.contains(attribute.key) else { throw unknown(attribute.key, kind, known) }
             if let words = words[attribute.key], !words.contains(attribute.value) {
                 throw Problem(reason: "\(attribute.key)= must be one of \(words.joined(separator: ", "))")
+            }
+        }
+        if let key = kind.folderKey(side) {
+            guard let folder = given.first(where: { $0.key == key }) else {
+                throw Problem(reason: "type=local needs \(key)=FOLDER")
+            }
+            guard TextRule.folder.holds(folder.value) else {
+                throw Problem(reason: "\(key)= \(TextRule.folder.sentence)")
             }
         }
         guard kind == .registry else { return CacheStore(kind, reference: nil, given) }
@@ -114,6 +120,12 @@ package struct CacheStore: Equatable, Sendable {
         !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") }
     }
 
+    /// What was written for its folder, of a folder.
+    package var writtenFolder: String? {
+        guard kind == .local else { return nil }
+        return attributes.first { $0.key == "src" || $0.key == "dest" }?.value
+    }
+
     package func has(_ key: String) -> Bool { attributes.contains { $0.key == key } }
 
     /// The same store, with all that is in it below this folder: no other layer sees it.
@@ -121,6 +133,9 @@ package struct CacheStore: Equatable, Sendable {
         var store = self
         switch kind {
         case .registry, .inline: break
+        case .local:
+            for key in ["src", "dest"] where has(key) { store.change(key) { "\($0 ?? "")/\(folder)" } }
+            store.folder = self.folder.map { "\($0)/\(folder)" }
         case .gha: store.change("scope") { $0.map { "\(folder)/\($0)" } ?? folder }
         case .s3, .azblob:
             store.change("prefix") { given in
@@ -170,10 +185,9 @@ extension CacheStore.Kind {
     fileprivate func keys(_ side: CacheStore.Side) -> [String]? {
         let writing = side == .to ? ["mode", "ignore-error"] : []
         let names = ["name", "prefix", "blobs_prefix", "manifests_prefix"]
+        let layers = ["compression", "compression-level", "force-compression", "oci-mediatypes", "image-manifest"]
         switch self {
-        case .registry:
-            let layers = ["compression", "compression-level", "force-compression", "oci-mediatypes", "image-manifest"]
-            return ["ref"] + (side == .to ? writing + layers : [])
+        case .registry: return ["ref"] + (side == .to ? writing + layers : [])
         case .inline: return side == .to ? [] : nil
         case .gha: return ["scope", "timeout"] + writing
         case .s3:
@@ -182,7 +196,14 @@ extension CacheStore.Kind {
             ]
                 + writing
         case .azblob: return names + ["account_url", "container"] + writing
+        case .local: return side == .to ? ["dest"] + writing + layers : ["src"]
         }
+    }
+
+    /// The key that names the folder of a folder's cache.
+    fileprivate func folderKey(_ side: CacheStore.Side) -> String? {
+        guard self == .local else { return nil }
+        return side == .from ? "src" : "dest"
     }
 
     /// Why a key of buildx's is not taken: buildctl takes it as an argument alone, which everybody on a machine can read.
