@@ -97,7 +97,7 @@ final class Cluster: Sendable {
 
     /// kill -9 of the daemon alone: its containers live on.
     func killDaemon(of member: String) {
-        daemons.withLock { $0.removeValue(forKey: member) }?.stop()
+        daemons.withLock { $0.removeValue(forKey: member) }?.killAlone()
     }
 
     /// As where the whole machine dies: the daemon, its containers, its proxies.

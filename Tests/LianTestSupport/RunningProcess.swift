@@ -81,6 +81,14 @@ package final class RunningProcess: Sendable {
         _ = collect(0)
     }
 
+    /// kill -9 of the program alone: what it has started lives on.
+    package func killAlone() {
+        end.withLock { end in
+            if end == nil { kill(pid, SIGKILL) }
+        }
+        _ = collect(0)
+    }
+
     private func collect(_ options: Int32) -> Termination? {
         end.withLock { end in
             var status: Int32 = 0
