@@ -13,16 +13,6 @@ struct AgentClient {
     private let canceller: Waker
     private let deadline: ContinuousClock.Instant
 
-    private enum Message {
-        static let requestIdentities: UInt8 = 11
-        static let identities: UInt8 = 12
-        static let signRequest: UInt8 = 13
-        static let signature: UInt8 = 14
-    }
-
-    /// No answer of an agent is longer.
-    private static let answerLimit = 1 << 20
-
     init(socketPath: String, canceller: Waker, limit: Duration) throws(Failure) {
         self.canceller = canceller
         deadline = .now + limit
@@ -34,7 +24,7 @@ struct AgentClient {
     }
 
     func identities() throws(Failure) -> [[UInt8]] {
-        var answer = try request([Message.requestIdentities], expecting: Message.identities)
+        var answer = try request([AgentMessage.requestIdentities], expecting: AgentMessage.identities)
         do {
             return try (0..<min(answer.number(), 4096)).map { _ in
                 let blob = try answer.string()
@@ -53,11 +43,11 @@ struct AgentClient {
             throw Failure(reason: "what it should sign names no algorithm")
         }
         var message = WireWriter()
-        message.raw([Message.signRequest])
+        message.raw([AgentMessage.signRequest])
         message.string(publicKey)
         message.string(data)
         message.number(Self.flags(for: announced))
-        var answer = try request(message.bytes, expecting: Message.signature)
+        var answer = try request(message.bytes, expecting: AgentMessage.signature)
         let algorithm: String
         let signature: [UInt8]
         do {
@@ -87,16 +77,22 @@ struct AgentClient {
         }
     }
 
-    /// One RSA key signs in several ways; without a flag an agent takes SHA-1.
     private static func flags(for algorithm: String) -> UInt32 {
         switch algorithm {
-        case "rsa-sha2-256": 2
-        case "rsa-sha2-512": 4
+        case "rsa-sha2-256": AgentMessage.SignFlag.sha256
+        case "rsa-sha2-512": AgentMessage.SignFlag.sha512
         default: 0
         }
     }
 
     private func request(_ message: [UInt8], expecting type: UInt8) throws(Failure) -> SSHWireReader {
+        let answer = try exchange(message)
+        guard answer[0] == type else { throw Failure(reason: "it refused the request") }
+        return SSHWireReader(Array(answer.dropFirst()))
+    }
+
+    /// Any request and its answer, which is not empty.
+    func exchange(_ message: [UInt8]) throws(Failure) -> [UInt8] {
         var framed = WireWriter()
         framed.string(message)
         var sent = 0
@@ -109,12 +105,10 @@ struct AgentClient {
             sent += count
         }
         var length = SSHWireReader(try receive(4))
-        guard let size = try? length.number(), size > 0, size <= Self.answerLimit else {
+        guard let size = try? length.number(), size > 0, size <= AgentMessage.limit else {
             throw Failure(reason: "its answer is malformed")
         }
-        let answer = try receive(Int(size))
-        guard answer[0] == type else { throw Failure(reason: "it refused the request") }
-        return SSHWireReader(Array(answer.dropFirst()))
+        return try receive(Int(size))
     }
 
     private func receive(_ count: Int) throws(Failure) -> [UInt8] {
@@ -136,6 +130,35 @@ struct AgentClient {
         case .woken: throw Failure(reason: "cancelled")
         case .timedOut: throw Failure(reason: "it does not answer")
         }
+    }
+}
+
+extension AgentClient {
+    /// A conversation of bounded time, on a thread of its own, that ends with the task.
+    static func ask<Answer: Sendable>(
+        at socketPath: String, within limit: Duration,
+        _ body: @escaping @Sendable (AgentClient) throws(Failure) -> Answer
+    ) async -> Result<Answer, Failure> {
+        let canceller: Waker
+        do {
+            canceller = try Waker()
+        } catch {
+            return .failure(Failure(reason: error.reason))
+        }
+        let silent = Result<Answer, Failure>.failure(Failure(reason: "it does not answer"))
+        // Only connecting can take longer: to a socket that nobody accepts connections of.
+        let result = try? await withinLimit(limit) {
+            await withTaskCancellationHandler {
+                await onOwnThread {
+                    Result { () throws(Failure) in
+                        try body(AgentClient(socketPath: socketPath, canceller: canceller, limit: limit))
+                    }
+                }
+            } onCancel: {
+                canceller.wake()
+            }
+        }
+        return (result ?? nil) ?? silent
     }
 }
 

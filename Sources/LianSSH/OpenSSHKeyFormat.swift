@@ -11,6 +11,8 @@ enum OpenSSHKeyFormat {
     struct Head {
         let publicKey: SSHPublicKey
         let isEncrypted: Bool
+        /// What follows it, encrypted or not.
+        let secret: [UInt8]
 
         init(_ text: String, _ problems: KeyProblems) throws(LianError) {
             guard let start = text.firstRange(of: header), let end = text.firstRange(of: footer),
@@ -31,7 +33,7 @@ enum OpenSSHKeyFormat {
                     throw problems.unreadableForm("a file of several keys, which is not supported")
                 }
                 key = SSHPublicKey(blob: try reader.string())
-                _ = try reader.string()
+                secret = try reader.string()
             } catch let error as LianError {
                 throw error
             } catch {
@@ -40,8 +42,8 @@ enum OpenSSHKeyFormat {
             guard let key else { throw problems.damaged() }
             publicKey = key
             isEncrypted = cipher != "none"
-            // libssh2 knows the CBC and CTR modes only.
-            guard !isEncrypted || cipher.hasSuffix("-ctr") || cipher.hasSuffix("-cbc") else {
+            // libssh2 knows the CBC and CTR modes only, and reads what is to log in.
+            guard !isEncrypted || problems.use != .login || cipher.hasSuffix("-ctr") || cipher.hasSuffix("-cbc") else {
                 throw problems.undecodableHere(cipher: cipher)
             }
         }

@@ -20,29 +20,25 @@ struct PEMKey {
         isEncrypted = label == "BEGIN ENCRYPTED PRIVATE KEY" || text.contains("Proc-Type: 4,ENCRYPTED")
     }
 
-    /// Decodes the whole key; one that libssh2 cannot use is refused by name.
+    /// Decodes the whole key; one that libssh2 cannot log in with is refused by name.
     func publicKey(passphrase: String?, _ problems: KeyProblems) throws(LianError) -> SSHPublicKey {
         guard let key = decode(passphrase: passphrase) else {
             throw isEncrypted ? problems.passphraseWrong() : problems.damaged()
         }
         defer { EVP_PKEY_free(key) }
-        switch EVP_PKEY_get_base_id(key) {
-        case EVP_PKEY_EC:
-            return try Self.ellipticKey(key, problems)
-        case EVP_PKEY_ED25519:
-            throw problems.ed25519InPKCS8()
-        case EVP_PKEY_RSA:
+        switch (EVP_PKEY_get_base_id(key), problems.use) {
+        case (EVP_PKEY_ED25519, .login): throw problems.ed25519InPKCS8()
+        case (EVP_PKEY_RSA, .login):
             try problems.check("ssh-rsa")
             throw problems.refusedByLibrary("RSA")
-        case EVP_PKEY_DSA:
-            try problems.check("ssh-dss")
-        default:
-            break
+        case (EVP_PKEY_DSA, _): try problems.check("ssh-dss")
+        default: break
         }
-        throw problems.unreadableForm("of an algorithm that SSH does not use")
+        return try SSHPublicKey(of: key, problems)
     }
 
-    private func decode(passphrase: String?) -> OpaquePointer? {
+    /// As libcrypto has it; nil where it does not decode, or not with this passphrase.
+    func decode(passphrase: String?) -> OpaquePointer? {
         let bytes = Array(text.utf8)
         return bytes.withUnsafeBytes { raw -> OpaquePointer? in
             guard let input = BIO_new_mem_buf(raw.baseAddress, Int32(raw.count)) else { return nil }
@@ -62,24 +58,5 @@ struct PEMKey {
                     }, UnsafeMutableRawPointer(mutating: pointer))
             }
         }
-    }
-
-    private static func ellipticKey(_ key: OpaquePointer, _ problems: KeyProblems) throws(LianError) -> SSHPublicKey {
-        var name = [CChar](repeating: 0, count: 64)
-        var length = 0
-        guard EVP_PKEY_get_group_name(key, &name, name.count, &length) == 1 else { throw problems.damaged() }
-        let group = String(decoding: name[..<length].map(UInt8.init(bitPattern:)), as: UTF8.self)
-        let curves = ["prime256v1": "nistp256", "secp384r1": "nistp384", "secp521r1": "nistp521"]
-        guard let curve = curves[group] else { throw problems.unreadableForm("on the curve \(group), unknown to SSH") }
-        var point: UnsafeMutablePointer<UInt8>?
-        let count = EVP_PKEY_get1_encoded_public_key(key, &point)
-        defer { CRYPTO_free(point, nil, 0) }
-        guard let point, count > 0 else { throw problems.damaged() }
-        var blob = WireWriter()
-        blob.string("ecdsa-sha2-\(curve)".utf8)
-        blob.string(curve.utf8)
-        blob.string(Array(UnsafeBufferPointer(start: point, count: count)))
-        guard let publicKey = SSHPublicKey(blob: blob.bytes) else { throw problems.damaged() }
-        return publicKey
     }
 }

@@ -97,15 +97,8 @@ extension SSHKeyFile {
     private func agentKey(_ socketPath: String?, _ problems: KeyProblems) async throws -> SSHKey {
         guard let publicKey else { throw problems.damaged() }
         guard let socketPath, !socketPath.isEmpty else { throw problems.noAgent() }
-        let canceller = try Waker()
-        let held = await withTaskCancellationHandler {
-            await onOwnThread {
-                Result { () throws(AgentClient.Failure) in
-                    try AgentClient(socketPath: socketPath, canceller: canceller, limit: .seconds(10)).identities()
-                }
-            }
-        } onCancel: {
-            canceller.wake()
+        let held = await AgentClient.ask(at: socketPath, within: .seconds(10)) {
+            (client) throws(AgentClient.Failure) in try client.identities()
         }
         try Task.checkCancellation()
         switch held {

@@ -24,9 +24,9 @@ package struct SSHKeyFile: Sendable {
     /// The most that a key file may hold.
     private static let sizeLimit = 1 << 20
 
-    package init(path: String) throws(LianError) {
+    package init(path: String, use: SSHKeyUse = .login) throws(LianError) {
         self.path = path
-        let problems = KeyProblems(path: path)
+        let problems = KeyProblems(path: path, use: use)
         let (bytes, status) = try Self.read(path, problems)
         let text = String(decoding: bytes, as: UTF8.self)
         let body = text.trimmingPrefix(while: \.isWhitespace)
@@ -70,9 +70,25 @@ package struct SSHKeyFile: Sendable {
     }
 }
 
+/// What a key is wanted for.
+package enum SSHKeyUse: Sendable {
+    /// To log in on a runner: libssh2 has to be able to use it.
+    case login
+    /// For the steps of a build, which ask an agent to sign with it: libcrypto is enough.
+    case forwarding
+}
+
 /// The errors of one key file: each names what is wrong and the line that mends it.
 struct KeyProblems {
     let path: String
+    var use = SSHKeyUse.login
+
+    private var flag: String {
+        switch use {
+        case .login: "--ssh-key"
+        case .forwarding: "--ssh ID=FILE"
+        }
+    }
 
     private func problem(_ message: String, hint: String) -> LianError {
         LianError(.sshKeyUnusable, .resolve, message, hint: hint)
@@ -87,8 +103,8 @@ struct KeyProblems {
         if code == ENOENT || code == ENOTDIR {
             return problem(
                 "there is no SSH key at \(path)",
-                hint: "Name an existing private key with --ssh-key, make one with ssh-keygen -t ed25519 -f "
-                    + "\(quotedPath), or use --ssh-key ephemeral.")
+                hint: "Name an existing private key with \(flag), make one with ssh-keygen -t ed25519 -f "
+                    + "\(quotedPath), or use \(use == .login ? "--ssh-key ephemeral" : "an agent: --ssh ID").")
         }
         return problem(
             "the SSH key \(path) cannot be read: \(String(cString: strerror(code)))",
@@ -98,7 +114,7 @@ struct KeyProblems {
     func notAFile(isFolder: Bool) -> LianError {
         problem(
             "\(path) is \(isFolder ? "a folder" : "not a regular file"), not an SSH key",
-            hint: "Name the private key file itself with --ssh-key.")
+            hint: "Name the private key file itself with \(flag).")
     }
 
     func empty() -> LianError {
@@ -123,7 +139,7 @@ struct KeyProblems {
                 hint: "Convert it: ssh-keygen -i -f \(quotedPath) > \(quotedPath).pub")
         }
         return problem(
-            "\(path) is not an SSH key", hint: "Name a private key with --ssh-key, or make one: \(newKeyLine)")
+            "\(path) is not an SSH key", hint: "Name a private key with \(flag), or make one: \(newKeyLine)")
     }
 
     func damaged() -> LianError {
@@ -153,6 +169,18 @@ struct KeyProblems {
         problem(
             "libssh2 \(SSHLibrary.version) cannot use the \(algorithm) key \(path)",
             hint: "Rewrite it in the OpenSSH form: ssh-keygen -p -f \(quotedPath); or make a new one: \(newKeyLine)")
+    }
+
+    func encrypted() -> LianError {
+        problem(
+            "the SSH key \(path) is encrypted, and --ssh takes no key that needs a passphrase",
+            hint: "Let an agent hold it: ssh-add \(quotedPath), and --ssh ID without a file.")
+    }
+
+    func publicHalf() -> LianError {
+        problem(
+            "\(path) is a public key, and --ssh needs the private one",
+            hint: "Name the private key file with \(flag), or leave the file out for the agent at SSH_AUTH_SOCK.")
     }
 
     func passphraseMissing() -> LianError {
@@ -193,7 +221,7 @@ struct KeyProblems {
         case "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521":
             return
         case "ssh-rsa":
-            guard !SSHLibrary.signsRSAWithSHA2 else { return }
+            guard use == .login, !SSHLibrary.signsRSAWithSHA2 else { return }
             throw problem(
                 "the SSH key \(path) is an RSA key: libssh2 \(SSHLibrary.version) signs it with SHA-1 only, which "
                     + "current servers refuse",
@@ -209,7 +237,7 @@ struct KeyProblems {
         case let name where name.contains("-cert-v01@"):
             throw problem(
                 "\(path) is an SSH certificate (\(name)), which is not supported",
-                hint: "Name the private key itself with --ssh-key.")
+                hint: "Name the private key itself with \(flag).")
         default:
             throw problem(
                 "the SSH key \(path) is of the unknown algorithm \(algorithm)",

@@ -37,9 +37,9 @@ import Testing
         try await withTemporaryFolder { folder in
             let path = folder.appending(path: "key").path
             let line = try await makeSSHKey(path, kind)
-            try await withAgent(folder) { socket in
-                try await addKey(path, toAgentAt: socket)
-                try await body(try #require(SSHPublicKey(line: line)), path, socket)
+            try await withAgent(folder) { agent in
+                try await agent.add(path)
+                try await body(try #require(SSHPublicKey(line: line)), path, agent.socket)
             }
         }
     }

@@ -96,22 +96,3 @@ func lianError(
     }
     return nil
 }
-
-/// Runs an ssh-agent that holds no key yet for the length of the body.
-func withAgent(_ folder: URL, _ body: (String) async throws -> Void) async throws {
-    let socket = folder.appending(path: "agent").path
-    let pid = try spawnChild(
-        Command("/usr/bin/ssh-agent", ["-D", "-a", socket], environment: ["PATH": "/usr/bin:/bin"]),
-        streams: StandardStreams())
-    defer {
-        kill(pid, SIGTERM)
-        waitpid(pid, nil, 0)
-    }
-    // The socket is there a moment before the agent listens at it.
-    #expect(await eventually { (try? connectUnixSocket(path: socket)) != nil })
-    try await body(socket)
-}
-
-func addKey(_ path: String, toAgentAt socket: String) async throws {
-    try await runTool("/usr/bin/ssh-add", ["-q", path], environment: ["SSH_AUTH_SOCK": socket])
-}

@@ -97,12 +97,14 @@ let libraryLacksRSA = libssh2_version(0x01_0B_00) == nil
             #expect(absent?.hint.contains("SSH_AUTH_SOCK") == true)
             let dead = await lianError(.sshKeyUnusable) { _ = try await load(path + ".pub", agent: "/nonexistent") }
             #expect(dead?.hint.contains("ssh-add") == true)
-            try await withAgent(folder) { socket in
-                let missing = await lianError(.sshKeyUnusable) { _ = try await load(path + ".pub", agent: socket) }
+            try await withAgent(folder) { agent in
+                let missing = await lianError(.sshKeyUnusable) {
+                    _ = try await load(path + ".pub", agent: agent.socket)
+                }
                 #expect(missing?.hint.contains("ssh-add") == true)
-                try await addKey(path, toAgentAt: socket)
+                try await agent.add(path)
                 try FileManager.default.removeItem(atPath: path)
-                try await expectToWork(load(path + ".pub", agent: socket), publicLine: line)
+                try await expectToWork(load(path + ".pub", agent: agent.socket), publicLine: line)
             }
         }
     }

@@ -2,7 +2,7 @@ import Glibc
 import LianSystem
 import Synchronization
 
-/// A TCP listener on a free port of 127.0.0.1 that hands each connection to a thread of its own. `stop` ends them
+/// A listener on a free TCP port of 127.0.0.1, or at a Unix socket, that hands each connection to a thread of its own. `stop` ends them
 /// all and waits for them.
 package final class LoopbackListener: Sendable {
     package let port: Int
@@ -18,10 +18,9 @@ package final class LoopbackListener: Sendable {
     private let state = Mutex(State())
 
     /// The body speaks on the descriptor, which is closed after it; the number counts connections from 0.
-    package init(_ serve: @escaping @Sendable (_ descriptor: Int32, _ number: Int) -> Void) throws {
+    package convenience init(_ serve: @escaping @Sendable (_ descriptor: Int32, _ number: Int) -> Void) throws {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw SystemError("socket") }
-        listening = descriptor
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = in_addr_t(INADDR_LOOPBACK).bigEndian
@@ -32,12 +31,24 @@ package final class LoopbackListener: Sendable {
                     && getsockname(descriptor, address, &length) == 0
             }
         }
-        port = Int(UInt16(bigEndian: address.sin_port))
         guard result else {
             let error = SystemError("bind")
             close(descriptor)
             throw error
         }
+        try self.init(descriptor, port: Int(UInt16(bigEndian: address.sin_port)), serve)
+    }
+
+    /// The same at a Unix socket of that path.
+    package convenience init(
+        path: String, _ serve: @escaping @Sendable (_ descriptor: Int32, _ number: Int) -> Void
+    ) throws {
+        try self.init(try listenOnUnixSocket(path: path).release(), port: 0, serve)
+    }
+
+    private init(_ listening: Int32, port: Int, _ serve: @escaping @Sendable (Int32, Int) -> Void) throws {
+        self.listening = listening
+        self.port = port
         state.withLock { $0.threads = 1 }
         try startThread { [self] in acceptAll(serve) }
     }
