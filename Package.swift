@@ -72,7 +72,7 @@ let package = Package(
         module("LianRegistry", ["CCrypto", "LianHTTP", "LianModel", "LianSystem"]),
         module("LianSSH", ["CCrypto", "CLinux", "CSSH2", "LianChannel", "LianModel", "LianSystem"]),
         module("LianContext", ["CExpression", "CLinux", "LianModel", "LianSystem"]),
-        module("LianRemote", ["LianChannel", "LianModel", "LianSystem"], embedded: ["Wrapper.sh"]),
+        module("LianRemote", ["LianChannel", "LianModel", "LianSystem"], embedded: ["AgentRelay.pl", "Wrapper.sh"]),
         module(
             "LianBuild",
             [
@@ -167,9 +167,8 @@ let package = Package(
                 "lian-orchestrator",
             ]),
         tests("LianReportTests", ["LianReport", "LianBuildKit", "LianMarkup", "LianModel", "LianSystem"]),
-        tests(
-            "LianTraceTests", ["LianTrace", "LianBuildKit", "LianModel", "LianReport", "LianSystem"]),
-        tests("LianRemoteTests", ["LianChannel", "LianRemote", "LianModel", "LianSystem"]),
+        tests("LianTraceTests", ["LianTrace", "LianBuildKit", "LianModel", "LianReport", "LianSystem"]),
+        tests("LianRemoteTests", ["LianChannel", "LianRemote", "LianModel", "LianSSH", "LianSystem"]),
         tests(
             "LianSSHTests",
             ["CSSH2", "LianBuild", "LianChannel", "LianSSH", "LianSystem", "LianModel", "lian-rsh"]),

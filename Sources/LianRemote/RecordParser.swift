@@ -103,6 +103,8 @@ struct RecordParser {
         case "folder": .folderUnusable(folder)
         case "missing": .commandMissing(program)
         case "rsync_missing": .rsyncMissing
+        case "perl_missing": .perlMissing
+        case "relay": .relayFailed
         case "setsid": .setsidMissing
         case "no_secret_store": .noSecretStore
         case "cgroup": .cgroupUnreadable

@@ -16,6 +16,9 @@ package enum RemoteFailure: Error, Equatable, Sendable {
     case volumeUnusable(String)
     case commandMissing(String)
     case rsyncMissing
+    /// Which a run needs that has SSH agents.
+    case perlMissing
+    case relayFailed
     case setsidMissing
     case noSecretStore
     case cgroupUnreadable
@@ -70,6 +73,13 @@ extension RemoteFailure {
             return error(
                 .rsyncMissing, "the runner has no 'rsync' on its PATH",
                 "Use a runner image with rsync, or install it there.")
+        case .perlMissing:
+            return error(
+                .engineUnsupported, "the runner has no 'perl' on its PATH, which --ssh needs there",
+                "Install Perl in the runner image (Debian's perl-base is enough), or build without --ssh.")
+        case .relayFailed:
+            return error(
+                .remoteFailed, "the runner cannot make the sockets for --ssh", "Its Perl must work and know sockets.")
         case .setsidMissing:
             return error(
                 .remoteFailed, "the runner has no working 'setsid' on its PATH",

@@ -15,6 +15,8 @@ package actor RemoteRun {
     private let timing: Timing
     private let nonce = Nonce()
     private var channel: WrapperChannel?
+    /// Answers the runner for the request's agents, over the connection that the channel is on.
+    private var answering: Task<Void, Never>?
     /// Messages that came before the remote side's first record: the two streams of a channel have no common order.
     private var early: [WrapperMessage] = []
     /// How many bytes of early messages are held: more than the channel takes before it is read.
@@ -84,6 +86,7 @@ package actor RemoteRun {
                 }
                 started = true
                 channel = opened
+                answer(on: host)
                 return
             }
             let noise = await opened.noise
@@ -91,6 +94,18 @@ package actor RemoteRun {
         } catch {
             await opened.close()
             throw error
+        }
+    }
+
+    deinit {
+        answering?.cancel()
+    }
+
+    private func answer(on host: any RemoteHost) {
+        answering?.cancel()
+        guard !request.agents.isEmpty else { return }
+        answering = Task { [request, nonce, timing] in
+            await AgentRelay.serve(request, nonce, on: host, timing: timing)
         }
     }
 
@@ -107,7 +122,9 @@ package actor RemoteRun {
                 let piece = bytes.count <= left ? bytes : Array(bytes.prefix(left))
                 received += piece.count
                 if !piece.isEmpty { return .log(piece) }
-            case .ended(let end): self.end = end
+            case .ended(let end):
+                self.end = end
+                answering?.cancel()
             case .result(let bytes): brought = .some(bytes)
             case .attached, .heartbeat, .done: break
             }
@@ -157,6 +174,7 @@ package actor RemoteRun {
 
     /// Closes the connection and leaves the run on the runner to itself, for its grace.
     package func disconnect() async {
+        answering?.cancel()
         let current = channel
         channel = nil
         await current?.close()

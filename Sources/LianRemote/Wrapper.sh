@@ -144,6 +144,12 @@ read_secrets() {
   done
 }
 
+# Makes the sockets at which the client's SSH agents answer. What serves them ends with this session's group.
+start_relay() {
+  command -v perl >/dev/null || fail perl_missing
+  perl secrets/relay.pl serve secrets "$agents" </dev/null >/dev/null 5>&- || fail relay
+}
+
 # Ends the command: its whole group, politely and then not.
 end_command() {
   # Once begun, this is finished, also where a client comes back meanwhile.
@@ -179,9 +185,11 @@ supervise() {
   # shellcheck disable=SC2163  # what is exported is NAME=VALUE
   while [ "$left" -gt 0 ]; do value; export "$value"; left=$((left - 1)); done
   read_secrets
+  line; agents=$line
   line; [ "$line" = end ] || fail request "its end"
   command -v "$1" >/dev/null || fail missing
   mkfifo control ended || fail folder
+  [ "$agents" -eq 0 ] || start_relay
   : >log
   exec 7<>ended 8>ended 7>&-
   printf '%s\n' "$nonce" >nonce
@@ -292,12 +300,21 @@ run() {
   }
   follow 0
 }
+# Goes into the folder of a run of the client's.
+enter_run() {
+  value; folder=$value
+  cd "$folder" && read -r owner <nonce && [ "$owner" = "$nonce" ] || fail gone
+}
 attach() {
   line; interval=$line
-  value; folder=$value
+  enter_run
   line; offset=$line
-  cd "$folder" && read -r owner <nonce && [ "$owner" = "$nonce" ] || fail gone
   follow "$offset"
+}
+# Joins this channel with the relay of a run.
+agents() {
+  enter_run
+  exec perl secrets/relay.pl join secrets 3<&- 5>&-
 }
 
 # Goes into a folder of ours, made where there is none. Anything else of that name is removed: of a link the link, not
@@ -403,6 +420,6 @@ printf '%s\n' "$nonce"
 printf '\n' >&5
 line
 case $line in
-  run | attach | receive | send | sample | probe) "$line" ;;
+  run | attach | agents | receive | send | sample | probe) "$line" ;;
   *) fail request "the verb" ;;
 esac

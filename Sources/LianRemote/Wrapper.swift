@@ -5,9 +5,13 @@ package enum Wrapper {
     package static let commandLine =
         "exec /bin/sh -c 'lian_wrapper=$(dd bs=\(script.utf8.count) count=1 iflag=fullblock 2>/dev/null); eval \"$lian_wrapper\"'"
 
-    /// Wrapper.sh without its comments, which are for people who read the file here.
-    package static let script = String(decoding: PackageResources.Wrapper_sh, as: UTF8.self)
-        .split(separator: "\n", omittingEmptySubsequences: false)
+    /// Wrapper.sh as it travels.
+    package static let script = withoutComments(String(decoding: PackageResources.Wrapper_sh, as: UTF8.self))
+}
+
+/// A script without its comments, which are for people who read the file here.
+func withoutComments(_ script: String) -> String {
+    script.split(separator: "\n", omittingEmptySubsequences: false)
         .filter { !$0.drop { $0 == " " }.hasPrefix("#") }
         .joined(separator: "\n")
 }

@@ -1,3 +1,4 @@
+import LianChannel
 import LianModel
 import LianSystem
 
@@ -86,6 +87,8 @@ package struct RunRequest: Sendable {
     /// Added to what the runner's user has anyway.
     package var environment: [String: String]
     package var secrets: [SecretFile]
+    /// Those that the command finds at sockets in its folder.
+    package var agents: [any ForwardedAgent] = []
     /// Hides the secrets in errors.
     private let mask: SecretMask
     /// How long the run goes on while nobody is attached.
@@ -107,6 +110,8 @@ package struct RunRequest: Sendable {
 
     package static func secretPath(folder: String, name: String) -> String { "\(folder)/secrets/\(name)" }
     package static func resultPath(folder: String) -> String { "\(folder)/result" }
+    /// Relative to the run's folder: a socket's whole path may be longer than the kernel takes.
+    package static func agentPath(_ index: Int) -> String { "secrets/agent.\(index)" }
 }
 
 extension RunRequest {
@@ -128,8 +133,10 @@ extension RunRequest {
         try request.value(program)
         try request.values(arguments.dropFirst())
         try request.values(environment.map { "\($0.key)=\($0.value)" })
-        request.line(secrets.count)
-        for secret in secrets { request.file(secret) }
+        let files = secrets + (agents.isEmpty ? [] : [AgentRelay.program])
+        request.line(files.count)
+        for file in files { request.file(file) }
+        request.line(agents.count)
         request.line("end")
         return request
     }
