@@ -237,6 +237,10 @@ struct BuildKitTests {
         }
     }
 
+    @Test func theCallersAgentSigns() async throws { try await AgentCases().theCallersAgentSigns() }
+    @Test func aKeySigns() async throws { try await AgentCases().aKeySigns() }
+    @Test func aStepWithoutItsAgent() async throws { try await AgentCases().aStepWithoutItsAgent() }
+
     @Test func aDockerfileOnStdin() async throws { try await StdinCases().aDockerfileOnStdin() }
     @Test func aContextThatTheEngineFetches() async throws { try await FetchedContextCases().anArchive() }
 

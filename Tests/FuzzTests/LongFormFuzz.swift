@@ -21,6 +21,7 @@ struct LongFormFuzz {
         for side in [CacheStore.Side.from, .to] { try store(side) }
         try output()
         try annotation()
+        try agent()
         try others()
         try flags()
         try check()
@@ -79,6 +80,24 @@ struct LongFormFuzz {
         guard "\(head)\(name.key)" == text, !name.key.contains(":"), !name.key.isEmpty else {
             throw FuzzFailure(description: "the annotation \(text) became \(name)")
         }
+    }
+
+    private mutating func agent() throws {
+        let text = pieces(["default", "a b", "=", "=", "key", "/", "/dev/null", ",", ":", "é", "\u{0}", "\n"])
+        let agent: SSHForward
+        do throws(LianError) {
+            agent = try SSHFlag.parse(text, workingFolder: "/nonexistent")
+        } catch {
+            guard error.code == .invalidArgument, error.message.hasPrefix("--ssh ") else {
+                throw FuzzFailure(description: "\(text): \(error)")
+            }
+            return
+        }
+        // The id ends one argument of buildctl's, and its place comes from what was written.
+        let written = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard TextRule.agentID.holds(agent.id), agent.id == written[0],
+            (agent.place == .environment) == (written.count == 1)
+        else { throw FuzzFailure(description: "\(text) became \(agent)") }
     }
 
     private mutating func others() throws {

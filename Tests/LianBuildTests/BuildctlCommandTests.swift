@@ -70,7 +70,7 @@ import Testing
                     "--build-arg", "B=2", "--build-arg", "A=x=y", "--label", "l=v", "--no-cache", "--attest", "sbom",
                     "--attest", "provenance=max", "--secret", "id=npm,env=NPM", "--tag", "reg.example/acme/app:2",
                     "--build-context", "shared=.", "--build-context", "base=docker-image://reg.example/b:1",
-                    "--compression", "zstd",
+                    "--compression", "zstd", "--ssh", "default", "--ssh", "deploy=key",
                 ], directives: directives(whole: ["registry": registry]), address: "unix:///run/b.sock",
                 progress: .plain, exportsAllStages: false)
             #expect(
@@ -84,6 +84,7 @@ import Testing
                     "--local", "shared=/w/context-1", "--opt", "context:shared=local:shared",
                     "--no-cache", "--opt", "attest:sbom=", "--opt", "attest:provenance=mode=max",
                     "--secret", "id=npm,src=/w/run-app/secrets/secret.npm",
+                    "--ssh", "default=secrets/agent.0", "--ssh", "deploy=secrets/agent.1",
                     "--output",
                     "type=image,\"name=reg.example/acme/app:1,reg.example/acme/app:2\",push=true,compression=zstd,"
                         + "force-compression=true,oci-mediatypes=true,registry.insecure=true",

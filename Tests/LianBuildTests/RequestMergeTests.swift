@@ -55,6 +55,10 @@ import Testing
             flags: ["--secret", "id=a,env=A"],
             artifact: ["secrets": [["id": "a", "ref": ["via": "env", "name": "A"]]]]),
         Meeting(
+            flags: ["--ssh", "a=key"], artifact: ["ssh": [["id": "a"]]],
+            warning: "--ssh a is not used: the directives write it"),
+        Meeting(flags: ["--ssh", "a=key"], artifact: ["ssh": [["id": "a", "key": "key"]]]),
+        Meeting(
             flags: ["--build-context", "x=."], artifact: ["extra_contexts": ["x": "app"]],
             warning: "--build-context x is not used: the directives write it"),
         Meeting(flags: ["--build-context", "x=./app"], artifact: ["extra_contexts": ["x": "app"]]),
@@ -219,7 +223,7 @@ import Testing
                     "--dockerfile", "D", "--target", "a", "--platforms", "linux/arm64,linux/amd64", "--no-cache",
                     "--attest", "sbom", "--attest", "provenance", "--language", "go", "--runner-image", "img",
                     "--actor", "ada", "--nats-url", "nats://a", "--compression", "zstd", "--secret", "id=s,env=S",
-                    "--build-context", "x=.", "--insecure-registry", "host:5000",
+                    "--build-context", "x=.", "--insecure-registry", "host:5000", "--ssh", "default",
                 ], directives: directives())
             let artifact = request.artifacts[0]
             #expect(request.warnings.isEmpty)
@@ -232,6 +236,7 @@ import Testing
             #expect(request.events?.url == "nats://a")
             #expect(artifact.compression == LayerCompression(.zstd))
             #expect(artifact.secrets == [SecretRequest(id: "s", source: .environment("S"))])
+            #expect(artifact.agents == [SSHForward(id: "default", place: .environment)])
             #expect(artifact.extraContexts == ["x": .folder(fixture.folder)])
             #expect(request.registry.insecureHosts == ["host:5000"])
         }

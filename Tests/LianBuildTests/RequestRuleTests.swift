@@ -1,5 +1,7 @@
 import Foundation
+import LianHTTP
 import LianModel
+import LianSystem
 import Testing
 
 @testable import LianBuild
@@ -420,6 +422,54 @@ import Testing
         try await withRequestFixture { fixture in
             let error = fixture.refusal(["--secret", "id=a,env=A", "--secret", "id=a,env=B"])
             #expect(error?.message == "--secret gives the id 'a' twice")
+        }
+    }
+
+    @Test func formsOfAnAgent() async throws {
+        try await withRequestFixture { fixture in
+            let listener = try listenOnUnixSocket(path: "\(fixture.folder)/socket")
+            defer { withExtendedLifetime(listener) {} }
+            let artifact = try fixture.artifact(
+                ["--ssh", "default", "--ssh", "a=socket", "--ssh", "b=/keys/id=1", "--ssh=c_d.e=app/../key"])
+            let expected: [(String, SSHForward.Place)] = [
+                ("default", .environment), ("a", .socket("\(fixture.folder)/socket")), ("b", .key("/keys/id=1")),
+                ("c_d.e", .key("\(fixture.folder)/key")),
+            ]
+            #expect(artifact.agents == expected.map { SSHForward(id: $0.0, place: $0.1) })
+        }
+    }
+
+    @Test(arguments: [
+        (["--ssh", "a b"], "--ssh must be an SSH agent's id: letters, digits"),
+        (["--ssh", "=key"], "--ssh must be an SSH agent's id: letters, digits"),
+        (["--ssh", "default="], "--ssh default= names no agent's socket and no private key's file"),
+        (["--ssh", "default=a,b"], "--ssh default takes one socket or key; each further one needs an id of its own"),
+        (["--ssh", "a", "--ssh", "a=key"], "--ssh gives the id 'a' twice"),
+    ])
+    func agentsThatAreNone(flags: [String], message: String) async throws {
+        try await withRequestFixture { fixture in
+            let error = try #require(fixture.refusal(flags))
+            #expect(error.code == .invalidArgument && error.message.hasPrefix(message), "\(error)")
+        }
+    }
+
+    /// Before anything is spawned.
+    @Test func agentsThatCannotWork() async throws {
+        try await withRequestFixture { fixture in
+            let cases: [(String, [String: String], ErrorCode, String)] = [
+                ("default", [:], .credentialMissing, "--ssh default is the agent at SSH_AUTH_SOCK, which is not set"),
+                ("a", ["SSH_AUTH_SOCK": "/none"], .sshKeyUnusable, "the SSH agent at /none does not work"),
+                ("a=none", [:], .sshKeyUnusable, "there is no SSH key at \(fixture.folder)/none"),
+                ("a=app", [:], .sshKeyUnusable, "\(fixture.folder)/app is a folder, not an SSH key"),
+            ]
+            for (flag, environment, code, message) in cases {
+                let request = try fixture.build(["--ssh", flag])
+                let error = await #expect(throws: LianError.self) {
+                    try await BuildSecrets.read(request, environment: environment, http: try HTTPClient())
+                }
+                #expect(error?.code == code)
+                #expect(error?.message.hasPrefix(message) == true, "\(String(describing: error))")
+            }
         }
     }
 

@@ -6,7 +6,7 @@ package enum TextRuleTable {
     package static let rules: [String: TextRule] = [
         "slug": .slug, "line": .line, "value": .value, "folder": .folder, "file": .file, "inner_path": .innerPath,
         "variable_name": .variableName, "label_name": .labelName, "context_name": .contextName,
-        "secret_id": .secretID, "stage": .stage, "platform": .platform, "plain_word": .plainWord,
+        "secret_id": .secretID, "agent_id": .agentID, "stage": .stage, "platform": .platform, "plain_word": .plainWord,
         "user_name": .userName, "vault_path": .vaultPath, "registry_host": .registryHost, "namespace": .namespace,
         "tagged_reference": .taggedReference, "pinned_reference": .pinnedReference, "extra_context": .extraContext,
         "annotation_name": .annotationName, "host_name": .hostName, "ip_address": .ipAddress, "ulimit": .ulimit,

@@ -91,6 +91,9 @@ package struct BuildctlCommand: Sendable {
             let path = RunRequest.secretPath(folder: folders.run, name: Self.secretFile(secret.id))
             list += ["--secret", "id=\(secret.id),\(Self.field("src=\(path)"))"]
         }
+        for (index, agent) in artifact.agents.enumerated() {
+            list += ["--ssh", "\(agent.id)=\(RunRequest.agentPath(index))"]
+        }
         if let request { return list + ["--opt", "requestid=\(request)"] }
         for output in outputs { list += ["--output", output] }
         list += Self.cacheImports(artifact.cacheFrom, registry, folders.caches)

@@ -1,14 +1,17 @@
 import LianBuildKit
+import LianChannel
 import LianConfiguration
 import LianHTTP
 import LianModel
 import LianRegistry
 import LianRemote
+import LianSSH
 import LianSystem
 
 /// All secret values of a build, read before anything is spawned: what is missing is said while it costs nothing.
 package struct BuildSecrets: Sendable {
     private let values: [SecretSource: [UInt8]]
+    private let agents: [SSHForward.Place: any ForwardedAgent]
     private let dockerConfig: [UInt8]?
     /// By registry.
     let registryLogins: [String: RegistryLogin]
@@ -31,6 +34,11 @@ package struct BuildSecrets: Sendable {
             SecretFile(name: BuildctlCommand.givenDockerfile, bytes: $0)
         }
         return files + logins + [dockerfile].compactMap { $0 }
+    }
+
+    /// In the artifact's order.
+    func agents(of artifact: ArtifactRequest) -> [any ForwardedAgent] {
+        artifact.agents.compactMap { agents[$0.place] }
     }
 
     /// The secret files of a run that only fetches; empty where there are no logins.
@@ -62,6 +70,7 @@ extension BuildSecrets {
                 values[secret.source] = try await reader.value(at: secret.source, "the secret \(secret.id)")
             }
         }
+        let agents = try await agents(request, environment)
         let logins = try await registryLogins(request, reader: reader, environment: environment)
         var config: [UInt8]?
         if !logins.found.isEmpty {
@@ -76,9 +85,31 @@ extension BuildSecrets {
         let actionsCache = try actionsCache(request, environment)
         let token = actionsCache[Self.actionsToken].map { [Array($0.utf8)] } ?? []
         return BuildSecrets(
-            values: values, dockerConfig: config, registryLogins: logins.found, actionsCache: actionsCache,
+            values: values, agents: agents, dockerConfig: config, registryLogins: logins.found, actionsCache: actionsCache,
             mask: SecretMask(Array(values.values) + shown + token),
             warnings: logins.warnings)
+    }
+
+    /// Each is tried: one that cannot work is told while it costs nothing.
+    private static func agents(
+        _ request: BuildRequest, _ environment: [String: String]
+    ) async throws -> [SSHForward.Place: any ForwardedAgent] {
+        var agents: [SSHForward.Place: any ForwardedAgent] = [:]
+        for forward in request.artifacts.flatMap(\.agents) where agents[forward.place] == nil {
+            switch forward.place {
+            case .environment:
+                guard let path = environment["SSH_AUTH_SOCK"], !path.isEmpty else {
+                    throw LianError(
+                        .credentialMissing, .resolve,
+                        "--ssh \(forward.id) is the agent at SSH_AUTH_SOCK, which is not set",
+                        hint: "Start one: eval \"$(ssh-agent)\" && ssh-add; or name a key: --ssh \(forward.id)=FILE")
+                }
+                agents[forward.place] = try await SocketAgent.open(path)
+            case .socket(let path): agents[forward.place] = try await SocketAgent.open(path)
+            case .key(let path): agents[forward.place] = try KeyAgent(path: path)
+            }
+        }
+        return agents
     }
 
     private static func registryLogins(

@@ -38,6 +38,7 @@ package struct BuildOptions: Sendable {
     package var emulation: Emulation?
     package var buildContexts: [KeyValue] = []
     package var secrets: [String] = []
+    package var agents: [String] = []
     package var attestations: [String] = []
     package var compression: LayerCompression.Kind?
     package var compressionLevel: Int?

@@ -78,6 +78,7 @@ package struct ArtifactRequest: Sendable, Equatable {
     package var buildArguments: [String: String]
     package var labels: [String: String]
     package var secrets: [SecretRequest]
+    package var agents: [SSHForward]
     /// Folders are absolute, links resolved.
     package var extraContexts: [String: ExtraContext]
     package var noCache: Bool

@@ -70,6 +70,11 @@ extension RequestBuilder {
         for secret in flagSecrets where written.contains(where: { $0.id == secret.id && $0 != secret }) {
             warnOverridden("--secret \(secret.id)")
         }
+        let flagAgents = try agents()
+        let writtenAgents = artifact.agents.map(paths.forward)
+        for agent in flagAgents where writtenAgents.contains(where: { $0.id == agent.id && $0 != agent }) {
+            warnOverridden("--ssh \(agent.id)")
+        }
         let attestations = try attestations()
         if artifact.attest?.sbom == false, attestations.sbom { warnOverridden("--attest sbom", "attest.sbom") }
         if let written = artifact.attest?.provenance?.rawValue, let flag = attestations.provenance, flag != written {
@@ -93,6 +98,7 @@ extension RequestBuilder {
             buildArguments: try buildArguments(artifact.buildArguments),
             labels: try labels(artifact.labels),
             secrets: written + flagSecrets.filter { flag in !written.contains { $0.id == flag.id } },
+            agents: writtenAgents + flagAgents.filter { flag in !writtenAgents.contains { $0.id == flag.id } },
             extraContexts: contexts, noCache: artifact.noCache || options.noCache,
             steps: try steps(artifact.steps), outputs: outputs,
             annotations: try annotations(artifact.annotations), compression: try compression(artifact.compression),
@@ -105,7 +111,8 @@ extension RequestBuilder {
         let given: [(name: String, isGiven: Bool)] = [
             ("--tag", !options.tags.isEmpty), ("--target", options.target != nil),
             ("--build-arg", !options.buildArguments.isEmpty), ("--label", !options.labels.isEmpty),
-            ("--secret", !options.secrets.isEmpty), ("--build-context", !options.buildContexts.isEmpty),
+            ("--secret", !options.secrets.isEmpty), ("--ssh", !options.agents.isEmpty),
+            ("--build-context", !options.buildContexts.isEmpty),
             ("--attest", !options.attestations.isEmpty), ("--no-cache", options.noCache),
             ("--no-cache-filter", !options.noCacheFilters.isEmpty), ("--annotation", !options.annotations.isEmpty),
             ("--output", !options.outputs.isEmpty), ("--iidfile", options.imageIDFile != nil),
@@ -340,6 +347,14 @@ struct DirectivesPaths {
     func extraContext(_ context: ExtraContext, at place: String) throws -> ExtraContext {
         guard case .folder(let path) = context else { return context }
         return .folder(try self.context(path, at: place))
+    }
+
+    func forward(_ forward: SSHForward) -> SSHForward {
+        switch forward.place {
+        case .environment: forward
+        case .socket(let path): SSHForward(id: forward.id, place: .socket(absolutePath(path, from: folder)))
+        case .key(let path): SSHForward(id: forward.id, place: .key(absolutePath(path, from: folder)))
+        }
     }
 
     func source(_ source: SecretSource) -> SecretSource {

@@ -20,10 +20,10 @@ extension RequestBuilder {
         let artifact = ArtifactRequest(
             name: name, context: context, image: image, dockerfile: try dockerfile(),
             givenDockerfile: dockerfileOnInput, target: try target(),
-            tags: try tags(), platforms: try platforms(),
-            emulation: options.emulation ?? .auto, buildArguments: try buildArguments(), labels: try labels(),
-            secrets: try secrets(), extraContexts: try extraContexts(), noCache: options.noCache,
-            steps: try steps(), outputs: outputs, annotations: try annotations(),
+            tags: try tags(), platforms: try platforms(), emulation: options.emulation ?? .auto,
+            buildArguments: try buildArguments(), labels: try labels(), secrets: try secrets(), agents: try agents(),
+            extraContexts: try extraContexts(), noCache: options.noCache, steps: try steps(), outputs: outputs,
+            annotations: try annotations(),
             compression: try compression(), sbom: attestations.sbom, provenance: attestations.provenance, dependsOn: [],
             cacheFrom: caches.from,
             cacheTo: caches.to)

@@ -38,6 +38,7 @@ struct RequestBuilder {
         mutating func makeNothing() {
             for index in artifacts.indices {
                 artifacts[index].outputs = ArtifactOutputs(pushes: false)
+                artifacts[index].agents = []
                 artifacts[index].cacheFrom = []
                 artifacts[index].cacheTo = []
             }
@@ -203,6 +204,18 @@ extension RequestBuilder {
             secrets.append(secret)
         }
         return secrets
+    }
+
+    func agents() throws -> [SSHForward] {
+        var agents: [SSHForward] = []
+        for text in options.agents {
+            let agent = try SSHFlag.parse(text, workingFolder: workingFolder)
+            guard !agents.contains(where: { $0.id == agent.id }) else {
+                throw refusal("--ssh gives the id '\(agent.id)' twice", hint: "Give each agent an id of its own.")
+            }
+            agents.append(agent)
+        }
+        return agents
     }
 
     /// `sbom`, `provenance`, `provenance=MODE`; buildx's longer `provenance=mode=MODE` and `type=…,mode=…` too.

@@ -52,12 +52,11 @@ struct ArtifactRun: Sendable {
 
     func run() async throws -> Finished {
         let folder = command.folders.run
-        let remote = RemoteRun(
-            RunRequest(
-                folder: folder, arguments: ["buildctl"] + command.arguments,
-                environment: environment, secrets: secrets.files(of: artifact),
-                hiding: secrets.mask),
-            timing: timing)
+        var request = RunRequest(
+            folder: folder, arguments: ["buildctl"] + command.arguments, environment: environment,
+            secrets: secrets.files(of: artifact), hiding: secrets.mask)
+        request.agents = secrets.agents(of: artifact)
+        let remote = RemoteRun(request, timing: timing)
         reporter.report(.artifactStarted(artifact.name))
         let log = LogRelay(
             reporter, artifact: artifact.name, keepsText: command.request != nil, hiding: secrets.mask)

@@ -48,8 +48,9 @@ final class WarmUp: Sendable {
     private func fetch(on host: any RemoteHost, of runner: ReadyRunner, besides transfers: Int) async {
         guard (try? await timing.sleep(Self.patience)) != nil, isToBegin() else { return }
         let solves = Self.solves(for: artifacts)
+        let runs = artifacts.count + artifacts.count { !$0.agents.isEmpty }
         // Beside the transfers the engine is asked what it is, and the first build's shell waits.
-        guard solves.count + max(artifacts.count, transfers + 1) <= Self.channels else { return }
+        guard solves.count + max(runs, transfers + 1) <= Self.channels else { return }
         await withTaskGroup { group in
             for (index, solve) in solves.enumerated() {
                 let request = request(solve, runner, folder: "\(runner.workDir)/warm-up-\(index)")

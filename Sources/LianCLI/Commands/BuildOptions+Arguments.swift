@@ -21,6 +21,7 @@ extension BuildOptions {
         emulation = try reader.choice("--emulate")
         buildContexts = try reader.keyValues("--build-context", valueRequired: true)
         secrets = arguments.all("--secret")
+        agents = arguments.all("--ssh")
         attestations = arguments.all("--attest")
         compression = try reader.choice("--compression")
         compressionLevel = try reader.integer("--compression-level", in: LayerCompression.levels)

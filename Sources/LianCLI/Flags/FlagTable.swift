@@ -62,6 +62,9 @@ extension CommandSyntax {
                     Flag(
                         "--build-context", .many("NAME=DIR|docker-image://REF"), completion: .folder(after: "="),
                         "An extra context."),
+                    Flag(
+                        "--ssh", .many("ID[=SOCKET|KEY]"), completion: .file(after: "="),
+                        "An SSH agent, or a key, for RUN --mount=type=ssh; no key leaves this machine."),
                 ]),
             FlagGroup(
                 "The image", [],

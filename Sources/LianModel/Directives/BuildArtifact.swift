@@ -14,6 +14,7 @@ package struct BuildArtifact: Equatable, Sendable {
     package let buildArguments: [String: String]
     package let labels: [String: String]
     package let secrets: [BuildSecret]
+    package let agents: [SSHForward]
     package let extraContexts: [String: ExtraContext]
     package let noCache: Bool
     package let steps: StepSettings
@@ -60,6 +61,7 @@ package struct BuildArtifact: Equatable, Sendable {
                 (value) throws(SchemaViolation) in try value.text(.value)
             } ?? [:]
         secrets = try record.optional("secrets").map(BuildSecret.list) ?? []
+        agents = try record.optional("ssh").map(SSHForward.list) ?? []
         extraContexts =
             try record.optional("extra_contexts")?.dictionary(names: .contextName) {
                 (value) throws(SchemaViolation) in try ExtraContext(value)

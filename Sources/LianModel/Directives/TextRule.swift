@@ -57,6 +57,10 @@ extension TextRule {
         isWord(text, of: alphanumeric(or: "._-")) && text.utf8.prefix(1).allSatisfy(alphanumeric(or: "_"))
     }
 
+    package static let agentID = TextRule(
+        sentence: "must be an SSH agent's id: letters, digits and '._-', no '.' or '-' first, 128 characters at most",
+        holds: TextRule.secretID.holds)
+
     package static let stage = TextRule(
         sentence: "must be a stage's name: letters, digits and '._-', a letter or digit first, 128 characters at most"
     ) { text in

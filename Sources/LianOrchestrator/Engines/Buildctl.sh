@@ -225,6 +225,7 @@ build() {
         check_secret "$value"
         set -- "$@" --secret "$value"
         ;;
+      --ssh) set -- "$@" --ssh "$value" ;;
       --metadata-file) metadata=$value ;;
       --progress)
         case $value in
