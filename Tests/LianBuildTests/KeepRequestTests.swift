@@ -25,7 +25,9 @@ import Testing
         #expect(facts([nil, nil]).keepRequest(for: owner) == KeepRequest(outcome: .succeeded, executedMS: 2000))
     }
 
-    @Test(arguments: [ErrorCode.buildFailed, .pushFailed]) func whatFailedInOrderIsKeptInASession(code: ErrorCode) {
+    private static let inOrder: [ErrorCode] = [.buildFailed, .pushFailed, .outputFailed]
+
+    @Test(arguments: inOrder) func whatFailedInOrderIsKeptInASession(code: ErrorCode) {
         #expect(facts([code, nil]).keepRequest(for: .ci) == nil)
         #expect(
             facts([code, nil]).keepRequest(for: .session(actor: "mei"))
@@ -33,7 +35,7 @@ import Testing
     }
 
     /// Of one image alone, or beside one that only failed.
-    @Test(arguments: ErrorCode.allCases.filter { ![.buildFailed, .pushFailed].contains($0) })
+    @Test(arguments: ErrorCode.allCases.filter { !inOrder.contains($0) })
     func nothingElseIs(code: ErrorCode) {
         for owner in Self.owners {
             #expect(facts([code]).keepRequest(for: owner) == nil)

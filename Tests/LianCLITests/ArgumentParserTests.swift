@@ -109,7 +109,7 @@ import Testing
             --build-arg --label --no-cache --secret --build-context --attest --compression --known-hosts \
             --insecure-registry --metadata-file --report --progress --dry-run --volume --cache-export --help --version \
             --no-push --iidfile --annotation --pull --no-cache-filter --add-host --ulimit --shm-size --network --allow \
-            --compression-level --call --emulate
+            --compression-level --call --emulate --output --load --ssh
             """.split(separator: " ").map(String.init)
         #expect(Set(CommandSyntax.build.flags.map(\.name)) == Set(contract))
         #expect(

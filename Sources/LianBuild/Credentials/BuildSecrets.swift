@@ -85,8 +85,8 @@ extension BuildSecrets {
         let actionsCache = try actionsCache(request, environment)
         let token = actionsCache[Self.actionsToken].map { [Array($0.utf8)] } ?? []
         return BuildSecrets(
-            values: values, agents: agents, dockerConfig: config, registryLogins: logins.found, actionsCache: actionsCache,
-            mask: SecretMask(Array(values.values) + shown + token),
+            values: values, agents: agents, dockerConfig: config, registryLogins: logins.found,
+            actionsCache: actionsCache, mask: SecretMask(Array(values.values) + shown + token),
             warnings: logins.warnings)
     }
 

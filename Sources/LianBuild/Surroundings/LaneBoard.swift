@@ -83,7 +83,8 @@ final class LaneBoard: Sendable {
             return [.artifactEnded(name(artifact), status, digest: digest)]
         case .usage: return isMeasured ? [event] : []
         case .note(let what): return [.note(text(what))]
-        case .volume: return [event]
+        // What is brought to the caller comes from one runner.
+        case .volume, .bringing: return [event]
         case .warning, .ended: return []
         }
     }
