@@ -214,7 +214,7 @@ extension Clustered {
                             ],
                             environment: ["PATH": systemPrograms, "CLOUD_TOKEN": StandInCloud.token]),
                         deadline: .seconds(120))
-                    #expect(checked.outputText.contains("engine image \(number)"), "\(checked.outputText)")
+                    #expect(checked.outputText.contains("hcloud: image \(number),"), "\(checked.outputText)")
                 }
             }
         }
