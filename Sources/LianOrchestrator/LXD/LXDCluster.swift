@@ -10,7 +10,7 @@ struct LXDView: Sendable {
     /// Bytes of memory of each member that is online.
     let memory: [String: Int]
 
-    func of(_ marks: Marks) -> [LXDInstance] { instances.filter { $0.marks == marks } }
+    func of(_ marks: Marks) -> [LXDInstance] { instances.filter { $0.mayBe(of: marks) } }
 }
 
 /// Looks at the cluster. Many ask at once how it is, and one look answers them all.

@@ -8,6 +8,14 @@ struct LXDInstance: Equatable, Sendable {
         static let workspace = "user.lian.workspace"
     }
 
+    /// How often another name is tried where one is somebody else's.
+    static let nameCount = 5
+
+    /// The names that a runner's machine may have.
+    static func names(of runner: String) -> [String] {
+        (1...nameCount).map { "lian-\(runner)" + ($0 == 1 ? "" : "-\($0)") }
+    }
+
     static let sshDevice = "lian-ssh"
 
     let name: String
@@ -42,8 +50,14 @@ struct LXDInstance: Equatable, Sendable {
     }
 
     var isRunning: Bool { status == "Running" || status == "Ready" }
-    /// Its member does not answer: nobody knows how it is.
+    /// Its member does not answer: nobody knows how it is, and the cluster tells no more of it than its name.
     var isUnseen: Bool { status == "Error" }
+
+    /// Whether it has to count as the runner's. Of one that is not seen only the name can tell, and it cannot be touched
+    /// either; once it is seen again, its marks tell.
+    func mayBe(of marks: Marks) -> Bool {
+        self.marks == marks || self.marks == nil && isUnseen && Self.names(of: marks.runner).contains(name)
+    }
     /// The cluster has begun to make it, or to end it.
     var isUnderWay: Bool { ["Starting", "Stopping", "Pending", "Aborting"].contains(status) }
 }

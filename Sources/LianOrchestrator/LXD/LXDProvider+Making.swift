@@ -19,7 +19,7 @@ extension LXDProvider {
             let place = try places.take(for: order.runnerID, order.request.size, in: view(), orchestrator)
             guard try make(&making, at: place, isWanted: isWanted) else { continue }
             let (word, address) = try waitUntilReady(making.name, at: place, isWanted: isWanted)
-            ready.update { $0[order.runnerID] = .now }
+            ready.update { $0[order.runnerID] = Ready(at: .now, host: address.host, port: address.port) }
             return RunnerPlace(
                 host: address.host, port: address.port, user: BootScript.user, hostKeys: [hostKey.publicKey.line],
                 workDir: BootScript.workDir, buildkitAddress: word)
@@ -35,7 +35,7 @@ extension LXDProvider {
         /// How many names were found to be those of others.
         var namesTaken = 0
 
-        var name: String { "lian-\(marks.runner)" + (namesTaken == 0 ? "" : "-\(namesTaken + 1)") }
+        var name: String { LXDInstance.names(of: marks.runner)[namesTaken] }
     }
 
     /// Creates and starts it. False where its name or its port is somebody else's: there is nothing of it then.
@@ -66,7 +66,7 @@ extension LXDProvider {
         let name = making.name
         let marks = making.marks
         let problem = try end(of: "making of \(name)", by: making.end, isWanted: isWanted) { () throws(LXDFailure) in
-            if try !find(marks).isEmpty { return nil }
+            if try !server.instances(of: marks).isEmpty { return nil }
             return try server.ask(.post, "/instances", query, body: body)
         }
         guard let problem else { return true }
@@ -75,9 +75,12 @@ extension LXDProvider {
             throw ProviderError("\(isFull ? "no_capacity: " : "")the cluster cannot make \(name): \(problem)")
         }
         do {
-            if try !find(marks).isEmpty { return true }
+            if try !server.instances(of: marks).isEmpty { return true }
         } catch {
             throw ProviderError("the cluster does not answer: \(error)")
+        }
+        guard making.namesTaken + 1 < LXDInstance.nameCount else {
+            throw ProviderError("all \(LXDInstance.nameCount) names that the machine could have are taken")
         }
         making.namesTaken += 1
         return false

@@ -13,7 +13,7 @@ extension LXDProvider {
         while true {
             let left: [LXDInstance]
             do {
-                left = try find(marks)
+                left = try server.instances(of: marks)
             } catch {
                 throw ProviderError("the cluster does not tell what is left: \(error)")
             }
@@ -45,14 +45,5 @@ extension LXDProvider {
             let answer = try server.ask(.delete, path)
             if let operation = answer.operation { _ = try server.wait(for: operation, atMost: .seconds(10)) }
         }
-    }
-
-    /// What carries both marks, of the project that runners are made in.
-    func find(_ marks: Marks) throws(LXDFailure) -> [LXDInstance] {
-        let filter =
-            "config.\(LXDInstance.Key.orchestrator) eq \(marks.orchestrator) and "
-            + "config.\(LXDInstance.Key.runner) eq \(marks.runner)"
-        let list = try server.ask(.get, "/instances", ["recursion": "1", "filter": filter]).metadata.arrayValue ?? []
-        return list.compactMap(LXDInstance.init).filter { $0.marks == marks }
     }
 }

@@ -17,10 +17,18 @@ package struct LXDProvider: RunnerProvider {
     let places: LXDPlaces
     /// Whether runners have a network of their own, by the profiles.
     let hasNetwork: Bool
-    /// When each runner of this process became ready: an older look tells nothing of it.
-    let ready = Guarded<[String: ContinuousClock.Instant]>([:])
+    /// The runners of this process that became ready.
+    let ready = Guarded<[String: Ready]>([:])
     /// Since when nobody answers for a runner whose member is not seen.
     private let silent = Guarded<[String: ContinuousClock.Instant]>([:])
+
+    struct Ready: Sendable {
+        /// An older look tells nothing of it.
+        let at: ContinuousClock.Instant
+        /// Where its sshd is.
+        let host: String
+        let port: Int
+    }
 
     /// How long a runner on a member that is not seen may be silent before it counts as dead.
     private static let silence: Duration = .seconds(8)
@@ -124,7 +132,8 @@ extension LXDProvider {
     /// as long as its sshd answers.
     package func isAlive(_ runnerID: String) throws(ProviderError) -> Bool {
         let view = try (cluster.last ?? cluster.look()).mapError { ProviderError($0.description) }.get()
-        if let ready = ready.value[runnerID], ready >= view.begun { return true }
+        let ready = ready.value[runnerID]
+        if let ready, ready.at >= view.begun { return true }
         guard ContinuousClock.now - view.begun < Self.staleness else {
             throw ProviderError("the cluster was not seen for \(Self.staleness)")
         }
@@ -133,10 +142,10 @@ extension LXDProvider {
             silent.update { $0[runnerID] = nil }
             return instance.isRunning || instance.isUnderWay
         }
-        let member = view.members.first { $0.name == instance.member }
-        if let member, let port = instance.ports[LXDInstance.sshDevice],
-            answersAsSSH(host: member.host, port: port, within: Self.bannerLimit)
-        {
+        guard let ready else {
+            throw ProviderError("its member \(instance.member) does not answer, and nobody else knows of it")
+        }
+        if answersAsSSH(host: ready.host, port: ready.port, within: Self.bannerLimit) {
             silent.update { $0[runnerID] = nil }
             return true
         }

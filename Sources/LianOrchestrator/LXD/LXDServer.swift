@@ -110,6 +110,18 @@ struct LXDServer: Sendable {
         }
     }
 
+    /// What has to count as the runner's, of the project that runners are made in. Names are asked for because nothing
+    /// else is told of instances whose member does not answer.
+    func instances(of marks: Marks) throws(LXDFailure) -> [LXDInstance] {
+        let both =
+            "config.\(LXDInstance.Key.orchestrator) eq \(marks.orchestrator) and "
+            + "config.\(LXDInstance.Key.runner) eq \(marks.runner)"
+        let names = LXDInstance.names(of: marks.runner).map { "name eq \($0)" }
+        let filter = ([both] + names).joined(separator: " or ")
+        let list = try ask(.get, "/instances", ["recursion": "1", "filter": filter]).metadata.arrayValue ?? []
+        return list.compactMap(LXDInstance.init).filter { $0.mayBe(of: marks) }
+    }
+
     private func send(
         _ method: HTTPRequest.Method, _ path: String, _ query: [String: String], body: [UInt8], within limit: Duration
     ) throws(LXDFailure) -> HTTPResponse {
