@@ -42,6 +42,18 @@ import Testing
         }
     }
 
+    /// rsync may end before the walk has begun: why, it says itself.
+    @Test func aListThatNobodyReadsAnyMoreIsNoFailure() async throws {
+        try await withContext { _, transfer in
+            let list = open("/dev/null", O_WRONLY | O_CLOEXEC)
+            defer { close(list) }
+            let walk = WalkOutcome()
+            walk.giveUp()
+            walk.run(transfer, into: list)
+            try walk.check()
+        }
+    }
+
     private func meter(_ transfer: Resolution.Transfer, _ seen: Seen = Seen()) -> ContextMeter {
         ContextMeter(
             files: transfer.summary.files, bytes: transfer.summary.bytes, reporter: seen, timing: .system)

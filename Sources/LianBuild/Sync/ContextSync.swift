@@ -146,28 +146,3 @@ struct ContextSync: Sendable {
         return Sent(bytes: sentBytes.value(), leaving: leaving)
     }
 }
-
-/// How the walk that feeds rsync went: it runs beside rsync, on a thread of its own.
-private final class WalkOutcome: Sendable {
-    private let failure = Guarded<(any Error & Sendable)?>(nil)
-    private let isGivenUp = Guarded(false)
-
-    /// From here on nobody reads the list.
-    func giveUp() { isGivenUp.set(true) }
-
-    func run(_ transfer: Resolution.Transfer, into descriptor: Int32) {
-        do {
-            try transfer.context.sendTransferList(transfer.selection, isGivenUp: { self.isGivenUp.value }) {
-                try writeAll(descriptor, $0)
-            }
-        } catch let error as SystemError where error.code == EPIPE {
-            // rsync is gone, and says why itself.
-        } catch {
-            failure.set(error)
-        }
-    }
-
-    func check() throws {
-        if let error = failure.value { throw error }
-    }
-}
