@@ -427,7 +427,7 @@ import Testing
                 let took = ContinuousClock.now - start
                 #expect(took < .seconds(15) * slowness.factor(since: start))
                 let health = try await orchestrator.request("GET", "/healthz").json["data"]
-                #expect(health?["status"] == "ok" && health?["platforms"]?.arrayValue?.count == 1)
+                #expect(health?["status"] == "ok" && health?["platforms"]?.arrayValue?.isEmpty == false)
                 #expect(health?["provider_states"]?[0]?["health"] == "degraded")
                 #expect(orchestrator.hasLogged("provider_missing"))
             }

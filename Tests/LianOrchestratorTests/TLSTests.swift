@@ -181,11 +181,12 @@ import Testing
     }
 
     /// What OpenSSL's client says of a connection, to which it sends the input.
-    private func client(_ port: Int, _ flags: [String], input: String = "") async throws -> (isGood: Bool, text: String)
-    {
+    private func client(
+        _ port: Int, _ flags: [String], input: SubprocessInput = .bytes([])
+    ) async throws -> (isGood: Bool, text: String) {
         let result = try await run(
             Command(Self.openssl, ["s_client", "-connect", "127.0.0.1:\(port)"] + flags, environment: [:]),
-            input: .bytes(Array(input.utf8)), deadline: .seconds(120))
+            input: input, deadline: .seconds(120))
         return (result.termination.isSuccess, result.outputText + result.errorText)
     }
 
@@ -218,7 +219,13 @@ import Testing
             let authority = try await TestAuthority(in: folder)
             try await withServer(identity(try await authority.server())) { _, port in
                 // "R" has s_client negotiate again. Where it may, it tells of the certificate once more.
-                let told = try await client(port, ["-tls1_2"], input: "R\n").text
+                // Its input ends with it, so that it stays until it is cut off.
+                let input = SubprocessInput.writer { descriptor in
+                    guard write(descriptor, "R\n", 2) == 2 else { return }
+                    var end = pollfd(fd: descriptor, events: 0, revents: 0)
+                    poll(&end, 1, -1)
+                }
+                let told = try await client(port, ["-tls1_2"], input: input).text
                 let after = try #require(told.components(separatedBy: "RENEGOTIATING").last)
                 #expect(after != told && told.contains("\nclosed\n") && !after.contains("depth=0"), "\(told)")
                 #expect(try await HTTPClient().send(self.request(port, authority)).status == 200)
