@@ -203,7 +203,7 @@ import Testing
                         "--import-cache type=registry,ref=registry.test/a:c,registry.insecure=true",
                         "plain HTTP to registry.test"
                     ),
-                    ("--ssh default", "--ssh"), ("--opt no-cache=stage", "no-cache for single stages"),
+                    ("--opt no-cache=stage", "no-cache for single stages"),
                     ("--opt source=x", "--opt source"), ("--allow security.insecure", "--allow security.insecure"),
                 ] {
                     let result = try await caller.ssh(
