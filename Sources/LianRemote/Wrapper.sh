@@ -294,6 +294,8 @@ run() {
   answer=$(lian_wrapper=$lian_wrapper lian_role=supervise lian_nonce=$nonce \
     setsid /bin/sh -c 'eval "$lian_wrapper"' <&3 3<&- 5>&1 &)
   [ -e nonce ] || {
+    # Where the supervisor was killed, its secrets are left to us.
+    drop_secrets
     cd / && rm -rf -- "$folder"
     printf '%s\n' "${answer:-$nonce E setsid}" >&5
     exit 1

@@ -92,6 +92,26 @@ import Testing
         }
     }
 
+    /// As for want of memory: nobody follows the run yet who would see to what it leaves.
+    @Test func aSupervisorThatIsKilledBeforeItsRunBeginsLeavesNoSecret() async throws {
+        try await withTemporaryFolder(inMemory: true) { own in
+            try await withTemporaryFolder { folder in
+                // It comes after the secrets were read.
+                let program = folder.appending(path: "mkfifo")
+                try "#!/bin/sh\nkill -KILL $PPID\n".write(to: program, atomically: true, encoding: .utf8)
+                chmod(program.path, 0o755)
+                let host = LocalHost(environment: [
+                    "XDG_RUNTIME_DIR": own.path, "PATH": "\(folder.path):/usr/bin:/bin",
+                ])
+                var request = RunRequest(folder: folder.path + "/run", arguments: ["true"])
+                request.secrets = [SecretFile(name: "token", bytes: [1])]
+                await #expect(throws: RemoteFailure.self) { try await RemoteRun(request).connect(to: host) }
+                #expect(await eventually { (try? FileManager.default.contentsOfDirectory(atPath: own.path)) == [] })
+                #expect(!FileManager.default.fileExists(atPath: request.folder))
+            }
+        }
+    }
+
     @Test func noMemoryNoSecret() async throws {
         try #require(Busybox.isUsable, "needs root and unshare")
         try await withTemporaryFolder { disk in
