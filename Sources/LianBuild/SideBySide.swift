@@ -2,7 +2,6 @@ import LianModel
 import LianNATS
 import LianOrchestratorClient
 import LianSystem
-import Synchronization
 
 /// The lanes of a build: one, or one for each platform that is built on runners of its own, of whose images one index is
 /// made then.
@@ -13,7 +12,8 @@ final class SideBySide: Sendable {
     private let wasEnded: @Sendable () -> Bool
     /// nil where there is one lane, which tells of itself.
     private let board: LaneBoard?
-    private let ends = Guarded<[Lane.End]>([])
+    /// Of the one lane; those of several are torn down as they come.
+    private let onlyEnd = Guarded<Lane.End?>(nil)
     private let teardowns = Guarded<[Task<Void, Never>]>([])
 
     init(
@@ -45,7 +45,7 @@ final class SideBySide: Sendable {
     func build() async -> Int {
         guard let board else {
             let end = await lanes[0].run()
-            ends.set([end])
+            onlyEnd.set(end)
             return end.attempt.number
         }
         let (failed, attempt) = await runAll()
@@ -82,7 +82,7 @@ final class SideBySide: Sendable {
     /// Waits for the end of every runner, and beside it for the events' last flush.
     func end() async {
         guard board != nil else {
-            for (lane, end) in zip(lanes, ends.value) { await lane.tearDown(end, finishing: events) }
+            if let end = onlyEnd.value { await lanes[0].tearDown(end, finishing: events) }
             return
         }
         let destroying = Task { [teardowns] in for teardown in teardowns.value { await teardown.value } }
@@ -154,7 +154,7 @@ extension Lane {
         guard let request = plan.resolution.request.artifacts.first(where: { $0.name == name }), let digest else {
             return nil
         }
-        return IndexPush.Part(platforms: request.platforms, digest: digest)
+        return IndexPush.Part(platform: request.platforms.first ?? "", digest: digest)
     }
 }
 

@@ -3,8 +3,8 @@ import LianSystem
 import Synchronization
 
 /// Requests over HTTP and HTTPS. Connections are kept and used again; the certificate is verified against the
-/// system's authorities, and those that the request trusts besides; redirects are not followed; proxies are taken from the environment as curl does, but never
-/// for this machine itself.
+/// system's authorities, and those that the request trusts besides; redirects are not followed; proxies are taken from
+/// the environment as curl does, but never for this machine itself.
 package final class HTTPClient: Sendable {
     private let loop: TransferLoop
 
@@ -33,18 +33,13 @@ package final class HTTPClient: Sendable {
 
     /// The same for a thread that may block.
     package func sendAndWait(_ request: HTTPRequest) throws(HTTPFailure) -> HTTPResponse {
-        let outcome = Monitor<Result<HTTPResponse, HTTPFailure>?>(nil)
-        Task {
-            let result: Result<HTTPResponse, HTTPFailure>
-            do throws(HTTPFailure) {
-                result = .success(try await send(request))
-            } catch {
-                result = .failure(error)
-            }
-            outcome.update { $0 = result }
+        do {
+            return try waiting { try await self.send(request) }
+        } catch let failure as HTTPFailure {
+            throw failure
+        } catch {
+            throw HTTPFailure(.cancelled, "")
         }
-        guard let result = outcome.wait(atMost: nil, until: { $0 }) else { throw HTTPFailure(.cancelled, "") }
-        return try result.get()
     }
 
     /// Whether the server's port speaks HTTPS where the URL says http, or HTTP where it says https. It is asked for its

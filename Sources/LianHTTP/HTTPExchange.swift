@@ -115,4 +115,12 @@ package struct HTTPFailure: Error, Equatable, Sendable, CustomStringConvertible 
         case .answerTimedOut, .connectionLost, .answerTooLarge, .notHTTP, .cancelled: false
         }
     }
+
+    /// Whether the same request may go well the next time.
+    package var isTransient: Bool {
+        switch kind {
+        case .nameNotResolved, .connectFailed, .connectTimedOut, .tlsFailed, .answerTimedOut, .connectionLost: true
+        case .certificateRefused, .wrongScheme, .answerTooLarge, .notHTTP, .requestInvalid, .cancelled: false
+        }
+    }
 }

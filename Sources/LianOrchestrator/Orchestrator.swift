@@ -232,7 +232,7 @@ package enum Orchestrator {
         return isDone
     }
 
-    private static func complain(_ message: String, hint: String, _ diagnostic: [String] = []) {
+    static func complain(_ message: String, hint: String, _ diagnostic: [String] = []) {
         let lines = diagnostic.map { "  \($0)\n" }.joined()
         let text = "error: \(message)\n\(lines)hint: \(hint)\n"
         _ = write(STDERR_FILENO, text, text.utf8.count)

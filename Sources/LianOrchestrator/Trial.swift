@@ -21,11 +21,12 @@ struct Trial {
         guard let plan = plans.first(where: { $0.name == name }) ?? plans.first(where: { $0.kind.rawValue == name })
         else {
             let names = plans.map { "'\($0.name)'" }.joined(separator: ", ")
-            tellError("there is no provider '\(name)' to try", hint: "Name one of those there are: \(names).")
+            Orchestrator.complain(
+                "there is no provider '\(name)' to try", hint: "Name one of those there are: \(names).")
             return 2
         }
         guard let state = options.state ?? OrchestratorState.defaultFolder(environment: environment) else {
-            tellError(
+            Orchestrator.complain(
                 "neither XDG_STATE_HOME nor HOME says where to keep state", hint: "Name a folder by --state.")
             return 1
         }
@@ -116,10 +117,5 @@ struct Trial {
         let isStopped = await onOwnThread { fleet.stop(destroying: true) }
         end.isClean = end.isClean && isStopped && roster.unfinished.isEmpty
         return End(isGood: end.isGood && end.isClean, isClean: end.isClean)
-    }
-
-    private func tellError(_ message: String, hint: String) {
-        let text = "error: \(message)\nhint: \(hint)\n"
-        _ = write(STDERR_FILENO, text, text.utf8.count)
     }
 }

@@ -85,7 +85,7 @@ package struct OrchestratorClient: Sendable {
                 asked = answer.response.retryAfter
             case .failure(let failure):
                 isFateUnknown = isFateUnknown || !failure.neverArrived
-                guard RetryPolicy.isTransient(failure) else {
+                guard failure.isTransient else {
                     return Attempted(answer: answer, isFateUnknown: isFateUnknown)
                 }
                 if failure.neverArrived {

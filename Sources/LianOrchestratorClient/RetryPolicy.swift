@@ -26,11 +26,4 @@ package struct RetryPolicy: Sendable {
     static func isTransient(_ status: Int) -> Bool {
         [429, 502, 503, 504].contains(status)
     }
-
-    static func isTransient(_ failure: HTTPFailure) -> Bool {
-        switch failure.kind {
-        case .nameNotResolved, .connectFailed, .connectTimedOut, .tlsFailed, .answerTimedOut, .connectionLost: true
-        case .certificateRefused, .wrongScheme, .answerTooLarge, .notHTTP, .requestInvalid, .cancelled: false
-        }
-    }
 }

@@ -19,13 +19,8 @@ package struct RegistryFailure: Error, Equatable, Sendable {
     }
 
     init(_ server: HTTPURL, _ failure: HTTPFailure) {
-        let isTransient =
-            switch failure.kind {
-            case .nameNotResolved, .connectFailed, .connectTimedOut, .tlsFailed, .answerTimedOut, .connectionLost: true
-            case .certificateRefused, .wrongScheme, .answerTooLarge, .notHTTP, .requestInvalid, .cancelled: false
-            }
         self.init(
-            "\(server.origin) gave no answer: \(failure)", isTransient: isTransient,
+            "\(server.origin) gave no answer: \(failure)", isTransient: failure.isTransient,
             isCancelled: failure.kind == .cancelled)
     }
 

@@ -46,6 +46,12 @@ package struct SSHKey: Sendable {
         return SSHKey(publicKey: publicKey, signer: .memory(text: text, passphrase: nil))
     }
 
+    /// As OpenSSH writes it to a file; nil where an agent or a passphrase holds it.
+    package var privateText: String? {
+        guard case .memory(let text, nil) = signer else { return nil }
+        return String(decoding: text, as: UTF8.self)
+    }
+
     private static func generationFailed() -> LianError {
         LianError(
             .internalError, .resolve, "libcrypto could not make an ephemeral SSH key",

@@ -277,6 +277,11 @@ package func realPath(_ path: String) -> String? {
     return String(cString: resolved)
 }
 
+/// Whether a path without '..' leads into the folder, or to the folder itself.
+package func isPath(_ path: String, within folder: String) -> Bool {
+    path == folder || path.hasPrefix(folder == "/" ? "/" : folder + "/")
+}
+
 /// `path` as seen from `folder`, with `.` and `..` taken out by their letters alone.
 package func absolutePath(_ path: String, from folder: String) -> String {
     let joined = path.hasPrefix("/") ? path : "\(folder)/\(path)"

@@ -17,11 +17,11 @@ struct BuildTrace {
         let phases = record.phases.map { phase in
             // A runner is removed when its attempt is over.
             let attempt = phase.phase == .teardown ? nil : attempts.first { $0.0.number == phase.attempt }?.1
-            return (phase, span(of: phase, below: attempt ?? build))
+            return (phase, span(of: phase, below: attempt?.id ?? context.spanID))
         }
         let steps = attempts.flatMap { attempt, own in
             let runs = phases.first { $0.0.attempt == attempt.number && $0.0.phase == .build }
-            return attempt.steps.map { span(of: $0, below: runs?.1 ?? own) }
+            return attempt.steps.map { span(of: $0, below: (runs?.1 ?? own).id) }
         }
         return [build] + attempts.map(\.1) + phases.map(\.1) + steps
     }
@@ -67,16 +67,16 @@ struct BuildTrace {
         return span
     }
 
-    private func span(of phase: PhaseSpan, below parent: Span) -> Span {
+    private func span(of phase: PhaseSpan, below parent: String) -> Span {
         var span = Span(
-            below: parent.id, phase.phase.rawValue, from: moment(phase.start), to: moment(phase.end))
+            below: parent, phase.phase.rawValue, from: moment(phase.start), to: moment(phase.end))
         span.attributes = ["lian.attempt": phase.attempt.json]
         return span
     }
 
-    private func span(of step: StepRecord, below parent: Span) -> Span {
+    private func span(of step: StepRecord, below parent: String) -> Span {
         var span = Span(
-            below: parent.id, onOneLine(step.name, limit: 240), from: moment(step.start), to: moment(step.end))
+            below: parent, onOneLine(step.name, limit: 240), from: moment(step.start), to: moment(step.end))
         span.attributes = [
             "lian.artifact": .string(step.artifact), "lian.step.state": .string(step.state.rawValue),
             "lian.step.cached": .bool(step.state == .cached),

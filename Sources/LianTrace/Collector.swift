@@ -12,12 +12,14 @@ struct Collector: Sendable {
         http = try HTTPClient()
     }
 
+    var context: TraceContext { settings.context }
+
     /// Sends the spans, or none to learn whether it takes any. Why it did not take them; nil where it did.
     func problem(sending spans: [Span]) async -> String? {
         let body =
             spans.isEmpty
             ? ["resourceSpans": []]
-            : exportRequest(spans, traceID: settings.context.traceID, resource: settings.resource)
+            : exportRequest(spans, traceID: context.traceID, resource: settings.resource)
         var request = HTTPRequest(
             .post, settings.server, settings.target, headers: settings.headers, body: body.encodedBytes())
         request.headers["Content-Type"] = "application/json"

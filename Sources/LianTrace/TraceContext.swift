@@ -54,6 +54,6 @@ struct TraceParent: Equatable, Sendable {
 
     private static func isLowercaseHex(_ text: String, digits: Int) -> Bool {
         text.utf8.count == digits
-            && text.utf8.allSatisfy { Identifier.isDigit($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0) }
+            && text.utf8.allSatisfy(Identifier.isLowercaseHexDigit)
     }
 }

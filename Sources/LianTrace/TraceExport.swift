@@ -7,7 +7,6 @@ import Synchronization
 /// anything at all; only one that does is waited for when the build is over, and no longer than one request may take.
 /// Nothing of this fails a build.
 package final class TraceExport: Sendable {
-    private let context: TraceContext?
     private let collector: Collector?
     /// What keeps the trace from being sent; nil where nothing does.
     private let question: Task<String?, Never>
@@ -24,25 +23,23 @@ package final class TraceExport: Sendable {
             guard let settings = try TraceSettings.read(environment) else { return nil }
             let collector = try Collector(settings)
             self.collector = collector
-            context = settings.context
             question = Task { await collector.problem(sending: []) }
         } catch {
             let reason = (error as? TraceSettings.Unusable)?.reason ?? "\(error)"
             collector = nil
-            context = nil
             question = Task { "no trace is sent: \(reason)" }
         }
     }
 
     /// The value of TRACEPARENT for whoever works for this build; nil where no trace is sent.
-    package var parentForOthers: String? { context?.parentForOthers }
+    package var parentForOthers: String? { collector?.context.parentForOthers }
 
     /// Sends the trace of a build that is over, once; a warning where it did not arrive.
     package func finish(_ record: BuildRecord) async -> BuildWarning? {
-        let sending = Task { [context, collector, question] in
+        let sending = Task { [collector, question] in
             let problem = await question.value
-            guard problem == nil, let context, let collector else { return problem }
-            return await collector.problem(sending: BuildTrace(record, in: context).spans)
+            guard problem == nil, let collector else { return problem }
+            return await collector.problem(sending: BuildTrace(record, in: collector.context).spans)
         }
         let isGivenUp = state.withLock { state in
             state.sending = sending

@@ -19,7 +19,7 @@ extension Clustered {
                     moreFlags: { registry in
                         let profile = try await cluster.letReach(registry)
                         let fields = config.merging(["profiles": ["default", .string(profile)]]) { $1 }
-                        return ["--config", try write(fields, in: folder)]
+                        return ["--config", try writeConfig(fields, in: folder)]
                     },
                     { stage in
                         try await withBuildScene(on: stage) { scene in
@@ -50,12 +50,6 @@ extension Clustered {
                 "client_key": ["via": "file", "path": .string(key)],
                 "server_certificate": .string(cluster.certificate),
             ]
-        }
-
-        private func write(_ provider: [String: JSONValue], in folder: URL) throws -> String {
-            let file = folder.appending(path: "orchestrator.json").path
-            try writeFile(file, JSONValue.object(["providers": [.object(provider)]]).encoded())
-            return file
         }
 
         private enum Wrong: String, CaseIterable, Sendable {
@@ -89,7 +83,7 @@ extension Clustered {
                 let answer = try await run(
                     Command(
                         Project.executable("lian-orchestrator"),
-                        ["--config", try write(config, in: folder), "--check", "--state", folder.path],
+                        ["--config", try writeConfig(config, in: folder), "--check", "--state", folder.path],
                         environment: ["PATH": systemPrograms]),
                     deadline: .seconds(60))
                 #expect(answer.termination == .exited(2))

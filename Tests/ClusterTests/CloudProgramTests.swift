@@ -10,12 +10,6 @@ import Testing
 /// The real programs, with runners on the stand-in cloud.
 extension Clustered {
     @Suite(.needsNATSServer, .needsNickel) struct CloudProgramTests {
-        private func write(_ provider: [String: JSONValue], in folder: URL) throws -> String {
-            let file = folder.appending(path: "orchestrator.json").path
-            try writeFile(file, JSONValue.object(["providers": [.object(provider)]]).encoded())
-            return file
-        }
-
         private func withFolderAndToken(_ body: (URL, _ token: String) async throws -> Void) async throws {
             try await withTemporaryFolder { folder in
                 let token = folder.appending(path: "token").path
@@ -34,7 +28,7 @@ extension Clustered {
                         moreFlags: { registry in
                             cloud.addProfile(try await cluster.letReach(registry))
                             let config = try cloudConfig(cloud, ["token": ["via": "file", "path": .string(token)]])
-                            return ["--config", try write(config, in: folder)]
+                            return ["--config", try writeConfig(config, in: folder)]
                         },
                         { stage in
                             try await withBuildScene(on: stage) { scene in
@@ -72,7 +66,8 @@ extension Clustered {
             try await withFolderAndToken { folder, token in
                 try await StandInCloud.with(try requireCluster()) { cloud in
                     let config = try cloudConfig(cloud, ["token": ["via": "file", "path": .string(token)]])
-                    try await withOrchestrator(flags: ["--config", try write(config, in: folder)]) { orchestrator in
+                    try await withOrchestrator(flags: ["--config", try writeConfig(config, in: folder)]) {
+                        orchestrator in
                         let order = try await Caller(in: folder).order(memoryMB: 512)
                         let isReached = Guarded(false)
                         let rule: StandInCloud.Rule = { method, path in
@@ -107,7 +102,8 @@ extension Clustered {
             try await withFolderAndToken { folder, token in
                 try await StandInCloud.with(try requireCluster()) { cloud in
                     let config = try cloudConfig(cloud, ["token": ["via": "file", "path": .string(token)]])
-                    try await withOrchestrator(flags: ["--config", try write(config, in: folder)]) { orchestrator in
+                    try await withOrchestrator(flags: ["--config", try writeConfig(config, in: folder)]) {
+                        orchestrator in
                         let caller = try await Caller(in: folder)
                         let runner = try await orchestrator.readyRunner(caller.order(memoryMB: 512))
                         cloud.renew(token: "another-token")
@@ -169,7 +165,7 @@ extension Clustered {
                 try await StandInCloud.with(try requireCluster()) { cloud in
                     if wrong == .token { cloud.renew(token: "another-token") }
                     let fields = wrong.fields.merging(["token": ["via": "file", "path": .string(token)]]) { $1 }
-                    let file = try write(try cloudConfig(cloud, fields), in: folder)
+                    let file = try writeConfig(try cloudConfig(cloud, fields), in: folder)
                     let answer = try await run(
                         Command(
                             Project.executable("lian-orchestrator"),
@@ -209,7 +205,8 @@ extension Clustered {
                             Project.executable("lian-orchestrator"),
                             [
                                 "--config",
-                                try write(try cloudConfig(cloud, ["image": .string(number)]), in: folder), "--check",
+                                try writeConfig(try cloudConfig(cloud, ["image": .string(number)]), in: folder),
+                                "--check",
                                 "--state", folder.path,
                             ],
                             environment: ["PATH": systemPrograms, "CLOUD_TOKEN": StandInCloud.token]),

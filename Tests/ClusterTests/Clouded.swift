@@ -7,13 +7,11 @@ import Testing
 @testable import LianOrchestrator
 
 /// What one test has of the stand-in cloud: a caller, and a provider with marks of its own.
-struct CloudScene: Sendable {
+struct CloudScene: RunnerScene {
     let cloud: StandInCloud
     let caller: Caller
     let provider: HCloudProvider
     let orchestrator: String
-
-    func id() -> String { "r-\(UUID().uuidString.lowercased().prefix(8))" }
 
     func order(_ runnerID: String, tier: String? = "cx22") throws -> RunnerOrder {
         var request = caller.order(memoryMB: 2048)
@@ -23,12 +21,6 @@ struct CloudScene: Sendable {
     }
 
     func create(_ runnerID: String) async throws -> ReadyRunner { try await make(try order(runnerID), by: provider) }
-
-    func destroy(_ runnerID: String) async throws {
-        _ = try await onOwnThread { [provider] in
-            Result { () throws(ProviderError) in try provider.destroy(runnerID) }
-        }.get()
-    }
 
     /// Why such a runner is not made.
     func problem(making runnerID: String) async throws -> String {

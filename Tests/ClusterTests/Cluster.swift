@@ -154,9 +154,8 @@ final class Cluster: Sendable {
 
     private func makeImage() async throws -> String {
         let image = folder.appending(path: "runner.tar").path
-        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../scripts/runner-image")
         _ = try await runTool(
-            script.standardizedFileURL.path, ["lxd", "--from-host", "--output", image],
+            Project.root.appending(path: "scripts/runner-image").path, ["lxd", "--from-host", "--output", image],
             environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? systemPrograms])
         return image
     }

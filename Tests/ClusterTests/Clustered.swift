@@ -27,14 +27,12 @@ extension Trait where Self == ClusterTrait {
 }
 
 /// What one test has of the cluster: a caller, and a provider with marks of its own.
-struct ClusterScene: Sendable {
+struct ClusterScene: RunnerScene {
     let cluster: Cluster
     let folder: URL
     let caller: Caller
     let provider: LXDProvider
     let orchestrator: String
-
-    func id() -> String { "r-\(UUID().uuidString.lowercased().prefix(8))" }
 
     func order(_ runnerID: String, memoryMB: Int = 512) throws -> RunnerOrder {
         var request = caller.order(memoryMB: memoryMB)
@@ -48,13 +46,23 @@ struct ClusterScene: Sendable {
         try await make(try order(runnerID, memoryMB: memoryMB), by: provider ?? self.provider)
     }
 
+    func isAlive(_ runnerID: String) throws -> Bool { try provider.isAlive(runnerID) }
+}
+
+/// What a test has of whoever makes its runners.
+protocol RunnerScene: Sendable {
+    associatedtype Provider: RunnerProvider
+    var provider: Provider { get }
+}
+
+extension RunnerScene {
+    func id() -> String { "r-\(UUID().uuidString.lowercased().prefix(8))" }
+
     func destroy(_ runnerID: String) async throws {
         _ = try await onOwnThread { [provider] in
             Result { () throws(ProviderError) in try provider.destroy(runnerID) }
         }.get()
     }
-
-    func isAlive(_ runnerID: String) throws -> Bool { try provider.isAlive(runnerID) }
 }
 
 /// Makes a runner that someone wants until the end.
@@ -94,6 +102,13 @@ func withCluster(socket: String? = nil, _ body: (ClusterScene) async throws -> V
 func clusterConfig(_ fields: [String: JSONValue]) throws -> LXDConfig {
     let all = fields.merging(["kind": "lxd", "image": .string(Cluster.image)]) { given, _ in given }
     return try #require(try ProviderConfig(JSONNode(.object(all))).lxd)
+}
+
+/// The file of an orchestrator with this provider alone.
+func writeConfig(_ provider: [String: JSONValue], in folder: URL) throws -> String {
+    let file = folder.appending(path: "orchestrator.json").path
+    try writeFile(file, JSONValue.object(["providers": [.object(provider)]]).encoded())
+    return file
 }
 
 func requireCluster() throws -> Cluster { try #require(ClusterTrait.current) }

@@ -50,10 +50,10 @@ final class Door: Sendable {
         guard let server = try? connectUnixSocket(path: target) else { return }
         // By that the end of the answer is the end of the connection, here and there.
         let head = "\(line)\r\nConnection: close\r\n"
-        guard write(Array(head.utf8) + request.bytes.dropFirst(line.utf8.count + 2), to: server.raw) else { return }
+        guard sendAll(Array(head.utf8) + request.bytes.dropFirst(line.utf8.count + 2), to: server.raw) else { return }
         var answer: [UInt8] = []
         while let more = receive(server.raw) { answer += more }
-        if deed == .pass { _ = write(answer, to: client) }
+        if deed == .pass { _ = sendAll(answer, to: client) }
     }
 
     private func read(_ client: Int32) -> (text: String, bytes: [UInt8])? {
@@ -75,19 +75,6 @@ final class Door: Sendable {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         let count = recv(socket, &buffer, buffer.count, 0)
         return count > 0 ? Array(buffer.prefix(count)) : nil
-    }
-
-    private func write(_ bytes: some Collection<UInt8>, to socket: Int32) -> Bool {
-        let bytes = Array(bytes)
-        var sent = 0
-        while sent < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                send(socket, $0.baseAddress?.advanced(by: sent), bytes.count - sent, Int32(MSG_NOSIGNAL))
-            }
-            guard count > 0 else { return false }
-            sent += count
-        }
-        return true
     }
 }
 

@@ -31,11 +31,8 @@ extension Clustered {
             try await withShortTemporaryFolder { folder in
                 let door = try Door(at: folder.appending(path: "door").path, before: cluster.socket(of: "c1"))
                 defer { door.stop() }
-                let file = folder.appending(path: "orchestrator.json").path
-                let provider: JSONValue = [
-                    "kind": "lxd", "socket": .string(door.path), "image": .string(Cluster.image),
-                ]
-                try writeFile(file, JSONValue.object(["providers": [provider]]).encoded())
+                let file = try writeConfig(
+                    ["kind": "lxd", "socket": .string(door.path), "image": .string(Cluster.image)], in: folder)
                 try await withOrchestrator(flags: ["--config", file]) { orchestrator in
                     let caller = try await Caller(in: folder)
                     let puts = Guarded(0)

@@ -63,10 +63,8 @@ extension Faults {
                     registry.spoil(["PUT"], "/app/manifests/sha256:", .answer(status))
                     let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n")
                     let build = try await scene.build(
-                        [
-                            "--workspace", scene.workspace, "--context", context,
-                            "--image", "\(registry.host)/\(scene.workspace)/app:1",
-                        ] + Self.both, environment: ["ORCHESTRATOR_URL": front.url])
+                        scene.flags(context, behind: registry) + Self.both, environment: ["ORCHESTRATOR_URL": front.url]
+                    )
                     #expect(build.status == 1 && build.errorCode == "push_failed", "\(build.story)")
                     #expect(build.phase == "push" && build.artifact["status"] == "failed")
                     #expect(build.message.contains("answered \(status)"), "\(build.message)")
@@ -83,10 +81,8 @@ extension Faults {
                     registry.spoil(["PUT"], "/app/manifests/sha256:", .reset)
                     let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n")
                     let running = try scene.start(
-                        [
-                            "--workspace", scene.workspace, "--context", context,
-                            "--image", "\(registry.host)/\(scene.workspace)/app:1",
-                        ] + Self.both, environment: ["ORCHESTRATOR_URL": front.url])
+                        scene.flags(context, behind: registry) + Self.both, environment: ["ORCHESTRATOR_URL": front.url]
+                    )
                     try await running.says("trying again in")
                     registry.recover()
                     let build = try await running.finished()

@@ -5,14 +5,6 @@ import Testing
 extension Faults {
     /// Row 61: a registry that has a bad minute, before a real engine.
     @Suite(.realEngine) struct RegistryTests {
-        private func image(_ scene: BuildScene, _ registry: RegistryFront) -> String {
-            "\(registry.host)/\(scene.workspace)/app:1"
-        }
-
-        private func flags(_ scene: BuildScene, _ registry: RegistryFront, _ context: String) -> [String] {
-            ["--workspace", scene.workspace, "--context", context, "--image", image(scene, registry)]
-        }
-
         @Test(
             "row 61: a push meets a registry's bad minute, and then a good one",
             arguments: [
@@ -24,7 +16,7 @@ extension Faults {
                     registry.spoil(["POST", "HEAD"], scene.workspace, fault)
                     let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n")
                     let running = try scene.start(
-                        flags(scene, registry, context), environment: ["ORCHESTRATOR_URL": front.url])
+                        scene.flags(context, behind: registry), environment: ["ORCHESTRATOR_URL": front.url])
                     try await running.says("trying again on the same runner")
                     registry.recover()
                     let build = try await running.finished()
@@ -49,7 +41,7 @@ extension Faults {
                     let context = try scene.context(
                         "FROM \(registry.host)/\(scene.workspace)/base:1\nCOPY Dockerfile /more\n")
                     let running = try scene.start(
-                        flags(scene, registry, context), environment: ["ORCHESTRATOR_URL": front.url])
+                        scene.flags(context, behind: registry), environment: ["ORCHESTRATOR_URL": front.url])
                     try await running.says("trying again on the same runner")
                     registry.recover()
                     let build = try await running.finished()
@@ -69,7 +61,7 @@ extension Faults {
                     registry.spoil(["POST", "HEAD", "PUT"], scene.workspace, .answer(status))
                     let context = try scene.context("FROM scratch\nCOPY Dockerfile /\n")
                     let build = try await scene.build(
-                        flags(scene, registry, context), environment: ["ORCHESTRATOR_URL": front.url])
+                        scene.flags(context, behind: registry), environment: ["ORCHESTRATOR_URL": front.url])
                     #expect(build.status == 1 && build.errorCode == "push_failed", "\(build.story)")
                     #expect(build.attempts.map { $0["registry_retries"] } == [.integer(retries)], "\(build.errorText)")
                     #expect(build.message.contains("also when tried 3 more times") == (retries > 0))

@@ -85,6 +85,13 @@ package final class RegistryFront: Sendable {
     }
 }
 
+extension BuildScene {
+    /// As those for the registry itself, by way of its front.
+    package func flags(_ context: String, behind front: RegistryFront) -> [String] {
+        ["--workspace", workspace, "--context", context, "--image", "\(front.host)/\(workspace)/app:1"]
+    }
+}
+
 /// Puts a front before the registry for the length of the body.
 package func withFront<Result>(
     of registry: Registry, _ body: (RegistryFront) async throws -> Result

@@ -8,7 +8,7 @@ import LianSystem
 struct IndexPush: Sendable {
     /// What one runner pushed.
     struct Part: Sendable {
-        let platforms: [String]
+        let platform: String
         let digest: String
     }
 
@@ -82,11 +82,10 @@ struct IndexPush: Sendable {
             var members: [ImageIndex.Part] = []
             for part in parts {
                 let manifest = try await client.manifest(image.repository, part.digest)
-                let platform = part.platforms.first ?? ""
                 members.append(
                     ImageIndex.Part(
-                        manifest, platform: platform,
-                        annotations: annotations(on: ["manifest-descriptor", "manifest-descriptor[\(platform)]"])))
+                        manifest, platform: part.platform,
+                        annotations: annotations(on: ["manifest-descriptor", "manifest-descriptor[\(part.platform)]"])))
             }
             return try ImageIndex.make(of: members, annotations: annotations(on: ["index"]))
         }

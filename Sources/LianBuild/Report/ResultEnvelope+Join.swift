@@ -18,7 +18,7 @@ extension ResultEnvelope {
         runners = known.isEmpty ? nil : known
         volume = envelopes.first?.volume
         let caches = envelopes.compactMap(\.cache)
-        cache = CacheResult(from: Self.unique(caches.map(\.from)), to: Self.unique(caches.map(\.to)))
+        cache = CacheResult(from: caches.flatMap(\.from).eachOnce, to: caches.flatMap(\.to).eachOnce)
         let sent = envelopes.compactMap { $0.context?.sentBytes }
         context?.sentBytes = sent.isEmpty ? nil : sent.reduce(0) { $0.upToLargest(adding: $1) }
         let used = envelopes.compactMap(\.usage)
@@ -43,10 +43,6 @@ extension ResultEnvelope {
         artifacts?[index].digest = digest
         artifacts?[index].pushed = digest != nil
         artifacts?[index].status = digest == nil ? .failed : .succeeded
-    }
-
-    private static func unique(_ lists: [[String]]) -> [String] {
-        lists.joined().reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 }
 

@@ -98,9 +98,7 @@ package struct ArtifactRequest: Sendable, Equatable {
     var names: [ImageReference] { [image].compactMap { $0 } + tags }
 
     /// The repositories of its names, each once.
-    var repositories: [String] {
-        names.map(\.name).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
-    }
+    var repositories: [String] { names.map(\.name).eachOnce }
 }
 
 /// Where a build secret's value is read, when it is needed.

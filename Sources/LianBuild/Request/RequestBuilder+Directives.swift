@@ -330,7 +330,7 @@ struct DirectivesPaths {
                 .contextUnreadable, .resolve, "\(file): \(place): there is no folder \(absolute)",
                 hint: "Paths in directives start from the file's own folder.")
         }
-        guard path.hasPrefix("/") || real == folder || real.hasPrefix(folder == "/" ? "/" : folder + "/") else {
+        guard path.hasPrefix("/") || isPath(real, within: folder) else {
             throw LianError(
                 .directivesInvalid, .resolve, "\(file): \(place): '\(path)' leads out of the file's folder, to \(real)",
                 hint: "Write it as an absolute path if that is meant.")

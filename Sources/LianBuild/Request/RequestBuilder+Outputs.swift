@@ -17,36 +17,35 @@ extension RequestBuilder {
                     hint: "Examples are --output out, --output type=tar,dest=out.tar and --output type=image.")
             }
         }
-        var all = try self.outputs(outputs, from: workingFolder) { _ in "--output" }
-        if options.loads { all.brought.append(BroughtOutput(.docker, to: .engine)) }
-        return all
+        return try self.outputs(outputs, from: workingFolder) { _ in "--output" }
     }
 
     /// What directives write beats flags; without either, an image is made and pushed.
     mutating func outputs(
         _ written: [BuildOutput], push: Bool?, from folder: String, at place: String
     ) throws -> ArtifactOutputs {
-        let given = try flagOutputs()
-        guard !written.isEmpty else {
-            var outputs = given ?? ArtifactOutputs(pushes: true)
-            outputs.pushes = outputs.pushes && (push ?? !options.noPush)
-            return outputs
+        var outputs = try flagOutputs() ?? ArtifactOutputs(pushes: true)
+        if !written.isEmpty {
+            if !options.outputs.isEmpty { warnOverridden("--output", "outputs") }
+            outputs = try self.outputs(written, within: folder, at: place)
         }
-        if !options.outputs.isEmpty { warnOverridden("--output", "outputs") }
+        outputs.pushes = outputs.pushes && (push ?? !options.noPush)
+        return outputs
+    }
+
+    /// Those of a directives file, which lead out of its folder only where they say so.
+    private func outputs(_ written: [BuildOutput], within folder: String, at place: String) throws -> ArtifactOutputs {
         for output in written {
             guard let dest = output.dest, !dest.hasPrefix("/") else { continue }
             let path = absolutePath(dest, from: folder)
-            guard path == folder || path.hasPrefix(folder == "/" ? "/" : folder + "/") else {
+            guard isPath(path, within: folder) else {
                 throw LianError(
                     .directivesInvalid, .resolve,
                     "\(place): outputs: '\(dest)' leads out of the file's folder, to \(path)",
                     hint: "Write it as an absolute path if that is meant.")
             }
         }
-        var outputs = try self.outputs(written, from: folder) { "\(place): outputs[\($0)]" }
-        outputs.pushes = outputs.pushes && (push ?? !options.noPush)
-        if options.loads { outputs.brought.append(BroughtOutput(.docker, to: .engine)) }
-        return outputs
+        return try outputs(written, from: folder) { "\(place): outputs[\($0)]" }
     }
 
     private func outputs(
@@ -64,9 +63,10 @@ extension RequestBuilder {
             guard !all.brought.contains(where: { $0.path == path }) else {
                 throw refusal("\(name(index)): \(path) is named twice", hint: "Give each output a place of its own.")
             }
-            try Self.check(place, name(index))
+            try Self.check(path, isFolder: output.kind == .local, name(index))
             all.brought.append(BroughtOutput(output.kind, to: place))
         }
+        if options.loads { all.brought.append(BroughtOutput(.docker, to: .engine)) }
         return all
     }
 
@@ -83,17 +83,10 @@ extension RequestBuilder {
         }
     }
 
-    static func check(_ place: BroughtOutput.Place, _ name: String) throws(LianError) {
+    static func check(_ path: String, isFolder: Bool, _ name: String) throws(LianError) {
         func refusal(_ message: String, _ hint: String) -> LianError {
             LianError(.outputUnusable, .resolve, "\(name): \(message)", hint: hint)
         }
-        let path: String
-        switch place {
-        case .engine: return
-        case .folder(let folder): path = folder
-        case .file(let file): path = file
-        }
-        let isFolder = place == .folder(path)
         var status = stat()
         if lstat(path, &status) == 0 {
             switch status.st_mode & S_IFMT {
@@ -102,7 +95,9 @@ extension RequestBuilder {
                 throw refusal("\(path) is a link", target)
             case S_IFDIR where !isFolder:
                 throw refusal("\(path) is a folder", "Name the file to write, like dest=\(path)/image.tar.")
-            case S_IFDIR where isFolder, S_IFREG where !isFolder: break
+            case S_IFDIR,
+                S_IFREG where !isFolder:
+                break
             default:
                 throw refusal(
                     "\(path) is not a \(isFolder ? "folder" : "regular file")",

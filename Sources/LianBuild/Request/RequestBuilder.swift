@@ -294,7 +294,7 @@ extension RequestBuilder {
                 hint: "Leave the reference out to use the layers of this workspace, or name one that is allowed.")
         }
         for store in exports {
-            if let folder = store.folder { try Self.check(.folder(folder), "the cache \(store)") }
+            if let folder = store.folder { try Self.check(folder, isFolder: true, "the cache \(store)") }
         }
         return (imports.filter { isThere($0) }, exports)
     }

@@ -33,7 +33,7 @@ package struct PlatformSplit: Sendable {
             return
         }
         // As the orchestrator writes them, in the order in which they are wanted.
-        let native = Self.unique(wanted.compactMap { wanted in served.first { Self.isSame($0, wanted) } })
+        let native = wanted.compactMap { wanted in served.first { Self.isSame($0, wanted) } }.eachOnce
         let bond =
             if artifacts.contains(where: { !$0.dependsOn.isEmpty }) {
                 "artifacts that depend on each other are built on one runner"
@@ -84,11 +84,7 @@ package struct PlatformSplit: Sendable {
     }
 
     private static func platforms(of artifacts: [ArtifactRequest]) -> [String] {
-        unique(artifacts.flatMap(\.platforms))
-    }
-
-    private static func unique(_ platforms: [String]) -> [String] {
-        platforms.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        artifacts.flatMap(\.platforms).eachOnce
     }
 
     /// Some variants are what an architecture is without being told.

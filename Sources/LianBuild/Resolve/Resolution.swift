@@ -69,12 +69,9 @@ package struct Resolution: Sendable {
     }
 
     package func caches(of artifacts: [ArtifactRequest]) -> CacheResult {
-        func unique(_ lists: [[String]]) -> [String] {
-            lists.joined().reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
-        }
-        return CacheResult(
-            from: unique(artifacts.map { $0.cacheFrom.map(\.description) }),
-            to: unique(artifacts.map { $0.cacheTo.map(\.description) }))
+        CacheResult(
+            from: artifacts.flatMap { $0.cacheFrom.map(\.description) }.eachOnce,
+            to: artifacts.flatMap { $0.cacheTo.map(\.description) }.eachOnce)
     }
 
     /// The largest files of all that travels.

@@ -105,10 +105,7 @@ struct ArtifactBuild: Sendable {
             {
                 journal.report(.note(hint))
             }
-            for trouble in finished.cacheTroubles {
-                journal.warn(.cacheNotWritten, "the cache of \(artifact.name) was not written: \(onOneLine(trouble))")
-            }
-            if let reason = finished.log.cacheNotWritten {
+            for reason in finished.cacheTroubles + [finished.log.cacheNotWritten].compactMap(\.self) {
                 journal.warn(.cacheNotWritten, "the cache of \(artifact.name) was not written: \(onOneLine(reason))")
             }
         case .outOfMemory(let verdict, let error):

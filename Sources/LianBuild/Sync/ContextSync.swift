@@ -1,4 +1,3 @@
-import Glibc
 import LianChannel
 import LianContext
 import LianModel

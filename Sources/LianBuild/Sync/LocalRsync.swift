@@ -1,4 +1,3 @@
-import Glibc
 import LianChannel
 import LianConfiguration
 import LianModel

@@ -26,7 +26,7 @@ struct OutputSync: Sendable {
 
     func bring(_ output: BroughtOutput, from source: Source) async throws -> OutputResult {
         switch output.place {
-        case .engine: return try await load(source)
+        case .engine: return try await load(output, source)
         case .file(let path): return try await bring(output, to: path, isFolder: false, source)
         case .folder(let path): return try await bring(output, to: path, isFolder: true, source)
         }
@@ -43,7 +43,7 @@ struct OutputSync: Sendable {
         return OutputResult(artifact: artifact, type: output.word, dest: path, bytes: bytes)
     }
 
-    private func load(_ source: Source) async throws -> OutputResult {
+    private func load(_ output: BroughtOutput, _ source: Source) async throws -> OutputResult {
         guard let engine else {
             throw LianError(
                 .internalError, .build, "there is nothing to load an image into",
@@ -52,12 +52,13 @@ struct OutputSync: Sendable {
         let folder = try TemporaryFolder(environment: rsync.environment)
         defer { folder.remove() }
         let draft = try draft(of: "\(folder.path)/image.tar", isFolder: false)
+        // The file goes with the draft.
+        defer { withExtendedLifetime(draft) {} }
         try await fetch(source, into: draft, isFolder: false, called: "the image for \(engine.name)")
         let bytes = draft.fileSize
         try await engine.load(draft.path)
         reporter.report(.note("\(engine.name) has taken the image of \(artifact)"))
-        return OutputResult(
-            artifact: artifact, type: BroughtOutput(.docker, to: .engine).word, dest: engine.name, bytes: bytes)
+        return OutputResult(artifact: artifact, type: output.word, dest: engine.name, bytes: bytes)
     }
 
     private func draft(of path: String, isFolder: Bool) throws(LianError) -> OutputDraft {

@@ -77,7 +77,7 @@ struct RsyncExit: Error {
 
     var connectionIsLost: Bool { isOurs && [10, 12, 255].contains { end == .status($0) } }
 
-    /// As rsync and the system say it. Of this side rsync only reads.
+    /// As rsync and the system say it, on the side that writes.
     private var filledDisk: Bool { words.contains("No space left on device") }
 
     /// The last line that says why.

@@ -71,9 +71,7 @@ extension ImageReference {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, let length = lengths[String(parts[0])] else { return false }
         return parts[1].utf8.count == length
-            && parts[1].utf8.allSatisfy {
-                Identifier.isDigit($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
-            }
+            && parts[1].utf8.allSatisfy(Identifier.isLowercaseHexDigit)
     }
 
     /// The host, and the port if there is one; nil if what should be a port is not one.

@@ -29,6 +29,9 @@ package enum Identifier {
     package static func isHexDigit(_ byte: UInt8) -> Bool {
         isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
     }
+    package static func isLowercaseHexDigit(_ byte: UInt8) -> Bool {
+        isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+    }
     package static func isAlphanumeric(_ byte: UInt8) -> Bool {
         isLowercase(byte | 0x20) || isDigit(byte)
     }

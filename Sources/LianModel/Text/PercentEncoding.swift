@@ -24,3 +24,9 @@ package func percentEncoded(_ text: String) -> String {
             ? String(Unicode.Scalar(byte)) : "%\(hexadecimal([byte]).uppercased())"
     }.joined()
 }
+
+/// A URL's query, with its question mark; nothing where there is nothing to ask.
+package func urlQuery(_ query: [String: String]) -> String {
+    let pairs = query.sorted { $0.key < $1.key }.map { "\($0.key)=\(percentEncoded($0.value))" }
+    return pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&")
+}

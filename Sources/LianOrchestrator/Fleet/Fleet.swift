@@ -469,10 +469,8 @@ extension Fleet.SpawnOutcome {
         case .created, .known: nil
         case .keyIsTaken: "conflict"
         case .unservable: "unservable"
-        case .refused(.capacity): "capacity"
-        case .refused(.provider): "capacity"
+        case .refused(.capacity), .refused(.provider), .hindered(.noRoom): "capacity"
         case .refused(.quota): "quota"
-        case .hindered(.noRoom): "capacity"
         case .hindered(.unreachable): "unreachable"
         case .stopping: "stopping"
         }

@@ -49,8 +49,7 @@ final class HCloudAPI: Sendable {
         _ method: HTTPRequest.Method = .get, _ path: String, _ query: [String: String] = [:], body: JSONValue? = nil
     ) throws(HCloudFailure) -> JSONValue {
         if let opens = opens.value, opens > .now { throw .limited(for: opens - .now) }
-        let pairs = query.keys.sorted().map { "\($0)=\(percentEncoded(query[$0] ?? ""))" }
-        var request = HTTPRequest(method, endpoint, "\(path)\(pairs.isEmpty ? "" : "?")\(pairs.joined(separator: "&"))")
+        var request = HTTPRequest(method, endpoint, path + urlQuery(query))
         request.headers["Authorization"] = "Bearer \(token.value)"
         if let body {
             request.headers["Content-Type"] = "application/json"

@@ -24,7 +24,7 @@ extension HCloudProvider {
                     host: host, port: BootScript.sshPort, user: BootScript.user,
                     hostKeys: [hostKey.publicKey.line], workDir: BootScript.workDir, buildkitAddress: word)
             } catch let failure as HCloudFailure {
-                guard isWanted() else { throw ProviderError("destroyed while it was being made") }
+                guard isWanted() else { throw ProviderError.notWanted }
                 guard failure.isNoRoom else { throw ProviderError("the cloud cannot make \(place): \(failure)") }
                 refusals.append("\(place): \(failure)")
                 // Of a machine that could not be started after all.
@@ -33,7 +33,7 @@ extension HCloudProvider {
                 throw error as? ProviderError ?? ProviderError("\(error)")
             }
         }
-        throw ProviderError("no_capacity: \(refusals.joined(separator: "; "))")
+        throw ProviderError("\(RunnerAnswer.noCapacity)\(refusals.joined(separator: "; "))")
     }
 
     private struct Making {
@@ -162,7 +162,7 @@ extension HCloudProvider {
                 looked = .now
             }
             guard waitOut(.milliseconds(500), while: isWanted) else {
-                throw ProviderError("destroyed while it was being made")
+                throw ProviderError.notWanted
             }
             guard ContinuousClock.now < end else {
                 throw ProviderError("the machine is not ready within \(limits.boot): \(unseen)")

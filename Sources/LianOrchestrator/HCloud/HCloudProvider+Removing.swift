@@ -25,7 +25,7 @@ extension HCloudProvider {
                     problem = "\(machine.name): \(error)"
                 }
             }
-            guard ContinuousClock.now < end, waitOut(.seconds(1), while: { .now < end }) else {
+            guard waitOut(.seconds(1), while: { .now < end }) else {
                 throw ProviderError("the cloud does not remove \(problem)")
             }
         }

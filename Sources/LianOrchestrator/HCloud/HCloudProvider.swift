@@ -96,7 +96,7 @@ extension HCloudProvider {
         let marks = try told { () throws(HCloudFailure) in
             try api.patiently(until: .now + Self.startLimit) { () throws(HCloudFailure) in try see() }
         }.machines.compactMap(\.marks)
-        return Set(marks.filter { $0.orchestrator == orchestrator }.map(\.runner)).filter(Identifier.isID).sorted()
+        return Marks.runners(of: orchestrator, in: marks)
     }
 
     /// By what was seen last, so that a cloud that hangs holds nobody up, and by whether its sshd still greets.

@@ -195,10 +195,9 @@ extension Routes {
 
     private func health() -> OutgoingResponse {
         let providers = fleet.providerStatuses()
-        let platforms = providers.flatMap(\.platforms)
         var health: [String: JSONValue] = [
             "status": "ok", "version": .string(lianBuildVersion), "volumes": .string(fleet.volumeSupport.rawValue),
-            "platforms": platforms.enumerated().filter { !platforms.prefix($0).contains($1) }.map(\.element).json,
+            "platforms": providers.flatMap(\.platforms).eachOnce.json,
             "providers": providers.map(\.name).json, "provider_states": .array(providers.map(\.health)),
         ]
         if let first = providers.first {

@@ -36,12 +36,12 @@ final class LXDPlaces: Sendable {
             var others = taken
             others[runner] = nil
             let (member, refusal) = room(for: size, in: view, orchestrator, others)
-            guard let member else { throw ProviderError("no_capacity: \(refusal ?? "")") }
+            guard let member else { throw ProviderError("\(RunnerAnswer.noCapacity)\(refusal ?? "")") }
             let used = Set(
                 view.instances.filter { $0.member == member.name }.flatMap(\.ports.values)
                     + others.values.filter { $0.member.name == member.name }.map(\.port))
             guard let port = Self.ports.filter({ !used.contains($0) }).randomElement() else {
-                throw ProviderError("no_capacity: member \(member.name) has no port left for SSH")
+                throw ProviderError("\(RunnerAnswer.noCapacity)member \(member.name) has no port left for SSH")
             }
             let place = Place(member: member, bytes: size.memoryMB << 20, port: port)
             taken[runner] = place

@@ -72,7 +72,7 @@ extension LXDProvider {
         guard let problem else { return true }
         guard problem.tells("already exists") else {
             let isFull = ["Reached maximum", "no space left", "quota"].contains { problem.tells($0) }
-            throw ProviderError("\(isFull ? "no_capacity: " : "")the cluster cannot make \(name): \(problem)")
+            throw ProviderError("\(isFull ? RunnerAnswer.noCapacity : "")the cluster cannot make \(name): \(problem)")
         }
         do {
             if try !server.instances(of: marks).isEmpty { return true }
@@ -93,7 +93,7 @@ extension LXDProvider {
         _ ask: () throws(LXDFailure) -> LXDServer.Answer?
     ) throws(ProviderError) -> LXDFailure? {
         while true {
-            guard isWanted() else { throw ProviderError("destroyed while it was being made") }
+            guard isWanted() else { throw ProviderError.notWanted }
             let problem: LXDFailure
             do throws(LXDFailure) {
                 guard let operation = try ask()?.operation else { return nil }
@@ -157,7 +157,7 @@ extension LXDProvider {
         var pause: UInt32 = 20_000
         var unseen = "it says nothing"
         while true {
-            guard isWanted() else { throw ProviderError("destroyed while it was being made") }
+            guard isWanted() else { throw ProviderError.notWanted }
             do {
                 switch try server.file(BootScript.wordFile, of: name).flatMap(BootScript.Word.init) {
                 case .ready(let buildkit)?: return (buildkit, try address(of: name, at: place))

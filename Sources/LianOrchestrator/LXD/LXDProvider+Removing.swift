@@ -36,14 +36,14 @@ extension LXDProvider {
 
     private func remove(_ instance: LXDInstance) throws(LXDFailure) {
         let path = "/instances/\(percentEncoded(instance.name))"
+        let answer: LXDServer.Answer
         if instance.isRunning || instance.isUnderWay || instance.isUnseen {
-            let stop: JSONValue = ["action": "stop", "force": true, "timeout": 5]
-            let answer = try server.ask(.put, "\(path)/state", body: stop)
             // The cluster itself deletes what is ephemeral once it has stopped.
-            if let operation = answer.operation { _ = try server.wait(for: operation, atMost: .seconds(10)) }
+            let stop: JSONValue = ["action": "stop", "force": true, "timeout": 5]
+            answer = try server.ask(.put, "\(path)/state", body: stop)
         } else {
-            let answer = try server.ask(.delete, path)
-            if let operation = answer.operation { _ = try server.wait(for: operation, atMost: .seconds(10)) }
+            answer = try server.ask(.delete, path)
         }
+        if let operation = answer.operation { _ = try server.wait(for: operation, atMost: .seconds(10)) }
     }
 }

@@ -125,7 +125,7 @@ package struct LXDProvider: RunnerProvider {
 extension LXDProvider {
     package func existing() throws(ProviderError) -> [String] {
         let marks = try view().instances.compactMap(\.marks)
-        return Set(marks.filter { $0.orchestrator == orchestrator }.map(\.runner)).filter(Identifier.isID).sorted()
+        return Marks.runners(of: orchestrator, in: marks)
     }
 
     /// By what was seen last, so that a cluster that hangs holds nobody up. A runner whose member is not seen lives on

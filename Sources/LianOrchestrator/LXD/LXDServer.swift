@@ -5,7 +5,7 @@ import LianSystem
 /// A cluster of LXD or Incus, spoken to by its REST API. Every call has a limit: a cluster without quorum never answers.
 struct LXDServer: Sendable {
     /// What it calls its own headers and keys.
-    enum Flavor: String, Sendable { case lxd, incus }
+    enum Flavor: Sendable { case lxd, incus }
 
     struct Answer: Sendable {
         let metadata: JSONValue
@@ -128,8 +128,7 @@ struct LXDServer: Sendable {
         var query = query
         // What is asked for in all projects must not be asked for in one.
         if query["all-projects"] == nil { query["project"] = project }
-        let pairs = query.keys.sorted().map { "\($0)=\(percentEncoded(query[$0] ?? ""))" }
-        let target = "/1.0\(path)\(pairs.isEmpty ? "" : "?")\(pairs.joined(separator: "&"))"
+        let target = "/1.0\(path)\(urlQuery(query))"
         let end = ContinuousClock.now + limit
         let start = first.value
         var problem = LXDFailure(.unreachable, "no member was asked")

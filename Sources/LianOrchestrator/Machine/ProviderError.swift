@@ -6,6 +6,9 @@ package struct ProviderError: Error, CustomStringConvertible, Sendable {
     package init(_ description: String) {
         self.description = description
     }
+
+    /// Of a runner that nobody waits for any more.
+    static let notWanted = ProviderError("destroyed while it was being made")
 }
 
 /// Turns any error that is thrown into one that the provider's caller understands.

@@ -64,7 +64,7 @@ struct LocalEngines: Sendable {
                 return StartProblem(
                     text: "it ended (\(termination.text))", hasEnded: termination != .signalled(SIGKILL))
             }
-            guard isWanted() else { throw ProviderError("destroyed while it was being made") }
+            guard isWanted() else { throw ProviderError.notWanted }
             guard ContinuousClock.now < end else {
                 return StartProblem(text: "it does not serve within \(startLimit): \(problem)", hasEnded: false)
             }

@@ -278,7 +278,7 @@ extension LocalProvider {
                 }
                 throw ProviderError("sshd ended: \(String(said.suffix(500)).trimmingLineEnd())")
             }
-            guard isWanted() else { throw ProviderError("destroyed while it was being made") }
+            guard isWanted() else { throw ProviderError.notWanted }
             remover.children.collectEnded()
             usleep(1000)
         }

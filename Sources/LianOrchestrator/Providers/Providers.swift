@@ -3,13 +3,11 @@ import LianSystem
 
 /// The providers that serve side by side, in the order of the configuration.
 package struct Providers: Sendable {
-    package let first: ServedProvider
     package let all: [ServedProvider]
     /// Removes what runners of this machine have left, whichever provider made them: the configuration may name it no more.
     private let machine: any RunnerRemover
 
     package init(_ first: ServedProvider, _ others: [ServedProvider] = [], machine: any RunnerRemover) {
-        self.first = first
         all = [first] + others
         self.machine = machine
     }
@@ -110,7 +108,7 @@ extension Providers {
     }
 
     var places: [Place] {
-        [.machine] + all.filter { !Self.isOfThisMachine($0.kind) }.map { .elsewhere($0.name) }
+        [.machine] + all.filter(isElsewhere).map { .elsewhere($0.name) }
     }
 
     func place(of record: RunnerRecord) -> Place {
@@ -120,7 +118,7 @@ extension Providers {
     /// What looks after all runners of that place.
     func remover(at place: Place) throws(ProviderError) -> any RunnerRemover {
         guard case .elsewhere(let name) = place else { return machine }
-        guard let provider = all.first(where: { $0.name == name && !Self.isOfThisMachine($0.kind) }) else {
+        guard let provider = all.first(where: { $0.name == name && isElsewhere($0) }) else {
             throw ProviderError(
                 "the configuration has no provider '\(name)' any more: name it again until its runners are gone")
         }
