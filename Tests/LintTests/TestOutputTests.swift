@@ -103,4 +103,36 @@ import Testing
 
                 """)
     }
+
+    @Test func ofWhatIsRunOnceMoreEachTestIsNamed() async throws {
+        let results = """
+            <testsuites>
+              <testsuite name="TestResults" errors="0" tests="3" failures="2" skipped="0" time="0.1">
+                <testcase classname="ATests.First" name="one()" time="0.1" />
+                <testcase classname="ATests.First" name="two(of:)" time="0.1">
+                  <failure message="Expectation failed: a == &quot;b&quot;" />
+                  <failure message="Expectation failed: c" />
+                </testcase>
+                <testcase classname="ATests.Outer.Second" name="three()" time="0.1">
+                  <failure message="Caught error: d" />
+                </testcase>
+              </testsuite>
+            </testsuites>
+
+            """
+        try await withTemporaryFolder { folder in
+            let file = folder.appending(path: "results.xml")
+            try results.write(to: file, atomically: true, encoding: .utf8)
+            let script = Project.root.appending(path: "scripts/lib/failed_tests").path
+            let environment = ["PATH": "/usr/bin:/bin"]
+            let named = try await run(
+                Command(script, [file.path], environment: environment), deadline: .seconds(60))
+            #expect(named.outputText == "^(ATests[./]First/two\\(|ATests[./]Outer[./]Second/three\\()\n")
+            // After a crash there are no results.
+            let missing = try await run(
+                Command(script, [folder.appending(path: "none.xml").path], environment: environment),
+                deadline: .seconds(60))
+            #expect(!missing.termination.isSuccess && missing.outputText.isEmpty)
+        }
+    }
 }
