@@ -64,7 +64,7 @@ extension Faults {
         }
 
         /// In the place of the program that the first record waits for.
-        @Test("row 69: a runner talks without end before its first record") func noFirstRecord() async throws {
+        @Test("row 81: a runner talks without end before its first record") func noFirstRecord() async throws {
             try await withRunner { scene, runner, _ in
                 scene.allow {
                     $0.wallTime = .seconds(120)
