@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench import ground, tables
+from bench import amendment, ground, tables
 from bench.machine import machine
 from bench.processes import BenchFailure
 from bench.rows import (
@@ -40,7 +40,14 @@ def main() -> int:
         signal.signal(number, interrupt)
     tempfile.tempdir = options.folder
     start = time.monotonic()
-    before = {"load": machine(None)["load"], "folders": ground.kind(tempfile.gettempdir())}
+    form = "quick: contexts of a tenth, few rounds; for trying it out" if options.quick else "full"
+    now = machine(None)
+    before = {"load": now["load"], "folders": ground.kind(tempfile.gettempdir())}
+    try:
+        earlier = amendment.read_for(options.into, form, {**now, **before}) if options.into else None
+    except (BenchFailure, OSError, ValueError) as failure:
+        print(f"error: --into {options.into}: {failure}", file=sys.stderr)
+        return 2
     with ExitStack() as stack:
         run = Run(
             Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lb-"))), options.binaries, options.quick,
@@ -54,13 +61,13 @@ def main() -> int:
             say("interrupted: undoing what was made")
             return 130
         results = {
-            "form": "quick: contexts of a tenth, few rounds; for trying it out" if options.quick else "full",
+            "form": form,
             "machine": {**machine(run.engine), **before},
             "settings": {name: setting.description for name, setting in run.settings.items()},
             "notes": run.notes, "measures": run.measures,
         }
     show(results, is_whole=not options.only)
-    write(results, options.output)
+    write(amendment.amended(earlier, results) if earlier else results, options.output)
     say(f"{round(time.monotonic() - start)} s; all figures are in {options.output}")
     return 0
 
@@ -79,9 +86,12 @@ def arguments() -> argparse.Namespace:
         help="below which all folders are made; default: in memory where there is room, else TMPDIR")
     parser.add_argument(
         "--output", type=Path, help="default: bench/results.json for a full run of all rows, else .build/bench.json")
+    parser.add_argument(
+        "--into", type=Path, metavar="FILE",
+        help="takes what is measured into the results of an earlier run on this machine, in place of the same rows")
     options = parser.parse_args()
     is_whole = not options.quick and not options.only
-    options.output = options.output or (tables.RESULTS if is_whole else Path(".build/bench.json"))
+    options.output = options.output or options.into or (tables.RESULTS if is_whole else Path(".build/bench.json"))
     return options
 
 
