@@ -81,8 +81,8 @@ final class Attempt: Sendable {
                 try await group.next()
             }
         } catch {
+            let told = await lease.explained(LianError(error, in: facts.withLock(\.phase)))
             facts.withLock { facts in
-                let told = LianError(error, in: facts.phase)
                 facts.error = told
                 if told.code == .diskFull { facts.diskFill = (error as? FilledDisk)?.fill ?? .context }
             }

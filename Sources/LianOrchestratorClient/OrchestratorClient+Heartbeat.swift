@@ -6,8 +6,10 @@ import LianSystem
 package enum HeartbeatEvent: Equatable, Sendable {
     /// The orchestrator has no heartbeats; the runner lives. Told once, and no further one is sent.
     case unsupported
-    /// The runner is gone, with the reason where one is given. The last event.
+    /// The runner was ended, or is no longer known, with the reason where one is given. The last event.
     case gone(String)
+    /// The runner ended by itself: its machine died, for example. The last event.
+    case failed(String)
     /// The lease could not be renewed this time. Told once for each row of failures; the next beat comes all the same.
     case missed(LianError)
 }
@@ -31,12 +33,13 @@ extension OrchestratorClient {
                 switch answer.status {
                 case 200:
                     isMissing = false
-                    if let reason = goneReason(in: answer) { return await report(.gone(reason)) }
+                    if let end = end(in: answer) { return await report(end) }
                 case 410:
-                    return await report(.gone(summary(of: answer)))
+                    // The answer itself says why it was ended, but not whether that was by itself.
+                    let failure = await failure(of: id, within: interval)
+                    return await report(failure.map { .failed($0) } ?? .gone(summary(of: answer)))
                 case 404:
-                    if await isGone(id, within: interval) { return await report(.gone("it is no longer known")) }
-                    return await report(.unsupported)
+                    return await report(end(of: id, within: interval) ?? .unsupported)
                 default:
                     if !isMissing {
                         await report(.missed(error(answer, refusal: .orchestratorAnswerInvalid, .build)))
@@ -47,19 +50,28 @@ extension OrchestratorClient {
         }
     }
 
-    /// The reason where the answer's runner has ended; nil where it lives or the answer cannot be read, which is no
-    /// proof of an end.
-    private func goneReason(in answer: APIAnswer) -> String? {
-        guard let data = try? answer.data(), let runner = try? RunnerAnswer(data),
-            runner.state == .gone || runner.state == .failed
-        else { return nil }
-        return shown(runner.reason ?? "the orchestrator calls it \(runner.state.rawValue)")
+    /// Why the runner ended by itself, in the orchestrator's words; nil where it did not, or nobody tells in time.
+    package func failure(of id: String, within budget: Duration) async -> String? {
+        guard case .failed(let reason)? = await end(of: id, within: budget) else { return nil }
+        return reason
     }
 
-    /// A 404 to a heartbeat is either: an orchestrator without heartbeats, or a runner that is gone.
-    private func isGone(_ id: String, within budget: Duration) async -> Bool {
+    /// How the runner ended, by a look at itself: a heartbeat that finds none tells neither why, nor whether there are
+    /// heartbeats at all. nil where it lives or nobody tells.
+    private func end(of id: String, within budget: Duration) async -> HeartbeatEvent? {
         let call = Call(method: .get, path: "/api/v1/runners/\(id)")
-        guard case .success(let answer) = await perform(call, until: timing.now() + budget).answer else { return false }
-        return answer.status == 404 || answer.status == 410 || goneReason(in: answer) != nil
+        guard case .success(let answer) = await perform(call, until: timing.now() + budget).answer else { return nil }
+        return [404, 410].contains(answer.status) ? .gone("it is no longer known") : end(in: answer)
+    }
+
+    /// How the answer's runner ended; nil where it lives or the answer cannot be read, which is no proof of an end.
+    private func end(in answer: APIAnswer) -> HeartbeatEvent? {
+        guard let data = try? answer.data(), let runner = try? RunnerAnswer(data) else { return nil }
+        let reason = shown(runner.reason ?? "the orchestrator calls it \(runner.state.rawValue)")
+        return switch runner.state {
+        case .failed: .failed(reason)
+        case .gone: .gone(reason)
+        case .pending, .ready: nil
+        }
     }
 }

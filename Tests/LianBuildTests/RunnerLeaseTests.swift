@@ -1,6 +1,7 @@
 import LianHTTP
 import LianModel
 import LianOrchestratorClient
+import LianSystem
 import LianTestSupport
 import Testing
 
@@ -12,7 +13,7 @@ import Testing
     }
 
     private func withLease(
-        _ body: (RunnerLease, ScriptedOrchestrator, BuildJournal) async throws -> Void
+        timing: Timing = .system, _ body: (RunnerLease, ScriptedOrchestrator, BuildJournal) async throws -> Void
     ) async throws {
         let machine = ScriptedOrchestrator.Machine(port: 22, user: "builder", hostKeys: [], workDir: "/work")
         let orchestrator = try ScriptedOrchestrator(token: "t0ken", machine: machine)
@@ -21,7 +22,7 @@ import Testing
             workspace: "acme", buildID: "b-1", attempt: 1, size: WireSize(tier: "cx22", cpu: 2, memoryMB: 4096),
             timeBudgetMinutes: 30, leaseSeconds: 90, sshPublicKey: "ssh-ed25519 AAAA")
         let client = try OrchestratorClient(
-            server: HTTPURL(orchestrator.url), token: orchestrator.token, http: HTTPClient())
+            server: HTTPURL(orchestrator.url), token: orchestrator.token, http: HTTPClient(), timing: timing)
         let journal = BuildJournal(Silence())
         try await body(RunnerLease(request, client: client, journal: journal), orchestrator, journal)
     }
@@ -41,6 +42,31 @@ import Testing
             orchestrator.script(.destroy, [.fault(.hang)])
             #expect(await lease.destroy(within: .milliseconds(500)) == result)
             #expect(journal.envelope.warnings == [])
+        }
+    }
+
+    /// Row 40: whether its own machine has ended the runner or the orchestrator has is not the same fault. It says so to
+    /// a heartbeat, which may come before the connection is given up or after that.
+    @Test(arguments: [true, false])
+    func aRunnerThatDiesIsALostConnection(byItself: Bool) async throws {
+        try await withLease(timing: SkippedTime().timing) { lease, orchestrator, _ in
+            let end: JSONValue = [
+                "runner_id": "r-1", "workspace": "acme", "state": byItself ? "failed" : "gone",
+                "reason": "its member c2 does not answer",
+            ]
+            orchestrator.script(.heartbeat, [.fault(.failure(410, code: "gone", message: "runner 'r-1' is gone: so"))])
+            orchestrator.script(.poll, [.fault(.success(200, end))])
+            try await lease.spawn(until: .now + .seconds(60))
+            let error = await #expect(throws: LianError.self) { try await lease.watchForLoss() }
+            #expect(error?.code == (byItself ? .connectionLost : .runnerFailed))
+            #expect(error?.code.exitStatus == (byItself ? 4 : 3))
+            #expect(error?.message.contains("its member c2 does not answer") == byItself)
+
+            let lost = LianError(.connectionLost, .build, "the connection to the runner was lost", hint: "h")
+            let told = await lease.explained(lost)
+            #expect(byItself ? told == error : told == lost)
+            let full = LianError(.diskFull, .build, "the disk is full", hint: "h")
+            #expect(await lease.explained(full) == full)
         }
     }
 

@@ -170,8 +170,18 @@ import Testing
     }
 
     @Test func aRunnerThatEndedIsGone() async throws {
-        let (events, _, _) = try await events([.success(200, runnerData(["state": "failed", "reason": "disk died"]))])
-        #expect(events == [.gone("disk died")])
+        let (events, _, _) = try await events([.success(200, runnerData(["state": "gone", "reason": "lease over"]))])
+        #expect(events == [.gone("lease over")])
+    }
+
+    /// Whichever way the heartbeat is answered then.
+    @Test func aRunnerThatEndedByItselfIsToldApart() async throws {
+        let failed = ScriptedHTTPServer.Reply.success(200, runnerData(["state": "failed", "reason": "disk died"]))
+        let gone = ScriptedHTTPServer.Reply.failure(410, code: "gone", message: "runner 'r-1' is gone: disk died")
+        let unknown = ScriptedHTTPServer.Reply.failure(404, code: "not_found", message: "what?")
+        for beat in [failed, gone, unknown] {
+            #expect(try await events([beat], get: [failed]).events == [.failed("disk died")])
+        }
     }
 
     @Test func missedBeatsAreToldOnceForEachRow() async throws {

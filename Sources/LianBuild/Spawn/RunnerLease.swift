@@ -10,8 +10,8 @@ final class RunnerLease: Sendable {
     private let client: OrchestratorClient
     private let journal: BuildJournal
     private let state = Mutex(State())
-    /// Why the orchestrator says that the runner is gone.
-    private let loss = FirstResult<String>()
+    /// Why there is no runner any more, as the orchestrator says.
+    private let loss = FirstResult<LianError>()
 
     /// We renew the lease each third of this time; when nobody renews it, the orchestrator destroys the runner.
     static let leaseSeconds = 90
@@ -87,7 +87,8 @@ final class RunnerLease: Sendable {
                     journal.warn(.heartbeatUnsupported, "the orchestrator has no heartbeats; it may end a long build")
                 case .missed(let error):
                     journal.warn(.heartbeatMissed, "the runner's lease could not be renewed: \(error.message)")
-                case .gone(let reason): loss.settle(.success(reason))
+                case .gone(let reason): loss.settle(.success(Self.ended(because: reason)))
+                case .failed(let reason): loss.settle(.success(Self.failed(because: reason)))
                 }
             }
         }
@@ -96,10 +97,29 @@ final class RunnerLease: Sendable {
 
     /// Returns only by throwing: when the orchestrator says that the runner is gone, or the task is cancelled.
     func watchForLoss() async throws {
-        let reason = try await loss.value()
-        throw LianError(
+        throw try await loss.value()
+    }
+
+    /// The error with what the orchestrator knows of it: a connection breaks also where the machine behind it has died.
+    func explained(_ error: LianError) async -> LianError {
+        guard error.code == .connectionLost, let id = runner?.runnerID,
+            let reason = await client.failure(of: id, within: Self.patienceForReason)
+        else { return error }
+        return Self.failed(because: reason)
+    }
+
+    private static let patienceForReason: Duration = .seconds(5)
+
+    private static func ended(because reason: String) -> LianError {
+        LianError(
             .runnerFailed, .build, "the orchestrator ended the runner in the middle of the build: \(reason)",
             hint: "Its lease or lifetime may have run out; the orchestrator's log says more.")
+    }
+
+    private static func failed(because reason: String) -> LianError {
+        LianError(
+            .connectionLost, .build, "the runner died in the middle of the build: \(reason)",
+            hint: "Build again, which makes another runner; the orchestrator's log says more of this one.")
     }
 
     /// Destroys the runner, whatever is known of it. What ended the build does not cancel this.

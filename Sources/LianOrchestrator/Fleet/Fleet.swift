@@ -593,8 +593,9 @@ extension Fleet {
             guard beingMade.contains(id) == false, beingTornDown[id] == nil, beingKept[id] == nil,
                 record.reasonToEnd(at: clock.now()) == nil, hasDied(record)
             else { continue }
-            log.warning("runner_lost", "runner \(id) has ended by itself", ["runner_id": .string(id)])
-            fail(id, reason: "its sshd has ended", cause: "died")
+            let reason = providers.maker(of: record)?.causeOfDeath(id) ?? "its sshd has ended"
+            log.warning("runner_lost", "runner \(id) has ended by itself: \(reason)", ["runner_id": .string(id)])
+            fail(id, reason: reason, cause: "died")
         }
     }
 

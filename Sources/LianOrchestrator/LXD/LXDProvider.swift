@@ -154,6 +154,13 @@ extension LXDProvider {
         return now - (silent.value[runnerID] ?? now) < Self.silence
     }
 
+    package func causeOfDeath(_ runnerID: String) -> String? {
+        guard let view = try? cluster.last?.get(), let instance = view.of(marks(runnerID)).first, instance.isUnseen else {
+            return nil
+        }
+        return "its member \(instance.member) does not answer"
+    }
+
     /// Repeated until the cluster no longer lists it.
     package func destroy(_ runnerID: String) throws(ProviderError) -> Removal {
         try remove(marks(runnerID))

@@ -45,6 +45,10 @@ package protocol RunnerProvider: RunnerRemover {
     /// How the runner's engine ended without having been stopped or killed; nil where it has not, or nobody knows. Data
     /// on which an engine ends by itself may be damaged, also where it came up: it reads most of it only when it builds.
     func engineEndByItself(_ runnerID: String) -> String?
+
+    /// Why a runner has ended that `isAlive` has just called dead, as far as its caller can do something with it; nil where
+    /// nothing is known but that its sshd is gone.
+    func causeOfDeath(_ runnerID: String) -> String?
 }
 
 extension RunnerProvider {
@@ -58,6 +62,7 @@ extension RunnerProvider {
         .unclear("the provider '\(name)' cannot stop an engine by itself")
     }
     package func engineEndByItself(_ runnerID: String) -> String? { nil }
+    package func causeOfDeath(_ runnerID: String) -> String? { nil }
 }
 
 /// Why a provider cannot make a runner now, in words of its own.
