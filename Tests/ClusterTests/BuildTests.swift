@@ -34,6 +34,46 @@ extension Clustered {
             #expect(try await cluster.instances().isEmpty)
         }
 
+        /// Row 40: the whole host of its member dies in mid-build.
+        @Test func aBuildWhoseMembersHostDies() async throws {
+            let cluster = try requireCluster()
+            try await withTemporaryFolder { folder in
+                // The tests themselves ask the first member.
+                let config = try await networkConfig(cluster, in: folder).merging(["members": ["c2", "c3"]]) { $1 }
+                try await withBuildStage(
+                    engine: "auto",
+                    moreFlags: { registry in
+                        let profile = try await cluster.letReach(registry)
+                        let fields = config.merging(["profiles": ["default", .string(profile)]]) { $1 }
+                        return ["--config", try writeConfig(fields, in: folder)]
+                    },
+                    { stage in
+                        try await withBuildScene(on: stage) { scene in
+                            let context = try scene.context("\(BuildScene.shell)RUN echo it is on; sleep 3600\n")
+                            let build = try scene.start(scene.flags(context) + ["--progress", "plain"])
+                            try await build.says("it is on")
+                            let name = try #require(try await cluster.instances().first)
+                            let member = try #require(
+                                try await cluster.get("/1.0/instances/\(name)")["location"]?.stringValue)
+                            try await cluster.killHost(of: member)
+                            let end = try await build.finished(within: .seconds(300))
+                            #expect(end.status == 4 && end.errorCode == "connection_lost", "\(end.story)")
+                            #expect(end.message.contains("its member \(member) does not answer"), "\(end.story)")
+
+                            let next = try scene.context(
+                                "\(BuildScene.shell)RUN echo on the other one\n", named: "next")
+                            let built = try await scene.build(context: next)
+                            #expect(built.status == 0, "\(built.story) \(stage.orchestrator.log)")
+                            try await cluster.start(member)
+                            // Where the whole list may be asked for again, what is left of the first one goes.
+                            #expect(await eventually { (try? await cluster.instances().isEmpty) == true })
+                            #expect(await eventually { (try? await scene.orchestrator.runners().isEmpty) == true })
+                        }
+                        try await cluster.removeProfile(cluster.profile(of: stage.registry))
+                    })
+            }
+        }
+
         private func networkConfig(_ cluster: Cluster, in folder: URL) async throws -> [String: JSONValue] {
             let certificate = folder.appending(path: "client.crt").path
             let key = folder.appending(path: "client.key").path
