@@ -158,15 +158,16 @@ final class Attempt: Sendable {
 
     private func tellVolume(of runner: ReadyRunner) {
         guard let asked = plan.volume else { return }
-        facts.withLock { $0.hasVolume = runner.volume != nil }
         let found = VolumeResult(asked, found: runner.volume)
+        let reason = found.reason.flatMap(VolumeColdReason.init(rawValue:))
+        facts.withLock { $0.hasVolume = runner.volume != nil && reason != .notOffered }
         journal.write { $0.envelope.volume = found }
         journal.report(.volume(found))
-        switch found.reason.flatMap(VolumeColdReason.init(rawValue:)) {
-        case .inUse?, .otherEngine?, .damaged?, .noRoom?:
+        switch reason {
+        case .inUse?, .otherEngine?, .otherProvider?, .damaged?, .noRoom?:
             journal.warn(.volumeCold, "the runner starts cold: \(VolumeResult.coldness(found.reason))")
-        // Before a volume was kept for the first time there is nothing to miss.
-        case .noneYet?, nil: break
+        // Before a volume was kept for the first time there is nothing to miss, and where there are none there never is.
+        case .noneYet?, .notOffered?, nil: break
         }
     }
 

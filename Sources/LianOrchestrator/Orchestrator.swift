@@ -90,28 +90,22 @@ package enum Orchestrator {
                 waitsForDeletion: options.action == .sweep)
             // Slow work runs on a thread of its own, so that signals are noticed meanwhile.
             let outcome = try await onOwnThread { Result { try reconciliation.run() } }.get()
-            let statePath = folder.path
-            let living = Set(roster.unfinished.filter { $0.state == .ready }.map(\.id))
-            let findVolumes = { @Sendable in
-                try openVolumes(options, environment, statePath, store, clock, log, meters, living: living)
-            }
-            if options.action == .sweep {
-                if fileKind("\(statePath)/volumes") != nil {
-                    try await onOwnThread { Result { try findVolumes()?.close() } }.get()
-                }
-                if outcome.isClean { log.info("swept", "nothing is left of runners that are gone") }
-                return outcome.isClean ? 0 : 1
-            }
-            try await open(options.providers, providers, log)
-            var volumes: Volumes?
+            let sources = VolumeSources(
+                options: options, environment: environment, state: folder.path, providers: providers, log: log)
+            let isSweep = options.action == .sweep
+            if !isSweep { try await open(options.providers, providers, log) }
+            let volumes = try Volumes(
+                store: store, awaiting: isSweep ? sources.findersForSweep : sources.finders,
+                limits: options.volumeLimits, clock: clock, log: log, meters: meters)
             // Also where it cannot serve after all: what was mounted for them would stay.
-            defer { volumes?.close() }
-            let engines = served.compactMap { $0.ifOpen }
-            if engines.contains(where: { $0.engineKind != nil }) {
-                volumes = try await onOwnThread { Result { try findVolumes() } }.get()
-            } else {
-                let names = engines.map { "'\($0.engine)'" }.joined(separator: ", ")
-                log.info("volumes", "none: the engine \(names) keeps no data for single runners")
+            defer { volumes.close() }
+            let areVolumesOpen = try await onOwnThread {
+                Result { try sources.open(volumes, living: { roster.standing }) }
+            }.get()
+            if isSweep {
+                let isClean = outcome.isClean && areVolumesOpen
+                if isClean { log.info("swept", "nothing is left of runners that are gone") }
+                return isClean ? 0 : 1
             }
             let fleet = Fleet(
                 roster: roster, providers: providers, volumes: volumes, clock: clock, log: log,
@@ -148,31 +142,6 @@ package enum Orchestrator {
                     ["provider": .string(provider.name)])
             }
         }
-    }
-
-    /// The volumes of the state folder, in order again after whatever the last run left; nil where none are wanted.
-    private static func openVolumes(
-        _ options: Options, _ environment: [String: String], _ state: String, _ store: Store, _ clock: BootClock,
-        _ log: EventLog, _ meters: Meters, living: Set<String>
-    ) throws -> Volumes? {
-        let path = LocalProvider.searchPath(environment["PATH"])
-        let fileBytes = options.volumesFileGB.map { $0 << 30 }
-        guard let found = try options.volumes.find(state: state, path: path, fileBytes: fileBytes, log: log) else {
-            log.info("volumes", "none, as --volumes says")
-            return nil
-        }
-        log.info("volumes", found.reason, ["volumes": .string(found.storage.support.rawValue)])
-        if let problem = Overlay.problem(in: "\(state)/volumes") {
-            log.warning("volumes", "none: engines cannot lay layers over each other below \(state)/volumes: \(problem)")
-            return nil
-        }
-        let limits = try Volumes.Limits(
-            eachGB: options.volumeGB, allGB: options.volumesGB, days: options.volumeDays, on: found.storage)
-        let volumes = try Volumes(
-            store: store, storage: found.storage, limits: limits, provider: options.providers[0].name,
-            clock: clock, log: log, meters: meters)
-        try volumes.reconcile(living: living)
-        return volumes
     }
 
     private static func serve(

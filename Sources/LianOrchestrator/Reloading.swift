@@ -9,12 +9,12 @@ struct Reloading: Sendable {
     private let current: Guarded<Options>
     private let providers: Providers
     private let fleet: Fleet
-    private let volumes: Volumes?
+    private let volumes: Volumes
     private let tokens: Tokens
     private let log: EventLog
 
     init(
-        _ invocation: Invocation, _ options: Options, providers: Providers, fleet: Fleet, volumes: Volumes?,
+        _ invocation: Invocation, _ options: Options, providers: Providers, fleet: Fleet, volumes: Volumes,
         tokens: Tokens, log: EventLog
     ) {
         self.invocation = invocation
@@ -59,17 +59,13 @@ struct Reloading: Sendable {
     ) throws {
         // From tokens to the one token of before, or back, who may what changes altogether.
         let configured = try started.tokens == nil ? nil : new.tokens?.map(Token.init)
-        let limits = try volumes.map { volumes in
-            try Volumes.Limits(
-                eachGB: new.volumeGB, allGB: new.volumesGB, days: new.volumeDays, on: volumes.storage)
-        }
         for (provider, secret) in secrets { try provider.renew(secret) }
         // From here on nothing fails, so that all of it counts or nothing.
         if let configured { tokens.replace(by: configured) }
         // A server that began without TLS goes on without.
         if started.tls != nil, let identity { server.reload(identity) }
         fleet.allow(new.places)
-        if let limits { volumes?.limit(limits) }
+        volumes.limit(new.volumeLimits)
         current.set(new)
         let late = started.fieldsOnlyReadAtStart(changedIn: new)
         var fields = configured == nil ? [:] : new.tokens.map(Options.fields) ?? [:]
@@ -83,6 +79,10 @@ struct Reloading: Sendable {
 }
 
 extension Options {
+    var volumeLimits: Volumes.Limits {
+        Volumes.Limits(each: volumeGB << 30, all: volumesGB.map { $0 << 30 }, days: volumeDays)
+    }
+
     /// The fields that differ, and that a running orchestrator does not change.
     fileprivate func fieldsOnlyReadAtStart(changedIn new: Options) -> [String] {
         let fields: [(name: String, isSame: Bool)] = [

@@ -152,7 +152,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["in_use", "other_engine", "damaged", "no_room", "none_yet", "of_another"])
+    @Test(arguments: ["in_use", "other_engine", "other_provider", "damaged", "no_room", "none_yet", "of_another"])
     func whyARunnerIsCold(reason: String) async throws {
         try await withScriptedRunner { runner in
             runner.offerVolumes(cold(reason), kept: [Self.kept])
@@ -163,6 +163,16 @@ import Testing
             let lines = build.errorText.split(separator: "\n").compactMap { try? JSONValue.parse(String($0)) }
             let told = lines.filter { $0["event"] == "volume" }
             #expect(told.map { $0["state"] } == ["cold", "cold"] && told.map { $0["kept"] } == [.null, true])
+        }
+    }
+
+    /// There is nothing to keep, and nothing that anybody misses.
+    @Test func aProviderWithoutVolumes() async throws {
+        try await withScriptedRunner { runner in
+            runner.offerVolumes(cold("not_offered"), kept: [Self.kept])
+            let build = try await runner.start(runner.flags(try runner.context())).finished()
+            #expect(build.status == 0 && build["volume"]["reason"] == "not_offered", "\(build.story)")
+            #expect(build.warningCodes.isEmpty && runner.keeps.isEmpty)
         }
     }
 

@@ -263,7 +263,7 @@ import Testing
         }
     }
 
-    /// What can fail is done before anything has changed: here the disk of the volumes is not there any more.
+    /// What can fail is done before anything has changed: here the key of the certificate is not one any more.
     @Test func aReadingCountsAsAWholeOrNotAtAll() async throws {
         try await withTemporaryFolder { folder in
             let config = folder.appending(path: "c.json")
@@ -276,10 +276,10 @@ import Testing
                 try document.encoded().write(to: config, atomically: true, encoding: .utf8)
             }
             try write("of-old", capacity: 1)
-            try await withOrchestrator(flags: ["--config", config.path]) { orchestrator in
+            let authority = try await TestAuthority(in: folder)
+            try await withOrchestrator(flags: ["--config", config.path], authority: authority) { orchestrator in
                 #expect(orchestrator.log.contains(#""public_url":"https://r.example/x""#))
-                let volumes = "\(orchestrator.state)/volumes"
-                try FileManager.default.moveItem(atPath: volumes, toPath: volumes + "-gone")
+                try writeFile(folder.appending(path: "orchestrator-key.pem").path, "no key", mode: 0o600)
                 try write("of-new", capacity: 7)
                 kill(try #require(orchestrator.pid), SIGHUP)
                 #expect(await eventually { orchestrator.hasLogged("configuration_refused") }, "\(orchestrator.log)")
@@ -290,7 +290,6 @@ import Testing
                 }
                 let overview = try await orchestrator.request("GET", "/api/v1/overview").json
                 #expect(overview["data"]?["capacity"]?["runners"] == 1)
-                try FileManager.default.moveItem(atPath: volumes + "-gone", toPath: volumes)
             }
         }
     }

@@ -29,6 +29,8 @@ final class BookkeepingProvider: RunnerProvider {
         /// What makes its machines does not answer: every call ends so.
         var isGone = false
         var obstacle: SpawnObstacle?
+        /// Where its volumes are.
+        var volumesBelow: String?
         /// Regions that are served.
         var regions: Set<String> = []
     }
@@ -121,6 +123,13 @@ final class BookkeepingProvider: RunnerProvider {
         return books.withLock(\.engineEnd)
     }
 
+    func findVolumes(_ choice: VolumesChoice) throws(ProviderError) -> FoundVolumes? {
+        try call()
+        guard let folder = books.withLock(\.volumesBelow) else { return nil }
+        let log = EventLog(.text) { _ in }
+        return try VolumesChoice.exclusive.find(state: folder, path: "", fileBytes: nil, log: log)
+    }
+
     func engineEndByItself(_ runnerID: String) -> String? { books.withLock(\.engineEndByItself) }
 }
 
@@ -158,12 +167,16 @@ struct FleetFixture {
         clock = BootClock(bootID: boot, now: { time.current }) { [wallClockAhead] in
             Timing.system.wallClock() + wallClockAhead.current
         }
-        let storage = try #require(
-            try VolumesChoice.exclusive.find(state: folder.path, path: "", fileBytes: nil, log: log)
-        ).storage
+        var finders: [Place: Volumes.Finder] = [
+            .machine: { try VolumesChoice.exclusive.find(state: folder.path, path: "", fileBytes: nil, log: log) }
+        ]
+        for other in others where other.kind != "local" {
+            finders[.elsewhere(other.name)] = { try other.findVolumes(.auto) }
+        }
         volumes = try Volumes(
-            store: store, storage: storage, limits: Volumes.Limits(each: 1 << 30, all: 1 << 30, days: 10),
-            provider: provider.name, clock: clock, log: log, meters: meters)
+            store: store, awaiting: finders, limits: Volumes.Limits(each: 1 << 30, all: 1 << 30, days: 10),
+            clock: clock, log: log, meters: meters)
+        try volumes.open(.machine) { [roster] in roster.standing }
         fleet = Fleet(
             roster: roster, providers: providers, volumes: volumes, clock: clock, log: log,
             allowing: Places(all: capacity, ofProviders: ofProviders), unswept: unswept, patience: patience,

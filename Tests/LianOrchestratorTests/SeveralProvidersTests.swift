@@ -293,6 +293,51 @@ import Testing
         }
     }
 
+    /// Each runner has volumes of its own provider, over a restart at which that is not there.
+    @Test func volumesOfEach() async throws {
+        try await withTemporaryFolder { folder in
+            let far = BookkeepingProvider(name: "far", kind: "lxd")
+            let bare = BookkeepingProvider(name: "bare", kind: "hcloud")
+            far.books.withLock { $0.volumesBelow = folder.appending(path: "far").path }
+            try makeFolder(folder.appending(path: "far").path)
+            let first = try FleetFixture(folder, others: [far, bare])
+            first.fleet.reap()
+            let name = try #require(VolumeName("ci/acme/app"))
+            func runner(_ key: String, on provider: String, of fixture: FleetFixture) throws -> RunnerAnswer {
+                let volume = VolumeRequest(from: [name], to: name)
+                guard case .created(let runner) = try fixture.spawn(key, volume: volume, provider: provider) else {
+                    throw NotCreated()
+                }
+                return try #require(try fixture.fleet.runner(runner.runnerID, waitingAtMost: .seconds(120)))
+            }
+            let away = try runner("key-1", on: "far", of: first)
+            #expect(away.volume?.reason == "none_yet")
+            #expect(try first.keep(away.runnerID)?.kept == true)
+            #expect(far.books.withLock { $0.enginesStopped } == [away.runnerID])
+            _ = try first.fleet.destroy(away.runnerID, reason: "test")
+            #expect(try runner("key-2", on: "local", of: first).volume?.reason == "other_provider")
+            #expect(try runner("key-3", on: "bare", of: first).volume?.reason == "not_offered")
+            let page = String(
+                decoding: await ask(first.routes, "GET", "/metrics", by: .ofAll("secret")).body, as: UTF8.self)
+            #expect(page.contains(#"lian_volumes{workspace="acme",provider="far"} 1"#), "\(page)")
+            #expect(page.contains(#"lian_disk_free_bytes{disk="volumes",provider="far"} "#), "\(page)")
+            let health = try JSONValue.parse(
+                await ask(first.routes, "GET", "/healthz", by: .ofAll("secret")).body)["data"]
+            let states = health?["provider_states"]?.arrayValue?.map { $0["volumes"] }
+            #expect(states == ["exclusive", "exclusive", "none"])
+            #expect(health?["volumes"] == "exclusive")
+
+            far.books.withLock { $0.isGone = true }
+            let second = try first.killedAndStarted(others: [far, bare], unswept: [Self.far])
+            second.fleet.reap()
+            #expect(second.volumes.awaits(Self.far))
+            far.books.withLock { $0.isGone = false }
+            second.pass(11)
+            second.fleet.reap()
+            #expect(try runner("key-4", on: "far", of: second).volume?.state == .warm)
+        }
+    }
+
     @Test func healthAndOverviewTellOfEach() async throws {
         try await withTemporaryFolder { folder in
             let far = BookkeepingProvider(name: "far", kind: "lxd", platform: "linux/arm64")

@@ -84,12 +84,14 @@ import Testing
                     books.generations[id] = VolumeGeneration(
                         id: id, name: name, workspace: "acme", number: 1, engine: engine, platform: "linux/amd64",
                         provider: "local", bytes: 2, executedMS: 3, createdAt: 4,
-                        used: Moment(bootID: "boot-1", sinceBoot: 5, wallClock: 6), state: state)
+                        used: Moment(bootID: "boot-1", sinceBoot: 5, wallClock: 6), state: state,
+                        place: state == .head ? .elsewhere("far") : .machine)
                 }
                 for (id, answer) in [("r-3", nil), ("r-4", KeptVolume.kept(name, generation: 1, bytes: 2))] {
                     books.lendings[id] = VolumeLending(
                         runnerID: id, workspace: "acme", generation: "r-2", to: answer.map { _ in name }, head: 1,
-                        engine: engine, platform: "linux/amd64", answer: answer)
+                        engine: engine, platform: "linux/amd64", answer: answer,
+                        place: answer == nil ? .machine : .elsewhere("far"))
                 }
                 try store.record(books, insteadOf: VolumeBooks())
             }
@@ -103,6 +105,25 @@ import Testing
                 try store.record(next, insteadOf: books)
             }
             #expect(try Store(path: path).volumeBooks() == next)
+        }
+    }
+
+    /// There were volumes of the orchestrator's own machine alone.
+    @Test func volumesOfAStoreOfVersionThreeAreOfThisMachine() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder.appending(path: "store").path
+            var connection = try SQLiteConnection(path: path)
+            for script in storeMigrations.prefix(3) { try connection.script(script) }
+            try connection.script(
+                """
+                PRAGMA user_version = 3;
+                INSERT INTO volume_generations VALUES ('r-1', 'ci/acme/app', 'acme', 1, 'e', 'l', 'linux/amd64', 'here',
+                    2, 3, 4, 5, 'boot-1', 6, 'head');
+                INSERT INTO volume_lendings VALUES ('r-2', 'acme', 'r-1', NULL, 1, 'e', 'l', 'linux/amd64', NULL);
+                """)
+            connection.close()
+            let books = try Store(path: path).volumeBooks()
+            #expect(books.generations["r-1"]?.place == .machine && books.lendings["r-2"]?.place == .machine)
         }
     }
 

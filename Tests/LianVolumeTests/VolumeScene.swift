@@ -85,12 +85,14 @@ final class VolumeScene: Sendable {
     func storage() throws -> any VolumeStorage { try ground.storage(below: state) }
 
     func open(
-        _ limits: Volumes.Limits = VolumeScene.ample, storage: (any VolumeStorage)? = nil, store: String? = nil
+        _ limits: Volumes.Limits = VolumeScene.ample, storage: (any VolumeStorage)? = nil, store: String? = nil,
+        awaiting finders: [Place: Volumes.Finder] = [:]
     ) throws -> Volumes {
         if store == nil { settle() }
         let volumes = try Volumes(
-            store: Store(path: store ?? "\(state)/store.sqlite"), storage: storage ?? self.storage(), limits: limits,
-            provider: "local", clock: clock, log: log)
+            store: Store(path: store ?? "\(state)/store.sqlite"), awaiting: finders, limits: limits, clock: clock,
+            log: log)
+        volumes.serve(VolumeShelf(try storage ?? self.storage(), at: .machine))
         opened.set(opened.value + [{ [weak volumes] in volumes }])
         return volumes
     }
@@ -116,22 +118,34 @@ final class VolumeScene: Sendable {
 extension Volumes {
     func lend(
         _ runnerID: String, from: [VolumeName] = [VolumeScene.name], to: VolumeName? = VolumeScene.name,
-        workspace: String = "acme", engine: EngineKind = VolumeScene.engine, platform: String = VolumeScene.platform
+        workspace: String = "acme", engine: EngineKind = VolumeScene.engine, platform: String = VolumeScene.platform,
+        at place: Place = .machine
     ) -> Lending {
         lend(
-            to: runnerID, VolumeRequest(from: from, to: to), workspace: workspace, engine: engine, platform: platform)
+            to: runnerID, at: place, VolumeRequest(from: from, to: to), workspace: workspace, engine: engine,
+            platform: platform)
+    }
+
+    func keep(lentTo runnerID: String, executedMS: Int) -> KeptVolume {
+        keep(lentTo: runnerID, executedMS: executedMS, by: "local")
+    }
+
+    func takeBack(from runnerID: String) throws { try takeBack(from: runnerID, at: .machine) }
+
+    func reconcile(living: Set<String>) throws {
+        try reconcile(#require(shelf(at: .machine)), living: { living })
     }
 
     /// A build that leaves the text on its volume and is kept, and the runner's end.
     @discardableResult
     func build(
         _ runnerID: String, leaving text: String, executedMS: Int = 10, from: [VolumeName] = [VolumeScene.name],
-        to: VolumeName = VolumeScene.name
+        to: VolumeName = VolumeScene.name, at place: Place = .machine
     ) throws -> KeptVolume {
-        let lending = lend(runnerID, from: from, to: to)
+        let lending = lend(runnerID, from: from, to: to, at: place)
         try lending.write(text)
         let answer = keep(lentTo: runnerID, executedMS: executedMS)
-        try takeBack(from: runnerID)
+        try takeBack(from: runnerID, at: place)
         tidy()
         return answer
     }

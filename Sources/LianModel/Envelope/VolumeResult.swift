@@ -95,6 +95,8 @@ extension VolumeResult {
         case .noneYet?: "nothing is kept under this name yet"
         case .inUse?: "another runner holds the volume just now"
         case .otherEngine?: "what is kept comes from another engine, another version of it or another platform"
+        case .otherProvider?: "what is kept lies where another provider's runners are"
+        case .notOffered?: "runners of this provider have no volumes"
         case .damaged?: "the engine did not start on what was kept, which is set aside"
         case .noRoom?: "the orchestrator has no room for it"
         case nil: onOneLine(reason)

@@ -32,6 +32,10 @@ package enum VolumeColdReason: String, CaseIterable, Sendable {
     case noneYet = "none_yet"
     case inUse = "in_use"
     case otherEngine = "other_engine"
+    /// It lies where another provider's runners are.
+    case otherProvider = "other_provider"
+    /// Runners of this provider have no volumes.
+    case notOffered = "not_offered"
     case damaged
     case noRoom = "no_room"
 }

@@ -48,7 +48,9 @@ package final class Fleet: Sendable {
     /// nil until it is known whether the volume was kept.
     private typealias Keep = Monitor<KeepOutcome?>
 
-    private enum Chore: Hashable { case tearDown(String), complain(Providers.Place), sweep(Providers.Place), forget }
+    private enum Chore: Hashable {
+        case tearDown(String), complain(Providers.Place), sweep(Providers.Place), openVolumes(Providers.Place), forget
+    }
 
     private struct Phase {
         enum Stage { case serving, stopping, stopped }
@@ -75,6 +77,13 @@ package final class Fleet: Sendable {
 
     package var volumeSupport: VolumeSupport { volumes?.support ?? .none }
 
+    /// What volumes the provider's runners have; nil where that is not known yet.
+    private func volumeSupport(of provider: ServedProvider) -> VolumeSupport? {
+        guard let volumes else { return VolumeSupport.none }
+        if let opened = provider.ifOpen, opened.engineKind == nil { return VolumeSupport.none }
+        return volumes.support(at: providers.place(of: provider))
+    }
+
     /// How each provider is, the first choice first; its places are counted where they are taken for these workspaces.
     package func providerStatuses(whereWorkspace isCounted: (String) -> Bool = { _ in true }) -> [ProviderStatus] {
         let places = allowed.value
@@ -83,6 +92,7 @@ package final class Fleet: Sendable {
             let opened = provider.ifOpen
             return ProviderStatus(
                 name: provider.name, kind: provider.kind, engine: opened?.engine, platforms: opened?.platforms ?? [],
+                volumes: volumeSupport(of: provider),
                 problem: provider.problem, capacity: places.ofProviders[provider.name],
                 taken: taken.count { $0.provider == provider.name }, lastError: lastProviderErrors.value[provider.name])
         }
@@ -305,7 +315,7 @@ extension Fleet {
         do throws(ProviderError) {
             let provider = try served.opened()
             var order = order
-            let lent = Guarded(lend(to: order, by: provider))
+            let lent = Guarded(lend(to: order, by: provider, at: providers.place(of: served)))
             order.volume = lent.value?.ordered
             order.replaceVolume = { hasEnded in
                 lent.set(self.volumes?.doesNotStart(lentTo: id, hasEnded: hasEnded))
@@ -417,7 +427,7 @@ extension Fleet {
         let removal = try call(record.provider, "destroy") { () throws(ProviderError) in
             try providers.remover(of: record).destroy(id)
         }
-        try volumes?.takeBack(from: id)
+        try volumes?.takeBack(from: id, at: providers.place(of: record))
         switch removal {
         case .deleting:
             roster.isBeingDeleted(id)
@@ -539,11 +549,26 @@ extension Fleet {
         }
     }
 
-    private func lend(to order: RunnerOrder, by provider: any RunnerProvider) -> Lending? {
-        guard let volumes, let wanted = order.request.volume, let engine = provider.engineKind else { return nil }
+    /// nil where none was asked for, or there are none anywhere.
+    private func lend(to order: RunnerOrder, by provider: any RunnerProvider, at place: Place) -> Lending? {
+        guard let volumes, let wanted = order.request.volume else { return nil }
+        openVolumes(of: volumes, at: place)
+        guard volumes.support != .none else { return nil }
         return volumes.lend(
-            to: order.runnerID, wanted, workspace: order.request.workspace, engine: engine,
+            to: order.runnerID, at: place, wanted, workspace: order.request.workspace, engine: provider.engineKind,
             platform: provider.platform)
+    }
+
+    /// What was not there at the start. Nothing is handed out there before.
+    private func openVolumes(of volumes: Volumes, at place: Place) {
+        guard volumes.awaits(place), providers.isThere(place),
+            isDue(.openVolumes(place), pause: Self.pauseAfterFailedTeardown)
+        else { return }
+        do {
+            try volumes.open(place) { roster.standing }
+        } catch {
+            log.error("volumes_not_found", "volumes are tried again: \(error)", place.fields)
+        }
     }
 }
 
@@ -585,6 +610,7 @@ extension Fleet {
     /// Finds out which runners there have ended by themselves, and what is there that belongs to nobody.
     private func look(at place: Providers.Place) {
         if unswept.value.contains(place), isDue(.sweep(place), pause: Self.pauseAfterFailedTeardown) { sweep(place) }
+        if let volumes { openVolumes(of: volumes, at: place) }
         let beingMade = making.current
         let beingTornDown = teardowns.current
         let beingKept = keeps.current

@@ -61,7 +61,7 @@ package struct Reconciliation: Sendable {
         let remover = try providers.remover(at: place)
         let found = try remover.existing()
         // Looked up afterwards: a runner has its row before anything of it is there.
-        let known = Set(roster.unfinished.filter { !$0.isTornDown }.map(\.id))
+        let known = roster.standing
         var isClean = true
         for id in found where !known.contains(id) {
             var fields = place.fields
@@ -112,14 +112,5 @@ package struct Reconciliation: Sendable {
             roster.becameFailed(record.id, reason: "its sshd has ended")
         }
         return false
-    }
-}
-
-extension Providers.Place {
-    fileprivate var fields: [String: JSONValue] {
-        switch self {
-        case .machine: [:]
-        case .elsewhere(let name): ["provider": .string(name)]
-        }
     }
 }

@@ -47,6 +47,9 @@ package final class Roster: Sendable {
         books.withLock { $0.runners.values.sorted { $0.id < $1.id } }
     }
 
+    /// The ids of those that may still have something of a machine.
+    var standing: Set<String> { Set(unfinished.filter { !$0.isTornDown }.map(\.id)) }
+
     package func unfinished(_ id: String) -> RunnerRecord? {
         books.withLock { $0.runners[id] }
     }

@@ -55,24 +55,26 @@ struct MetricsPage {
     }
 
     private var kept: [Tally] {
-        let count = gauge("volumes", "Volumes that are kept.", meters.workspace)
-        let bytes = gauge("volume_bytes", "What is on volumes that are kept.", meters.workspace)
-        for volume in volumes?.books.heads ?? [] {
-            count.add([volume.workspace])
-            bytes.add([volume.workspace], amount: Double(volume.bytes))
+        let count = gauge("volumes", "Volumes that are kept.", meters.workspace, meters.provider)
+        let bytes = gauge("volume_bytes", "What is on volumes that are kept.", meters.workspace, meters.provider)
+        for volume in volumes?.servedHeads ?? [] {
+            count.add([volume.workspace, volume.provider])
+            bytes.add([volume.workspace, volume.provider], amount: Double(volume.bytes))
         }
         return [count, bytes]
     }
 
     private var disks: [Tally] {
         let disk = Label("disk")
-        let free = gauge("disk_free_bytes", "What is free on the disks of the state and of the volumes.", disk)
-        let size = gauge("disk_size_bytes", "The sizes of these disks.", disk)
-        for (name, room) in [("state", try? VolumeFolders.room(at: store.path)), ("volumes", volumes?.room)] {
-            guard let room else { continue }
-            free.add([name], amount: Double(room.free))
-            size.add([name], amount: Double(room.size))
+        let free = gauge(
+            "disk_free_bytes", "What is free on the disks of the state and of the volumes.", disk, meters.provider)
+        let size = gauge("disk_size_bytes", "The sizes of these disks.", disk, meters.provider)
+        func add(_ name: String, _ provider: String, _ room: VolumeRoom) {
+            free.add([name, provider], amount: Double(room.free))
+            size.add([name, provider], amount: Double(room.size))
         }
+        if let room = try? VolumeFolders.room(at: store.path) { add("state", "", room) }
+        for (place, room) in volumes?.rooms ?? [] { add("volumes", place.provider ?? "", room) }
         return [free, size]
     }
 

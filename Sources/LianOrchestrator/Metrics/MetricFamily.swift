@@ -27,7 +27,9 @@ package struct MetricFamily: Sendable {
         if seen.isEmpty { return "" }
         var text = "# HELP \(name) \(Self.escaped(help))\n# TYPE \(name) \(kind.rawValue)\n"
         for sample in seen {
-            let labels = sample.labels.map { "\($0.name)=\"\(Self.escaped($0.value, quoted: true))\"" }
+            // To Prometheus a label without a value is none.
+            let valued = sample.labels.filter { !$0.value.isEmpty }
+            let labels = valued.map { "\($0.name)=\"\(Self.escaped($0.value, quoted: true))\"" }
             text += name + sample.suffix
             if !labels.isEmpty { text += "{\(labels.joined(separator: ","))}" }
             text += " \(Self.text(sample.value))\n"

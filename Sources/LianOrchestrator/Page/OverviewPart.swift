@@ -88,7 +88,8 @@ extension Overview {
                     ?? (tellsErrors ? "no error since the start" : "told to tokens of all workspaces")
                 let kind = provider.kind == provider.name ? nil : provider.kind
                 let places = "\(provider.taken)\(provider.capacity.map { " of \($0)" } ?? "") places taken"
-                let parts = [kind, provider.engine, provider.platforms.first, places].compactMap { $0 }
+                let volumes = provider.volumes.map { $0 == .none ? "no volumes" : "volumes: \($0.rawValue)" }
+                let parts = [kind, provider.engine, provider.platforms.first, places, volumes].compactMap { $0 }
                 return ["\(provider.name) <small>\(parts.joined(separator: ", "))</small>", health, error]
             }
         ).markup

@@ -100,12 +100,7 @@ extension ServedProvider {
 // MARK: - Who looks after a runner
 
 extension Providers {
-    /// What has runners: each may fail or hang by itself.
-    package enum Place: Hashable, Sendable {
-        case machine
-        /// By the name of the provider.
-        case elsewhere(String)
-    }
+    package typealias Place = LianOrchestrator.Place
 
     var places: [Place] {
         [.machine] + all.filter(isElsewhere).map { .elsewhere($0.name) }
@@ -135,6 +130,13 @@ extension Providers {
         if let maker = maker(of: record) { return maker }
         return try remover(at: place(of: record))
     }
+
+    /// Of one that is not there yet, somebody tries again meanwhile.
+    func isThere(_ place: Place) -> Bool {
+        all.contains { self.place(of: $0) == place && $0.ifOpen != nil }
+    }
+
+    func place(of provider: ServedProvider) -> Place { isElsewhere(provider) ? .elsewhere(provider.name) : .machine }
 
     private func isElsewhere(_ provider: ServedProvider) -> Bool { !Self.isOfThisMachine(provider.kind) }
 }

@@ -49,6 +49,10 @@ package protocol RunnerProvider: RunnerRemover {
     /// Why a runner has ended that `isAlive` has just called dead, as far as its caller can do something with it; nil where
     /// nothing is known but that its sshd is gone.
     func causeOfDeath(_ runnerID: String) -> String?
+
+    /// The storage of volumes where its machines are, as the operator wants it; nil where there is none. Of the
+    /// orchestrator's own machine it is not asked: there all providers have one together.
+    func findVolumes(_ choice: VolumesChoice) throws(ProviderError) -> FoundVolumes?
 }
 
 extension RunnerProvider {
@@ -63,6 +67,7 @@ extension RunnerProvider {
     }
     package func engineEndByItself(_ runnerID: String) -> String? { nil }
     package func causeOfDeath(_ runnerID: String) -> String? { nil }
+    package func findVolumes(_ choice: VolumesChoice) throws(ProviderError) -> FoundVolumes? { nil }
 }
 
 /// Why a provider cannot make a runner now, in words of its own.
@@ -149,6 +154,8 @@ package struct ProviderStatus: Equatable, Sendable {
     package let engine: String?
     /// What they build for natively; empty as long as it is not there.
     package let platforms: [String]
+    /// What volumes they have; nil as long as that is not known.
+    package let volumes: VolumeSupport?
     /// Why its runners cannot be reached just now; nil where they can.
     package let problem: String?
     /// How many runners it may have at once by itself; nil where only the capacity of all limits it.
@@ -177,6 +184,7 @@ extension ProviderStatus: JSONEncodable {
         ]
         members["engine"] = engine.map(JSONValue.string)
         members["platform"] = platforms.first.map(JSONValue.string)
+        members["volumes"] = volumes.map { .string($0.rawValue) }
         return .object(members)
     }
 }

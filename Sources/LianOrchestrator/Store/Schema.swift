@@ -121,4 +121,9 @@ let storeMigrations = [
     """
     ALTER TABLE runners ADD COLUMN provider_kind TEXT;
     """,
+    // On whose disks a volume lies: NULL is the orchestrator's own machine, else the name of the provider.
+    """
+    ALTER TABLE volume_generations ADD COLUMN place TEXT;
+    ALTER TABLE volume_lendings ADD COLUMN place TEXT;
+    """,
 ]

@@ -27,19 +27,19 @@ extension Store {
             for generation in changed.filter({ $0.state != .head }) + changed.filter({ $0.state == .head }) {
                 try connection.execute(
                     "INSERT OR REPLACE INTO volume_generations (\(Self.generationColumns)) "
-                        + "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", Self.values(generation))
+                        + "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", Self.values(generation))
             }
             for lending in new.lendings.values where lending != old.lendings[lending.runnerID] {
                 try connection.execute(
                     "INSERT OR REPLACE INTO volume_lendings (\(Self.lendingColumns)) "
-                        + "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", Self.values(lending))
+                        + "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", Self.values(lending))
             }
         }
     }
 
     private static let generationColumns = """
         id, name, workspace, number, engine, layout, platform, provider, bytes, executed_ms, created_at, used_at,
-        used_boot_id, used_since_boot, state
+        used_boot_id, used_since_boot, state, place
         """
 
     private static func values(_ generation: VolumeGeneration) -> [SQLiteValue] {
@@ -49,6 +49,7 @@ extension Store {
             .text(generation.platform), .text(generation.provider), .integer(generation.bytes),
             .integer(generation.executedMS), .integer(generation.createdAt), .integer(generation.used.wallClock),
             .text(generation.used.bootID), .integer(generation.used.sinceBoot), .text(generation.state.rawValue),
+            SQLiteValue(generation.place.provider),
         ]
     }
 
@@ -61,17 +62,19 @@ extension Store {
             id: row.text(0), name: name, workspace: row.text(2), number: row.integer(3),
             engine: EngineKind(name: row.text(4), layout: row.text(5)), platform: row.text(6), provider: row.text(7),
             bytes: row.integer(8), executedMS: row.integer(9), createdAt: row.integer(10),
-            used: Moment(bootID: row.text(12), sinceBoot: row.integer(13), wallClock: row.integer(11)), state: state)
+            used: Moment(bootID: row.text(12), sinceBoot: row.integer(13), wallClock: row.integer(11)), state: state,
+            place: Place(stored: row.optionalText(15)))
     }
 
     private static let lendingColumns =
-        "runner_id, workspace, generation, volume, head, engine, layout, platform, answer"
+        "runner_id, workspace, generation, volume, head, engine, layout, platform, answer, place"
 
     private static func values(_ lending: VolumeLending) -> [SQLiteValue] {
         [
             .text(lending.runnerID), .text(lending.workspace), SQLiteValue(lending.generation),
             SQLiteValue(lending.to?.description), .integer(lending.head), .text(lending.engine.name),
             .text(lending.engine.layout), .text(lending.platform), SQLiteValue(lending.answer?.json.encoded()),
+            SQLiteValue(lending.place.provider),
         ]
     }
 
@@ -80,7 +83,7 @@ extension Store {
             runnerID: row.text(0), workspace: row.text(1), generation: row.optionalText(2),
             to: row.optionalText(3).flatMap { VolumeName($0) }, head: row.integer(4),
             engine: EngineKind(name: row.text(5), layout: row.text(6)), platform: row.text(7),
-            answer: row.optionalText(8).flatMap(answer))
+            answer: row.optionalText(8).flatMap(answer), place: Place(stored: row.optionalText(9)))
     }
 
     private static func answer(_ text: String) -> KeptVolume? {

@@ -29,6 +29,8 @@ struct VolumeGeneration: Equatable, Sendable {
     /// When it was last handed out, or else was made.
     var used: Moment
     var state: State
+    /// Where it lies. Runners of other places begin without it.
+    var place: Place
 }
 
 /// What a runner has of a volume.
@@ -45,6 +47,7 @@ struct VolumeLending: Equatable, Sendable {
     var platform: String
     /// How keeping it ended; nil before.
     var answer: KeptVolume?
+    var place: Place
 }
 
 /// All generations and lendings. They are few, so that they are held in memory as a whole.

@@ -4,14 +4,16 @@ import LianModel
 
 extension Volumes {
     /// Keeps the runner's volume as the newest generation, after its engine was stopped cleanly. Asked again, it gives
-    /// the same answer. `provider` has made the runner; nil where there is one alone.
-    package func keep(lentTo runnerID: String, executedMS: Int, by provider: String? = nil) -> KeptVolume {
+    /// the same answer. `provider` has made the runner.
+    package func keep(lentTo runnerID: String, executedMS: Int, by provider: String) -> KeptVolume {
         alone(with: runnerID) {
-            guard let lending = books.lendings[runnerID], let name = lending.to else { return .discarded(.notAsked) }
+            guard let lending = books.lendings[runnerID], let name = lending.to,
+                let shelf = shelf(at: lending.place)
+            else { return .discarded(.notAsked) }
             if let answer = lending.answer { return answer }
             var answer: KeptVolume
             do throws(VolumeStorageError) {
-                answer = try keep(lending, as: name, executedMS, by: provider ?? self.provider)
+                answer = try keep(lending, on: shelf, as: name, executedMS, by: provider)
             } catch {
                 answer = .discarded(error.isDiskFull ? .diskFull : .failed)
                 tell(answer, lending, name, problem: "\(error)")
@@ -40,8 +42,9 @@ extension Volumes {
     }
 
     private func keep(
-        _ lending: VolumeLending, as name: VolumeName, _ executedMS: Int, by provider: String
+        _ lending: VolumeLending, on shelf: VolumeShelf, as name: VolumeName, _ executedMS: Int, by provider: String
     ) throws(VolumeStorageError) -> KeptVolume {
+        let storage = shelf.storage
         let runnerID = lending.runnerID
         func discarded(_ reason: VolumeDiscardReason, _ problem: String) -> KeptVolume {
             let answer = KeptVolume.discarded(reason)
@@ -57,14 +60,15 @@ extension Volumes {
             return discarded(.tooLarge, "it has \(bytes >> 20) MB, and \(limits.each >> 20) are allowed")
         }
         // On a disk that is about to be full it would soon have to go again, and the older one with it.
-        guard hasRoom() else { return discarded(.diskFull, "the disk has little room left") }
+        guard hasRoom(on: shelf) else { return discarded(.diskFull, "the disk has little room left") }
         // Only what is on the disk may be called kept, also where this process ends and another carries on.
         try storage.flush(lentTo: runnerID)
         try record { books in
             books.generations[runnerID] = VolumeGeneration(
                 id: runnerID, name: name, workspace: lending.workspace, number: books.nextNumber(of: name),
                 engine: lending.engine, platform: lending.platform, provider: provider, bytes: bytes,
-                executedMS: executedMS, createdAt: clock.wallClock(), used: clock.moment, state: .making)
+                executedMS: executedMS, createdAt: clock.wallClock(), used: clock.moment, state: .making,
+                place: shelf.place)
         }
         do throws(VolumeStorageError) {
             try storage.keep(lentTo: runnerID, as: runnerID)

@@ -6,15 +6,22 @@ import Synchronization
 
 extension Volumes {
     /// A clone of the first generation that fits, else an empty volume if there is one to keep. Trouble makes it cold.
+    /// `engine` is nil where the runner's engine can work on no volume.
     package func lend(
-        to runnerID: String, _ request: VolumeRequest, workspace: String, engine: EngineKind, platform: String
+        to runnerID: String, at place: Place, _ request: VolumeRequest, workspace: String, engine: EngineKind?,
+        platform: String
     ) -> Lending {
         alone(with: runnerID) {
+            guard let shelf = shelf(at: place), let engine else {
+                let lending = cold(awaits(place) && engine != nil ? .noRoom : .notOffered, folder: nil)
+                tell(lending, runnerID)
+                return lending
+            }
             let lending = lend(
-                request,
+                request, on: shelf,
                 VolumeLending(
                     runnerID: runnerID, workspace: workspace, generation: nil, to: request.to, head: 0, engine: engine,
-                    platform: platform, answer: nil))
+                    platform: platform, answer: nil, place: place))
             tell(lending, runnerID)
             return lending
         }
@@ -25,7 +32,7 @@ extension Volumes {
     /// generation has a second try.
     package func doesNotStart(lentTo runnerID: String, hasEnded: Bool) -> Lending {
         alone(with: runnerID) {
-            if hasEnded || storage.support == .exclusive || !isFirstTry(lentTo: runnerID) {
+            if hasEnded || shelf(lentTo: runnerID)?.storage.support == .exclusive || !isFirstTry(lentTo: runnerID) {
                 setAside(lentTo: runnerID, because: "the engine does not start on a clone of it")
             } else {
                 changeAnyway { $0.lendings[runnerID]?.generation = nil }
@@ -52,23 +59,31 @@ extension Volumes {
     }
 
     /// The runner's processes are gone, and its mounts. May be repeated.
-    package func takeBack(from runnerID: String) throws(ProviderError) {
+    package func takeBack(from runnerID: String, at place: Place) throws(ProviderError) {
+        if let shelf = shelf(at: place) { return try takeBack(from: runnerID, to: shelf) }
+        guard awaits(place), books.lendings[runnerID] != nil else { return }
+        throw ProviderError("the runner's volume cannot be removed: the storage of volumes there was not found yet")
+    }
+
+    func takeBack(from runnerID: String, to shelf: VolumeShelf) throws(ProviderError) {
         try alone(with: runnerID) { () throws(ProviderError) in
             let lending = books.lendings[runnerID]
             do throws(VolumeStorageError) {
-                try storage.remove(lentTo: runnerID)
-                try forgetWhatWasHandedOver(lending)
+                try shelf.storage.remove(lentTo: runnerID)
+                try forgetWhatWasHandedOver(lending, on: shelf.storage)
             } catch {
                 throw ProviderError("the runner's volume cannot be removed: \(error)")
             }
             guard lending != nil else { return }
             changeAnyway { $0.lendings[runnerID] = nil }
-            tidySoon()
+            tidySoon(shelf)
         }
     }
 
     /// Where the runner had the generation itself, that went with the runner.
-    private func forgetWhatWasHandedOver(_ lending: VolumeLending?) throws(VolumeStorageError) {
+    private func forgetWhatWasHandedOver(
+        _ lending: VolumeLending?, on storage: any VolumeStorage
+    ) throws(VolumeStorageError) {
         guard storage.support == .exclusive, let id = lending?.generation, let generation = books.generations[id],
             try !storage.contents().kept.contains(id)
         else { return }
@@ -81,13 +96,13 @@ extension Volumes {
         case cold(VolumeColdReason)
     }
 
-    private func lend(_ request: VolumeRequest, _ new: VolumeLending) -> Lending {
+    private func lend(_ request: VolumeRequest, on shelf: VolumeShelf, _ new: VolumeLending) -> Lending {
         let runnerID = new.runnerID
-        guard hasRoom() else { return cold(.noRoom, folder: nil) }
+        guard hasRoom(on: shelf) else { return cold(.noRoom, folder: nil) }
         let choice: Choice
         do {
             choice = try change { books in
-                let choice = choose(request, new, books)
+                let choice = choose(request, from: shelf.storage, new, books)
                 var lending = new
                 // Two names of sessions can be the same: the volume stays whose it is.
                 if let name = request.to, let head = books.head(of: name), head.workspace != new.workspace {
@@ -109,12 +124,14 @@ extension Volumes {
             return cold(.noRoom, folder: nil)
         }
         switch choice {
-        case .cold(let reason): return empty(for: runnerID, reason)
-        case .generation(let generation): return clone(generation, for: runnerID)
+        case .cold(let reason): return empty(for: runnerID, reason, on: shelf)
+        case .generation(let generation): return clone(generation, for: runnerID, on: shelf)
         }
     }
 
-    private func choose(_ request: VolumeRequest, _ lending: VolumeLending, _ books: VolumeBooks) -> Choice {
+    private func choose(
+        _ request: VolumeRequest, from storage: any VolumeStorage, _ lending: VolumeLending, _ books: VolumeBooks
+    ) -> Choice {
         var reason = VolumeColdReason.noneYet
         for name in request.from {
             guard let head = books.head(of: name) else {
@@ -123,6 +140,10 @@ extension Volumes {
                 continue
             }
             guard name.isOfCI || head.workspace == lending.workspace else { continue }
+            guard head.place == lending.place else {
+                reason = .otherProvider
+                continue
+            }
             // A volume that can only be read by being taken away is for those who may also write it.
             if storage.support == .exclusive && name != request.to { continue }
             guard head.engine == lending.engine && head.platform == lending.platform else {
@@ -136,22 +157,23 @@ extension Volumes {
         return .cold(reason)
     }
 
-    private func clone(_ generation: VolumeGeneration, for runnerID: String) -> Lending {
+    private func clone(_ generation: VolumeGeneration, for runnerID: String, on shelf: VolumeShelf) -> Lending {
+        let storage = shelf.storage
         do throws(VolumeStorageError) {
             try storage.clone(generation.id, for: runnerID)
             if let fault = try storage.fault(lentTo: runnerID) {
                 setAside(lentTo: runnerID, because: fault)
-                return empty(for: runnerID, .damaged)
+                return empty(for: runnerID, .damaged, on: shelf)
             }
         } catch {
             tellTrouble("\(generation.name) cannot be cloned: \(error)", runnerID)
             if let contents = try? storage.contents(), !contents.kept.contains(generation.id) {
                 changeAnyway { $0.generations[generation.id] = nil }
                 tellLost(generation, "its files are not there")
-                return empty(for: runnerID, .damaged)
+                return empty(for: runnerID, .damaged, on: shelf)
             }
             changeAnyway { $0.lendings[runnerID]?.generation = nil }
-            return empty(for: runnerID, .noRoom)
+            return empty(for: runnerID, .noRoom, on: shelf)
         }
         let folder = storage.folder(lentTo: runnerID)
         return Lending(
@@ -162,6 +184,12 @@ extension Volumes {
 
     /// An empty volume in place of what the runner has, where there is one to keep.
     private func empty(for runnerID: String, _ reason: VolumeColdReason) -> Lending {
+        guard let shelf = shelf(lentTo: runnerID) else { return cold(reason, folder: nil) }
+        return empty(for: runnerID, reason, on: shelf)
+    }
+
+    private func empty(for runnerID: String, _ reason: VolumeColdReason, on shelf: VolumeShelf) -> Lending {
+        let storage = shelf.storage
         do throws(VolumeStorageError) {
             try storage.remove(lentTo: runnerID)
             if books.lendings[runnerID]?.to != nil {
@@ -197,13 +225,13 @@ extension Volumes {
     }
 
     /// Whether there is enough of it for a build; what nobody has used for long makes room.
-    func hasRoom() -> Bool {
+    func hasRoom(on shelf: VolumeShelf) -> Bool {
         do {
-            guard try storage.room().isLow else { return true }
-            tidySoon()
+            guard try shelf.room().isLow else { return true }
+            tidySoon(shelf)
             // What is large takes longer to delete than a build is to wait for it.
             let end = ContinuousClock.now + .seconds(5)
-            while try storage.room().isLow {
+            while try shelf.room().isLow {
                 guard ContinuousClock.now < end else { return false }
                 usleep(20_000)
             }
