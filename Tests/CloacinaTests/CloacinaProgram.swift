@@ -66,6 +66,13 @@ struct CloacinaFolder: Sendable {
         return run
     }
 
+    func shell(_ command: String) async throws {
+        let result = try await LianSystem.run(
+            Command("/bin/sh", ["-c", command], environment: environment, workingDirectory: url.path),
+            deadline: .seconds(300))
+        #expect(result.termination.isSuccess, "\(result.errorText)")
+    }
+
     /// What a Python script prints, with the arguments given. It is the oracle of many of these tests.
     func python(_ script: String, _ arguments: [String] = []) async throws -> String {
         let result = try await LianSystem.run(

@@ -100,10 +100,7 @@ import Testing
         try await withCloacinaFolder { folder in
             try folder.write("etl/package.toml", pythonManifest)
             try folder.write("etl/workflow/etl/tasks.py", "import cloaca\n")
-            _ = try await LianSystem.run(
-                Command(
-                    "/bin/sh", ["-c", command], environment: folder.environment, workingDirectory: folder.url.path),
-                deadline: .seconds(60))
+            try await folder.shell(command)
             let run = try await folder.run(["package", "pack", "etl"])
             #expect(run.status == 2)
             #expect(run.code == code)
@@ -126,6 +123,30 @@ import Testing
             let allowed = try await folder.run(["package", "pack", "etl", "--allow-over-limits"])
             #expect(allowed.status == 0)
             #expect(allowed.warnings == ["archive_over_limit"])
+        }
+    }
+
+    /// What pack finds too much is what a reader of the same archive finds too much.
+    @Test(arguments: [
+        ("archive_too_large", "head -c 1000000 /dev/zero >etl/zeros"),
+        ("archive_too_many_entries", "seq -f etl/%.0f 10000 | xargs touch"),
+        ("archive_too_large", "deep=etl/$(yes d | head -n 70 | paste -sd /); mkdir -p $deep; touch $deep/x"),
+    ])
+    func itsLimitsAreTheReaders(code: String, command: String) async throws {
+        try await withCloacinaFolder { folder in
+            try folder.write("etl/package.toml", pythonManifest)
+            try folder.write("etl/workflow/etl/tasks.py", "import cloaca\n")
+            try await folder.shell(command)
+            let refused = try await folder.run(["package", "pack", "etl"])
+            #expect(refused.code == "archive_over_limit" && refused.status == 1, "\(refused.errors)")
+            let allowed = try await folder.run(["package", "pack", "etl", "--allow-over-limits"])
+            #expect(allowed.status == 0, "\(allowed.errors)")
+            let read = try await folder.run(["package", "validate", "etl-0.1.0.cloacina"])
+            #expect(read.code == code && read.status == 1, "\(read.errors)")
+            // In the same words, but for the name of the archive.
+            let said = refused.envelope["error"]?["message"]?.stringValue ?? ""
+            let theirs = read.envelope["error"]?["message"]?.stringValue ?? ""
+            #expect(said.split(separator: "cloacina").last == theirs.split(separator: "cloacina").last)
         }
     }
 

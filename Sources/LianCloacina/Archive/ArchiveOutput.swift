@@ -8,22 +8,21 @@ struct ArchiveOutput {
     let place: String
     let allowsOverLimits: Bool
 
-    /// Writes a draft, reads it back under the limits of hosts, and puts it in its place.
+    /// Writes a draft, holds it against the limits of hosts, and puts it in its place. `check` gets the draft's path and
+    /// how many bytes it has.
     func write(
         _ report: inout CloacinaReport, _ stop: StopRequest,
         by write: (FileDraft) throws(CloacinaError) -> Void,
-        reading read: ((String) throws(CloacinaError) -> ArchiveSummary)? = nil
+        checking check: (String, Int) throws(CloacinaError) -> Void
     ) throws(CloacinaError) -> (bytes: Int, sha256: [UInt8]) {
         let draft: FileDraft
         do throws(SystemError) { draft = try FileDraft(of: place, mode: 0o644) } catch {
             throw .unwritable(name, error)
         }
         try write(draft)
-        let whole: (bytes: Int, sha256: [UInt8])
+        let whole = try hashFile(draft.draftPath)
         do throws(CloacinaError) {
-            let summary =
-                if let read { try read(draft.draftPath) } else { try readArchive(draft.draftPath, stop: stop) }
-            whole = (summary.bytes, summary.sha256)
+            try check(draft.draftPath, whole.bytes)
         } catch {
             guard [.archiveTooLarge, .archiveTooManyEntries].contains(error.code) else { throw error }
             guard allowsOverLimits else {
@@ -33,7 +32,6 @@ struct ArchiveOutput {
                 )
             }
             report.warn(.archiveOverLimit, "hosts will refuse this archive: \(error.message)")
-            whole = try hashFile(draft.draftPath)
         }
         try stop.check()
         do throws(SystemError) { try draft.commit() } catch { throw .unwritable(name, error) }

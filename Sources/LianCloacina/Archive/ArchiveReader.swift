@@ -37,32 +37,15 @@ package func readArchive(
 ) throws(CloacinaError) -> ArchiveSummary {
     let input = try ArchiveInput(path)
     let decompressor = try Decompressor(input)
-    let byRatio = input.size.multipliedReportingOverflow(by: ArchiveLimits.ratio)
-    let limit = byRatio.overflow ? ArchiveLimits.bytes : min(ArchiveLimits.bytes, byRatio.partialValue)
-    let source = TarSource(decompressor, path: path, limit: limit + ArchiveLimits.frameBytes, stop: stop)
+    var rules = ArchiveRules(path, archiveBytes: input.size)
+    let source = TarSource(
+        decompressor, path: path, limit: rules.mostBytes + ArchiveLimits.frameBytes, stop: stop)
     let tar = TarReader(source)
-    var paths = MemberPaths()
     var layout = ArchiveLayout()
-    var entries = 0
     var files = 0
-    var declared = 0
     while let member = try tar.next() {
-        entries += 1
-        guard entries <= ArchiveLimits.entries else {
-            throw CloacinaError(
-                .archiveTooManyEntries, .archive, "\(path) holds more than \(ArchiveLimits.entries) entries",
-                hint: "Hosts refuse such an archive too: leave out what it does not need.")
-        }
-        let used = try paths.add(member.path, isFolder: member.kind == .folder, source.refusal)
-        guard member.size <= limit - declared else {
-            let rule =
-                limit == ArchiveLimits.bytes
-                ? "500 MiB" : "\(ArchiveLimits.ratio) times the archive's \(input.size) bytes"
-            throw CloacinaError(
-                .archiveTooLarge, .archive, "the files in \(path) are larger than \(rule) together",
-                hint: "Hosts refuse such an archive too: leave out what it does not need.")
-        }
-        declared += member.size
+        let used = try rules.admit(
+            member.path, isFolder: member.kind == .folder, size: member.size, source.refusal)
         guard let used else { continue }
         layout.add(used, member.kind)
         if member.kind == .file { files += 1 }

@@ -118,6 +118,9 @@ package struct PackCommand: CloacinaCommand {
         let output = ArchiveOutput(name: name, place: place, allowsOverLimits: allowsOverLimits)
         let whole = try output.write(&report, surroundings.stop) { draft throws(CloacinaError) in
             digest = try writeArchive(members, top: manifest.stem, modified: modified, to: draft, surroundings.stop)
+        } checking: { _, bytes throws(CloacinaError) in
+            // What was just compressed is not decompressed for this: its members and its size are known.
+            try members.check(top: manifest.stem, archive: name, bytes: bytes)
         }
         let artifact = CloacinaReport.Artifact(
             path: name, bytes: whole.bytes, sha256: hexadecimal(whole.sha256), digest: hexadecimal(digest),

@@ -63,10 +63,9 @@ struct PythonBuild: Sendable {
         let whole = try output.write(&report, surroundings.stop) { draft throws(CloacinaError) in
             digest = try writeArchive(
                 all, top: "\(project.name)-\(project.version)", modified: modified, to: draft, surroundings.stop)
-        } reading: { draft throws(CloacinaError) in
+        } checking: { draft, _ throws(CloacinaError) in
             let archive = try StagedArchive(draft, surroundings)
             try PackageLayout(archive.folder, PackageManifest(in: archive.folder)).check()
-            return archive.summary
         }
         return tell(whole, digest: hexadecimal(digest), fingerprint: nil, entries: all.count, &report)
     }
@@ -83,6 +82,8 @@ struct PythonBuild: Sendable {
         let whole = try output.write(&report, surroundings.stop) { draft throws(CloacinaError) in
             try writeLegacyArchive(
                 all(fingerprint), folders: ["workflow", "vendor"], modified: modified, to: draft, surroundings.stop)
+        } checking: { draft, _ throws(CloacinaError) in
+            _ = try readArchive(draft, stop: surroundings.stop)
         }
         return tell(whole, digest: nil, fingerprint: fingerprint, entries: members.count + 1, &report)
     }
