@@ -48,6 +48,10 @@ pictures:
 pictures-modules:
     scripts/pictures-modules
 
+# The pictures of the benchmark in docs/images, from bench/results.json
+pictures-bench:
+    scripts/pictures-bench
+
 # Generated inputs against the readers of flags, directives and ignore rules; COUNT each
 fuzz COUNT="100000" SEED="1":
     scripts/fuzz {{ COUNT }} {{ SEED }}

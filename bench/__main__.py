@@ -17,7 +17,7 @@ from bench import amendment, ground, tables
 from bench.machine import machine
 from bench.processes import BenchFailure
 from bench.rows import (
-    base_image, connect, events, jobs, memory, orchestrator, overhead, second, startup, volumes,
+    base_image, connect, day, events, jobs, memory, orchestrator, overhead, second, startup, volumes,
 )
 from bench.run import Run, Selection, say
 from bench.targets import NOT_MEASURED
@@ -29,7 +29,7 @@ ROWS = {
     "base": base_image.far_base_image, "context": jobs.contexts,
     "memory": memory.memory, "growth": memory.growth, "log": memory.log,
     "orchestrator": orchestrator.orchestrator, "second": second.second_builds, "cold": volumes.cold_builds,
-    "size": volumes.volumes_by_size, "count": volumes.volumes_by_count, "rebuilds": volumes.rebuilds,
+    "size": volumes.volumes_by_size, "count": volumes.volumes_by_count, "rebuilds": day.day,
 }
 NEEDS_NO_RUNNER = (startup.startup,)
 

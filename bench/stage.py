@@ -30,6 +30,8 @@ class Stage:
     binaries: Path
     orchestrator: str
     engine: str
+    # The orchestrator's process.
+    process: int
     registry: str
     key: Path
     public_key: str
@@ -101,7 +103,7 @@ def stage(
             [*setting.far, "docker-registry", "serve", f"{folder}/registry.yml"], folder / "registry.log"))
         token = folder / "token"
         token.write_text(TOKEN)
-        address = stack.enter_context(orchestrator(
+        address, process = stack.enter_context(orchestrator(
             setting, folder, binaries, "--token-file", str(token), "--capacity", str(capacity), *volumes, path=path))
         eventually(lambda: fetch(setting, f"http://{registry}/v2/") is not None, "the registry")
         health = json.loads(fetch(setting, f"http://{address}/healthz") or "{}")
@@ -110,19 +112,23 @@ def stage(
         public_key = Path(f"{key}.pub").read_text().strip()
         ready = stack.enter_context(ready_runners(setting, address, folder, public_key))
         yield Stage(
-            setting, folder, binaries, f"http://{address}", health["data"]["engine"], registry, key, public_key, ready)
+            setting, folder, binaries, f"http://{address}", health["data"]["engine"], process, registry, key,
+            public_key, ready)
 
 
 @contextmanager
-def orchestrator(setting: Setting, folder: Path, binaries: Path, *flags: str, path: str = "") -> Iterator[str]:
-    """Its ADDR:PORT, for this block; its state is in the folder `s` of that one."""
+def orchestrator(
+    setting: Setting, folder: Path, binaries: Path, *flags: str, path: str = "",
+) -> Iterator[tuple[str, int]]:
+    """Its ADDR:PORT and its process, for this block; its state is in the folder `s` of that one."""
     command = [*setting.far, str(binaries / "lian-orchestrator"), "--listen", "127.0.0.1:0", "--state", f"{folder}/s",
                "--log", "text", *flags]
     environment = {**os.environ, "PATH": f"{path}{os.environ['PATH']}"}
-    with daemon(command, folder / "orchestrator.log", environment):
+    with daemon(command, folder / "orchestrator.log", environment) as process:
         listen = folder / "s" / "listen"
         eventually(lambda: listen.exists() and listen.read_text().endswith("\n"), "the orchestrator")
-        yield listen.read_text().strip()
+        # What starts it, within its setting, becomes it.
+        yield listen.read_text().strip(), process.pid
 
 
 def unmount_below(folder: Path) -> None:

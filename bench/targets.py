@@ -1,5 +1,6 @@
 """The targets, and what a run says of each: met, missed, or not measured."""
 
+import statistics
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ Measure = dict[str, Any]
 # A difference of events that is no more than what one run differs from the next.
 NOISE_MS = 5
 NOT_MEASURED = "not measured"
+# The context of the day of rebuilds: 10 MB, so that a generation that only ever grew would pass its bound.
+REBUILT = "files-5000"
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,27 @@ class LimitTarget:
         return found if found and found.get("median") is not None else None
 
 
+@dataclass(frozen=True)
+class FlatTarget:
+    """How a figure stands at the end of the day of rebuilds: the median of the last quarter of the builds over that of
+    the second, when what is kept has come to its size."""
+
+    what: str
+    of: str
+    most: float
+
+    def verdicts(self, measures: list[Measure]) -> list[Verdict]:
+        target = f"≤ {self.most:g} ×"
+        measure = find(measures, "rebuilds", REBUILT, "loopback")
+        values = measure["figures"].get("builds", {}).get(self.of, []) if measure else []
+        quarter = len(values) // 4
+        before = statistics.median(values[quarter:2 * quarter]) if quarter else 0
+        if not before:
+            return [Verdict(self.what, "loopback", target, NOT_MEASURED, "", None)]
+        ratio = round(statistics.median(values[-quarter:]) / before, 2)
+        return [Verdict(self.what, "loopback", target, f"{ratio} ×", "", ratio <= self.most)]
+
+
 def find(measures: list[Measure], row: str, context: str | None, setting: str) -> Measure | None:
     wanted = (row, context, setting)
     return next((one for one in measures if (one["row"], one["context"], one["setting"]) == wanted), None)
@@ -129,7 +153,7 @@ def both(loopback: float, far: float) -> dict[str, float]:
     return {"loopback": loopback, "far": far}
 
 
-TARGETS: list[RatioTarget | GroupTarget | LimitTarget] = [
+TARGETS: list[RatioTarget | GroupTarget | LimitTarget | FlatTarget] = [
     RatioTarget("connect to first exec", "connect", None, {}, both(3, 1.6)),
     RatioTarget("whole job, a", "whole", "a", both(3.5, 2.6), both(2.2, 1.5)),
     RatioTarget("whole job, a, on a runner that is up", "ready", "a", both(3.5, 2.6), both(2.2, 1.5)),
@@ -164,6 +188,12 @@ TARGETS: list[RatioTarget | GroupTarget | LimitTarget] = [
     ),
     LimitTarget("clone and keep of a gigabyte of state", "volume", "state-1000", 400, "ms", of="clone and keep"),
     GroupTarget("cold build with volumes on, against off", "cold", "g", ("volumes off",), most=1.05),
+    *(
+        FlatTarget(f"{what}, last builds of a day against earlier ones", of, most)
+        for what, of, most in (
+            ("time of a rebuild", "ms", 1.1), ("disk of the orchestrator", "disk_mb", 1.1),
+            ("memory of the orchestrator", "memory_mb", 1.1), ("descriptors of the orchestrator", "descriptors", 1))
+    ),
     LimitTarget("start-up, --version", "startup", "version", 15, "ms", of="lian-build"),
     LimitTarget("integrate with secrets and directives", "startup", "integrate", 30, "ms", of="lian-build"),
 ]

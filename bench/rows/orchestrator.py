@@ -108,7 +108,7 @@ def team(stage: Stage) -> Iterator[Callable[[int], Client]]:
          "-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out",
          str(certificate)], check=True, capture_output=True)
     flags = ["--config", str(configuration), "--tls-certificate", str(certificate), "--tls-key", str(key)]
-    with serve(stage.setting, folder, stage.binaries, *flags, *NO_VOLUMES) as address:
+    with serve(stage.setting, folder, stage.binaries, *flags, *NO_VOLUMES) as (address, _):
         yield lambda number: Client(address, secrets[number], certificate)
 
 

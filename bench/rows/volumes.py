@@ -1,13 +1,11 @@
-"""What keeping the state of an engine costs: to clone and to keep it, by its size and by the number of volumes; a cold
-build that keeps it; and the disk after many builds."""
+"""What keeping the state of an engine costs: to clone and to keep it, by its size and by the number of volumes; and a
+cold build that keeps it."""
 
-import subprocess
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench.changing import ChangingContext
 from bench.contexts import Context, busybox_context
 from bench.orchestrator_client import Client, wait_for_engine
 from bench.pairs import Sample, Series, comparison, measure, tool_summary
@@ -16,18 +14,14 @@ from bench.rows.jobs import sampled, total
 from bench.rows.second import PATIENCE_S, ROUNDS, second_stage
 from bench.run import Run, say
 from bench.second_tools import WARM, build_cold, build_on_volume, build_warm
-from bench.stage import VOLUMES, Stage, mounts_below
-from bench.tools import Home, Job, Outcome, Tool, build_by_ours
+from bench.stage import VOLUMES, Stage
+from bench.tools import Home, Job, Outcome, Tool
 
 SIZES_MB = (100, 1_000, 5_000)
 COUNTS = (1, 10, 100)
-REBUILDS = (1, 10, 100)
 SPAWN, SPAWN_CLONE, KEEP, CLONE_AND_KEEP = "runner up, no volume", "runner up, on a clone", "keep", "clone and keep"
 ON, OFF = "volumes on", "volumes off"
 COLD_CONTEXT = "g"
-# 10 MB each: a generation that only ever grew would pass its bound.
-REBUILT = "files-5000"
-BOUND = ("--volume-gb", "1")
 
 
 def volumes_by_size(run: Run) -> None:
@@ -144,41 +138,6 @@ def cold_builds(run: Run) -> None:
         }
         series = measure(tools, 1 if run.quick else ROUNDS, warm_up=False)
         run.add("cold", COLD_CONTEXT, "loopback", **comparison(series, ON, None), about=context.description)
-
-
-def rebuilds(run: Run) -> None:
-    """What the orchestrator's folder takes on the disk after so many builds, each of which changed a file."""
-    if not run.takes("rebuilds", REBUILT, "loopback"):
-        return
-    counts = REBUILDS[:2] if run.quick else REBUILDS
-    with run.own_stage("rebuilds", volumes=(*VOLUMES, *BOUND)) as stage:
-        context = ChangingContext(run.contexts.get(REBUILT))
-        cases = []
-        warm = 0
-        for number in range(1, counts[-1] + 1):
-            context.change(number)
-            outcome = build_by_ours(Job(stage, context.context, home=home(stage)))
-            if outcome.failure:
-                raise BenchFailure(f"rebuild {number} failed: {outcome.failure}")
-            warm += (outcome.volume or {}).get("state") == "warm"
-            if number in counts:
-                say(f"rebuilds {number}")
-                cases.append(
-                    {"case": f"{number} builds", "warm": warm, "last_ms": round(outcome.total_ms), **disk(stage)})
-        run.add("rebuilds", REBUILT, "loopback", about=context.context.description, figures={"cases": cases})
-        run.contexts.drop(REBUILT)
-
-
-def disk(stage: Stage) -> dict[str, int]:
-    # What was deleted is given back by and by.
-    subprocess.run(["sync"], check=True)
-    # What is mounted there lies in a file that is counted.
-    within = ["--one-file-system"] if mounts_below(stage.state) else []
-    taken = subprocess.run(
-        ["du", "--summarize", *within, "--block-size=1M", str(stage.state)], check=True, capture_output=True, text=True,
-    ).stdout
-    told = sum(volume["bytes"] or 0 for volume in api(stage).volumes())
-    return {"disk_mb": int(taken.split()[0]), "volumes_mb": told // 1_000_000}
 
 
 def api(stage: Stage) -> Client:
