@@ -191,7 +191,8 @@ final class Attempt: Sendable {
         // rsync starts while the runner still boots; from there on nothing waits for what it does not need.
         let request = plan.resolution.request
         let warmUp = WarmUp(
-            request.call == nil ? artifacts : [], registry: request.registry, secrets: plan.secrets, timing: timing)
+            request.call == nil ? artifacts : [], contextBytes: contexts.bytes, registry: request.registry,
+            secrets: plan.secrets, timing: timing)
         defer { warmUp.end() }
         async let bench = prepareBench(along: approach, behind: contexts, beside: warmUp)
         let sent = try await contexts.send(along: approach)

@@ -72,7 +72,7 @@ import Testing
         let request = try fixture.build()
         let secrets = try await BuildSecrets.read(request, environment: [:], http: try HTTPClient())
         let warmUp = WarmUp(
-            artifacts, registry: request.registry, secrets: secrets,
+            artifacts, contextBytes: 0, registry: request.registry, secrets: secrets,
             timing: isThere ? .endless : SkippedTime().timing)
         let host = ClosedHost()
         if isEnded { warmUp.end() }
@@ -80,6 +80,12 @@ import Testing
         if isThere { warmUp.contextIsThere() }
         await task?.value
         return host.count.withLock { $0 }
+    }
+
+    @Test func aLargeContextIsNotWaitedFor() {
+        #expect(WarmUp.patience(forContextOf: (32 << 20) - 1) == .milliseconds(200))
+        #expect(WarmUp.patience(forContextOf: 32 << 20) == .zero)
+        #expect(WarmUp.patience(forContextOf: .max) == .zero)
     }
 
     @Test func noChannelWhereNothingIsToFetch() async throws {

@@ -31,6 +31,7 @@ struct TravellingContexts: Sendable {
 
     var count: Int { transfers.count }
     var files: Int { transfers.reduce(0) { $0 + $1.summary.files } }
+    var bytes: Int { transfers.reduce(0) { $0.upToLargest(adding: $1.summary.bytes) } }
 
     struct Sent: Sendable {
         var bytes = 0
@@ -55,9 +56,7 @@ struct TravellingContexts: Sendable {
     /// Sends all contexts. What needs no runner begins at once.
     func send(along approach: RunnerApproach) async throws -> Sent {
         defer { for one in begun { one.settle(.success(())) } }
-        let meter = ContextMeter(
-            files: files, bytes: transfers.reduce(0) { $0.upToLargest(adding: $1.summary.bytes) }, reporter: reporter,
-            timing: timing)
+        let meter = ContextMeter(files: files, bytes: bytes, reporter: reporter, timing: timing)
         let metering = Task {
             if (try? await approach.reached()) != nil { await meter.run() }
         }

@@ -12,6 +12,7 @@ final class WarmUp: Sendable {
     private let artifacts: [ArtifactRequest]
     private let registry: RegistryRequest
     private let secrets: BuildSecrets
+    private let patience: Duration
     private let timing: Timing
     private let state = Mutex(State())
 
@@ -24,13 +25,20 @@ final class WarmUp: Sendable {
     /// How many channels may be open: an SSH server allows ten at once by default, and one is for the samples of usage.
     private static let channels = 9
 
-    /// How long the warm-up waits before it begins: a context that arrives sooner leaves nothing to gain.
-    private static let patience: Duration = .milliseconds(200)
+    /// How long the warm-up waits before it begins: a context that arrives sooner leaves nothing to gain. A large context
+    /// never does.
+    static func patience(forContextOf bytes: Int) -> Duration {
+        bytes < 32 << 20 ? .milliseconds(200) : .zero
+    }
 
-    init(_ artifacts: [ArtifactRequest], registry: RegistryRequest, secrets: BuildSecrets, timing: Timing) {
+    init(
+        _ artifacts: [ArtifactRequest], contextBytes: Int, registry: RegistryRequest, secrets: BuildSecrets,
+        timing: Timing
+    ) {
         self.artifacts = artifacts
         self.registry = registry
         self.secrets = secrets
+        patience = Self.patience(forContextOf: contextBytes)
         self.timing = timing
     }
 
@@ -46,7 +54,7 @@ final class WarmUp: Sendable {
     }
 
     private func fetch(on host: any RemoteHost, of runner: ReadyRunner, besides transfers: Int) async {
-        guard (try? await timing.sleep(Self.patience)) != nil, isToBegin() else { return }
+        guard (try? await timing.sleep(patience)) != nil, isToBegin() else { return }
         let solves = Self.solves(for: artifacts)
         let runs = artifacts.count + artifacts.count { !$0.agents.isEmpty }
         // Beside the transfers the engine is asked what it is, and the first build's shell waits.
