@@ -43,6 +43,24 @@ import Testing
         }
     }
 
+    @Test("what an engine keeps from runner to runner stays below what a volume may have", arguments: engines, [1, 1000])
+    func anEngineThatHasTooMuch(_ engine: EngineChoice, _ megabytes: Int) async throws {
+        try await withLocalRunners(engine: engine) { runners in
+            let volume = try runners.makeVolume("v")
+            for (name, isWarm) in [("first", false), ("second", true)] {
+                let runner = try await runners.create(name, on: OrderedVolume(folder: volume, isWarm: isWarm))
+                try await runners.caller.prepare(
+                    runner, "RUN busybox head -c 8000000 /dev/urandom > /noise; echo a step $(busybox echo ran)")
+                let result = try await runners.caller.build(runner, "")
+                #expect(result.termination == .exited(0), "\(result.errorText)")
+                let hasRun = name == "first" || megabytes == 1
+                #expect(result.errorText.contains("a step ran") == hasRun, "\(result.errorText)")
+                #expect(try await runners.stopEngine(name, leaving: megabytes * 1_000_000) == .clean)
+                try await runners.destroy(name)
+            }
+        }
+    }
+
     /// How the engine of the first runner is ended, and whether the second one's volume is told to be warm.
     enum Ending: CaseIterable {
         case stopped, ended, endedAndWarm

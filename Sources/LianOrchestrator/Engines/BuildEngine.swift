@@ -13,6 +13,9 @@ protocol BuildEngine: Sendable {
     /// Has the engine forget what builds read from their local sources, which it would not read again where only the
     /// content has changed. It succeeds only if the engine serves and can read its data. nil where `command` is.
     func sourcesPruned(in folder: RunnerFolder, environment: [String: String]) -> Command?
+    /// Has the engine forget what it used longest ago, until no more than so many bytes are left. By themselves engines do
+    /// that after a minute, which few runners live for. Commands to be run one after the other.
+    func shrunk(to bytes: Int, in folder: RunnerFolder, environment: [String: String]) -> [Command]
     /// What a session on the runner needs to find the engine.
     func environment(in folder: RunnerFolder) -> [String: String]
     /// The longest path of a socket that the engine makes; nil where it makes none.

@@ -45,6 +45,14 @@ struct PrivateBuildkitd: BuildEngine {
             environment: environment)
     }
 
+    func shrunk(to bytes: Int, in folder: RunnerFolder, environment: [String: String]) -> [Command] {
+        [
+            Command(
+                buildctl, ["--addr", socket(folder), "prune", "--all", "--keep-storage", String(bytes / 1_000_000)],
+                environment: environment)
+        ]
+    }
+
     func environment(in folder: RunnerFolder) -> [String: String] { ["BUILDKIT_HOST": socket(folder)] }
 
     func longestSocket(in folder: RunnerFolder) -> String? { folder.engineSocket }

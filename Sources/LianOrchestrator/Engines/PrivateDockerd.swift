@@ -42,6 +42,14 @@ struct PrivateDockerd: BuildEngine {
             environment: environment)
     }
 
+    /// Nobody builds with the images themselves, and what they hold could not be forgotten.
+    func shrunk(to bytes: Int, in folder: RunnerFolder, environment: [String: String]) -> [Command] {
+        [
+            ["image", "prune", "--all", "--force"],
+            ["builder", "prune", "--all", "--force", "--keep-storage", String(bytes)],
+        ].map { Command(client.path, $0, environment: environment) }
+    }
+
     func environment(in folder: RunnerFolder) -> [String: String] { connection(folder).environment }
 
     /// The longest path is that of its containerd's socket.

@@ -18,6 +18,8 @@ struct SharedDocker: BuildEngine {
 
     func sourcesPruned(in folder: RunnerFolder, environment: [String: String]) -> Command? { nil }
 
+    func shrunk(to bytes: Int, in folder: RunnerFolder, environment: [String: String]) -> [Command] { [] }
+
     func environment(in folder: RunnerFolder) -> [String: String] { connection.environment }
 
     func longestSocket(in folder: RunnerFolder) -> String? { nil }

@@ -71,19 +71,22 @@ struct LocalEngines: Sendable {
         }
     }
 
-    /// Stops the engine so that its data is whole and holds no local sources. Repeated, it returns the same.
-    func stop(in folder: RunnerFolder, environment: [String: String]) -> EngineEnd {
+    /// Stops the engine so that its data is whole, holds no local sources, and no more than so many bytes where there is
+    /// a limit. Repeated, it returns the same.
+    func stop(in folder: RunnerFolder, leaving bytes: Int?, environment: [String: String]) -> EngineEnd {
         guard let found = started.current[folder.runnerID] else {
             return .unclear("the runner has no engine that this orchestrator has started")
         }
         guard found.isOnVolume else { return .unclear("its data lies on no volume") }
         if let stop = found.stop { return stop }
-        let end = stop(found.process, in: folder, environment: environment)
+        let end = stop(found.process, in: folder, leaving: bytes, environment: environment)
         started.update { $0[folder.runnerID]?.stop = end }
         return end
     }
 
-    private func stop(_ process: ChildProcess, in folder: RunnerFolder, environment: [String: String]) -> EngineEnd {
+    private func stop(
+        _ process: ChildProcess, in folder: RunnerFolder, leaving bytes: Int?, environment: [String: String]
+    ) -> EngineEnd {
         if let termination = launcher.children.end(of: process, within: .zero) {
             return .unclear("it had ended before (\(termination.text))")
         }
@@ -91,6 +94,10 @@ struct LocalEngines: Sendable {
             let refusal = refusal(of: pruning, within: Self.pruneLimit)
         {
             return .unclear("its local sources could not be pruned: \(refusal)")
+        }
+        // Where it does not succeed the data is whole all the same, and whether it is too much is seen by its size.
+        for shrinking in bytes.map({ engine.shrunk(to: $0, in: folder, environment: environment) }) ?? [] {
+            _ = refusal(of: shrinking, within: Self.pruneLimit)
         }
         guard launcher.children.signal(SIGTERM, to: process) else { return .unclear("it ended while it was pruned") }
         switch launcher.children.end(of: process, within: Self.endLimit) {

@@ -291,8 +291,12 @@ extension LocalProvider {
 
 extension LocalProvider {
     package func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
+        try stopEngine(runnerID, leaving: nil)
+    }
+
+    package func stopEngine(_ runnerID: String, leaving bytes: Int?) throws(ProviderError) -> EngineEnd {
         let folder = RunnerFolder(state: state, runnerID: runnerID)
-        return engines.stop(in: folder, environment: environment(of: folder, hasMemory: false))
+        return engines.stop(in: folder, leaving: bytes, environment: environment(of: folder, hasMemory: false))
     }
 
     package func engineEndByItself(_ runnerID: String) -> String? { engines.endByItself(of: runnerID) }

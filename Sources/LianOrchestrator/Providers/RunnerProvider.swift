@@ -42,6 +42,10 @@ package protocol RunnerProvider: RunnerRemover {
     /// lives on, but builds no more. Repeated, it returns the same.
     func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd
 
+    /// The same, and where the provider can, the engine first forgets what it used longest ago, until no more than so
+    /// many bytes are left.
+    func stopEngine(_ runnerID: String, leaving bytes: Int?) throws(ProviderError) -> EngineEnd
+
     /// How the runner's engine ended without having been stopped or killed; nil where it has not, or nobody knows. Data
     /// on which an engine ends by itself may be damaged, also where it came up: it reads most of it only when it builds.
     func engineEndByItself(_ runnerID: String) -> String?
@@ -64,6 +68,9 @@ extension RunnerProvider {
     package func obstacle(to request: SpawnRequest) -> SpawnObstacle? { nil }
     package func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
         .unclear("the provider '\(name)' cannot stop an engine by itself")
+    }
+    package func stopEngine(_ runnerID: String, leaving bytes: Int?) throws(ProviderError) -> EngineEnd {
+        try stopEngine(runnerID)
     }
     package func engineEndByItself(_ runnerID: String) -> String? { nil }
     package func causeOfDeath(_ runnerID: String) -> String? { nil }
