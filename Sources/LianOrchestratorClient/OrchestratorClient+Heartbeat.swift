@@ -20,32 +20,42 @@ extension OrchestratorClient {
         _ id: String, leaseSeconds: Int, report: @Sendable (HeartbeatEvent) async -> Void
     ) async {
         let interval: Duration = .seconds(leaseSeconds) / 3
-        let call = Call(method: .post, path: "/api/v1/runners/\(id)/heartbeat", timeout: interval)
         var isMissing = false
         while true {
             do { try await timing.sleep(interval) } catch { return }
-            switch await perform(call, until: timing.now() + interval).answer {
-            case .failure(let failure):
-                if failure.kind == .cancelled { return }
-                if !isMissing { await report(.missed(error(failure, .build))) }
-                isMissing = true
-            case .success(let answer):
-                switch answer.status {
-                case 200:
-                    isMissing = false
-                    if let end = end(in: answer) { return await report(end) }
-                case 410:
-                    // The answer itself says why it was ended, but not whether that was by itself.
-                    let failure = await failure(of: id, within: interval)
-                    return await report(failure.map { .failed($0) } ?? .gone(summary(of: answer)))
-                case 404:
-                    return await report(end(of: id, within: interval) ?? .unsupported)
-                default:
-                    if !isMissing {
-                        await report(.missed(error(answer, refusal: .orchestratorAnswerInvalid, .build)))
-                    }
-                    isMissing = true
-                }
+            let event = await renew(id, within: interval)
+            if Task.isCancelled { return }
+            guard let event else {
+                isMissing = false
+                continue
+            }
+            guard case .missed = event else { return await report(event) }
+            if !isMissing { await report(event) }
+            isMissing = true
+        }
+    }
+
+    /// Renews the runner's lease once; nil where the runner lives and has it. Impatiently, whoever cannot answer now is
+    /// not asked again.
+    package func renew(
+        _ id: String, within budget: Duration, patiently: Bool = true
+    ) async -> HeartbeatEvent? {
+        var call = Call(method: .post, path: "/api/v1/runners/\(id)/heartbeat", timeout: budget)
+        if !patiently {
+            call.isRetried = { _ in false }
+            call.patience = .zero
+        }
+        switch await perform(call, until: timing.now() + budget).answer {
+        case .failure(let failure): return .missed(error(failure, .build))
+        case .success(let answer):
+            switch answer.status {
+            case 200: return end(in: answer)
+            case 410:
+                // The answer itself says why it was ended, but not whether that was by itself.
+                let failure = await failure(of: id, within: budget)
+                return failure.map { .failed($0) } ?? .gone(summary(of: answer))
+            case 404: return await end(of: id, within: budget) ?? .unsupported
+            default: return .missed(error(answer, refusal: .orchestratorAnswerInvalid, .build))
             }
         }
     }

@@ -64,6 +64,31 @@ extension Faults {
             }
         }
 
+        /// The engine may tell of it before it is ended itself.
+        @Test("row 23: a step exits 137 because its runner is taken away") func takenAway() async throws {
+            try await withRunner(countsItsOwnKills) { scene, runner, _ in
+                try runner.setEngine(engine(failing: Words.process.log, always: true))
+                scene.orchestrator.script(
+                    .heartbeat, [.fault(.failure(410, code: "gone", message: "its lease ran out"))])
+                let build = try await scene.build()
+                #expect(build.status == 3 && build.errorCode == "runner_failed", "\(build.story)")
+                #expect(build.message.hasSuffix("answered 410 (gone: its lease ran out)"), "\(build.message)")
+                #expect(build.attempts.map { $0["outcome"] } == ["failed"])
+                #expect(scene.orchestrator.runners.count == 1)
+            }
+        }
+
+        @Test("row 23: a step exits 137, and the orchestrator does not say whether its runner is there")
+        func whoKnows() async throws {
+            try await withRunner(countsItsOwnKills) { scene, runner, _ in
+                try runner.setEngine(engine(failing: Words.process.log))
+                scene.orchestrator.script(.heartbeat, [.fault(.answer(503))])
+                let build = try await scene.build()
+                #expect(build.status == 0, "\(build.story)")
+                #expect(build.attempts.map { $0["outcome"] } == ["oom", "succeeded"])
+            }
+        }
+
         private func expectFirstIsGoneBeforeSecond(_ scene: FaultScene) {
             let spawns = scene.orchestrator.requests(.spawn).map(\.time)
             let destroys = scene.orchestrator.requests(.destroy).map(\.time)

@@ -129,6 +129,20 @@ import Testing
         #expect(cgroups.hierarchies.count == 4)
     }
 
+    /// Engines make groups for their steps in hierarchies of which a runner's `main` is none, and in whatever order they
+    /// are mounted.
+    @Test func enginesAreKilledBeforeTheirSteps() throws {
+        let table = """
+            31 30 0:21 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset
+            32 30 0:22 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+            """
+        let cgroups = try #require(Cgroups(mountinfo: table))
+        let group = cgroups.path(of: "r-1")
+        #expect(
+            Cgroups.foldersToKill(group, in: cgroups.hierarchies)
+                == ["\(group)/main", group].flatMap { ["/sys/fs/cgroup/cpuset\($0)", "/sys/fs/cgroup/memory\($0)"] })
+    }
+
     @Test func cgroupsOfTheSecondVersion() throws {
         let cgroups = try #require(Cgroups(mountinfo: "31 30 0:21 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw"))
         #expect(cgroups.version == .two)

@@ -15,6 +15,7 @@ final class RunnerLease: Sendable {
 
     /// We renew the lease each third of this time; when nobody renews it, the orchestrator destroys the runner.
     static let leaseSeconds = 90
+    private static let lookLimit: Duration = .seconds(10)
 
     private struct State {
         var runner: RunnerAnswer?
@@ -98,6 +99,17 @@ final class RunnerLease: Sendable {
     /// Returns only by throwing: when the orchestrator says that the runner is gone, or the task is cancelled.
     func watchForLoss() async throws {
         throw try await loss.value()
+    }
+
+    /// Throws where the orchestrator has ended the runner by now, which the next heartbeat would tell too late. Where it
+    /// does not say so, the runner counts as being there.
+    func checkThatItIsThere() async throws(LianError) {
+        guard let id = runner?.runnerID else { return }
+        switch await client.renew(id, within: Self.lookLimit, patiently: false) {
+        case .gone(let reason)?: throw Self.ended(because: reason)
+        case .failed(let reason)?: throw Self.failed(because: reason)
+        case .missed?, .unsupported?, nil: return
+        }
     }
 
     /// The error with what the orchestrator knows of it: a connection breaks also where the machine behind it has died.

@@ -25,6 +25,8 @@ struct Cgroups: Sendable {
     private let joined: [String]
 
     private static let folderName = "lian-orchestrator"
+    /// The part of a runner's group that its sshd and its engine are in.
+    private static let mainGroup = "main"
 
     /// The control groups that this machine has and this user may use, or the reason why there are none.
     static func available() -> Result<Cgroups, ProviderError> {
@@ -99,7 +101,7 @@ struct Cgroups: Sendable {
 
     /// The files that a process writes itself into to become part of the runner.
     func entries(of runnerID: String) -> [String] {
-        joined.map { "\($0)\(path(of: runnerID))/main/cgroup.procs" }
+        joined.map { "\($0)\(path(of: runnerID))/\(Self.mainGroup)/cgroup.procs" }
     }
 
     func make(_ runnerID: String, size: WireSize) throws(SystemError) {
@@ -144,7 +146,7 @@ struct Cgroups: Sendable {
                 try Self.writeWhereThere("\(hierarchy)\(path)/cpu.cfs_quota_us", String(quota))
             }
         }
-        for hierarchy in joined { try makeFolder("\(hierarchy)\(path)/main", mode: 0o755) }
+        for hierarchy in joined { try makeFolder("\(hierarchy)\(path)/\(Self.mainGroup)", mode: 0o755) }
     }
 
     private static func writeWhereThere(_ file: String, _ text: String) throws(SystemError) {
@@ -161,9 +163,7 @@ extension Cgroups {
     /// Kills everything in the group and in the groups below it, in one pass. Failed writes are ignored: the caller
     /// sees which processes are still there.
     static func kill(_ path: String, in hierarchies: [Hierarchy]) throws {
-        for hierarchy in hierarchies {
-            let folder = hierarchy.point + path
-            guard try fileExists(folder) else { continue }
+        for folder in foldersToKill(path, in: hierarchies) where try fileExists(folder) {
             // Newer kernels kill all with one write. For others, no process may fork while each one is killed.
             if fileKind("\(folder)/cgroup.kill") != nil { try? writeFile("\(folder)/cgroup.kill", "1") }
             if fileKind("\(folder)/pids.max") != nil { try? writeFile("\(folder)/pids.max", "0") }
@@ -172,6 +172,12 @@ extension Cgroups {
             thaw(parentFolder(folder))
             try thawAll(folder)
         }
+    }
+
+    /// What a runner's steps report to comes first, in every hierarchy: an engine that outlived them by a moment would
+    /// tell the client of steps that were killed, as if memory had run out.
+    static func foldersToKill(_ path: String, in hierarchies: [Hierarchy]) -> [String] {
+        ["\(path)/\(mainGroup)", path].flatMap { path in hierarchies.map { $0.point + path } }
     }
 
     /// Thaws the group of version 1 that the process is in, wherever that is: a frozen process does not even get
