@@ -44,12 +44,14 @@ package struct HTTPRequest: Sendable {
 
 package struct HTTPResponse: Equatable, Sendable {
     package let status: Int
-    /// Names in lower case; of several with one name, the last.
+    /// Names in lower case. Of several with one name, the last, but all challenges.
     package let headers: [String: String]
     package let body: [UInt8]
     /// The wait that Retry-After asks for, as seconds or as a date; zero where it asks for none.
     package let retryAfter: Duration
 
+    /// The header that says how a server may be shown who asks, often one of each way.
+    package static let challenges = "www-authenticate"
     /// The most that a body may hold where the request does not say otherwise.
     package static let bodyLimit = 1 << 20
     /// The most that all headers of an answer may hold together.

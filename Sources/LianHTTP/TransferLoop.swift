@@ -270,7 +270,13 @@ private final class Transfer {
             let isSpace: (Character) -> Bool = { $0.isWhitespace }
             var value = line[line.index(after: colon)...].drop(while: isSpace)
             while let last = value.last, isSpace(last) { value = value.dropLast() }
-            headers[line[..<colon].lowercased()] = String(value)
+            let name = line[..<colon].lowercased()
+            headers[name] =
+                if name == HTTPResponse.challenges, let before = headers[name] {
+                    "\(before), \(value)"
+                } else {
+                    String(value)
+                }
         }
         return true
     }

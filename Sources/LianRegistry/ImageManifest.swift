@@ -11,6 +11,17 @@ package struct ImageManifest: Equatable, Sendable {
         self.bytes = bytes
     }
 
+    /// As a registry answered it. What it is says the manifest itself, of which its digest speaks; where it does not, the
+    /// registry's word counts. Nil for what is no manifest, and where one word is against the other.
+    init?(answered type: String?, bytes: [UInt8]) {
+        guard let json = try? JSONValue.parse(bytes), json.objectValue != nil else { return nil }
+        let said = [json["mediaType"]?.stringValue, type].compactMap { $0 }.filter(Self.types.contains)
+        guard let first = said.first, said.allSatisfy({ $0 == first }) else { return nil }
+        self.init(mediaType: first, bytes: bytes)
+        // One that is both would be another image to each of two readers.
+        guard (json["manifests"] != nil) == isIndex, (json["layers"] == nil) || !isIndex else { return nil }
+    }
+
     /// It names the manifest for good: whatever has it is this manifest, to the byte.
     package var digest: String {
         var digest = [UInt8](repeating: 0, count: 32)

@@ -36,11 +36,10 @@ package final class RegistryClient: Sendable {
         let headers = ["Accept": ImageManifest.types.joined(separator: ", ")]
         let response = try await answer(.get, repository, reference, headers: headers)
         guard response.status == 200 else { throw RegistryFailure(server, response, hiding: mask) }
-        let type = response.headers["content-type"]?.prefix { $0 != ";" }.lowercased()
-        guard let type, ImageManifest.types.contains(type) else {
+        let type = response.headers["content-type"]?.prefix { $0 != ";" && $0 != " " }.lowercased()
+        guard let manifest = ImageManifest(answered: type, bytes: response.body) else {
             throw RegistryFailure("\(server.origin) has no manifest of an image at \(repository):\(reference)")
         }
-        let manifest = ImageManifest(mediaType: type, bytes: response.body)
         guard !ImageReference.isDigest(reference) || manifest.digest == reference else {
             throw RegistryFailure("\(server.origin) answered another manifest than \(reference)")
         }
@@ -54,6 +53,9 @@ package final class RegistryClient: Sendable {
         let response = try await answer(
             .put, repository, reference, headers: ["Content-Type": manifest.mediaType], body: manifest.bytes)
         guard response.status == 201 else { throw RegistryFailure(server, response, hiding: mask) }
+        if let kept = response.headers["docker-content-digest"], kept != manifest.digest {
+            throw RegistryFailure("\(server.origin) keeps another manifest than \(manifest.digest), which was pushed")
+        }
     }
 
     private func answer(
@@ -68,7 +70,7 @@ package final class RegistryClient: Sendable {
         let response = try await send(request)
         guard response.status == 401 else { return try await followed(response, request) }
         // A token may have run out meanwhile, so what was shown before is no reason not to ask again.
-        guard let challenge = response.headers["www-authenticate"].flatMap(AuthChallenge.init),
+        guard let challenge = response.headers[HTTPResponse.challenges].flatMap(AuthChallenge.init),
             let authorization = try await authorization(challenge, path)
         else { return response }
         authorizations.update { $0[path] = authorization }
@@ -94,11 +96,9 @@ package final class RegistryClient: Sendable {
             guard request.method == .get, [301, 302, 303, 307, 308].contains(response.status),
                 let location = response.headers["location"]
             else { return response }
-            let isHere = location.hasPrefix("/")
-            let (address, query) = Self.split(isHere ? server.origin + location : location)
-            guard let target = try? HTTPURL(address), target.scheme == .https || target.origin == server.origin else {
-                throw RegistryFailure("\(server.origin) points elsewhere, and not by https")
-            }
+            guard let (target, query) = Self.place(location, seenFrom: request.server),
+                target.scheme == .https || target.origin == server.origin
+            else { throw RegistryFailure("\(server.origin) points elsewhere, and not by https") }
             if target.origin != request.server.origin { request.headers["Authorization"] = nil }
             request.server = target
             request.target = query
@@ -107,9 +107,17 @@ package final class RegistryClient: Sendable {
         return response
     }
 
-    private static func split(_ location: String) -> (address: String, query: String) {
-        let address = location.prefix { $0 != "?" }
-        return (String(address), String(location[address.endIndex...]))
+    /// Where a server says to go on, and the query to go there with; nil for what is no address.
+    static func place(_ text: String, seenFrom here: HTTPURL) -> (server: HTTPURL, query: String)? {
+        let whole =
+            text.hasPrefix("//")
+            ? "\(here.scheme.rawValue):\(text)" : text.hasPrefix("/") ? here.origin + text : text
+        let address = whole.prefix { $0 != "?" }
+        let query = whole[address.endIndex...]
+        guard query.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), let server = try? HTTPURL(String(address)) else {
+            return nil
+        }
+        return (server, String(query))
     }
 
     // MARK: - Who asks
@@ -121,9 +129,7 @@ package final class RegistryClient: Sendable {
         switch challenge {
         case .basic: return basic
         case .bearer(let realm, let service, let scope):
-            let (address, query) = Self.split(realm)
-            // Whoever is spoken to by https sends nobody elsewhere with a password in clear.
-            guard let authority = try? HTTPURL(address), authority.scheme == .https || server.scheme == .http else {
+            guard let (authority, query) = Self.place(realm, seenFrom: server), mayBeShownTheLogin(authority) else {
                 throw RegistryFailure("\(server.origin) names no server for tokens that can be used")
             }
             let request = tokenRequest(
@@ -131,11 +137,22 @@ package final class RegistryClient: Sendable {
             let response = try await send(request)
             guard response.status == 200 else { throw RegistryFailure(authority, response, hiding: mask) }
             let answer = try? JSONValue.parse(response.body)
-            guard let token = answer?["token"]?.stringValue ?? answer?["access_token"]?.stringValue else {
+            let given = [answer?["token"], answer?["access_token"]].compactMap { $0?.stringValue }
+            guard let token = given.first(where: Self.isToken) else {
                 throw RegistryFailure("\(authority.origin) gave no token")
             }
             return "Bearer \(token)"
         }
+    }
+
+    /// No password goes in clear from where it did not: not to another machine from a registry on this one, and nowhere
+    /// from one that is spoken to by https.
+    private func mayBeShownTheLogin(_ authority: HTTPURL) -> Bool {
+        authority.scheme == .https || server.scheme == .http && (authority.isLoopback || !server.isLoopback)
+    }
+
+    private static func isToken(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
     }
 
     private var basic: String? {

@@ -8,6 +8,7 @@ import Testing
 
 @Suite struct RegistryClientTests {
     private static let type = "application/vnd.oci.image.index.v1+json"
+    private static let image = "application/vnd.oci.image.manifest.v1+json"
     private static let list = ImageManifest(
         mediaType: type, bytes: Array("{\"schemaVersion\":2,\"manifests\":[],\"mediaType\":\"\(type)\"}".utf8))
     private static let ada = RegistryLogin.basic(username: "ada", password: "pass-of-ada")
@@ -132,6 +133,87 @@ import Testing
         }
     }
 
+    /// Registries that take both offer both, each in a header of its own.
+    @Test func challengesInSeveralHeaders() async throws {
+        try await withScriptedHTTPServer { server in
+            let head =
+                "HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm=\"\(server.url)/token\"\r\n"
+                + "WWW-Authenticate: Basic realm=\"x\"\r\nwww-authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n"
+            server.on("GET", "/v2/app/manifests/1", [.init([.send(Array(head.utf8))]), found])
+            server.on("GET", "/token", [.json(200, ["token": "t-1"])])
+            let client = try await client(server)
+            #expect(try await client.manifest("app", "1") == Self.list)
+        }
+    }
+
+    /// A registry on this machine need not send its clients' logins over a network in clear.
+    @Test func aLoginStaysOnTheMachine() async throws {
+        try await withScriptedHTTPServer { server in
+            server.on("GET", "/v2/app/manifests/1", [challenge("Bearer realm=\"http://192.0.2.1/token\"")])
+            let client = try await client(server)
+            let failed = await failure { _ = try await client.manifest("app", "1") }
+            #expect(failed?.reason == "\(server.url) names no server for tokens that can be used")
+        }
+    }
+
+    @Test(
+        arguments: [
+            (["token": "", "access_token": "t-1"], "Bearer t-1"),
+            (["token": "t 1", "access_token": "t-2"], "Bearer t-2"),
+            (["token": "t\r\nHost: other"], nil), (["token": 1], nil), ([], nil),
+        ] as [(JSONValue, String?)])
+    func whatIsAToken(answer: JSONValue, shown: String?) async throws {
+        try await withScriptedHTTPServer { server in
+            server.on(
+                "GET", "/v2/app/manifests/1", [challenge("Bearer realm=\"\(server.url)/token\""), found])
+            server.on("GET", "/token", [.json(200, answer)])
+            let client = try await client(server)
+            let failed = await failure { _ = try await client.manifest("app", "1") }
+            #expect(failed?.reason == (shown == nil ? "\(server.url) gave no token" : nil))
+            #expect(server.requests("GET", "/v2/app/manifests/1").last?.headers["authorization"] == shown)
+        }
+    }
+
+    /// Of one manifest nobody may read two images.
+    @Test(
+        arguments: [
+            (type, #"{"manifests":[]}"#, type), ("text/plain", #"{"manifests":[],"mediaType":"TYPE"}"#, type),
+            (nil, #"{"layers":[],"mediaType":"IMAGE"}"#, image), (image, #"{"layers":[]}"#, image),
+            (image, #"{"manifests":[],"mediaType":"TYPE"}"#, nil), (type, #"{"layers":[],"mediaType":"IMAGE"}"#, nil),
+            (type, #"{"layers":[]}"#, nil), (type, #"{"manifests":[],"layers":[]}"#, nil),
+            (image, #"{"manifests":[]}"#, nil), (type, "[]", nil), (type, "{", nil),
+            ("text/html", #"{"manifests":[]}"#, nil),
+        ] as [(String?, String, String?)])
+    func whatAManifestIs(answered: String?, form: String, type: String?) async throws {
+        let text = form.replacing("TYPE", with: Self.type).replacing("IMAGE", with: Self.image)
+        try await withScriptedHTTPServer { server in
+            let headers = answered.map { ["Content-Type": $0] } ?? [:]
+            server.on("GET", "/v2/app/manifests/1", [.answer(200, Array(text.utf8), headers: headers)])
+            let client = try await client(server)
+            var read: ImageManifest?
+            let failed = await failure { read = try await client.manifest("app", "1") }
+            #expect(read == type.map { ImageManifest(mediaType: $0, bytes: Array(text.utf8)) })
+            #expect(failed?.reason == (type == nil ? "\(server.url) has no manifest of an image at app:1" : nil))
+        }
+    }
+
+    @Test func aRegistryThatKeepsSomethingElse() async throws {
+        try await withScriptedHTTPServer { server in
+            let other = "sha256:" + String(repeating: "0", count: 64)
+            server.on(
+                "PUT", "/v2/app/manifests/1",
+                [
+                    .answer(201, headers: ["Docker-Content-Digest": other]),
+                    .answer(201, headers: ["Docker-Content-Digest": Self.list.digest]),
+                ])
+            let client = try await client(server)
+            let failed = await failure { try await client.push(Self.list, "app", as: "1") }
+            #expect(
+                failed?.reason == "\(server.url) keeps another manifest than \(Self.list.digest), which was pushed")
+            try await client.push(Self.list, "app", as: "1")
+        }
+    }
+
     @Test func anotherManifestThanItsDigestSays() async throws {
         try await withScriptedHTTPServer { server in
             let digest = "sha256:" + String(repeating: "0", count: 64)
@@ -155,10 +237,11 @@ import Testing
     }
 
     /// Neither the login nor the manifest goes where a registry points to in clear, and nothing that is pushed goes on.
-    @Test func aRedirectElsewhere() async throws {
+    @Test(arguments: ["http:", ""]) func aRedirectElsewhere(scheme: String) async throws {
         try await withScriptedHTTPServer { other in
             try await withScriptedHTTPServer { server in
-                let away = ScriptedHTTPServer.Reply.answer(307, headers: ["Location": "\(other.url)/v2/"])
+                let away = ScriptedHTTPServer.Reply.answer(
+                    307, headers: ["Location": "\(scheme)//127.0.0.1:\(other.port)/v2/"])
                 server.on("GET", "/v2/app/manifests/1", [away])
                 server.on("PUT", "/v2/app/manifests/1", [away])
                 let client = try await client(server)
@@ -189,6 +272,14 @@ import Testing
         ("Bearer", nil), ("Bearer realm", nil),
         ("BEARER Realm=\"https://a/t\" , service=b", .bearer(realm: "https://a/t", service: "b", scope: nil)),
         ("Bearer realm=\"https://a,b", .bearer(realm: "https://a,b", service: nil, scope: nil)),
+        (
+            "Basic realm=x, Bearer realm=\"https://a/t\",service=b",
+            .bearer(realm: "https://a/t", service: "b", scope: nil)
+        ),
+        ("Bearer realm=r, Basic realm=\"Bearer\"", .bearer(realm: "r", service: nil, scope: nil)),
+        ("Negotiate abc==, ,Basic realm=\"x\"", .basic), ("Bearer service=x, Basic", .basic),
+        ("Bearer\trealm = \"a\\\"t\"\t,\tscope=\"a b\"", .bearer(realm: "a\"t", service: nil, scope: "a b")),
+        ("Bearer realm=\"a\\", .bearer(realm: "a\\", service: nil, scope: nil)),
     ])
     func challenges(text: String, challenge: AuthChallenge?) {
         #expect(AuthChallenge(text) == challenge)
