@@ -201,7 +201,7 @@ package final class Build: Sendable {
     private func writeImageID(_ request: BuildRequest) {
         guard let file = request.imageIDFile, let metadata = journal.write(\.metadata).values.first else { return }
         let id = ["containerimage.config.digest", "containerimage.digest"].lazy.compactMap { metadata[$0]?.stringValue }
-        guard let first = id.first else { return }
+        guard let first = id.first(where: ImageReference.isDigest) else { return }
         do throws(SystemError) {
             try replaceFile(file, first, mode: 0o644)
         } catch {

@@ -119,9 +119,10 @@ final class SideBySide: Sendable {
     private func pushIndexes() async -> LianError? {
         var first: LianError?
         for artifact in plan.resolution.request.artifacts {
-            let parts = lanesWith(artifact.name).compactMap { $0.part(of: artifact.name) }
-            guard parts.count > 1, artifact.outputs.pushes, let image = artifact.image else { continue }
+            let lanes = lanesWith(artifact.name)
+            guard lanes.count > 1, artifact.outputs.pushes, let image = artifact.image else { continue }
             do throws(LianError) {
+                let parts = try lanes.map { lane throws(LianError) in try lane.part(of: artifact.name) }
                 let push = await IndexPush(
                     artifact: artifact, image: image, parts: parts, registry: plan.resolution.request.registry,
                     logins: plan.secrets.registryLogins, http: plan.http, journal: plan.journal,
@@ -149,12 +150,16 @@ extension Lane {
     }
 
     /// What it pushed of the artifact.
-    fileprivate func part(of name: String) -> IndexPush.Part? {
-        let digest = plan.journal.envelope.artifacts?.first { $0.name == name }?.digest
-        guard let request = plan.resolution.request.artifacts.first(where: { $0.name == name }), let digest else {
-            return nil
+    fileprivate func part(of name: String) throws(LianError) -> IndexPush.Part {
+        let request = plan.resolution.request.artifacts.first { $0.name == name }
+        let platform = request?.platforms.first ?? ""
+        guard let digest = plan.journal.envelope.artifacts?.first(where: { $0.name == name })?.digest else {
+            throw LianError(
+                .pushFailed, .push,
+                "\(name) was built for each platform, but the runner for \(platform) does not say what it pushed",
+                hint: "Its engine wrote no containerimage.digest; docs/engines.md says what each engine can.")
         }
-        return IndexPush.Part(platform: request.platforms.first ?? "", digest: digest)
+        return IndexPush.Part(platform: platform, digest: digest)
     }
 }
 

@@ -31,6 +31,31 @@ extension Faults {
             }
         }
 
+        /// Without it there is no index, and so none of the names that were asked for.
+        @Test(
+            "row 63: one of two runners does not say what it pushed",
+            arguments: ["{}", "{\"containerimage.digest\":\"latest\"}", "{\"containerimage.digest\":\"../../x\"}"])
+        func noDigest(metadata: String) async throws {
+            try await withRunner { scene, runner, _ in
+                try runner.setEngine(
+                    """
+                    \(ScriptedRunner.success)
+                    case "$*" in *linux/386*) echo '\(metadata)' >"$metadata" ;; esac
+                    """)
+                scene.orchestrator.script(.health, [.changed { $0["platforms"] = ["linux/amd64", "linux/386"] }])
+                // Both are one machine.
+                let folder = runner.workDir
+                scene.orchestrator.script(
+                    .spawn, [.changed { $0["work_dir"] = .string("\(folder)/\($0["runner_id"]?.stringValue ?? "")") }])
+                let build = try await scene.build(["--platforms", "linux/amd64,linux/386"])
+                #expect(build.status == 1 && build.errorCode == "push_failed", "\(build.story)")
+                #expect(
+                    build.message.hasSuffix("the runner for linux/386 does not say what it pushed"), "\(build.message)")
+                #expect(build.artifact["status"] == "failed" && build.digest == nil)
+                #expect(scene.orchestrator.runners.count == 2)
+            }
+        }
+
         @Test("row 08: the answer to the spawn is oversized, endless, or a bomb", arguments: Flood.allCases)
         func floodedSpawn(_ flood: Flood) async throws {
             let reply = try await flood.reply()

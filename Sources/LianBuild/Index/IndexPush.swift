@@ -52,11 +52,14 @@ struct IndexPush: Sendable {
         }
         // From here on the names change: they do together, whoever ends the build meanwhile.
         let names = Task { () async -> LianError? in
+            var moved: [String] = []
             for reference in artifact.names {
                 do throws(LianError) {
                     try await push(index, to: reference, as: reference.tag ?? "latest")
+                    moved.append(reference.description)
                 } catch {
-                    return error
+                    guard !moved.isEmpty else { return error }
+                    return error.saying("\(error.message); it is at \(moved.joined(separator: ", ")) already")
                 }
             }
             return nil

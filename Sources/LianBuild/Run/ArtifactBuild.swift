@@ -99,7 +99,9 @@ struct ArtifactBuild: Sendable {
             outcome.status = .succeeded
             outcome.metadata = finished.metadata
             outcome.pushed = artifact.outputs.pushes
-            outcome.digest = finished.metadata?["containerimage.digest"]?.stringValue
+            outcome.digest = finished.metadata?["containerimage.digest"]?.stringValue.flatMap {
+                ImageReference.isDigest($0) ? $0 : nil
+            }
             if bench.engine.compressesLayers, let layers = finished.log.layersSeconds,
                 let hint = CompressionHint.text(artifact, layers: layers, build: Double(duration) / 1000)
             {
