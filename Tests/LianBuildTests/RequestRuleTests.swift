@@ -193,6 +193,29 @@ import Testing
         }
     }
 
+    /// The login of the one would go in clear because the other one is allowed to.
+    @Test(arguments: [
+        (["--insecure-registry", "reg.example"], "reg.example", "other.example"),
+        (["--insecure-registry", "other.example"], "other.example", "reg.example"),
+    ])
+    func oneImageIsPushedInOneWay(flags: [String], insecure: String, secure: String) async throws {
+        try await withRequestFixture { fixture in
+            let names = ["--image", "reg.example/team/app:1", "--tag", "other.example/team/app:1"]
+            let error = fixture.refusal(names + flags)
+            #expect(error?.code == .invalidArgument)
+            #expect(
+                error?.message
+                    == "app has names on \(insecure), which may speak plain HTTP, and on \(secure), which may not: an "
+                    + "engine pushes both in the same way")
+            for fine in [
+                names, names + ["--no-push"] + flags, Array(names.prefix(2)) + flags,
+                names + ["--insecure-registry", "reg.example", "--insecure-registry", "other.example"],
+            ] {
+                #expect(fixture.refusal(fine) == nil, "\(fine)")
+            }
+        }
+    }
+
     @Test func insecureRegistriesAddUp() async throws {
         try await withRequestFixture { fixture in
             let registry: JSONValue = ["provider": "generic", "endpoint": "reg.example", "insecure": true]

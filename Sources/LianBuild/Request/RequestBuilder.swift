@@ -54,6 +54,7 @@ struct RequestBuilder {
         var parts: Parts
         if let directives { parts = try merge(directives) } else { parts = try flat() }
         if options.call != nil { parts.makeNothing() }
+        try checkRegistries(of: parts)
         return BuildRequest(
             workspace: parts.workspace, owner: parts.owner, artifacts: parts.artifacts, registry: parts.registry,
             compute: parts.compute, orchestrator: try orchestrator(parts.orchestratorURL), events: parts.events,
@@ -62,6 +63,21 @@ struct RequestBuilder {
             volume: parts.volume, cacheExport: options.cacheExport,
             specFolder: parts.specFolder, call: options.call, metadataFile: options.metadataFile.map(path),
             imageIDFile: options.imageIDFile.map(path), warnings: warnings, notes: notes)
+    }
+
+    /// An engine pushes one image to all its names in one way: where one of them may be plain HTTP, the logins of all
+    /// could go in clear.
+    private func checkRegistries(of parts: Parts) throws(LianError) {
+        for artifact in parts.artifacts where artifact.outputs.pushes {
+            let insecure = artifact.names.filter { parts.registry.insecureHosts.contains($0.host) }
+            guard let one = insecure.first, let other = artifact.names.first(where: { !insecure.contains($0) }) else {
+                continue
+            }
+            throw refusal(
+                "\(artifact.name) has names on \(one.host), which may speak plain HTTP, and on \(other.host), which may "
+                    + "not: an engine pushes both in the same way",
+                hint: "Build once for each of the two, or give \(one.host) a certificate.")
+        }
     }
 
     func path(_ path: String) -> String {
