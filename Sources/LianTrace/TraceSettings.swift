@@ -47,7 +47,8 @@ struct TraceSettings: Sendable {
         // The variable for traces alone has the whole URL, the one for everything only where the paths begin.
         target = endpoint.name == Variables.tracesEndpoint ? (server.path.isEmpty ? "/" : "") : "/v1/traces"
         headers = try Self.headers(variables.ofTraces("HEADERS"))
-        mask = SecretMask(Array(headers.values))
+        // The word before a key, like Bearer, may be left away by whoever repeats it.
+        mask = SecretMask(headers.values.flatMap { [$0] + $0.split(separator: " ").map(String.init) })
         authorities = try Self.authorities(variables.ofTraces("CERTIFICATE"))
         timeout = try Self.timeout(variables.ofTraces("TIMEOUT"))
         resource = variables.resource

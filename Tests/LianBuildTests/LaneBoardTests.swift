@@ -1,5 +1,7 @@
 import LianBuildKit
 import LianModel
+import LianSystem
+import LianTestSupport
 import Synchronization
 import Testing
 
@@ -30,6 +32,36 @@ import Testing
         }
 
         var told: [String] { lines.withLock { $0 } }
+    }
+
+    /// Takes its time over the first event: whoever does not wait for it overtakes it.
+    private final class SlowWatcher: BuildReporter {
+        let started = Monitor<[Phase]>([])
+        private let isTold = Monitor(false)
+
+        func report(_ event: ProgressEvent) {
+            guard case .started(let phase, _) = event else { return }
+            if isTold.update({ told in
+                defer { told = true }
+                return !told
+            }) {
+                // Nobody overtakes it where all is right, so this is the time that the test takes.
+                started.wait(atMost: .milliseconds(200)) { $0.isEmpty ? nil : true }
+            }
+            started.update { $0.append(phase) }
+        }
+
+        var isHeld: Bool { isTold.current }
+    }
+
+    @Test func whatIsToldFirstIsShownFirst() async {
+        let watcher = SlowWatcher()
+        let board = LaneBoard(BuildJournal(watcher), platforms: ["linux/amd64", "linux/386"])
+        async let first: Void = onOwnThread { board.reporter(of: "linux/amd64").report(.started(.spawn, "a")) }
+        #expect(await eventually { watcher.isHeld })
+        await onOwnThread { board.reporter(of: "linux/386").report(.started(.connect, "b")) }
+        await first
+        #expect(watcher.started.current == [.spawn, .connect])
     }
 
     private let watcher = Watcher()

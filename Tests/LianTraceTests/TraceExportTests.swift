@@ -127,8 +127,12 @@ import Testing
         (.reset, "the connection was lost"), (.truncated(200, Array("{}".utf8)), "the connection was lost"),
     ])
     func refusals(_ reply: ScriptedHTTPServer.Reply, said: String) async throws {
+        for scheme in ["", "Bearer%20"] { try await refusal(reply, said: said, scheme) }
+    }
+
+    private func refusal(_ reply: ScriptedHTTPServer.Reply, said: String, _ scheme: String) async throws {
         try await withTraceCollector([reply]) { collector in
-            let export = try export(collector, ["OTEL_EXPORTER_OTLP_HEADERS": "authorization=hunter22"])
+            let export = try export(collector, ["OTEL_EXPORTER_OTLP_HEADERS": "authorization=\(scheme)hunter22"])
             let warning = try #require(await export.finish(record()))
             #expect(warning.code == .traceNotSent && warning.message.contains(said), "\(warning.message)")
             #expect(warning.message.contains("\(collector.server.url)/v1/traces"))

@@ -39,8 +39,11 @@ final class LaneBoard: Sendable {
     }
 
     private func take(_ event: ProgressEvent, of platform: String) {
-        for told in state.withLock({ Self.told(event, of: platform, isMeasured: platform == measured, &$0) }) {
-            journal.report(told)
+        // Told under the lock: in the order in which it came about.
+        state.withLock { state in
+            for told in Self.told(event, of: platform, isMeasured: platform == measured, &state) {
+                journal.report(told)
+            }
         }
         // Given once by the build as a whole.
         if case .warning(let warning) = event { journal.warn(warning) }
