@@ -43,7 +43,8 @@ import Testing
         }
     }
 
-    @Test("what an engine keeps from runner to runner stays below what a volume may have", arguments: engines, [1, 1000])
+    @Test(
+        "what an engine keeps from runner to runner stays below what a volume may have", arguments: engines, [1, 1000])
     func anEngineThatHasTooMuch(_ engine: EngineChoice, _ megabytes: Int) async throws {
         try await withLocalRunners(engine: engine) { runners in
             let volume = try runners.makeVolume("v")

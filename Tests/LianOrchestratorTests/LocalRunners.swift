@@ -71,7 +71,8 @@ struct LocalRunners: Sendable {
     }
 
     func stopEngine(_ name: String, leaving bytes: Int? = nil) async throws -> EngineEnd {
-        try await onOwnThread { [provider, id = id(name)] in Result { try provider.stopEngine(id, leaving: bytes) } }.get()
+        try await onOwnThread { [provider, id = id(name)] in Result { try provider.stopEngine(id, leaving: bytes) } }
+            .get()
     }
 
     func destroy(_ name: String) async throws { try await destroy(id: id(name)) }
