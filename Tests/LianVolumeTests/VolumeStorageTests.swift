@@ -57,6 +57,27 @@ import Testing
         }
     }
 
+    /// The second is no subvolume, whose files are looked at one by one.
+    @Test(arguments: ["r-1", "r-2"]) func theSizeIsWhatTheFilesTake(_ runner: String) async throws {
+        try await withState { scene in
+            let storage = try #require(try find(.auto, scene)).storage
+            let folder = storage.folder(lentTo: runner)
+            if runner == "r-1" { try storage.make(for: runner) } else { try makeFolder(folder) }
+            let script = """
+                mkdir -p many/deep && seq 3000 | split -l 1 -a 4 - many/deep/small && head -c 9000000 /dev/urandom > large
+                truncate -s 50M sparse && echo end >> sparse && ln large again && ln -s large link && mkfifo fifo
+                head -c 5000 /dev/urandom > many/two && truncate -s 100 many/two && head -c 70000 /dev/zero > gone
+                rm gone && sync -f . && du -s -x -B1 . | cut -f1
+                """
+            let result = try await run(
+                Command("/bin/sh", ["-c", script], environment: ["PATH": systemPrograms], workingDirectory: folder),
+                deadline: .seconds(60))
+            let expected = try #require(Int(result.outputText.trimmingLineEnd()), "\(result.errorText)")
+            #expect(expected > 9_000_000 + 3000 * 4096 / 2)
+            #expect(try storage.size(lentTo: runner) == expected)
+        }
+    }
+
     @Test func theFileIsUnmountedWhenNobodyUsesIt() async throws {
         try await withState { scene in
             let found = try #require(try find(.auto, scene))

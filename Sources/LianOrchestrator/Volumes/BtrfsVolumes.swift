@@ -44,6 +44,14 @@ struct BtrfsVolumes: LocalVolumeStorage {
         }
     }
 
+    /// Where the subvolume's tree cannot be read, its files are looked at.
+    func size(lentTo runnerID: String) throws(VolumeStorageError) -> Int {
+        try flush(lentTo: runnerID)
+        let folder = try OpenFolder(folders.lent(runnerID))
+        let bytes = lian_btrfs_bytes(folder.raw)
+        return bytes >= 0 ? Int(bytes) : try sizeByFiles(lentTo: runnerID)
+    }
+
     func remove(lentTo runnerID: String) throws(VolumeStorageError) { try remove(runnerID, in: folders.lent) }
 
     func remove(generation: String) throws(VolumeStorageError) { try remove(generation, in: folders.kept) }

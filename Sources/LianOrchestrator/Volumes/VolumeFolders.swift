@@ -51,9 +51,11 @@ extension LocalVolumeStorage {
         try asStorageError { try VolumeForm.fault(of: folders.lent(runnerID)) }
     }
 
+    package func size(lentTo runnerID: String) throws(VolumeStorageError) -> Int { try sizeByFiles(lentTo: runnerID) }
+
     /// What the files take on the disk. A program counts them, because it also copes with folders that are deeper than a
     /// path may be long; what vanishes meanwhile is left out.
-    package func size(lentTo runnerID: String) throws(VolumeStorageError) -> Int {
+    func sizeByFiles(lentTo runnerID: String) throws(VolumeStorageError) -> Int {
         let command = Command(
             "/usr/bin/du", ["-s", "-x", "-P", "-B1", "--", folders.lent(runnerID)], environment: ["LANG": "C"])
         let result = try asStorageError { try runBlocking(command, deadline: .seconds(10)) }
