@@ -88,7 +88,7 @@ let package = Package(
             [
                 "CCrypto", "CLinux", "CMicrohttpd", "CSQLite", "LianConfiguration", "LianFlags", "LianHTTP",
                 "LianMarkup",
-                "LianModel",
+                "LianModel", "LianNATS",
                 "LianRemote", "LianSSH", "LianSystem",
             ],
             embedded: ["Boot/Boot.sh", "Engines/Buildctl.sh", "Page/page.css", "Page/page.js", "Page/page.svg"]),

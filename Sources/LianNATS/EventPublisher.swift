@@ -54,6 +54,9 @@ package final class EventPublisher: Sendable {
         return outbox.report()
     }
 
+    /// What became of the events so far.
+    package func report() -> EventsReport { outbox.report() }
+
     package func finish(within duration: Duration, timing: Timing = .system) async -> EventsReport {
         let limit: @Sendable () async -> Void = { try? await timing.sleep(duration) }
         return await finish(firstConnectionBy: limit, giveUpAfter: limit)

@@ -39,6 +39,15 @@ struct Check {
         lines += (options.tokens ?? []).map { ("token", $0.told) }
         if options.tokens == nil { lines.append(("token", "one that may everything")) }
         lines.append(("history", "\(options.historyDays) days"))
+        if let events = options.events {
+            do {
+                _ = try await events.settings(environment)
+                lines.append(("events", events.told))
+            } catch {
+                lines.append(("events", "\(events.told): \((error as? LianError)?.message ?? "\(error)")"))
+                isGood = false
+            }
+        }
         let width = lines.map(\.0.count).max() ?? 0
         for (name, text) in lines {
             print(name + String(repeating: " ", count: width + 2 - name.count) + onOneLine(text))

@@ -35,6 +35,8 @@ package struct Options: Equatable, Sendable {
     package var volumesFileGB: Int?
     package var historyDays = HistoryLimits().days
     package var log: EventLog.Form?
+    /// nil: it publishes nothing.
+    package var events: EventsPlan?
 
     package init() {}
 
@@ -93,6 +95,7 @@ package struct Options: Equatable, Sendable {
         historyDays =
             try reader.integer("--history-days", in: OrchestratorConfig.days) ?? file?.historyDays ?? historyDays
         log = try reader.choice("--log") ?? file?.log
+        events = file?.nats.map { EventsPlan($0, in: folder) }
     }
 
     /// As `--engine` says: of the one provider that there is. Among several it would not be clear which is meant.

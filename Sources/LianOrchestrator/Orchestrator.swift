@@ -107,14 +107,17 @@ package enum Orchestrator {
                 if isClean { log.info("swept", "nothing is left of runners that are gone") }
                 return isClean ? 0 : 1
             }
+            let events = await openEvents(options, environment, orchestrator: surroundings.orchestrator, log)
             let fleet = Fleet(
                 roster: roster, providers: providers, volumes: volumes, clock: clock, log: log,
-                allowing: options.places, unswept: outcome.unseen, meters: meters)
+                allowing: options.places, unswept: outcome.unseen, meters: meters,
+                onLeak: { events?.tell($0) })
             let tokens = Tokens(try options.tokens(environment, folder, log))
             let reloading = Reloading(
                 invocation, options, providers: providers, fleet: fleet, volumes: volumes, tokens: tokens, log: log)
             let routes = Routes(fleet: fleet, volumes: volumes, store: store, tokens: tokens, log: log, meters: meters)
             let isDone = try await serve(options, identity, fleet, routes, folder, log, signals, reloading)
+            await events?.finish()
             return isDone ? 0 : 1
         } catch {
             log.error("cannot_start", "\(error)")
@@ -141,6 +144,23 @@ package enum Orchestrator {
                     "provider_missing", "\(provider.name) does not serve yet, and is tried again: \(error)",
                     ["provider": .string(provider.name)])
             }
+        }
+    }
+
+    /// nil where none are wanted, or their key cannot be read: that keeps nobody from runners.
+    private static func openEvents(
+        _ options: Options, _ environment: [String: String], orchestrator: String, _ log: EventLog
+    ) async -> OrchestratorEvents? {
+        guard let plan = options.events else { return nil }
+        do {
+            let settings = try await plan.settings(environment)
+            log.info("events", "\(plan.told) is told of runners that cannot be removed")
+            return OrchestratorEvents(
+                settings, subjectPrefix: plan.subjectPrefix, orchestrator: orchestrator, log: log)
+        } catch {
+            let reason = (error as? LianError)?.message ?? "\(error)"
+            log.error("events", "none: \(reason); --check tells when that is mended")
+            return nil
         }
     }
 

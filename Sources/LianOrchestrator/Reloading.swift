@@ -91,6 +91,7 @@ extension Options {
             ("volumes.kind", volumes == new.volumes), ("volumes.file_gb", volumesFileGB == new.volumesFileGB),
             ("log", log == new.log), ("public_url", publicURL == new.publicURL),
             ("history_days", historyDays == new.historyDays),
+            ("nats", events == new.events),
             ("token_file", tokenFile == new.tokenFile),
             ("tokens", (tokens == nil) == (new.tokens == nil)),
         ]

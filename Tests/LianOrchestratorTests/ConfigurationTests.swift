@@ -42,6 +42,7 @@ import Testing
                 "token_file": "/run/token", "history_days": 30, "public_url": "https://runners.example",
                 "providers": [["kind": "docker-local", "name": "here", "capacity": 6]],
                 "volumes": ["kind": "exclusive", "each_gb": 5, "all_gb": 9, "days": 3, "file_gb": 7],
+                "nats": ["url": "nats://127.0.0.1", "nkey": ["via": "file", "path": "nkey"]],
             ]))
         let read = try Options(["--config", "/etc/x.json"], configuredBy: file, in: "/etc")
         var expected = Options()
@@ -57,6 +58,9 @@ import Testing
         (expected.volumeGB, expected.volumesGB, expected.volumeDays, expected.volumesFileGB) = (5, 9, 3, 7)
         expected.historyDays = 30
         expected.log = .text
+        expected.events = EventsPlan(
+            try NatsEventConfig(
+                JSONNode(["url": "nats://127.0.0.1", "nkey": ["via": "file", "path": "/etc/nkey"]])), in: "/")
         #expect(read == expected)
 
         let flags = try Options(

@@ -153,7 +153,8 @@ struct FleetFixture {
     init(
         _ folder: URL, capacity: Int = 4, provider: BookkeepingProvider = BookkeepingProvider(),
         others: [BookkeepingProvider] = [], ofProviders: [String: Int] = [:], unswept: Set<Providers.Place> = [],
-        boot: String = "boot-1", patience: Duration = .seconds(40)
+        boot: String = "boot-1", patience: Duration = .seconds(40),
+        onLeak: @escaping @Sendable (LeakingRunner) -> Void = { _ in }
     ) throws {
         self.folder = folder
         self.provider = provider
@@ -180,7 +181,7 @@ struct FleetFixture {
         fleet = Fleet(
             roster: roster, providers: providers, volumes: volumes, clock: clock, log: log,
             allowing: Places(all: capacity, ofProviders: ofProviders), unswept: unswept, patience: patience,
-            meters: meters)
+            meters: meters, onLeak: onLeak)
     }
 
     var routes: Routes {
@@ -192,7 +193,7 @@ struct FleetFixture {
     /// What a start finds after kill -9: the same machine, and the store as it is on disk by now.
     func killedAndStarted(
         capacity: Int = 4, others: [BookkeepingProvider] = [], unswept: Set<Providers.Place> = [],
-        boot: String = "boot-1"
+        boot: String = "boot-1", onLeak: @escaping @Sendable (LeakingRunner) -> Void = { _ in }
     ) throws -> FleetFixture {
         let copy = folder.appending(path: "again-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: false)
@@ -200,7 +201,8 @@ struct FleetFixture {
             try FileManager.default.copyItem(at: folder.appending(path: name), to: copy.appending(path: name))
         }
         return try FleetFixture(
-            copy, capacity: capacity, provider: provider, others: others, unswept: unswept, boot: boot)
+            copy, capacity: capacity, provider: provider, others: others, unswept: unswept, boot: boot,
+            onLeak: onLeak)
     }
 
     func reconcile(waitsForDeletion: Bool = false) throws -> Bool {

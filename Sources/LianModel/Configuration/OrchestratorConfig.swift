@@ -14,6 +14,7 @@ package struct OrchestratorConfig: Equatable, Sendable {
     package let capacity: Int?
     package let volumes: VolumesConfig?
     package let historyDays: Int?
+    package let nats: NatsEventConfig?
 
     package enum LogForm: String, CaseIterable, Sendable { case json, text }
     package enum OnStop: String, CaseIterable, Sendable { case destroy, keep }
@@ -50,6 +51,7 @@ package struct OrchestratorConfig: Equatable, Sendable {
         capacity = try record.optional("capacity")?.integer(in: Self.runnerCount)
         volumes = try record.optional("volumes").map { (node) throws(SchemaViolation) in try VolumesConfig(node) }
         historyDays = try record.optional("history_days")?.integer(in: Self.days)
+        nats = try record.optional("nats").map { (node) throws(SchemaViolation) in try NatsEventConfig(node) }
         try record.close()
         guard tokens == nil || tokenFile == nil else {
             throw node.violation(

@@ -24,6 +24,7 @@ package final class Fleet: Sendable {
     private let log: EventLog
     private let allowed: Guarded<Places>
     private let meters: Meters
+    private let leaks: LeakWatch
     /// The last call of each provider that failed, by its name.
     private let lastProviderErrors = Guarded<[String: ProviderFailure]>([:])
     /// Where nobody could tell yet what is left of an earlier life.
@@ -62,7 +63,7 @@ package final class Fleet: Sendable {
     package init(
         roster: Roster, providers: Providers, volumes: Volumes?, clock: BootClock, log: EventLog,
         allowing places: Places, unswept: Set<Providers.Place> = [], patience: Duration = .seconds(40),
-        meters: Meters = Meters()
+        meters: Meters = Meters(), onLeak: @escaping @Sendable (LeakingRunner) -> Void = { _ in }
     ) {
         self.roster = roster
         self.providers = providers
@@ -73,6 +74,7 @@ package final class Fleet: Sendable {
         self.unswept = Guarded(unswept)
         self.patience = patience
         self.meters = meters
+        leaks = LeakWatch(clock: clock, log: log, tell: onLeak)
     }
 
     package var volumeSupport: VolumeSupport { volumes?.support ?? .none }
@@ -397,10 +399,13 @@ extension Fleet {
         if isNew {
             aside {
                 let result = Result { () throws(ProviderError) in try self.removeAll(of: id) }
-                if case .failure(let problem) = result {
+                switch result {
+                case .success: self.leaks.isRemoved(id)
+                case .failure(let problem):
                     let record = self.roster.unfinished(id)
                     self.meters.destroysRepeated.add([record?.workspace ?? Label.other, record?.provider ?? ""])
                     self.log.error("teardown_failed", "runner \(id): \(problem)", ["runner_id": .string(id)])
+                    if let record { self.leaks.couldNotRemove(record, because: problem) }
                 }
                 let isOver = (try? result.get()) == .complete
                 let retry = self.clock.now() + Self.pauseAfterFailedTeardown

@@ -155,7 +155,8 @@ extension LXDProvider {
     }
 
     package func causeOfDeath(_ runnerID: String) -> String? {
-        guard let view = try? cluster.last?.get(), let instance = view.of(marks(runnerID)).first, instance.isUnseen else {
+        guard let view = try? cluster.last?.get(), let instance = view.of(marks(runnerID)).first, instance.isUnseen
+        else {
             return nil
         }
         return "its member \(instance.member) does not answer"
