@@ -285,9 +285,9 @@ final class Attempt: Sendable {
             engine: plan.engine, journal: journal, timing: timing, traceParent: plan.surroundings.traceParent,
             onRegistryRetry: { [self] in facts.withLock { $0.registryRetries += 1 } }
         ).run()
-        // Whoever takes a runner away kills its steps, and the engine may still tell of that. No kernel counts such a
-        // kill, and no larger runner helps against it.
-        if let oom = outcome.oom, oom.kernelOOMKills ?? 0 == 0 { try await lease.checkThatItIsThere() }
+        // Whoever takes a runner away kills its steps, and the engine may still tell of that. No larger runner helps
+        // against it. What a kernel has counted meanwhile may be another's.
+        if outcome.oom != nil { try await lease.checkThatItIsThere() }
         facts.withLock { $0.take(outcome) }
         for name in queue.withLock({ $0.settle(artifact.name, outcome) }) {
             journal.report(.artifactEnded(name, .skipped, digest: nil))
