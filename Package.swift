@@ -148,8 +148,8 @@ let package = Package(
         tests(
             "FuzzTests",
             [
-                "LianBuild", "LianBuildKit", "LianCLI", "LianCloacina", "LianFlags", "LianModel", "LianRemote",
-                "LianReport", "LianSystem",
+                "LianBuild", "LianBuildKit", "LianCLI", "LianCloacina", "LianFlags", "LianHTTP", "LianModel",
+                "LianRegistry", "LianRemote", "LianReport", "LianSystem",
             ]),
         tests(
             "LianFlagsTests",

@@ -95,7 +95,7 @@ import Testing
     }
 }
 
-/// The same for what comes from a runner or an orchestrator, each reader in a process of its own: a trap ends that and is
+/// The same for what comes from a runner, an orchestrator or a registry, each reader in a process of its own: a trap ends that and is
 /// seen.
 @Suite(.serialized) struct RunnerFuzzTests {
     @Test func records() async {
@@ -108,6 +108,22 @@ import Testing
 
     @Test func tools() async {
         await #expect(processExitsWith: .success) { try feed(RunnerFuzz.tools) }
+    }
+
+    @Test func challengesOfRegistries() async {
+        await #expect(processExitsWith: .success) { try feed(RegistryFuzz.challenges) }
+    }
+
+    @Test func manifestsOfRegistries() async {
+        await #expect(processExitsWith: .success) { try feed(RegistryFuzz.manifests) }
+    }
+
+    @Test func refusalsOfRegistries() async {
+        await #expect(processExitsWith: .success) { try feed(RegistryFuzz.refusals) }
+    }
+
+    @Test func placesOfRegistries() async {
+        await #expect(processExitsWith: .success) { try feed(RegistryFuzz.places) }
     }
 
     @Test func plainLog() async {
