@@ -24,6 +24,8 @@ final class BookkeepingProvider: RunnerProvider {
         /// Engines that do not come up with what is on their volume.
         var findsDamage = false
         var enginesStopped: [String] = []
+        /// How much each of them was to leave.
+        var left: [Int?] = []
         var engineEnd = EngineEnd.clean
         var engineEndByItself: String?
         /// What makes its machines does not answer: every call ends so.
@@ -115,6 +117,11 @@ final class BookkeepingProvider: RunnerProvider {
     func existing() throws(ProviderError) -> [String] {
         try call()
         return books.withLock { $0.existing.sorted() }
+    }
+
+    func stopEngine(_ runnerID: String, leaving bytes: Int?) throws(ProviderError) -> EngineEnd {
+        books.withLock { $0.left.append(bytes) }
+        return try stopEngine(runnerID)
     }
 
     func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {

@@ -476,6 +476,8 @@ import Testing
             // Asked again, it is not stopped again.
             #expect(try fixture.keep(first.runnerID, executed: 9) == kept)
             #expect(fixture.provider.books.withLock(\.enginesStopped) == [first.runnerID])
+            // Three quarters of what a volume may have.
+            #expect(fixture.provider.books.withLock(\.left) == [fixture.volumes.limits.each / 4 * 3])
             _ = try fixture.fleet.destroy(first.runnerID, reason: "test")
             guard case .gone = try fixture.fleet.keep(first.runnerID, KeepRequest(outcome: .succeeded, executedMS: 1))
             else {
