@@ -1,7 +1,6 @@
 // The calls that glibc declares only under _GNU_SOURCE, which Swift's Glibc module is built without.
 #pragma once
 #include <endian.h>
-#include <errno.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,7 +9,6 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -167,15 +165,10 @@ struct lian_btrfs_search {
 };
 
 // What the files of this subvolume take on the disk, as du counts it; -1 with errno. Read from the subvolume's tree, of
-// which it takes root: to look at each file takes five times as long. What is not written yet does not count.
+// which it takes root: to look at each file takes five times as long. What is not written yet does not count. The folder
+// must be the subvolume's own.
 static inline long long lian_btrfs_bytes(int subvolume) {
     const unsigned long long room = 1 << 20, block = 4096;
-    struct stat status;
-    if (fstat(subvolume, &status) != 0) return -1;
-    if (status.st_ino != 256) {  // BTRFS_FIRST_FREE_OBJECTID, which the root of each subvolume has
-        errno = ENOTSUP;
-        return -1;
-    }
     struct lian_btrfs_search *search = malloc(sizeof *search + room);
     if (!search) return -1;
     long long bytes = 0;

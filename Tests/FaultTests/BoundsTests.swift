@@ -63,6 +63,23 @@ extension Faults {
             }
         }
 
+        /// Its words are shown, on one line and no more of them than fit there.
+        @Test(
+            "row 81: an engine that goes on and on about what it cannot do",
+            arguments: [
+                ("error: engine_unsupported: ", "", "cannot do this: "),
+                ("error: failed to solve: granting entitlement ", " is not allowed by build daemon", "was not given "),
+            ])
+        func endlessRefusal(before: String, after: String, said: String) async throws {
+            try await withRunner { scene, runner, _ in
+                try runner.setEngine("printf '\(before)\\033[2J%01000d\(after)\\n' 0; exit 64")
+                let build = try await scene.build()
+                #expect(build.status == 2 && build.errorCode == "engine_unsupported", "\(build.message)")
+                let zeros = String(repeating: "0", count: 296)
+                #expect(build.message == "the runner's engine \(said) [2J\(zeros)…", "\(build.message)")
+            }
+        }
+
         /// In the place of the program that the first record waits for.
         @Test("row 81: a runner talks without end before its first record") func noFirstRecord() async throws {
             try await withRunner { scene, runner, _ in

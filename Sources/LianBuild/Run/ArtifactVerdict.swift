@@ -37,10 +37,10 @@ enum ArtifactVerdict: Sendable {
                     "the runner ended the build of \(artifact.name): nobody was connected to it",
                     hint: "Check the network to the runner, then build again."))
         } else if end.exitStatus == Self.unsupportedStatus, message.hasPrefix(Self.unsupportedLabel) {
+            let what = onOneLine(String(message.dropFirst(Self.unsupportedLabel.count)))
             self = .failed(
                 LianError(
-                    .engineUnsupported, .build,
-                    "the runner's engine cannot do this: \(message.dropFirst(Self.unsupportedLabel.count))",
+                    .engineUnsupported, .build, "the runner's engine cannot do this: \(what)",
                     hint: "Use a runner with a BuildKit of its own; docs/engines.md says what each engine can."))
         } else if message.contains("unsupported request frontend.") {
             self = .failed(
@@ -106,11 +106,11 @@ enum ArtifactVerdict: Sendable {
     }
 
     /// What BuildKit was asked to allow and does not.
-    private static func refusedEntitlement(_ message: String) -> Substring? {
+    private static func refusedEntitlement(_ message: String) -> String? {
         guard let start = message.firstRange(of: "granting entitlement "),
             let end = message.firstRange(of: " is not allowed"), start.upperBound <= end.lowerBound
         else { return nil }
-        return message[start.upperBound..<end.lowerBound]
+        return onOneLine(String(message[start.upperBound..<end.lowerBound]))
     }
 
     private static func buildError(

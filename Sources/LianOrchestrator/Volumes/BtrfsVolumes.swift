@@ -48,9 +48,16 @@ struct BtrfsVolumes: LocalVolumeStorage {
     func size(lentTo runnerID: String) throws(VolumeStorageError) -> Int {
         try flush(lentTo: runnerID)
         let folder = try OpenFolder(folders.lent(runnerID))
-        let bytes = lian_btrfs_bytes(folder.raw)
-        return bytes >= 0 ? Int(bytes) : try sizeByFiles(lentTo: runnerID)
+        var status = stat()
+        if fstat(folder.raw, &status) == 0, status.st_ino == Self.topFolder {
+            let bytes = lian_btrfs_bytes(folder.raw)
+            if bytes >= 0 { return Int(bytes) }
+        }
+        return try sizeByFiles(lentTo: runnerID)
     }
+
+    /// The inode of the folder at the top of each subvolume.
+    private static let topFolder: ino_t = 256
 
     func remove(lentTo runnerID: String) throws(VolumeStorageError) { try remove(runnerID, in: folders.lent) }
 
