@@ -66,7 +66,9 @@ final class Cluster: Sendable {
     /// kill -9 of the daemon alone: its containers live on.
     func killDaemon(of member: String) {
         let file = folder.appending(path: "\(member).pid")
-        guard let text = try? String(contentsOf: file, encoding: .utf8), let pid = Int32(text.dropLast()) else { return }
+        guard let text = try? String(contentsOf: file, encoding: .utf8), let pid = Int32(text.dropLast()) else {
+            return
+        }
         kill(pid, SIGKILL)
     }
 
