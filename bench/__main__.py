@@ -17,7 +17,7 @@ from bench import amendment, ground, tables
 from bench.machine import machine
 from bench.processes import BenchFailure
 from bench.rows import (
-    base_image, connect, day, events, jobs, memory, orchestrator, overhead, second, startup, volumes,
+    base_image, cluster, connect, day, events, jobs, memory, orchestrator, overhead, second, startup, volumes,
 )
 from bench.run import Run, Selection, say
 from bench.targets import NOT_MEASURED
@@ -30,6 +30,7 @@ ROWS = {
     "memory": memory.memory, "growth": memory.growth, "log": memory.log,
     "orchestrator": orchestrator.orchestrator, "second": second.second_builds, "cold": volumes.cold_builds,
     "size": volumes.volumes_by_size, "count": volumes.volumes_by_count, "rebuilds": day.day,
+    "cluster": cluster.runners_on_a_cluster,
 }
 NEEDS_NO_RUNNER = (startup.startup,)
 
@@ -79,8 +80,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", default=[], metavar="ROW/CONTEXT/SETTING",
         help="rows: whole, ready, base, context, connect, overhead, memory, growth, log, events, startup, dry-run, "
-             "orchestrator, again, changed, again-context, changed-context, volume, cold, rebuilds; parts may be empty "
-             "or left out; repeatable")
+             "orchestrator, again, changed, again-context, changed-context, volume, cold, rebuilds, cluster, crowd; "
+             "parts may be empty or left out; repeatable")
     parser.add_argument(
         "--folder", type=existing_folder, default=ground.memory_with_room(),
         help="below which all folders are made; default: in memory where there is room, else TMPDIR")
@@ -117,7 +118,7 @@ def measure(run: Run) -> None:
 
 
 def show(results: dict[str, Any], is_whole: bool) -> None:
-    for name in ("run", "comparisons", "growth", "orchestrator", "second", "rebuilds", "targets"):
+    for name in ("run", "comparisons", "growth", "orchestrator", "second", "rebuilds", "crowd", "targets"):
         rows = [row for row in tables.TABLES[name](results) if is_whole or NOT_MEASURED not in row]
         if len(rows) > 1:
             print(f"\n{tables.as_text(rows)}")

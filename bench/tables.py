@@ -27,7 +27,7 @@ ROW_NAMES = {
     "dry-run": "dry run", "overhead": "own overhead", "events": "events",
     "again": "second build, nothing changed", "changed": "second build, one file changed",
     "again-context": "context there again, nothing changed", "changed-context": "context there again, one file changed",
-    "volume": "warm build", "cold": "cold build",
+    "volume": "warm build", "cold": "cold build", "cluster": "runner on a cluster",
 }
 MET = {True: "met", False: "missed", None: "–"}
 
@@ -145,6 +145,10 @@ def rebuilds(results: Results) -> Rows:
     return cases(results, "rebuilds")
 
 
+def crowd(results: Results) -> Rows:
+    return cases(results, "crowd")
+
+
 def cases(results: Results, row: str) -> Rows:
     rows = [["", ""]]
     for measure in results["measures"]:
@@ -171,7 +175,7 @@ def run(results: Results) -> Rows:
 
 TABLES = {
     "targets": targets, "comparisons": comparisons, "ratios": ratios, "in-words": in_words, "growth": growth,
-    "orchestrator": orchestrator, "second": second, "rebuilds": rebuilds, "run": run,
+    "orchestrator": orchestrator, "second": second, "rebuilds": rebuilds, "crowd": crowd, "run": run,
 }
 
 

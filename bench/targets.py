@@ -194,6 +194,9 @@ TARGETS: list[RatioTarget | GroupTarget | LimitTarget | FlatTarget] = [
             ("time of a rebuild", "ms"), ("disk of the orchestrator", "disk_mb"),
             ("memory of the orchestrator", "memory_mb"), ("descriptors of the orchestrator", "descriptors"))
     ),
+    LimitTarget(
+        "runner on a cluster, spawn to first exec, image on the member", "cluster", "there", 3000, "ms",
+        of="lian-orchestrator"),
     LimitTarget("start-up, --version", "startup", "version", 15, "ms", of="lian-build"),
     LimitTarget("integrate with secrets and directives", "startup", "integrate", 30, "ms", of="lian-build"),
 ]
