@@ -38,7 +38,7 @@ extension ErrorCode {
         case .sshAuthFailed: "The runner did not take the SSH key."
         case .rsyncMissing: "There is no rsync, here or on the runner."
         case .contextSyncFailed: "rsync ended with an error."
-        case .connectionLost: "The connection to the runner broke and did not come back."
+        case .connectionLost: "The connection to the runner broke and did not come back, or the runner died."
         case .buildctlMissing: "The runner has no buildctl on its PATH."
         case .engineLost: "The build engine on the runner ended in mid-build."
         case .noSecretStore: "The runner has no file system in memory to keep secrets in."
