@@ -85,8 +85,7 @@ struct ArtifactRun: Sendable {
             // task of its own, since this one may be cancelled.
             _ = await Task { await remote.stop(within: Self.stopLimit) }.value
             if error as? RemoteFailure == .diskFull {
-                let running = log.finish().steps.last { $0.state == .running }
-                throw FilledDisk(fill: DiskFill(step: running?.name))
+                throw FilledDisk(fill: DiskFill(endLostAfter: log.finish()))
             }
             throw error
         }
