@@ -86,8 +86,10 @@ struct WarmUpCases {
         #expect(try zip(base.counts(), before).allSatisfy { $0 == $1 + 1 })
         let configuration = try await scene.registry.configuration(of: "\(scene.workspace)/app", tag: "1")
         #expect(configuration["rootfs"]?["diff_ids"]?.arrayValue?.count == 4)
-        // What the build says is what it says without: nothing came from a cache.
-        #expect(build.artifact["steps"] == ["total": 2, "cached": 0])
+        // What the build says is what it says without: nothing came from a cache. Where it shares the step FROM with the
+        // warm-up, that one may have named it, and so it has no count.
+        let steps = build.artifact["steps"]
+        #expect(steps?["cached"] == 0 && [1, 2].contains(steps?["total"]), "\(build.story)")
         expectNoWarnings(build)
     }
 
