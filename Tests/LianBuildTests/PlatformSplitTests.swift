@@ -54,6 +54,20 @@ import Testing
         }
     }
 
+    /// What an orchestrator serves is asked of it and shown, so it has to be platforms, and not without end.
+    @Test func whatIsNoPlatformIsNotServed() async throws {
+        let flags = ["--platforms", "linux/amd64,linux/arm64"]
+        try await withRequestFixture { fixture in
+            let odd = ["linux/386\u{1B}[2J", "", "LINUX/ARM", "windows"]
+            #expect(told(try split(fixture, flags, served: odd)) == ["any: linux/amd64 linux/arm64"])
+            let some = try split(fixture, flags, served: odd + ["linux/amd64"])
+            #expect(told(some) == ["linux/amd64: linux/amd64 linux/arm64"])
+            #expect(some.warnings.map(\.message).allSatisfy { $0.hasSuffix("serves linux/amd64") })
+            let many = try split(fixture, flags, served: Array(repeating: "linux/amd64", count: 50_000))
+            #expect(many.warnings.map(\.message).allSatisfy { $0.utf8.count < 2000 })
+        }
+    }
+
     @Test func theWarningSaysWhereAndWhy() async throws {
         try await withRequestFixture { fixture in
             let split = try split(fixture, ["--platforms", "linux/amd64,linux/arm64"], served: Self.local)

@@ -109,23 +109,6 @@ import Testing
         }
     }
 
-    /// They are asked of runners, and shown.
-    @Test(
-        arguments: [
-            (["linux/amd64", "linux/arm64/v8"], ["linux/amd64", "linux/arm64/v8"]), ([], []), (nil, nil),
-            (["linux/amd64", "linux/386\u{1B}[2J", "", "LINUX/ARM", "windows"], ["linux/amd64"]),
-            (.array(Array(repeating: "linux/386", count: 5000)), Array(repeating: "linux/386", count: 100)),
-        ] as [(JSONValue?, [String]?)])
-    func whichPlatformsAreServed(said: JSONValue?, served: [String]?) async throws {
-        try await withOrchestrator { server, client, _ in
-            var health: [String: JSONValue] = ["status": "ok", "version": "1.1"]
-            health["platforms"] = said
-            server.on("GET", "/healthz", [.success(200, .object(health))])
-            let told = try await client.health(within: .seconds(60))
-            #expect(told.platforms == served)
-        }
-    }
-
     /// What an orchestrator says of a runner's volume is shown, so it must not repeat the token.
     @Test func aReasonForColdnessIsMasked() async throws {
         try await withOrchestrator { server, client, time in

@@ -21,13 +21,17 @@ package struct PlatformSplit: Sendable {
         return never || platforms(of: request.artifacts).count > 1
     }
 
-    /// `served` is nil where nobody said it.
+    /// More than these are no machine's.
+    private static let mostServed = 100
+
+    /// `served` is nil where nobody said it. A word in it that is no platform counts as none.
     package init(_ request: BuildRequest, served: [String]?) throws(LianError) {
         let artifacts = request.artifacts
         parts = [Part(platform: nil, artifacts: artifacts)]
         guard Self.matters(to: request) else { return }
         let wanted = Self.platforms(of: artifacts)
-        guard let served, !served.isEmpty else {
+        let served = (served ?? []).filter(TextRule.platform.holds).prefix(Self.mostServed)
+        guard let first = served.first else {
             try refuse(
                 artifacts.filter { $0.emulation == .never }, wanted, "the orchestrator does not say what it serves")
             return
@@ -44,7 +48,7 @@ package struct PlatformSplit: Sendable {
             }
         let serves = "the orchestrator serves \(served.joined(separator: ", "))"
         guard native.count > 1, bond == nil else {
-            let own = native.first ?? (wanted.count > 1 ? served[0] : wanted[0])
+            let own = native.first ?? (wanted.count > 1 ? first : wanted[0])
             parts = [Part(platform: own, artifacts: artifacts)]
             try tellEmulated(
                 wanted.filter { native.isEmpty || !Self.isSame($0, own) }, artifacts, own,

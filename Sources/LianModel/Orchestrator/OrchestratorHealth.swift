@@ -7,10 +7,8 @@ package struct OrchestratorHealth: Equatable, Sendable {
     package let problem: String?
     /// nil where it does not say: it knows no volumes. A word that is not known counts as none.
     package let volumes: VolumeSupport?
-    /// What its runners build for natively; nil where it does not say. A word that is no platform counts as none.
+    /// What its runners build for natively; nil where it does not say.
     package let platforms: [String]?
-
-    private static let mostPlatforms = 100
 
     package init(
         version: String, provider: String?, engine: String?, problem: String? = nil, volumes: VolumeSupport? = nil,
@@ -39,10 +37,9 @@ package struct OrchestratorHealth: Equatable, Sendable {
         volumes = try record.optional("volumes", nullable: true).map { word in
             word.value.stringValue.flatMap(VolumeSupport.init(rawValue:)) ?? VolumeSupport.none
         }
-        let served = try record.optional("platforms", nullable: true)?.list { (item) throws(SchemaViolation) in
+        platforms = try record.optional("platforms", nullable: true)?.list { (item) throws(SchemaViolation) in
             try item.string()
         }
-        platforms = served.map { Array($0.filter(TextRule.platform.holds).prefix(Self.mostPlatforms)) }
     }
 
     /// Whether a spawn may ask for a volume.
