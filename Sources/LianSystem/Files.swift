@@ -58,6 +58,15 @@ package struct RegularFile: ~Copyable {
         }
     }
 
+    /// The same from a place on, wherever the others have come to.
+    package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileReadFailure) -> Int {
+        while true {
+            let count = pread(descriptor.raw, buffer.baseAddress, buffer.count, off_t(offset))
+            if count >= 0 { return count }
+            guard errno == EINTR else { throw .system(SystemError("pread")) }
+        }
+    }
+
     /// As it is by now.
     package func statusNow() -> stat {
         var status = stat()
@@ -191,11 +200,17 @@ package final class FileDraft {
 
     package func write(_ bytes: [UInt8]) throws(SystemError) { try writeAll(file.raw, bytes) }
 
-    /// With `isSynced` the file is whole also after the machine has lost its power.
-    package func commit(isSynced: Bool = true) throws(SystemError) {
+    /// With `isSynced` the file is whole also after the machine has lost its power. Without `replaces`, what stands in
+    /// its place already stays, and the error is EEXIST.
+    package func commit(isSynced: Bool = true, replaces: Bool = true) throws(SystemError) {
         // The name may be on the disk before the content is, unless that is waited for.
         guard !isSynced || fsync(file.raw) == 0 else { throw SystemError("fsync \(draft)") }
-        guard rename(draft, path) == 0 else { throw SystemError("rename \(draft)") }
+        if replaces {
+            guard rename(draft, path) == 0 else { throw SystemError("rename \(draft)") }
+        } else {
+            guard link(draft, path) == 0 else { throw SystemError("link \(path)") }
+            unlink(draft)
+        }
         isCommitted = true
         guard isSynced else { return }
         let folder = open(parentFolder(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -279,21 +294,27 @@ package func realPath(_ path: String) -> String? {
 
 /// Whether a path without '..' leads into the folder, or to the folder itself.
 package func isPath(_ path: String, within folder: String) -> Bool {
-    path == folder || path.hasPrefix(folder == "/" ? "/" : folder + "/")
+    path.utf8.elementsEqual(folder.utf8) || path.utf8.starts(with: (folder == "/" ? "/" : folder + "/").utf8)
 }
 
 /// `path` as seen from `folder`, with `.` and `..` taken out by their letters alone.
 package func absolutePath(_ path: String, from folder: String) -> String {
-    let joined = path.hasPrefix("/") ? path : "\(folder)/\(path)"
+    let joined = path.utf8.first == UInt8(ascii: "/") ? path : "\(folder)/\(path)"
     var parts: [Substring] = []
-    for part in joined.split(separator: "/") where part != "." {
+    for part in pathParts(joined) where part != "." {
         if part == ".." { _ = parts.popLast() } else { parts.append(part) }
     }
     return "/" + parts.joined(separator: "/")
 }
 
+/// The names on a path. For a kernel a slash is one whatever follows it; for Swift, a mark that combines with it makes
+/// another character of it.
+package func pathParts(_ path: String) -> [Substring] {
+    path.utf8.split(separator: UInt8(ascii: "/")).map { Substring($0) }
+}
+
 package func parentFolder(_ path: String) -> String {
-    guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash != path.startIndex else { return "/" }
     return String(path[..<slash])
 }
 

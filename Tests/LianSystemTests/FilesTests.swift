@@ -30,6 +30,33 @@ import Testing
         }
     }
 
+    @Test func aFileIsNotReplacedWhereThatIsWanted() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder.appending(path: "file").path
+            func put(_ text: String) throws {
+                let draft = try FileDraft(of: file, mode: 0o600)
+                try draft.write(Array(text.utf8))
+                try draft.commit(replaces: false)
+            }
+            try put("one")
+            let error = #expect(throws: SystemError.self) { try put("two") }
+            #expect(error?.code == EEXIST)
+            #expect(try readText(file) == "one")
+            #expect(mode(file) == 0o600)
+            #expect(try folderEntries(folder.path) == ["file"])
+        }
+    }
+
+    /// For Swift, U+0338 makes one character with the slash before it, and both spellings of é are equal.
+    @Test func pathsAreTakenApartByTheirBytes() {
+        #expect(pathParts("/a//\u{338}b/e\u{301}") == ["a", "\u{338}b", "e\u{301}"])
+        #expect(parentFolder("/a/\u{338}b") == "/a")
+        #expect(absolutePath("\u{338}b/../\u{338}c", from: "/a") == "/a/\u{338}c")
+        #expect(absolutePath("/\u{338}b", from: "/a") == "/\u{338}b")
+        #expect(isPath("/a/\u{338}b", within: "/a"))
+        #expect(!isPath("/e\u{301}/x", within: "/\u{e9}") && !isPath("/e\u{301}", within: "/\u{e9}"))
+    }
+
     @Test func whatIsNoFileIsWrittenInPlace() async throws {
         try await withTemporaryFolder { folder in
             let pipe = folder.appending(path: "pipe").path
