@@ -45,10 +45,22 @@ import Testing
                 import bz2, os, sys
                 sys.path.insert(0, sys.argv[1])
                 sys.dont_write_bytecode = True
-                from cloacina_archives import Tar
-                open("hostile/large.cloacina", "wb").write(bz2.compress(Tar().file("ok-1/x", os.urandom(8 << 20)).bytes()))
+                from cloacina_archives import Tar, added, header, member, padded
+
+                def write(name, tar):
+                    open(f"hostile/{name}.cloacina", "wb").write(bz2.compress(tar))
+
+                write("large", Tar().file("ok-1/x", os.urandom(8 << 20)).bytes())
+                # A library of 64 MB, of which an eighth is noise.
+                write("library", Tar().file("ok-1/libx.so", b"\\x7fELF\\2\\1" + os.urandom(8 << 20) + bytes(56 << 20)).bytes())
+                # Headers with 600,000 keys, all of one member.
+                crowd = []
+                for start in range(0, 600_000, 4000):
+                    body = b"".join(b"16 key%07d=v\\n" % number for number in range(start, start + 4000))
+                    crowd.append(header(b"x", b"x", 0o644, len(body), 0) + padded(body))
+                write("pax-crowd", added(*crowd, member(b"ok-1/x")))
                 """, [Project.root.appending(path: "Tests/Fixtures").path])
-            for name in ["zeros-after-end", "ratio", "declared", "many", "huge-name", "large"] {
+            for name in ["zeros-after-end", "ratio", "declared", "many", "huge-name", "large", "library", "pax-crowd"] {
                 let text = try await folder.python(
                     """
                     import resource, subprocess, sys
@@ -57,6 +69,21 @@ import Testing
                     """, [Project.executable("lian-cloacina"), "package", "inspect", "hostile/\(name).cloacina"])
                 let kilobytes = try #require(Int(text.trimmingCharacters(in: .whitespacesAndNewlines)))
                 #expect(kilobytes < 60_000, "\(name)")
+            }
+        }
+    }
+
+    /// Whatever a file is made of, the time that is given holds.
+    @Test func whatComesToNothingCanBeEnded() async throws {
+        try await withCloacinaFolder { folder in
+            _ = try await folder.python(
+                "import bz2; open('empty.cloacina', 'wb').write(bz2.compress(b'') * 4_000_000)")
+            try folder.write("key", [UInt8](repeating: 7, count: 32))
+            #expect(truncate(folder.path("empty.cloacina"), 1 << 40) == 0)
+            for arguments in [["inspect", "empty.cloacina"], ["sign", "empty.cloacina", "--key", "key"]] {
+                let run = try await folder.run(["package"] + arguments + ["--timeout", "1"])
+                #expect(run.status == 6, "\(run.errors)")
+                #expect(run.envelope["status"] == "timed_out")
             }
         }
     }

@@ -4,6 +4,16 @@ import LianTestSupport
 import Testing
 
 @Suite struct ManifestTests {
+    /// The time for it grows with the source, and not with its square.
+    @Test func aSourceOfAttributesAlone() async throws {
+        try await withCloacinaFolder { folder in
+            try writeCrate(folder)
+            try folder.write("crate/src/lib.rs", String(repeating: "#[trigger(cron = \"x\")]\n", count: 200_000))
+            let run = try await folder.run(["package", "validate", "crate"])
+            #expect(run.status == 0, "\(run.errors)")
+        }
+    }
+
     /// Each as `pack` and `validate` tell it: a wrong request of the one, the answer of the other.
     @Test(arguments: Self.faults) func everyFaultHasItsCode(fault: Fault) async throws {
         try await withCloacinaFolder { folder in

@@ -160,6 +160,33 @@ import Testing
         }
     }
 
+    /// Many at once make one pair: nobody's secret is left beside another one's public key.
+    @Test func onePairIsMadeOfOneName() async throws {
+        try await withSignedFolder { folder in
+            let runs = try await concurrently(Array(0..<8)) { _, _ in
+                try await folder.run(["package", "keygen", "--out", "pair", "--pem"])
+            }
+            #expect(runs.map(\.status).sorted() == [0] + [Int32](repeating: 2, count: 7))
+            #expect(runs.allSatisfy { $0.status == 0 || $0.code == "file_exists" })
+            #expect(try await folder.run(["package", "sign", archive, "--key", "pair.secret"]).status == 0)
+            for key in ["pair.public", "pair.public.pem"] {
+                let verified = try await folder.run(["package", "verify", archive, "--key", key])
+                #expect(verified.status == 0, "\(verified.errors)")
+            }
+        }
+    }
+
+    /// Whoever signs by what everyone knows has everyone sign.
+    @Test func aPublicKeyDoesNotSign() async throws {
+        try await withSignedFolder { folder in
+            for key in ["k.public", "file:k.public", "k.public.pem"] {
+                let run = try await folder.run(["package", "sign", archive, "--key", key])
+                #expect(run.status == 2 && run.code == "key_invalid", "\(run.errors)")
+                #expect(!FileManager.default.fileExists(atPath: folder.path("\(archive).sig")))
+            }
+        }
+    }
+
     private let archive = "etl-0.1.0.cloacina"
 
     /// With an archive, and two pairs of keys, `k` and `o`.

@@ -69,6 +69,28 @@ import Testing
         }
     }
 
+    /// A server may say the key that it was sent, in whatever it answers.
+    @Test func theKeyIsToldByNobody() async throws {
+        let refused: JSONValue = ["code": "clk_secret", "error": "the key clk_secret is unknown"]
+        for reply in [
+            ScriptedHTTPServer.Reply.json(401, refused, headers: ["X-Request-Id": "clk_secret"]),
+            .json(201, ["package_id": "clk_secret"]),
+        ] {
+            try await withUpload { folder, server in
+                server.on("POST", Self.target, [reply])
+                let run = try await folder.run(upload(server), environment: ["K": "clk_secret"])
+                #expect(run.envelope != .null && !(run.output + run.errors).contains("clk_secret"), "\(run.errors)")
+            }
+        }
+        try await withUpload { folder, server in
+            server.on("GET", "\(Self.target)/p-1", [.json(200, ["id": "p-1", "seen": "Bearer clk_secret"])])
+            let run = try await folder.run(
+                ["package", "inspect", "p-1", "--server", server.url, "--api-key", "env:K"],
+                environment: ["K": "clk_secret"])
+            #expect(run.status == 0 && run.envelope["inspection"]?["server"]?["seen"] == "Bearer ***", "\(run.errors)")
+        }
+    }
+
     @Test func theOlderAnswerAndTheRequestsID() async throws {
         try await withUpload { folder, server in
             server.on(

@@ -160,6 +160,8 @@ def hostile(folder):
     case("pax-size", None, added(pax({b"size": b"3"}), member(b"ok-1/x", b"0", 0, b"abc")))
     case("pax-global", None, added(header(b"g", b"g", 0o644, 13, 0) + padded(b"13 comment=x\n"), member(b"ok-1/x")))
     case("dots", None, added(member(b"./ok-1/./a//b")))
+    # For some, the slash and what follows it are one character.
+    case("combining", None, added(member("ok-1/\u0338a".encode()), member("ok-1/new/\u0338b".encode())))
     half = Tar().bytes()
     case("streams", None, half, lambda data: bz2.compress(data[:700], 9) + bz2.compress(data[700:], 9))
     case("trailing", None, half, lambda data: bz2.compress(data, 9) + b"more")
@@ -207,6 +209,9 @@ def hostile(folder):
     case("deep-manifest", "archive_no_manifest", Tar(manifest=False).file("ok-1/sub/package.toml", MANIFEST).bytes())
     case("empty-tar", "archive_no_manifest", bytes(1024))
     case("several", "archive_several_packages", Tar().file("two-1/package.toml", MANIFEST).bytes())
+    # For some, both names are equal.
+    spellings = [member(name.encode() + b"-1/package.toml", b"0", len(MANIFEST), MANIFEST) for name in ("\u00e9", "e\u0301")]
+    case("several-spellings", "archive_several_packages", b"".join(spellings) + bytes(1024))
     case("stray-file", "archive_stray_entries", Tar().file("README", b"x").bytes())
     case("stray-folder", "archive_stray_entries", Tar().file("other/x", b"x").bytes())
     case("stray-before-several", "archive_stray_entries",

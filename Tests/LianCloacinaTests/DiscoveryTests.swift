@@ -11,6 +11,21 @@ import Testing
         ignoreBrokenPipes()
     }
 
+    /// What is told of a source is not longer than what people read.
+    @Test func ofManyDependenciesOneWarningIsMade() async throws {
+        let found = try await tasks(
+            """
+            import cloaca
+            @cloaca.task(dependencies=[\(String(repeating: "x,", count: 2000))])
+            def one(context): pass
+            @cloaca.task(dependencies=[x])
+            def other(context): pass
+            """)
+        #expect(found.warnings.count == 2)
+        #expect(found.warnings.first?.message.contains("2000 dependencies of one are neither") == true)
+        #expect(found.warnings.last?.message.contains("a dependency of other is neither") == true)
+    }
+
     @Test func findsEveryFormInTheOrderOfPythonsWalk() async throws {
         let found = try await tasks(
             """

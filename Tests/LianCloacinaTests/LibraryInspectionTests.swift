@@ -52,6 +52,20 @@ import Testing
         #expect(try LibraryInspection(of: library.bytes).json["descriptors"] == "at_run_time")
     }
 
+    /// Each of millions of pointers could name another table of methods, and each of these be kept.
+    @Test func aDescriptorHasOneTableOfMethods() throws {
+        var library = MadeLibrary.elf(machine: 62, relocations: .plain)
+        let table = try place(of: 500 << 32 | 120, in: library) + 56
+        let relocation = try place(of: UInt64(table), in: library)
+        let methods = library.bytes[(relocation + 16)...].prefix(8).reversed().reduce(UInt64(0)) {
+            $0 << 8 | UInt64($1)
+        }
+        // The pointer to a method becomes a second one to a table.
+        library.set(try place(of: methods + 8, in: library), UInt64(table))
+        let fault = #expect(throws: LibraryFault.self) { try LibraryInspection(of: library.bytes) }
+        #expect(fault?.reason == "a descriptor in it has two tables of methods")
+    }
+
     private func place(of word: UInt64, in library: MadeLibrary) throws -> Int {
         let bytes = withUnsafeBytes(of: word.littleEndian, Array.init)
         return try #require(

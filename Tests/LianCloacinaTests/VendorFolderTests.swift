@@ -15,6 +15,15 @@ import Testing
         #expect(error?.code == .vendorConflict)
     }
 
+    /// For Swift, both names are equal.
+    @Test func tellsSpellingsApart() async throws {
+        try await withVendor { vendor, wheel in
+            try await vendor.add(wheel(0, [.init("\u{e9}.py", "1"), .init("e\u{301}.py", "2")]))
+            #expect(try readText("\(vendor.path)/\u{e9}.py") == "1")
+            #expect(try readText("\(vendor.path)/e\u{301}.py") == "2")
+        }
+    }
+
     @Test func takesTheFirstOfWhatTellsOfAWheel() async throws {
         try await withVendor { vendor, wheel in
             try await vendor.add(wheel(0, [.init("a.py", "x"), .init("a-1.dist-info/WHEEL", "first")]))

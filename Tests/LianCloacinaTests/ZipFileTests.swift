@@ -97,6 +97,20 @@ import Testing
         }
     }
 
+    /// The directory is held, and so is no larger than what is allowed in it.
+    @Test func believesNoSizeOfTheDirectory() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder.appending(path: "a.whl").path
+            let length = 17 << 20
+            let end: [UInt8] =
+                [0x50, 0x4B, 5, 6, 0, 0, 0, 0, 1, 0, 1, 0] + (0..<4).map { UInt8(length >> (8 * $0) & 0xFF) }
+                + [UInt8](repeating: 0, count: 6)
+            try Data([UInt8](repeating: 0, count: length) + end).write(to: URL(filePath: path))
+            let error = #expect(throws: CloacinaError.self) { try ZipFile(path, stop: StopRequest()) }
+            #expect(error?.code == .archiveCorrupt && error?.message.contains("larger than any") == true)
+        }
+    }
+
     /// Each byte of a zip file, changed: it is refused, or reads as before, and nothing traps.
     @Test func refusesDamage() async throws {
         let entries = [Wheels.Entry("a.py", "x = 1\nx = 2\nx = 3\n"), Wheels.Entry("b.py", "y", isStored: true)]

@@ -6,7 +6,7 @@ package struct ArchiveDigest {
 
     /// Files have to come in the order of the bytes of their paths. True where this one counts: then its bytes follow.
     package func begin(_ path: String, size: Int) -> Bool {
-        guard !path.hasSuffix(".sig") else { return false }
+        guard !path.utf8.suffix(4).elementsEqual(".sig".utf8) else { return false }
         hash.update(littleEndian: path.utf8.count)
         hash.update(Array(path.utf8))
         hash.update(littleEndian: size)

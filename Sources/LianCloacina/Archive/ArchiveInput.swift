@@ -7,12 +7,14 @@ final class ArchiveInput {
     /// When it was opened.
     let size: Int
     private let file: RegularFile
+    private let stop: StopRequest
     private let hash = SHA256()
     private var buffer = [UInt8](repeating: 0, count: 1 << 16)
     private var filled = 0..<0
 
-    init(_ path: String) throws(CloacinaError) {
+    init(_ path: String, stop: StopRequest) throws(CloacinaError) {
         self.path = path
+        self.stop = stop
         do throws(FileReadFailure) {
             file = try RegularFile.open(path)
         } catch {
@@ -46,6 +48,8 @@ final class ArchiveInput {
     }
 
     private func more() throws(CloacinaError) -> Int {
+        // Also here, and not only where something comes of it: a long file may hold nothing.
+        try stop.check()
         let start = filled.count
         do throws(FileReadFailure) {
             let count = try buffer.withUnsafeMutableBytes { bytes in
@@ -62,13 +66,15 @@ final class ArchiveInput {
 }
 
 /// The size and the SHA-256 of a file.
-package func hashFile(_ path: String) throws(CloacinaError) -> (bytes: Int, sha256: [UInt8]) {
-    let input = try ArchiveInput(path)
+package func hashFile(
+    _ path: String, _ stop: StopRequest
+) throws(CloacinaError) -> (bytes: Int, sha256: [UInt8]) {
+    let input = try ArchiveInput(path, stop: stop)
     return (input.size, try input.sha256())
 }
 
 /// How a regular file begins; nothing where that cannot be told.
 func beginning(of path: String) -> [UInt8] {
-    guard let input = try? ArchiveInput(path), let bytes = try? input.peek(4) else { return [] }
+    guard let input = try? ArchiveInput(path, stop: StopRequest()), let bytes = try? input.peek(4) else { return [] }
     return Array(bytes)
 }

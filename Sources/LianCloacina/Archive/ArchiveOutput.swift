@@ -20,7 +20,7 @@ struct ArchiveOutput {
             throw .unwritable(name, error)
         }
         try write(draft)
-        let whole = try hashFile(draft.draftPath)
+        let whole = try hashFile(draft.draftPath, stop)
         do throws(CloacinaError) {
             try check(draft.draftPath, whole.bytes)
         } catch {

@@ -1,3 +1,5 @@
+import LianSystem
+
 /// A member of an archive that may be unpacked.
 package struct ArchiveEntry: Equatable, Sendable {
     /// Below the archive's own folder.
@@ -35,7 +37,7 @@ package struct ArchiveSummary: Equatable, Sendable {
 package func readArchive(
     _ path: String, stop: StopRequest, visitor: (any ArchiveVisitor)? = nil
 ) throws(CloacinaError) -> ArchiveSummary {
-    let input = try ArchiveInput(path)
+    let input = try ArchiveInput(path, stop: stop)
     let decompressor = try Decompressor(input)
     var rules = ArchiveRules(path, archiveBytes: input.size)
     let source = TarSource(
@@ -65,12 +67,13 @@ package func readArchive(
 
 /// What lies at the top of an archive.
 private struct ArchiveLayout {
-    private var tops: [String: (isFolder: Bool, hasManifest: Bool)] = [:]
-    private var firstTop: String?
+    /// By the bytes of their names: for `String`, two spellings of one letter are equal.
+    private var tops: [[UInt8]: (isFolder: Bool, hasManifest: Bool)] = [:]
+    private var firstTop: [UInt8]?
 
     mutating func add(_ path: String, _ kind: TarMember.Kind) {
-        let names = path.split(separator: "/")
-        let top = String(names.first ?? "")
+        let names = pathParts(path)
+        let top = Array((names.first ?? "").utf8)
         if firstTop == nil { firstTop = top }
         var known = tops[top] ?? (isFolder: false, hasManifest: false)
         if names.count > 1 || kind == .folder { known.isFolder = true }
@@ -84,7 +87,7 @@ private struct ArchiveLayout {
             CloacinaError(code, .archive, "\(path) \(message)", hint: "Pack it anew by 'package pack'.")
         }
         if format == .gzip {
-            guard tops["manifest.json"]?.isFolder == false else {
+            guard tops[Array("manifest.json".utf8)]?.isFolder == false else {
                 throw refusal(.archiveNoManifest, "has no manifest.json")
             }
             return nil
@@ -97,6 +100,6 @@ private struct ArchiveLayout {
         guard let firstTop, tops[firstTop]?.hasManifest == true else {
             throw refusal(.archiveNoManifest, "has no package.toml in its top folder")
         }
-        return firstTop
+        return String(decoding: firstTop, as: UTF8.self)
     }
 }

@@ -41,17 +41,17 @@ enum LegacyEntry {
 func legacyOrder(_ members: [ArchiveMember], folders: [String]) -> [LegacyEntry] {
     let tops = ["manifest.json"] + folders
     var entries: [LegacyEntry] = members.map { .file($0) }
-    var known: Set<String> = []
-    for folder in folders where known.insert(folder).inserted { entries.append(.folder(folder)) }
+    var known: Set<[UInt8]> = []
+    for folder in folders where known.insert(Array(folder.utf8)).inserted { entries.append(.folder(folder)) }
     for member in members {
-        var parent = member.path[...]
-        while let slash = parent.lastIndex(of: "/") {
+        var parent = member.path.utf8[...]
+        while let slash = parent.lastIndex(of: UInt8(ascii: "/")) {
             parent = parent[..<slash]
-            if known.insert(String(parent)).inserted { entries.append(.folder(String(parent))) }
+            if known.insert(Array(parent)).inserted { entries.append(.folder(String(Substring(parent)))) }
         }
     }
     let keyed = entries.map { entry in
-        let names = entry.path.split(separator: "/").map { Array($0.utf8) }
+        let names = pathParts(entry.path).map { Array($0.utf8) }
         let top = tops.firstIndex(of: String(decoding: names[0], as: UTF8.self)) ?? tops.count
         return (entry: entry, top: top, names: names)
     }

@@ -78,12 +78,13 @@ package struct SourceWalk: Sendable {
     private let root: String
     private let rules: TravelRules
     private let leftOut: Set<String>
+    private let stop: StopRequest
 
     /// `leftOut` are places of files that do not travel, as what is being made. With `only`, nothing else at the top of
     /// the folder does.
     package init(
         _ folder: String, below only: String? = nil, by rules: TravelRules = .package,
-        leavingOut leftOut: Set<String> = []
+        leavingOut leftOut: Set<String> = [], _ stop: StopRequest
     ) throws(CloacinaError) {
         guard let root = realPath(folder), fileKind(root) == .folder else {
             throw CloacinaError(
@@ -92,6 +93,7 @@ package struct SourceWalk: Sendable {
         self.root = root
         self.rules = rules
         self.leftOut = leftOut
+        self.stop = stop
         let names = if let only { [only] } else { try Self.names(in: root) }
         try visit(names, in: root, below: "")
         files.sort { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
@@ -100,6 +102,7 @@ package struct SourceWalk: Sendable {
     private mutating func visit(
         _ names: [String], in folder: String, below prefix: String
     ) throws(CloacinaError) {
+        try stop.check()
         for name in names {
             let place = "\(folder)/\(name)"
             let path = prefix + name
@@ -122,7 +125,7 @@ package struct SourceWalk: Sendable {
             case S_IFREG:
                 if rules.endings.contains(where: name.hasSuffix) { continue }
                 if isLink {
-                    guard realPath(place)?.hasPrefix(root == "/" ? root : root + "/") == true else {
+                    guard realPath(place).map({ isPath($0, within: root) }) == true else {
                         throw Self.refusal(.symlinkOutside, "\(place) is a link to a file outside of the folder")
                     }
                 }

@@ -14,6 +14,7 @@ struct TarReader {
     private let source: TarSource
 
     private static let longestExtension = 1 << 16
+    private static let usedKeys = ["path", "size"]
 
     init(_ source: TarSource) {
         self.source = source
@@ -92,7 +93,7 @@ struct TarReader {
         return text
     }
 
-    /// `LENGTH KEY=VALUE\n`, again and again.
+    /// `LENGTH KEY=VALUE\n`, again and again. Only what is used here is kept: there may be any number of others.
     private func records(_ text: [UInt8]) throws(CloacinaError) -> [String: [UInt8]] {
         var records: [String: [UInt8]] = [:]
         var rest = text[...]
@@ -103,7 +104,9 @@ struct TarReader {
                 let equals = rest.prefix(length).firstIndex(of: UInt8(ascii: "="))
             else { throw source.corrupt("a pax header of it is damaged") }
             let key = String(decoding: rest[(digits.endIndex + 1)..<equals], as: UTF8.self)
-            records[key] = Array(rest[(equals + 1)..<(rest.startIndex + length - 1)])
+            if Self.usedKeys.contains(key) {
+                records[key] = Array(rest[(equals + 1)..<(rest.startIndex + length - 1)])
+            }
             rest = rest.dropFirst(length)
         }
         return records

@@ -17,6 +17,8 @@ package struct InspectCommand: CloacinaCommand {
     }
 
     package func run(_ report: inout CloacinaReport) async throws(CloacinaError) {
+        // The command itself may outlive its run by a moment, in which the process ends.
+        defer { unpacked.set(nil) }
         var library = PluginInspect(library: path, isLoaded: isLoaded, surroundings)
         if LibraryInspection.isLibrary(at: surroundings.path(path)) { return try await library.run(&report) }
         try await computing(&report) { report throws(CloacinaError) in try inspect(&report) }
@@ -75,7 +77,7 @@ package struct InspectCommand: CloacinaCommand {
         _ folder: String, _ inspection: inout Inspection, _ report: inout CloacinaReport
     ) throws(CloacinaError) {
         inspection.format = "source"
-        let walk = try SourceWalk(folder)
+        let walk = try SourceWalk(folder, surroundings.stop)
         report.warnings += walk.warnings
         for file in walk.files {
             let hash = SHA256()
@@ -120,9 +122,8 @@ package struct InspectCommand: CloacinaCommand {
         report.artifact = archive.artifact(path: path, digest: try archive.members().digest(surroundings.stop))
         inspection.format = archive.library == nil ? "source" : "cdylib"
         if let library = archive.library {
-            let bytes = try archive.bytes(of: library, limit: LibraryInspection.mostBytes) ?? []
             inspection.reasons.append("not_for_hosts")
-            inspection.library = try LibraryInspection(of: bytes, named: library)
+            inspection.library = try LibraryInspection(at: "\(archive.folder)/\(library)", named: library)
         }
         try readManifest(in: archive.folder, &inspection, &report)
     }

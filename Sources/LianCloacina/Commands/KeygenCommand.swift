@@ -16,7 +16,7 @@ package struct KeygenCommand: CloacinaCommand {
     package func run(_ report: inout CloacinaReport) async throws(CloacinaError) {
         let key = try PrivateKey(seed: randomBytes(32))
         var files: [(name: String, bytes: [UInt8], mode: mode_t)] = [
-            ("\(prefix).secret", key.seed, 0o600), ("\(prefix).public", key.publicKey.bytes, 0o644),
+            ("\(prefix).secret", key.seed, 0o600), ("\(prefix)\(PrivateKey.publicSuffix)", key.publicKey.bytes, 0o644),
         ]
         if alsoPEM {
             files += [
@@ -24,20 +24,26 @@ package struct KeygenCommand: CloacinaCommand {
                 ("\(prefix).public.pem", Array(key.publicKey.pem.utf8), 0o644),
             ]
         }
-        for file in files where fileKind(surroundings.path(file.name)) != nil {
-            throw CloacinaError(
-                .fileExists, .output, "\(file.name) is there already", hint: "Name another pair by --out.")
-        }
+        for file in files where fileKind(surroundings.path(file.name)) != nil { throw Self.exists(file.name) }
+        var made: [String] = []
         for file in files {
+            let place = surroundings.path(file.name)
             do throws(SystemError) {
-                let draft = try FileDraft(of: surroundings.path(file.name), mode: file.mode)
+                let draft = try FileDraft(of: place, mode: file.mode)
                 try draft.write(file.bytes)
-                try draft.commit()
+                // Another one may be making the same pair: no key is ever replaced.
+                try draft.commit(replaces: false)
             } catch {
-                throw .unwritable(file.name, error)
+                for place in made { unlink(place) }
+                throw error.code == EEXIST ? Self.exists(file.name) : .unwritable(file.name, error)
             }
-            surroundings.tell("Created: \(file.name)")
+            made.append(place)
         }
+        for file in files { surroundings.tell("Created: \(file.name)") }
         surroundings.tell("Fingerprint: \(key.publicKey.fingerprint)")
+    }
+
+    private static func exists(_ name: String) -> CloacinaError {
+        CloacinaError(.fileExists, .output, "\(name) is there already", hint: "Name another pair by --out.")
     }
 }

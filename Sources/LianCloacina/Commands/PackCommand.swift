@@ -78,7 +78,7 @@ package struct PackCommand: CloacinaCommand {
             throw refusal("its folder does not exist")
         }
         // Where a link stands, the file that it leads to is replaced.
-        return realPath(place) ?? "\(parent)/\(place.split(separator: "/").last ?? "")"
+        return realPath(place) ?? "\(parent)/\(pathParts(place).last ?? "")"
     }
 
     private func members(
@@ -92,7 +92,7 @@ package struct PackCommand: CloacinaCommand {
                 .notForHosts, "hosts of today compile a package's sources, and cannot take a library in their place")
             return [manifestMember, ArchiveMember(library.path, .file(library))].inOrder
         }
-        let walk = try SourceWalk(root, leavingOut: [place, place + Sidecar.suffix])
+        let walk = try SourceWalk(root, leavingOut: [place, place + Sidecar.suffix], surroundings.stop)
         report.warnings += walk.warnings
         var members: [ArchiveMember] = []
         for file in walk.files {

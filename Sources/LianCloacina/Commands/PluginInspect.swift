@@ -49,20 +49,25 @@ package struct PluginInspect: CloacinaCommand {
             }
             place = "\(staged.folder)/\(name)"
         }
-        let bytes: [UInt8]
-        do throws(FileReadFailure) {
-            bytes = try readFile(place, limit: LibraryInspection.mostBytes)
-        } catch {
-            throw .unreadable(library, error.reason, .library)
-        }
-        return Found(inspection: try LibraryInspection(of: bytes, named: library), place: place, archive: archive)
+        return Found(inspection: try LibraryInspection(at: place, named: library), place: place, archive: archive)
     }
 }
 
 extension LibraryInspection {
-    init(of bytes: [UInt8], named name: String) throws(CloacinaError) {
+    init(at place: String, named name: String) throws(CloacinaError) {
+        let file: LibraryBytes
+        do throws(FileReadFailure) {
+            file = LibraryBytes(try RegularFile.open(place))
+            guard file.count <= Self.mostBytes else { throw .tooLarge(limit: Self.mostBytes) }
+        } catch {
+            throw .unreadable(name, error.reason, .library)
+        }
+        try self.init(file, named: name)
+    }
+
+    init(_ file: LibraryBytes, named name: String) throws(CloacinaError) {
         do throws(LibraryFault) {
-            try self.init(of: bytes)
+            try self.init(file)
         } catch {
             throw CloacinaError(
                 .libraryCorrupt, .library, "\(name) is no library that can be read: \(error.reason)",

@@ -22,7 +22,8 @@ struct PythonBuild: Sendable {
     /// The modules of the entry module's top package, or its file.
     func workflow(_ entry: EntryModule, _ report: inout CloacinaReport) throws(CloacinaError) -> [ArchiveMember] {
         let walk = try SourceWalk(
-            entry.root, below: entry.top, by: .modules, leavingOut: [place, place + Sidecar.suffix])
+            entry.root, below: entry.top, by: .modules, leavingOut: [place, place + Sidecar.suffix],
+            surroundings.stop)
         report.warnings += walk.warnings
         return walk.files.map { ArchiveMember("workflow/\($0.path)", .file($0)) }
     }
@@ -43,7 +44,9 @@ struct PythonBuild: Sendable {
         _ workflow: [ArchiveMember], vendored folder: String, _ packages: VendoredPackages,
         _ report: inout CloacinaReport
     ) throws(CloacinaError) -> [UInt8] {
-        let vendored = try SourceWalk(folder, by: .modules).files.map { ArchiveMember("vendor/\($0.path)", .file($0)) }
+        let vendored = try SourceWalk(folder, by: .modules, surroundings.stop).files.map {
+            ArchiveMember("vendor/\($0.path)", .file($0))
+        }
         let lock = ArchiveMember(Self.lockName, .bytes(Array(packages.lock.utf8)))
         let members = workflow + vendored + [lock]
         try makeOutputFolder()

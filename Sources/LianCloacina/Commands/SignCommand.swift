@@ -17,7 +17,7 @@ package struct SignCommand: CloacinaCommand {
         try await computing(&report) { report throws(CloacinaError) in
             let key = try PrivateKey(KeySource(try required(key), surroundings), &report)
             let place = surroundings.path(archive)
-            let hash = try hashFile(place)
+            let hash = try hashFile(place, surroundings.stop)
             report.artifact = CloacinaReport.Artifact(
                 path: archive, bytes: hash.bytes, sha256: hexadecimal(hash.sha256))
             try signBeside(place, named: archive, hash.sha256, by: key, surroundings, &report)

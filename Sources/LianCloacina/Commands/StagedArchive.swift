@@ -25,7 +25,7 @@ final class StagedArchive: Sendable {
         folder = top.map { [staging] in "\(staging.path)/\($0)" } ?? staging.path
         entries = reading.entries.compactMap { entry in
             guard let top else { return entry }
-            return entry.path == top ? nil : entry.below(top)
+            return entry.path.utf8.elementsEqual(top.utf8) ? nil : entry.below(top)
         }
         for entry in entries where !entry.isFolder {
             surroundings.detail("In the archive: \(entry.path), \(entry.bytes) bytes")
@@ -78,7 +78,8 @@ final class StagedArchive: Sendable {
 extension EntryList.Entry {
     func below(_ folder: String) -> EntryList.Entry {
         EntryList.Entry(
-            path: String(path.dropFirst(folder.count + 1)), bytes: bytes, isFolder: isFolder,
+            path: String(decoding: path.utf8.dropFirst(folder.utf8.count + 1), as: UTF8.self), bytes: bytes,
+            isFolder: isFolder,
             isExecutable: isExecutable, sha256: sha256)
     }
 

@@ -50,7 +50,7 @@ package struct UnpackCommand: CloacinaCommand {
     }
 
     private static func stem(of path: String) -> String {
-        let name = path.split(separator: "/").last.map(String.init) ?? "package"
+        let name = pathParts(path).last.map(String.init) ?? "package"
         return name.hasSuffix(".cloacina") ? String(name.dropLast(".cloacina".count)) : "\(name).unpacked"
     }
 }

@@ -42,7 +42,7 @@ func sendArchive(
     if report.artifact == nil {
         report.artifact = CloacinaReport.Artifact(path: file, bytes: bytes.count, sha256: hexadecimal(SHA256.of(bytes)))
     }
-    let name = file.split(separator: "/").last.map(String.init) ?? file
+    let name = pathParts(file).last.map(String.init) ?? file
     let id = try await WorkflowServer(choice).upload(bytes, named: name)
     report.upload?.packageID = id
     surroundings.tell("Uploaded: \(id)")

@@ -26,7 +26,7 @@ package struct ValidateCommand: CloacinaCommand {
         let manifest = try PackageManifest(in: folder)
         report.package = CloacinaReport.Package(manifest, format: "source")
         try PackageLayout(folder, manifest).check()
-        report.warnings += try SourceWalk(folder).warnings
+        report.warnings += try SourceWalk(folder, surroundings.stop).warnings
     }
 
     private func validateArchive(_ place: String, _ report: inout CloacinaReport) throws(CloacinaError) {

@@ -54,6 +54,19 @@ struct RustAttributes {
     /// `#[NAME(…)]` and `#[path::NAME(…)]`.
     private static func attributes(in tokens: [Token]) -> [Attribute] {
         var found: [Attribute] = []
+        // For each token the name of the next function, itself included.
+        var following: [String?] = []
+        var name: String?
+        for index in tokens.indices.reversed() {
+            if tokens[index] == .word("fn") {
+                if index + 1 < tokens.count, case .word(let word) = tokens[index + 1] {
+                    name = word
+                } else {
+                    name = nil
+                }
+            }
+            following.append(name)
+        }
         var index = 0
         while index + 1 < tokens.count {
             guard tokens[index] == .sign(UInt8(ascii: "#")), tokens[index + 1] == .sign(UInt8(ascii: "[")) else {
@@ -80,11 +93,10 @@ struct RustAttributes {
                 if depth == 0 { break }
                 end += 1
             }
-            let function = tokens[min(end, tokens.count)...].firstIndex(of: .word("fn")).map { $0 + 1 }
-            var functionName: String?
-            if let function, function < tokens.count, case .word(let word) = tokens[function] { functionName = word }
             found.append(
-                Attribute(name: name, arguments: tokens[position..<min(end, tokens.count)], function: functionName))
+                Attribute(
+                    name: name, arguments: tokens[position..<end],
+                    function: end < tokens.count ? following[tokens.count - 1 - end] : nil))
             index = end
         }
         return found

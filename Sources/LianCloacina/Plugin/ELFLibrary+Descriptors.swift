@@ -16,11 +16,16 @@ extension ELFLibrary {
         guard !found.isEmpty else { return [] }
 
         var slots: [UInt64: [(descriptor: UInt64, index: Int)]] = [:]
+        var tables: Set<UInt64> = []
         try eachPointer { (place, target) throws(LibraryFault) in
             guard let target else { return }
             found[place &- PluginDescriptor.Offset.pluginName]?.pluginName = pluginName(at: target)
             let start = place &- PluginDescriptor.Offset.methods
             if let count = found[start]?.functions.count {
+                // Else each of millions of pointers could name another one.
+                guard tables.insert(start).inserted else {
+                    throw LibraryFault("a descriptor in it has two tables of methods")
+                }
                 for index in 0..<count {
                     slots[target &+ 8 * UInt64(index), default: []].append((start, index))
                 }

@@ -1,5 +1,5 @@
 /// A shared library of Linux: ELF, 64 bits, little endian, x86_64 or aarch64.
-struct ELFLibrary: Sendable {
+struct ELFLibrary {
     let machine: Machine
     let file: LibraryBytes
     private let segments: [Segment]
@@ -72,7 +72,7 @@ struct ELFLibrary: Sendable {
                 address: try file.number(at: checkedSum(header, 16), as: UInt64.self),
                 offset: try file.number(at: checkedSum(header, 8), as: UInt64.self),
                 size: try file.number(at: checkedSum(header, 32), as: UInt64.self))
-            guard try checkedSum(segment.offset, segment.size) <= UInt64(file.bytes.count) else {
+            guard try checkedSum(segment.offset, segment.size) <= UInt64(file.count) else {
                 throw LibraryFault("a segment ends behind the file's end")
             }
             _ = try checkedSum(segment.address, segment.size)
@@ -158,7 +158,7 @@ struct ELFLibrary: Sendable {
             // Global or weak, default or protected, and in this library.
             guard info >> 4 == 1 || info >> 4 == 2, visibility == 0 || visibility == 3, section != 0 else { continue }
             let name = try nameOffset(UInt64(try file.number(at: symbol, as: UInt32.self)))
-            for text in wanted where file.holds(text, at: name) { found.insert(text.description) }
+            for text in wanted where try file.holds(text, at: name) { found.insert(text.description) }
         }
         return found.sorted()
     }

@@ -36,8 +36,10 @@ package struct LibraryInspection: Equatable, Sendable {
     }
 
     /// Nothing of the library is run.
-    package init(of bytes: [UInt8]) throws(LibraryFault) {
-        let file = LibraryBytes(bytes: bytes)
+    package init(of bytes: [UInt8]) throws(LibraryFault) { try self.init(LibraryBytes(bytes)) }
+
+    init(_ file: LibraryBytes) throws(LibraryFault) {
+        let bytes = try file.beginning()
         if ELFLibrary.isOne(bytes) {
             let library = try ELFLibrary(file)
             format = .elf

@@ -1,5 +1,5 @@
 /// A shared library of macOS: Mach-O of 64 bits. What it hands out and needs is read, and no more.
-struct MachOLibrary: Sendable {
+struct MachOLibrary {
     let machine: String
     private let file: LibraryBytes
     private let commands: [(kind: UInt32, offset: UInt64, size: UInt64)]
@@ -67,7 +67,7 @@ struct MachOLibrary: Sendable {
             let names = UInt64(try file.number(at: command.offset + 16, as: UInt32.self))
             let namesSize = UInt64(try file.number(at: command.offset + 20, as: UInt32.self))
             guard count <= Self.mostSymbols else { throw LibraryFault("it has too many symbols") }
-            guard names + namesSize <= UInt64(file.bytes.count) else {
+            guard names + namesSize <= UInt64(file.count) else {
                 throw LibraryFault("its names end behind the file's end")
             }
             for index in 0..<UInt64(count) {
@@ -81,7 +81,7 @@ struct MachOLibrary: Sendable {
                 guard try file.number(at: names + name, as: UInt8.self) == UInt8(ascii: "_") else {
                     continue
                 }
-                for text in wanted where file.holds(text, at: names + name + 1) { found.insert(text.description) }
+                for text in wanted where try file.holds(text, at: names + name + 1) { found.insert(text.description) }
             }
         }
         return found.sorted()

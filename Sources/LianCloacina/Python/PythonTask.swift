@@ -102,25 +102,28 @@ private struct TaskReading {
         }
         for index in tasks.indices {
             let function = functions[index]
+            var leftOut = 0
             for dependency in try elements(function) {
                 switch dependency {
                 case .text(let id):
                     guard ids.contains(id) else {
                         throw failure(
                             .taskDependencyUnknown, "\(tasks[index].id) depends on \(id), which is no task here",
-                            function, hint: "The tasks are \(ids.sorted().joined(separator: ", ")).")
+                            function, hint: "The tasks are \(onOneLine(ids.sorted().joined(separator: ", "))).")
                     }
                     tasks[index].dependencies.append(id)
                 case .name(let name) where idOfFunction[name] != nil:
                     tasks[index].dependencies.append(idOfFunction[name] ?? name)
-                case .name, .unknown:
-                    warnings.append(
-                        .init(
-                            .notLiteral,
-                            "\(place(function)): a dependency of \(tasks[index].id) is neither a text nor a task of "
-                                + "this module, and is left out"))
+                case .name, .unknown: leftOut += 1
                 }
             }
+            guard leftOut > 0 else { continue }
+            warnings.append(
+                .init(
+                    .notLiteral,
+                    "\(place(function)): \(leftOut == 1 ? "a dependency" : "\(leftOut) dependencies") of "
+                        + "\(tasks[index].id) \(leftOut == 1 ? "is" : "are") neither a text nor a task of this module, "
+                        + "and \(leftOut == 1 ? "is" : "are") left out"))
         }
     }
 
@@ -156,7 +159,8 @@ private struct TaskReading {
         guard let index = tasks.firstIndex(where: { waiting[$0.id] != nil }) else { return }
         let stuck = tasks.filter { waiting[$0.id] != nil }.map(\.id)
         throw failure(
-            .taskCycle, "these tasks wait for each other: \(stuck.joined(separator: ", "))", functions[index],
+            .taskCycle, "these tasks wait for each other: \(onOneLine(stuck.joined(separator: ", ")))",
+            functions[index],
             hint: "Take out one of their dependencies.")
     }
 

@@ -18,7 +18,12 @@ package struct PrivateKey: Sendable {
     /// A key file that others can read is warned of.
     package init(_ source: KeySource, _ report: inout CloacinaReport) throws(CloacinaError) {
         switch source.content {
-        case .raw(let bytes): try self.init(seed: bytes)
+        case .raw(let bytes):
+            // Any 32 bytes can be a private key; what everyone knows is none.
+            guard !source.name.hasSuffix(Self.publicSuffix) else {
+                throw KeySource.invalid(source.name, "by its name it is a public key")
+            }
+            try self.init(seed: bytes)
         case .pem(let text): try self.init(seed: try Self.seed(text, source.name))
         }
         if source.isReadByOthers {
@@ -45,6 +50,9 @@ package struct PrivateKey: Sendable {
     package func report(_ kind: CloacinaReport.Signature.Kind, _ path: String) -> CloacinaReport.Signature {
         CloacinaReport.Signature(kind: kind, path: path, keyFingerprint: publicKey.fingerprint, status: .made)
     }
+
+    /// Of files that hold the public key's bytes.
+    package static let publicSuffix = ".public"
 
     /// PKCS#8.
     package var pem: String { pemText("PRIVATE KEY", Self.pkcs8Start + seed) }

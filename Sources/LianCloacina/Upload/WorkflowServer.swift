@@ -6,6 +6,7 @@ import LianSystem
 struct WorkflowServer: Sendable {
     private let choice: ServerChoice
     private let client: HTTPClient
+    private let mask: SecretMask
 
     /// The whole command has a limit; a request has none of its own but for connecting.
     private static let requestTimeout: Duration = .seconds(86_400)
@@ -14,6 +15,7 @@ struct WorkflowServer: Sendable {
 
     init(_ choice: ServerChoice) throws(CloacinaError) {
         self.choice = choice
+        mask = SecretMask([choice.apiKey])
         do throws(SystemError) { client = try HTTPClient() } catch {
             throw CloacinaError(
                 .internalError, .server, "there is no HTTP: \(error)", hint: "Look for what the machine is short of.")
@@ -24,7 +26,7 @@ struct WorkflowServer: Sendable {
     func upload(_ archive: [UInt8], named name: String) async throws(CloacinaError) -> String {
         let form = MultipartForm(file: archive, named: name)
         let answer = try await send(.post, "", body: form.body, contentType: form.contentType)
-        guard let value = try? JSONValue.parse(answer.body),
+        guard let value = try? JSONValue.parse(masked(answer)),
             let id = value["package_id"]?.stringValue ?? value["id"]?.stringValue, !id.isEmpty
         else {
             throw failure(.serverAnswerInvalid, "took the package and answered without an id", answer)
@@ -34,7 +36,7 @@ struct WorkflowServer: Sendable {
 
     func package(_ id: String) async throws(CloacinaError) -> JSONValue {
         let answer = try await send(.get, "/\(percentEncoded(id))", body: [], contentType: nil)
-        guard let value = try? JSONValue.parse(answer.body) else {
+        guard let value = try? JSONValue.parse(masked(answer)) else {
             throw failure(.serverAnswerInvalid, "answered with something that is no JSON", answer)
         }
         return value
@@ -76,6 +78,9 @@ struct WorkflowServer: Sendable {
         }
     }
 
+    /// What is told of an answer does not tell the key that it may repeat.
+    private func masked(_ answer: HTTPResponse) -> [UInt8] { Array(mask.masked(answer.body[...])) }
+
     private func check(_ answer: HTTPResponse) throws(CloacinaError) {
         switch answer.status {
         case 200..<300: return
@@ -89,10 +94,10 @@ struct WorkflowServer: Sendable {
     }
 
     private func failure(_ code: CloacinaCode, _ what: String, _ answer: HTTPResponse) -> CloacinaError {
-        let value = try? JSONValue.parse(answer.body)
+        let value = try? JSONValue.parse(masked(answer))
         let theirCode = value?["code"]?.stringValue
         let theirs = [theirCode, value?["error"]?.stringValue, answer.headers["x-request-id"].map { "request \($0)" }]
-            .compactMap { $0 }.map { onOneLine($0) }
+            .compactMap { $0 }.map { onOneLine($0, hiding: mask) }
         let details = theirs.isEmpty ? "" : ": \(theirs.joined(separator: ", "))"
         let isUnsigned = answer.status == 403 && theirCode == "signature_not_found"
         let hint =

@@ -6,6 +6,7 @@ import LianSystem
 struct PackageTools: Sendable {
     let interpreter: PythonInterpreter
     let uv: String?
+    var stop: StopRequest { surroundings.stop }
     private let folder: String
     private let surroundings: Surroundings
     private let tellsAll: Bool

@@ -4,8 +4,9 @@ import LianSystem
 /// The folder that wheels are unpacked into, side by side, for all targets together.
 struct VendorFolder: Sendable {
     let path: String
-    private var files: [String: [UInt8]] = [:]
-    private var folders: Set<String> = []
+    /// What each file holds, by the bytes of its path: for `String`, two spellings of one letter are equal.
+    private var files: [[UInt8]: [UInt8]] = [:]
+    private var folders: Set<[UInt8]> = []
     private var bytes = 0
     private let stop: StopRequest
 
@@ -24,7 +25,7 @@ struct VendorFolder: Sendable {
 
     /// Where Python would find the file when the wheel were installed; nil where it would not be a module.
     private static func place(of path: String, in wheel: Wheel) -> String? {
-        let parts = path.split(separator: "/")
+        let parts = pathParts(path)
         guard isData(parts[0], of: wheel) else { return path }
         guard parts.count > 2, parts[1] == "purelib" || parts[1] == "platlib" else { return nil }
         return parts.dropFirst(2).joined(separator: "/")
@@ -40,23 +41,24 @@ struct VendorFolder: Sendable {
     private mutating func add(
         _ member: ZipFile.Member, of zip: ZipFile, at place: String, _ wheel: Wheel
     ) throws(CloacinaError) {
-        if let known = files[place] {
+        let name = Array(place.utf8)
+        if let known = files[name] {
             let hash = SHA256()
             try zip.read(member) { hash.update($0) }
-            let isTold = place.prefix { $0 != "/" }.hasSuffix(".dist-info")
+            let isTold = pathParts(place)[0].hasSuffix(".dist-info")
             guard hash.finish() == known || isTold else { throw conflict(place, wheel) }
             return
         }
-        guard !folders.contains(place) else { throw conflict(place, wheel) }
-        var folder = place[...]
-        while let slash = folder.lastIndex(of: "/") {
+        guard !folders.contains(name) else { throw conflict(place, wheel) }
+        var folder = name[...]
+        while let slash = folder.lastIndex(of: UInt8(ascii: "/")) {
             folder = folder[..<slash]
-            guard files[String(folder)] == nil else { throw conflict(place, wheel) }
-            folders.insert(String(folder))
+            guard files[Array(folder)] == nil else { throw conflict(place, wheel) }
+            folders.insert(Array(folder))
         }
         bytes += member.size
         guard bytes <= ArchiveLimits.bytes, files.count < ArchiveLimits.entries else { throw tooMuch(wheel) }
-        files[place] = try write(member, of: zip, to: "\(path)/\(place)")
+        files[name] = try write(member, of: zip, to: "\(path)/\(place)")
     }
 
     private func write(_ member: ZipFile.Member, of zip: ZipFile, to path: String) throws(CloacinaError) -> [UInt8] {

@@ -19,11 +19,13 @@ struct WheelFetch: Sendable {
             throw Self.failure(.downloadFailed, "pip could not fetch the wheels: \(tools.lastWords(result))")
         }
         return try await onOwnThread {
-            Result { () throws(CloacinaError) in try Self.checked(pins, in: folder) }
+            Result { () throws(CloacinaError) in try Self.checked(pins, in: folder, tools.stop) }
         }.get()
     }
 
-    private static func checked(_ pins: [Pin], in folder: String) throws(CloacinaError) -> [Wheel] {
+    private static func checked(
+        _ pins: [Pin], in folder: String, _ stop: StopRequest
+    ) throws(CloacinaError) -> [Wheel] {
         let files: [String]
         do throws(SystemError) { files = try folderEntries(folder) } catch {
             throw .unreadable(folder, error.reason, .vendor)
@@ -35,7 +37,7 @@ struct WheelFetch: Sendable {
                 throw failure(.downloadFailed, "pip fetched \(own.count) wheels of \(pin.text)")
             }
             let path = "\(folder)/\(file)"
-            let hash = hexadecimal(try hashFile(path).sha256)
+            let hash = hexadecimal(try hashFile(path, stop).sha256)
             guard pin.hashes.contains(hash) else {
                 throw failure(
                     .hashMismatch,

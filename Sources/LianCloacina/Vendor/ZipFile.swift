@@ -71,6 +71,7 @@ final class ZipFile {
         guard count <= ArchiveLimits.entries else {
             throw failure(.archiveTooManyEntries, "holds more than \(ArchiveLimits.entries) entries")
         }
+        guard length <= ZipRecord.longestDirectory else { throw corrupt("its directory is larger than any") }
         let directory = try bytes(start, length)
         var paths = MemberPaths()
         var total = 0
@@ -187,6 +188,8 @@ private struct ZipRecord: Equatable {
 
     static let localSize = 30
     static let endSize = 22
+    /// Paths together are at most 4 MiB; what else stands there is small.
+    static let longestDirectory = 16 << 20
     private static let directorySize = 46
 
     let name: [UInt8]
