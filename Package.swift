@@ -188,6 +188,8 @@ let package = Package(
             "DocumentationTests",
             ["LianModel", "LianSystem", "lian-build", "lian-cloacina", "lian-orchestrator", "lian-rsh"]),
         tests("SoakTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
-        tests("EndToEndTests", ["LianModel", "LianSystem", "lian-build", "lian-orchestrator", "lian-rsh"]),
+        tests(
+            "EndToEndTests",
+            ["LianModel", "LianSystem", "lian-build", "lian-cloacina", "lian-orchestrator", "lian-rsh"]),
     ]
 )

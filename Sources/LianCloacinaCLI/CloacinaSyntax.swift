@@ -55,7 +55,14 @@ extension CommandSyntax {
             invocation, summary: "Packages: archives of a workflow's sources.",
             usage: ["\(invocation) COMMAND [flags]"],
             subcommands: [
-                command("build", "Check the crate and compile it by cargo.", folder, [release]),
+                command(
+                    "build", "Check the crate and compile it by cargo.", folder,
+                    [
+                        release,
+                        Flag(
+                            "--remote", .one("FILE"), completion: .file,
+                            "Compile on a runner: FILE are directives of lian-build's for DIR."),
+                    ]),
                 command(
                     "pack", "Make the archive of a folder.", folder,
                     [

@@ -21,7 +21,10 @@ func makeCommand(
         command.allowsOverLimits = given.has("--allow-over-limits")
         command.isDryRun = given.has("--dry-run")
         return command
-    case "package build": return BuildCommand(operand, isRelease: given.has("--release"), surroundings)
+    case "package build":
+        var command = BuildCommand(operand, isRelease: given.has("--release"), surroundings)
+        command.remote = try reader.path("--remote")
+        return command
     case "build":
         var command = PythonBuildCommand(surroundings)
         command.project = try reader.path("--project") ?? "."

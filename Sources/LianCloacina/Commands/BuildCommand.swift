@@ -1,9 +1,12 @@
 import LianSystem
 
-/// `package build DIR`: the crate is checked, then compiled. A package in Python needs no compiling.
+/// `package build DIR`: the crate is checked, then compiled, here or on a runner. A package in Python needs no
+/// compiling.
 package struct BuildCommand: CloacinaCommand {
     private let folder: String
     private let isRelease: Bool
+    /// Directives of lian-build's, where a runner compiles it.
+    package var remote: String?
     private let surroundings: Surroundings
 
     package init(_ folder: String, isRelease: Bool, _ surroundings: Surroundings) {
@@ -35,18 +38,26 @@ package struct BuildCommand: CloacinaCommand {
         }
         let crate = try Crate(root)
         let arguments = try crate.cargoArguments(isRelease: isRelease, &report)
+        if let remote {
+            return try RemoteBuild(
+                root: root, directives: remote, isRelease: isRelease, surroundings: surroundings
+            ).run(arguments)
+        }
         let cargo = try self.cargo()
         surroundings.detail("Running in \(folder): \(cargo) \(arguments.joined(separator: " "))")
-        let ending = try runAttached(
-            Command(cargo, arguments, environment: surroundings.environment, workingDirectory: root), surroundings.stop)
-        guard ending.isSuccess else {
-            let how =
-                switch ending {
-                case .exited(let status): "exit \(status)"
-                case .signalled(let signal): "signal \(signal)"
-                }
+        let ending: Termination
+        do throws(SystemError) {
+            ending = try runAttached(
+                Command(cargo, arguments, environment: surroundings.environment, workingDirectory: root),
+                surroundings.stop)
+        } catch {
             throw CloacinaError(
-                .cargoFailed, .compile, "cargo \(arguments.joined(separator: " ")) ended with \(how)",
+                .internalError, .compile, "\(cargo) cannot be started: \(error)", hint: "Look at the file.")
+        }
+        try surroundings.stop.check()
+        guard ending.isSuccess else {
+            throw CloacinaError(
+                .cargoFailed, .compile, "cargo \(arguments.joined(separator: " ")) ended with \(ending.words)",
                 hint: "Mend what cargo says above.")
         }
     }

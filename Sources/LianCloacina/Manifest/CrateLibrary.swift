@@ -20,12 +20,15 @@ struct CrateLibrary {
         self.name = String(decoding: name.utf8.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "_") : $0 }, as: UTF8.self)
     }
 
+    /// As cargo calls it on Linux.
+    var fileName: String { "lib\(name).so" }
+
     /// Of both profiles the newer one, unless the optimised one is asked for.
     func find(isRelease: Bool, targetFolder: String?) throws(CloacinaError) -> SourceFile {
         let target = targetFolder ?? "\(folder)/target"
         var found: (file: SourceFile, time: [Int])?
         for profile in isRelease ? ["release"] : ["release", "debug"] {
-            for file in ["lib\(name).so", "lib\(name).dylib"] {
+            for file in [fileName, "lib\(name).dylib"] {
                 var status = stat()
                 let place = "\(target)/\(profile)/\(file)"
                 guard stat(place, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }

@@ -38,6 +38,12 @@ package enum CloacinaCode: String, CaseIterable, Sendable {
     case cargoFailed = "cargo_failed"
     case libraryMissing = "library_missing"
 
+    // A build on a runner.
+    case remoteInvalid = "remote_invalid"
+    case remoteFailed = "remote_failed"
+    case lianBuildMissing = "lian_build_missing"
+    case lianBuildFailed = "lian_build_failed"
+
     // Archives.
     case archiveFormat = "archive_format"
     case archiveTruncated = "archive_truncated"
@@ -139,12 +145,14 @@ extension CloacinaCode {
             .libraryMissing, .keyMissing, .keyInvalid, .keyEncrypted, .configInvalid, .profileUnknown, .serverMissing,
             .apiKeyMissing, .keyNotForServer, .keyringUnsupported, .pythonSyntax, .pyprojectMissing, .pyprojectInvalid,
             .pyprojectFieldMissing, .targetUnsupported, .noTasks, .asyncTask, .taskInvalid, .taskDuplicate,
-            .taskDependencyUnknown, .taskCycle, .dependencyUnsupported:
+            .taskDependencyUnknown, .taskCycle, .dependencyUnsupported, .remoteInvalid:
             2
         case .serverUnreachable, .authRefused, .notFound, .archiveTooLargeForServer, .uploadRefused, .serverFailed,
-            .serverAnswerInvalid, .serverRedirect:
+            .serverAnswerInvalid, .serverRedirect, .remoteFailed:
             3
-        case .cargoMissing, .pythonMissing, .pythonFailed, .pythonTooOld, .pipMissing: 4
+        case .cargoMissing, .pythonMissing, .pythonFailed, .pythonTooOld, .pipMissing, .lianBuildMissing,
+            .lianBuildFailed:
+            4
         case .timedOut: 6
         case .internalError: 70
         case .cancelled: 130
