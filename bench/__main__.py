@@ -17,14 +17,15 @@ from bench import amendment, ground, tables
 from bench.machine import machine
 from bench.processes import BenchFailure
 from bench.rows import (
-    base_image, cluster, connect, day, events, jobs, memory, orchestrator, overhead, second, startup, volumes,
+    base_image, cloacina, cluster, connect, day, events, jobs, memory, orchestrator, overhead, second, startup, volumes,
 )
 from bench.run import Run, Selection, say
 from bench.targets import NOT_MEASURED
 
 # Large contexts last: what they leave behind in memory and on the disk slows nobody.
 ROWS = {
-    "startup, dry-run": startup.startup, "connect": connect.connect, "overhead": overhead.overhead,
+    "startup, dry-run": startup.startup, "pack": cloacina.cloacina,
+    "connect": connect.connect, "overhead": overhead.overhead,
     "events": events.events, "whole": jobs.whole_jobs, "ready": jobs.whole_jobs_on_ready_runners,
     "base": base_image.far_base_image, "context": jobs.contexts,
     "memory": memory.memory, "growth": memory.growth, "log": memory.log,
@@ -32,7 +33,7 @@ ROWS = {
     "size": volumes.volumes_by_size, "count": volumes.volumes_by_count, "rebuilds": day.day,
     "cluster": cluster.runners_on_a_cluster,
 }
-NEEDS_NO_RUNNER = (startup.startup,)
+NEEDS_NO_RUNNER = (startup.startup, cloacina.cloacina)
 
 
 def main() -> int:
@@ -80,8 +81,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", default=[], metavar="ROW/CONTEXT/SETTING",
         help="rows: whole, ready, base, context, connect, overhead, memory, growth, log, events, startup, dry-run, "
-             "orchestrator, again, changed, again-context, changed-context, volume, cold, rebuilds, cluster, crowd; "
-             "parts may be empty or left out; repeatable")
+             "orchestrator, pack, again, changed, again-context, changed-context, volume, cold, rebuilds, cluster, "
+             "crowd; parts may be empty or left out; repeatable")
     parser.add_argument(
         "--folder", type=existing_folder, default=ground.memory_with_room(),
         help="below which all folders are made; default: in memory where there is room, else TMPDIR")

@@ -27,7 +27,7 @@ ROW_NAMES = {
     "dry-run": "dry run", "overhead": "own overhead", "events": "events",
     "again": "second build, nothing changed", "changed": "second build, one file changed",
     "again-context": "context there again, nothing changed", "changed-context": "context there again, one file changed",
-    "volume": "warm build", "cold": "cold build", "cluster": "runner on a cluster",
+    "volume": "warm build", "cold": "cold build", "cluster": "runner on a cluster", "pack": "pack a package",
 }
 MET = {True: "met", False: "missed", None: "–"}
 

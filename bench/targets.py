@@ -4,6 +4,7 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
+from bench.rows.cloacina import BY_HAND
 from bench.second_tools import CARRIED, CONTEXT_PEERS, PERSISTENT, REGISTRY_CACHE
 
 Measure = dict[str, Any]
@@ -198,6 +199,11 @@ TARGETS: list[RatioTarget | GroupTarget | LimitTarget | FlatTarget] = [
         "runner on a cluster, spawn to first exec, image on the member", "cluster", "there", 3000, "ms",
         of="lian-orchestrator"),
     LimitTarget("start-up, --version", "startup", "version", 15, "ms", of="lian-build"),
+    LimitTarget("start-up of lian-cloacina, --version", "startup", "lian-cloacina", 15, "ms", of="lian-cloacina"),
+    GroupTarget(f"pack a package on one core, against {BY_HAND}", "pack", "one-core", (BY_HAND,), most=1.1),
+    GroupTarget(f"pack a package on two cores, against {BY_HAND}", "pack", "two-cores", (BY_HAND,), least=1),
+    LimitTarget(
+        "peak memory of lian-cloacina, an archive of 100 MB", "memory", "archive", 60, "MB", of="lian-cloacina"),
     LimitTarget("integrate with secrets and directives", "startup", "integrate", 30, "ms", of="lian-build"),
 ]
 
