@@ -91,7 +91,10 @@ let package = Package(
                 "LianModel", "LianNATS",
                 "LianRemote", "LianSSH", "LianSystem",
             ],
-            embedded: ["Boot/Boot.sh", "Engines/Buildctl.sh", "Page/page.css", "Page/page.js", "Page/page.svg"]),
+            embedded: [
+                "Boot/Boot.sh", "Boot/Stop.sh", "Engines/Buildctl.sh", "Page/page.css", "Page/page.js",
+                "Page/page.svg",
+            ]),
         module(
             "LianCLI",
             [

@@ -191,9 +191,9 @@ private final class Transfer {
         switch request.method {
         case .get:
             set(CURLOPT_HTTPGET, 1)
-        case .post, .put:
+        case .post, .put, .patch:
             set(CURLOPT_POST, 1)
-            if request.method == .put { set(CURLOPT_CUSTOMREQUEST, request.method.rawValue) }
+            if request.method != .post { set(CURLOPT_CUSTOMREQUEST, request.method.rawValue) }
             set(CURLOPT_POSTFIELDSIZE, request.body.count)
             isAccepted =
                 isAccepted

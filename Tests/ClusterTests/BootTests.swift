@@ -25,7 +25,9 @@ import Testing
     @Test func theBootScriptFitsIntoUserDataAndIsSh() async throws {
         try await withTemporaryFolder { folder in
             let key = try #require(callersKey)
-            let script = BootScript(runnerID: "r-0123456789", callersKey: key, hostKey: try HostKey.make()).text
+            let script = BootScript(
+                runnerID: "r-0123456789", callersKey: key, hostKey: try HostKey.make(), volume: .warm
+            ).text
             #expect(script.utf8.count < BootScript.limit)
             #expect(script.hasPrefix("#!/bin/sh\n"))
             let file = folder.appending(path: "boot").path
@@ -55,5 +57,21 @@ import Testing
     ])
     func theWordIsReadOfAGreeting(greeting: String, word: BootScript.Word?) {
         #expect(BootScript.Word.of(greeting: greeting) == word)
+    }
+
+    @Test(arguments: [
+        ("volume ended: exit status 1\n", VolumeObstacle.engineEnds), ("volume slow: no answer", .engineIsSlow),
+        ("volume odd: x", nil), ("ready\n", nil), ("", nil),
+    ])
+    func whatKeepsItFromItsVolumeIsRead(text: String, obstacle: VolumeObstacle?) {
+        #expect(BootScript.volumeObstacle(text) == obstacle)
+    }
+
+    @Test(arguments: [
+        ("clean 4096\n", BootScript.StopWord.clean(bytes: 4096)), ("unclear: signal 9\n", .unclear("signal 9")),
+        ("clean", nil), ("clean -1", nil), ("clean 1 2", nil), ("", nil),
+    ])
+    func theWordOfStoppingIsRead(text: String, word: BootScript.StopWord?) {
+        #expect(BootScript.StopWord(text) == word)
     }
 }

@@ -11,85 +11,54 @@ extension Clustered {
     @Suite(.needsNATSServer, .needsNickel) struct BuildTests {
         /// From a context to a pushed image, by HTTPS to all members and a certificate that the cluster trusts.
         @Test func aWholeBuildOnTheCluster() async throws {
-            let cluster = try requireCluster()
-            try await withTemporaryFolder { folder in
-                let config = try await networkConfig(cluster, in: folder)
-                try await withBuildStage(
-                    engine: "auto",
-                    moreFlags: { registry in
-                        let profile = try await cluster.letReach(registry)
-                        let fields = config.merging(["profiles": ["default", .string(profile)]]) { $1 }
-                        return ["--config", try writeConfig(fields, in: folder)]
-                    },
-                    { stage in
-                        try await withBuildScene(on: stage) { scene in
-                            let context = try scene.context("\(BuildScene.shell)RUN echo built on the cluster\n")
-                            let build = try await scene.build(context: context)
-                            #expect(build.status == 0, "\(build.errorText) \(stage.orchestrator.log)")
-                            #expect(try await scene.pushedDigest() != nil)
-                        }
-                        try await cluster.removeProfile(cluster.profile(of: stage.registry))
-                    })
-            }
-            #expect(try await cluster.instances().isEmpty)
-        }
-
-        /// Row 40: the whole host of its member dies in mid-build.
-        @Test func aBuildWhoseMembersHostDies() async throws {
-            let cluster = try requireCluster()
-            try await withTemporaryFolder { folder in
-                // The tests themselves ask the first member.
-                let config = try await networkConfig(cluster, in: folder).merging(["members": ["c2", "c3"]]) { $1 }
-                try await withBuildStage(
-                    engine: "auto",
-                    moreFlags: { registry in
-                        let profile = try await cluster.letReach(registry)
-                        let fields = config.merging(["profiles": ["default", .string(profile)]]) { $1 }
-                        return ["--config", try writeConfig(fields, in: folder)]
-                    },
-                    { stage in
-                        try await withBuildScene(on: stage) { scene in
-                            let context = try scene.context("\(BuildScene.shell)RUN echo it is on; sleep 3600\n")
-                            let build = try scene.start(scene.flags(context) + ["--progress", "plain"])
-                            try await build.says("it is on")
-                            let name = try #require(try await cluster.instances().first)
-                            let member = try #require(
-                                try await cluster.get("/1.0/instances/\(name)")["location"]?.stringValue)
-                            try await cluster.killHost(of: member)
-                            let end = try await build.finished(within: .seconds(300))
-                            #expect(end.status == 4 && end.errorCode == "connection_lost", "\(end.story)")
-                            #expect(end.message.contains("its member \(member) does not answer"), "\(end.story)")
-
-                            let next = try scene.context(
-                                "\(BuildScene.shell)RUN echo on the other one\n", named: "next")
-                            let built = try await scene.build(context: next)
-                            #expect(built.status == 0, "\(built.story) \(stage.orchestrator.log)")
-                            try await cluster.start(member)
-                            // Where the whole list may be asked for again, what is left of the first one goes.
-                            #expect(await eventually { (try? await cluster.instances().isEmpty) == true })
-                            #expect(await eventually { (try? await scene.orchestrator.runners().isEmpty) == true })
-                        }
-                        try await cluster.removeProfile(cluster.profile(of: stage.registry))
-                    })
+            try await withClusterStage { ground in
+                try await withBuildScene(on: ground.stage) { scene in
+                    let context = try scene.context("\(BuildScene.shell)RUN echo built on the cluster\n")
+                    let build = try await scene.build(context: context)
+                    #expect(build.status == 0, "\(build.errorText) \(ground.stage.orchestrator.log)")
+                    #expect(try await scene.pushedDigest() != nil)
+                }
             }
         }
 
-        private func networkConfig(_ cluster: Cluster, in folder: URL) async throws -> [String: JSONValue] {
-            let certificate = folder.appending(path: "client.crt").path
-            let key = folder.appending(path: "client.key").path
-            _ = try await runTool(
-                "/usr/bin/openssl",
-                [
-                    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-days", "2",
-                    "-subj", "/CN=lian", "-keyout", key, "-out", certificate,
-                ])
-            try await cluster.lxc(["config", "trust", "add", certificate])
-            return [
-                "kind": "lxd", "image": .string(Cluster.image), "memory_reserve_gb": 1,
-                "endpoints": Cluster.names.map(cluster.url).json, "client_certificate": .string(certificate),
-                "client_key": ["via": "file", "path": .string(key)],
-                "server_certificate": .string(cluster.certificate),
-            ]
+        /// Row 39: the build goes on while its member's daemon is dead, and what it needed is gone once that is back.
+        @Test func aMembersDaemonDiesInMidBuild() async throws {
+            try await withBuildInAStep { ground, scene, build, gate in
+                let member = try await ground.memberOfTheRunner()
+                ground.cluster.killDaemon(of: member)
+                let witness = try #require(Cluster.names.first { $0 != member })
+                #expect(
+                    try await eventually { try await ground.cluster.statuses(at: witness).contains("Error") })
+                // As often as it takes to see that the reaper would have ended it.
+                let orchestrator = ground.stage.orchestrator
+                for _ in 0..<15 {
+                    #expect(try await orchestrator.runners().count == 1)
+                    try await Task.sleep(for: .seconds(1))
+                }
+                gate.open()
+                let finished = try await build.finished(within: .seconds(300))
+                #expect(finished.status == 0, "\(finished.story) \(orchestrator.log)")
+                #expect(finished.warningCodes.contains("runner_not_destroyed"))
+                #expect(orchestrator.hasLogged("teardown_failed"))
+                try await ground.cluster.start(member)
+            }
+        }
+
+        /// Row 40: the whole host of its member dies. The next build runs on another one, and what is left goes once the
+        /// host is back.
+        @Test func aMembersHostDiesInMidBuild() async throws {
+            try await withBuildInAStep { ground, scene, build, _ in
+                let member = try await ground.memberOfTheRunner()
+                try await ground.cluster.killHost(of: member)
+                let finished = try await build.finished(within: .seconds(300))
+                #expect(finished.status == 4 && finished.errorCode == "connection_lost", "\(finished.story)")
+                #expect(
+                    finished.message.contains("the cluster's member \(member) does not answer"), "\(finished.story)")
+                let next = try await scene.build(
+                    context: try scene.context(BuildScene.shell, named: "next"), ["--volume", "off"])
+                #expect(next.status == 0, "\(next.story) \(ground.stage.orchestrator.log)")
+                try await ground.cluster.start(member)
+            }
         }
 
         private enum Wrong: String, CaseIterable, Sendable {

@@ -15,6 +15,7 @@ final class Cluster: Sendable {
     let folder: URL
     /// The first bytes of the members' addresses: no other cluster on this machine has them.
     private let network: String
+    static let pool = "data"
 
     private init(in folder: URL) async throws {
         self.folder = folder
@@ -42,6 +43,14 @@ final class Cluster: Sendable {
         try JSONValue.parse(try await lxc(["query", path], at: member))
     }
 
+    /// The member that decides for the cluster.
+    func leader() async throws -> String {
+        let members = try await get("/1.0/cluster/members?recursion=1").arrayValue ?? []
+        let leads = members.first { $0["roles"]?.arrayValue?.contains("database-leader") == true }
+        guard let name = leads?["server_name"]?.stringValue else { throw FixtureError("nobody leads: \(members)") }
+        return name
+    }
+
     /// The names of all instances.
     func instances(at member: String = "c1") async throws -> [String] {
         let list = try await get("/1.0/instances?recursion=1", at: member)
@@ -57,7 +66,39 @@ final class Cluster: Sendable {
         return name
     }
 
+    func letReach(_ place: String, by profile: String) async throws {
+        try await lxc(
+            [
+                "profile", "device", "add", profile, place.replacing(":", with: "-"), "proxy", "bind=instance",
+                "listen=tcp:\(place)", "connect=tcp:\(place)",
+            ])
+    }
+
     func removeProfile(_ name: String) async throws { try await lxc(["profile", "delete", name]) }
+
+    /// Whether a member sees all of them.
+    func isWhole(at member: String) async -> Bool {
+        let members = try? await get("/1.0/cluster/members?recursion=1", at: member).arrayValue
+        return members?.count == Self.names.count && members?.allSatisfy { $0["status"] == "Online" } == true
+    }
+
+    /// How all instances are.
+    func statuses(at member: String = "c1") async throws -> [String] {
+        let list = try await get("/1.0/instances?recursion=1", at: member)
+        return list.arrayValue?.compactMap { $0["status"]?.stringValue } ?? []
+    }
+
+    /// All custom volumes.
+    func volumes(at member: String = "c1") async throws -> [LXDVolume] {
+        let list = try await get("/1.0/storage-pools/\(Self.pool)/volumes/custom?recursion=1", at: member)
+        return list.arrayValue?.compactMap(LXDVolume.init) ?? []
+    }
+
+    /// Where its files are, as the member's daemon sees them.
+    func folder(of volume: LXDVolume) -> String {
+        let pid = daemon(of: volume.member).map(String.init) ?? "none"
+        return "/proc/\(pid)/root\(home(of: volume.member))/storage-pools/\(Self.pool)/custom/default_\(volume.name)"
+    }
 
     // MARK: - Members
 
@@ -65,11 +106,12 @@ final class Cluster: Sendable {
 
     /// kill -9 of the daemon alone: its containers live on.
     func killDaemon(of member: String) {
+        if let pid = daemon(of: member) { kill(pid, SIGKILL) }
+    }
+
+    private func daemon(of member: String) -> pid_t? {
         let file = folder.appending(path: "\(member).pid")
-        guard let text = try? String(contentsOf: file, encoding: .utf8), let pid = Int32(text.dropLast()) else {
-            return
-        }
-        kill(pid, SIGKILL)
+        return (try? String(contentsOf: file, encoding: .utf8)).flatMap { pid_t($0.dropLast()) }
     }
 
     /// As where the whole machine dies: the daemon, its containers, its proxies.

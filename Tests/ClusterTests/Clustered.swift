@@ -79,15 +79,26 @@ func make(_ order: RunnerOrder, by provider: any RunnerProvider) async throws ->
     return try ReadyRunner(answer)
 }
 
-/// A scene of one test, which leaves nothing behind. By the socket of a member, or through a door before it.
-func withCluster(socket: String? = nil, _ body: (ClusterScene) async throws -> Void) async throws {
+/// A scene of one test, which leaves nothing behind. By the socket of a member, or through a door before it, unless the
+/// configuration says otherwise.
+func withCluster(
+    socket: String? = nil, limits: LXDProvider.Limits = LXDProvider.Limits(),
+    config fields: (Cluster, URL) async throws -> [String: JSONValue] = { _, _ in [:] },
+    _ body: (ClusterScene) async throws -> Void
+) async throws {
     let cluster = try requireCluster()
     try await withTemporaryFolder { folder in
         let orchestrator = "o-\(UUID().uuidString.lowercased().prefix(8))"
-        let config = try clusterConfig(["socket": .string(socket ?? cluster.socket(of: "c1"))])
-        let provider = try await onOwnThread {
+        var fields = try await fields(cluster, folder)
+        if fields["endpoints"] == nil { fields["socket"] = .string(socket ?? cluster.socket(of: "c1")) }
+        let config = try clusterConfig(fields)
+        var key: [UInt8] = []
+        if case .network(let network) = config.door, case .file(let path) = network.key {
+            key = try readFile(path, limit: 1 << 20)
+        }
+        let provider = try await onOwnThread { [key] in
             Result { () throws(ProviderError) in
-                try LXDProvider(name: "lxd", config, key: [], orchestrator: orchestrator)
+                try LXDProvider(name: "lxd", config, key: key, orchestrator: orchestrator, limits: limits)
             }
         }.get()
         let scene = ClusterScene(
@@ -109,6 +120,25 @@ func writeConfig(_ provider: [String: JSONValue], in folder: URL) throws -> Stri
     let file = folder.appending(path: "orchestrator.json").path
     try writeFile(file, JSONValue.object(["providers": [.object(provider)]]).encoded())
     return file
+}
+
+/// To all members, by a certificate of its own that the cluster trusts.
+func networkConfig(_ cluster: Cluster, in folder: URL) async throws -> [String: JSONValue] {
+    let certificate = folder.appending(path: "client.crt").path
+    let key = folder.appending(path: "client.key").path
+    _ = try await runTool(
+        "/usr/bin/openssl",
+        [
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-days", "2",
+            "-subj", "/CN=lian", "-keyout", key, "-out", certificate,
+        ])
+    try await cluster.lxc(["config", "trust", "add", certificate])
+    return [
+        "kind": "lxd", "image": .string(Cluster.image), "memory_reserve_gb": 1,
+        "endpoints": Cluster.names.map(cluster.url).json, "client_certificate": .string(certificate),
+        "client_key": ["via": "file", "path": .string(key)],
+        "server_certificate": .string(cluster.certificate),
+    ]
 }
 
 func requireCluster() throws -> Cluster { try #require(ClusterTrait.current) }

@@ -3,9 +3,15 @@ import Glibc
 import LianSystem
 import LianTestSupport
 
+@testable import LianOrchestrator
+
 /// Stands before a member's socket and passes requests on, each by a connection of its own. A rule says what is lost.
 final class Door: Sendable {
-    enum Deed: String, Sendable { case pass, loseRequest, loseAnswer }
+    enum Deed: String, Sendable {
+        case pass, loseRequest, loseAnswer
+        /// The answer is that it is done, and the member never hears of it.
+        case pretend
+    }
     /// Asked of each request, which waits for it: of its method and its target.
     typealias Rule = @Sendable (String, String) -> Deed
 
@@ -47,6 +53,12 @@ final class Door: Sendable {
         guard words.count == 3 else { return }
         let deed = rule.value(String(words[0]), String(words[1]))
         if deed == .loseRequest { return }
+        if deed == .pretend {
+            let body = #"{"type": "sync", "status": "Success", "status_code": 200, "metadata": {}}"#
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n"
+            _ = sendAll(Array("\(head)Connection: close\r\n\r\n\(body)".utf8), to: client)
+            return
+        }
         guard let server = try? connectUnixSocket(path: target) else { return }
         // By that the end of the answer is the end of the connection, here and there.
         let head = "\(line)\r\nConnection: close\r\n"
@@ -79,11 +91,13 @@ final class Door: Sendable {
 }
 
 /// A door for one test.
-func withDoor(_ body: (ClusterScene, Door) async throws -> Void) async throws {
+func withDoor(
+    limits: LXDProvider.Limits = LXDProvider.Limits(), _ body: (ClusterScene, Door) async throws -> Void
+) async throws {
     let cluster = try requireCluster()
     try await withShortTemporaryFolder { folder in
         let door = try Door(at: folder.appending(path: "door").path, before: cluster.socket(of: "c1"))
         defer { door.stop() }
-        try await withCluster(socket: door.path) { try await body($0, door) }
+        try await withCluster(socket: door.path, limits: limits) { try await body($0, door) }
     }
 }

@@ -41,6 +41,45 @@ extension Clustered {
             }
         }
 
+        /// Row 42, by the real program: no runner is asked for in vain for long, and those that are there keep their
+        /// leases.
+        @Test func noQuorumIsToldOverHTTP() async throws {
+            try await withClusterStage { ground in
+                try await withTemporaryFolder { folder in
+                    let orchestrator = ground.stage.orchestrator
+                    let caller = try await Caller(in: folder)
+                    let runner = try await orchestrator.readyRunner(caller.order(memoryMB: 512))
+                    let lost = Cluster.names.suffix(2)
+                    for member in lost { ground.cluster.killDaemon(of: member) }
+                    var longest = Duration.zero
+                    let isTold = try await eventually {
+                        let start = ContinuousClock.now
+                        let answer = try await orchestrator.spawn(caller.order(memoryMB: 512), key: UUID().uuidString)
+                        longest = max(longest, ContinuousClock.now - start)
+                        return answer.status == 503 && answer.json["error"]?["code"] == "provider_unreachable"
+                            && answer.headers["retry-after"] == "10"
+                    }
+                    #expect(isTold && longest < .seconds(15), "\(longest)")
+                    let start = ContinuousClock.now
+                    let beat = try await orchestrator.request("POST", "/api/v1/runners/\(runner.id)/heartbeat")
+                    #expect(beat.status == 200)
+                    #expect(try await orchestrator.runners().contains(runner.id))
+                    #expect(ContinuousClock.now - start < .seconds(5))
+                    for member in lost { try await ground.cluster.start(member) }
+                    #expect(
+                        try await eventually {
+                            try await orchestrator.spawn(caller.order(memoryMB: 512), key: UUID().uuidString).status
+                                == 201
+                        })
+                    #expect(
+                        try await eventually {
+                            for id in try await orchestrator.runners() { try await orchestrator.destroy(id) }
+                            return try await ground.cluster.instances().isEmpty
+                        })
+                }
+            }
+        }
+
         private func member(of id: String, _ scene: ClusterScene) async throws -> String {
             try await scene.cluster.get("/1.0/instances/lian-\(id)")["location"]?.stringValue ?? ""
         }
@@ -59,13 +98,30 @@ extension Clustered {
             }
         }
 
+        /// Row 41: the cluster's leader dies just when a runner is asked for.
+        @Test func theLeaderDiesAtASpawn() async throws {
+            try await withCluster(config: { try await networkConfig($0, in: $1) }) { scene in
+                let leader = try await scene.cluster.leader()
+                scene.cluster.killDaemon(of: leader)
+                let id = scene.id()
+                let runner = try await scene.create(id)
+                #expect(try await scene.caller.ssh(runner, "true").termination.isSuccess)
+                try await scene.cluster.start(leader)
+                #expect(await eventually { (try? await scene.destroy(id)) != nil })
+            }
+        }
+
         /// Row 40: its whole host dies.
         @Test func aMembersHostDies() async throws {
             try await withCluster { scene in
                 let id = try await runnerNotOn(scene, "c1")
                 let member = try await member(of: id, scene)
+                let slowness = try Slowness()
+                let death = ContinuousClock.now
                 try await scene.cluster.killHost(of: member)
                 #expect(await eventually { (try? scene.isAlive(id)) == false })
+                #expect(ContinuousClock.now - death < .seconds(20 * slowness.factor(since: death)))
+                #expect(scene.provider.causeOfDeath(id).contains("member \(member) does not answer"))
                 let next = scene.id()
                 #expect(await eventually { (try? await scene.create(next)) != nil })
                 #expect(try await self.member(of: next, scene) != member)

@@ -51,16 +51,18 @@ import Testing
         }
     }
 
-    @Test func aPostWithoutBodyAPutAndADelete() async throws {
+    @Test func aPostWithoutBodyAPutAPatchAndADelete() async throws {
         try await withScriptedHTTPServer { server in
             server.on("POST", "/a", [.answer(200)])
             server.on("PUT", "/a", [.answer(200)])
+            server.on("PATCH", "/a", [.answer(200)])
             server.on("DELETE", "/a", [.answer(200)])
             _ = try await http.send(HTTPRequest(.post, try HTTPURL(server.url), "/a"))
             _ = try await http.send(HTTPRequest(.put, try HTTPURL(server.url), "/a", body: [1, 2]))
+            _ = try await http.send(HTTPRequest(.patch, try HTTPURL(server.url), "/a", body: [3]))
             _ = try await http.send(HTTPRequest(.delete, try HTTPURL(server.url), "/a"))
-            #expect(server.requests().map(\.method) == ["POST", "PUT", "DELETE"])
-            #expect(server.requests().map(\.body) == [[], [1, 2], []])
+            #expect(server.requests().map(\.method) == ["POST", "PUT", "PATCH", "DELETE"])
+            #expect(server.requests().map(\.body) == [[], [1, 2], [3], []])
             #expect(server.requests().first?.headers["content-length"] == "0")
         }
     }

@@ -81,7 +81,7 @@ final class BookkeepingProvider: RunnerProvider {
         if order.request.buildID == "fails" { throw ProviderError("it does not work") }
         let volume =
             books.withLock { $0.findsDamage && order.volume?.isWarm == true }
-            ? order.replaceVolume(true) : order.volume
+            ? order.replaceVolume(.engineEnds) : order.volume
         books.withLock { $0.volumes[order.runnerID] = volume }
         return RunnerPlace(
             host: "127.0.0.1", port: 22, user: "u", hostKeys: [], workDir: "/w", buildkitAddress: nil)

@@ -52,7 +52,7 @@ struct LocalRunners: Sendable {
 
     func create(
         _ name: String, on volume: OrderedVolume?,
-        replacing: @escaping @Sendable (Bool) -> OrderedVolume? = { _ in nil }
+        replacing: @escaping @Sendable (VolumeObstacle) -> OrderedVolume? = { _ in nil }
     ) async throws -> ReadyRunner {
         guard let key = SSHPublicKey(callersLine: caller.publicKey) else { throw FixtureError("no key") }
         let order = RunnerOrder(

@@ -1,10 +1,32 @@
 import Glibc
+import LianModel
 import LianSystem
+import Synchronization
 import Testing
 
 @testable import LianOrchestrator
 
 @Suite struct RequestTests {
+    /// What makes runners does not answer, or is full: told apart over HTTP, and both for a while only.
+    @Test(arguments: [
+        (SpawnObstacle.unreachable("no quorum"), 503, "provider_unreachable", "10"),
+        (.noRoom("c1 has 0 MB"), 429, "capacity", "5"),
+    ])
+    func anObstacleOfTheProviderIsTold(obstacle: SpawnObstacle, status: Int, code: String, wait: String) async throws {
+        try await withFleet { fixture in
+            fixture.provider.books.withLock { $0.obstacle = obstacle }
+            let body = fleetOrder().json
+            let answer = await ask(fixture.routes, "POST", "/api/v1/runners", by: .ofAll("secret"), body: body)
+            #expect(answer.status == status)
+            #expect(answer.headers["Retry-After"] == wait)
+            let error = try JSONValue.parse(answer.body)["error"]
+            #expect(error?["code"]?.stringValue == code)
+            fixture.provider.books.withLock { $0.obstacle = nil }
+            let next = await ask(fixture.routes, "POST", "/api/v1/runners", by: .ofAll("secret"), body: body)
+            #expect(next.status == 201)
+        }
+    }
+
     @Test func targetsAreTakenApart() throws {
         let target = try #require(RequestTarget("/a/b%20c//%C3%A4?x=1&y&z=%26=&x=2"))
         #expect(target.path == ["a", "b c", "", "ä"])

@@ -9,6 +9,8 @@ package final class StepGate: Sendable {
 
     deinit { open() }
 
+    package var port: Int { listener.port }
+
     /// The shell command that waits here. It ends when the gate opens; one that comes later is not held.
     package var waiting: String { "busybox nc 127.0.0.1 \(listener.port) </dev/null || true" }
 

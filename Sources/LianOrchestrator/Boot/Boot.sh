@@ -1,6 +1,7 @@
 # shellcheck shell=sh
-# Turns a machine into a runner. BootScript.swift writes the lines before it, which set runner, callers_key, host_key and
-# restrictions, and define buildctl_body. It ends with one line in /run/lian/boot: "ready", or "failed: " and why. Where
+# Turns a machine into a runner. BootScript.swift writes the lines before it, which set runner, callers_key, host_key,
+# volume and restrictions, and define buildctl_body. It ends with one line in /run/lian/boot: "ready", "failed: " and
+# why, or "volume ended: " or "volume slow: " and why the engine does not come up with what is on the volume. Where
 # nobody can look into the machine, its sshd says the same to everyone who connects.
 # shellcheck disable=SC2154
 set -eu
@@ -9,8 +10,10 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 base=/var/lib/lian
 run=/run/lian
+engine_data=$base/engine
 problem=
 settings=
+word=failed
 
 tell() {
   printf '%s\n' "$1" >"$run/boot.new"
@@ -22,12 +25,17 @@ fail() {
   exit 1
 }
 
+refuse_volume() {
+  word="volume $1"
+  fail "$2"
+}
+
 leave() {
   status=$?
   # What carried the host's key here is not for build steps to read.
   rm -f -- "$0" /var/lib/cloud/instances/*/user-data.txt* /var/lib/cloud/instances/*/obj.pkl
   [ "$status" = 0 ] && return
-  word="failed: ${problem:-the boot script ended with status $status}"
+  word="$word: ${problem:-the boot script ended with status $status}"
   tell "$word"
   stop_services
   serve_ssh "$word" ""
@@ -80,6 +88,50 @@ make_folders() {
     fail "no folder in memory can be mounted for secrets"
 }
 
+# What is on a volume was written by builds: of what the engine opens by its path, nothing may be a link.
+look_at_volume() {
+  [ -n "$volume" ] || return 0
+  engine_data=$base/volume/engine
+  if [ "$volume" = cold ]; then
+    chmod 700 "$base/volume"
+    mkdir -m 700 "$engine_data" "$base/volume/contexts" || fail "the volume is not empty"
+    return 0
+  fi
+  for folder in "$base/volume" "$engine_data" "$base/volume/contexts"; do
+    if [ -L "$folder" ] || [ ! -d "$folder" ]; then refuse_volume ended "$folder is no folder"; fi
+  done
+  [ -z "$(find "$base/volume" -mindepth 1 -maxdepth 1 ! -name engine ! -name contexts)" ] ||
+    refuse_volume ended "there is more than an engine's data and contexts on it"
+  [ -z "$(find "$engine_data" -maxdepth 2 -type l)" ] || refuse_volume ended "there are links in the engine's data"
+}
+
+# Runs the engine, and notes how it ends.
+start_engine() {
+  # Expanded where it runs.
+  # shellcheck disable=SC2016
+  setsid sh -c 'run=$1; shift
+    "$@" >"$run/engine.log" 2>&1 </dev/null &
+    echo $! >"$run/engine.pid"
+    wait $!
+    echo $? >"$run/engine.end"' sh "$run" "$@" >/dev/null 2>&1 </dev/null &
+}
+
+# On data of a former engine, the proof is an engine that serves and can read it.
+wait_for_engine() {
+  [ "$volume" = warm ] || return 0
+  tries=0
+  until [ -S "${engine_address#unix://}" ] && timeout 10 "$@" >"$run/prune.log" 2>&1; do
+    if [ -s "$run/engine.end" ]; then
+      read -r status <"$run/engine.end"
+      [ "$status" = 137 ] || refuse_volume ended "exit status $status: $(tail -n 1 "$run/engine.log")"
+      refuse_volume slow "the engine was killed"
+    fi
+    tries=$((tries + 1))
+    [ "$tries" -lt 200 ] || refuse_volume slow "it does not serve: $(tail -n 1 "$run/engine.log" "$run/prune.log")"
+    sleep 0.1
+  done
+}
+
 # Steps are killed before the engine that reports it where memory is full.
 wrap_runc() {
   runc=$(command -v buildkit-runc || command -v runc) || fail "the image has no runc"
@@ -92,7 +144,7 @@ wrap_runc() {
 start_buildkitd() {
   engine_address=unix://$run/buildkitd.sock
   cat >"$base/buildkitd.toml" <<END
-root = "$base/engine"
+root = "$engine_data"
 insecure-entitlements = ["network.host"]
 [grpc]
 address = ["$engine_address"]
@@ -103,7 +155,10 @@ enabled = true
 binary = "$base/engine-bin/runc"
 networkMode = "host"
 END
-  setsid buildkitd --config "$base/buildkitd.toml" >"$run/engine.log" 2>&1 </dev/null &
+  # Another layout would be of no use to the next engine.
+  [ -z "$volume" ] || echo 'snapshotter = "overlayfs"' >>"$base/buildkitd.toml"
+  start_engine buildkitd --config "$base/buildkitd.toml"
+  wait_for_engine buildctl --addr "$engine_address" prune --all --filter type==source.local
   tries=0
   until [ -S "$run/buildkitd.sock" ]; do
     tries=$((tries + 1))
@@ -123,10 +178,12 @@ start_dockerd() {
   [ "${version%%.*}" -lt 23 ] || "$docker" buildx version >/dev/null 2>&1 ||
     fail "docker $version cannot build without its buildx plugin: install it in the image"
   echo '{}' >"$base/dockerd.json"
-  PATH="$base/engine-bin:$PATH" setsid dockerd --config-file "$base/dockerd.json" --data-root "$base/engine" \
-    --exec-root "$run/docker" --pidfile "$run/docker.pid" --host "$engine_address" --bridge=none --iptables=false \
-    --ip6tables=false --ip-forward=false --ip-masq=false --userland-proxy=false \
-    --exec-opt native.cgroupdriver=cgroupfs --log-level warn >"$run/engine.log" 2>&1 </dev/null &
+  # On btrfs Docker would make a subvolume of each layer, and a copy of the volume would hold none of them.
+  start_engine env "PATH=$base/engine-bin:$PATH" dockerd --config-file "$base/dockerd.json" \
+    --data-root "$engine_data" ${volume:+--storage-driver overlay2} --exec-root "$run/docker" \
+    --pidfile "$run/docker.pid" --host "$engine_address" --bridge=none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false --userland-proxy=false \
+    --exec-opt native.cgroupdriver=cgroupfs --log-level warn
+  wait_for_engine "$docker" --host "$engine_address" builder prune --force --all --filter type=source.local
   {
     printf '#!/bin/sh\nunset DOCKER_CONTEXT DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_CERT_PATH DOCKER_API_VERSION\n'
     printf "export DOCKER_HOST='%s'\n" "$engine_address"
@@ -184,6 +241,7 @@ install_what_is_missing
 stop_services
 close_metadata
 make_folders
+look_at_volume
 wrap_runc
 if has_buildkit; then start_buildkitd; else start_dockerd; fi
 start_sshd

@@ -319,8 +319,8 @@ extension Fleet {
             var order = order
             let lent = Guarded(lend(to: order, by: provider, at: providers.place(of: served)))
             order.volume = lent.value?.ordered
-            order.replaceVolume = { hasEnded in
-                lent.set(self.volumes?.doesNotStart(lentTo: id, hasEnded: hasEnded))
+            order.replaceVolume = { obstacle in
+                lent.set(self.volumes?.replace(lentTo: id, because: obstacle))
                 return lent.value?.ordered
             }
             var place = try call(provider.name, "create", unlessAskedFor: { !isPending(id) }) {
@@ -629,7 +629,7 @@ extension Fleet {
             guard beingMade.contains(id) == false, beingTornDown[id] == nil, beingKept[id] == nil,
                 record.reasonToEnd(at: clock.now()) == nil, hasDied(record)
             else { continue }
-            let reason = providers.maker(of: record)?.causeOfDeath(id) ?? "its sshd has ended"
+            let reason = (try? providers.remover(of: record))?.causeOfDeath(id) ?? "its sshd has ended"
             log.warning("runner_lost", "runner \(id) has ended by itself: \(reason)", ["runner_id": .string(id)])
             fail(id, reason: reason, cause: "died")
         }

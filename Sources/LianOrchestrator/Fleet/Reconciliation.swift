@@ -105,11 +105,12 @@ package struct Reconciliation: Sendable {
             let reason = "the orchestrator was stopped before the runner was ready"
             roster.becameGone(record.id, reason: reason, at: clock.moment)
         } else if record.state == .ready {
-            if try providers.remover(of: record).isAlive(record.id) {
+            let remover = try providers.remover(of: record)
+            if try remover.isAlive(record.id) {
                 log.info("runner_kept", "runner \(record.id) lives on", ["runner_id": .string(record.id)])
                 return true
             }
-            roster.becameFailed(record.id, reason: "its sshd has ended")
+            roster.becameFailed(record.id, reason: remover.causeOfDeath(record.id))
         }
         return false
     }

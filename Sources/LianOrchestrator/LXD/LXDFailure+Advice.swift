@@ -10,7 +10,8 @@ extension LXDFailure {
             "\(self); a cluster that has lost its quorum answers nothing: start the members that are down (`lxc cluster "
                 + "list` at one that runs)"
         case .refused(403):
-            "\(self); the client's certificate lacks the right: give it the project by `lxc config trust edit FINGERPRINT`"
+            "\(self); see by `lxc config trust list` whether client_certificate is trusted, and for this project: `lxc config "
+                + "trust edit FINGERPRINT` gives it that. Where it had to be replaced, send SIGHUP"
         case .refused: description
         }
     }

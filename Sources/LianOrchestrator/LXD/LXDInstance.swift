@@ -17,6 +17,7 @@ struct LXDInstance: Equatable, Sendable {
     }
 
     static let sshDevice = "lian-ssh"
+    static let volumeDevice = "lian-volume"
 
     let name: String
     /// Of a machine that is not in a cluster: "none".

@@ -28,20 +28,23 @@ final class LXDPlaces: Sendable {
         room(for: size, in: view, orchestrator, taken.current).refusal
     }
 
-    /// Takes a place on the member that has the most room. It is held until `free`.
-    func take(for runner: String, _ size: WireSize, in view: LXDView, _ orchestrator: String) throws(ProviderError)
-        -> Place
-    {
+    /// Takes a place on the member, or else on the one that has the most room. It is held until `free`.
+    func take(
+        for runner: String, _ size: WireSize, in view: LXDView, _ orchestrator: String, on home: String? = nil,
+        avoiding lost: Set<String> = []
+    ) throws(ProviderError) -> Place {
         try taken.update { (taken) throws(ProviderError) in
             var others = taken
             others[runner] = nil
-            let (member, refusal) = room(for: size, in: view, orchestrator, others)
-            guard let member else { throw ProviderError("\(RunnerAnswer.noCapacity)\(refusal ?? "")") }
+            let (member, refusal) = room(for: size, in: view, orchestrator, others) {
+                !lost.contains($0) && home ?? $0 == $0
+            }
+            guard let member else { throw ProviderError(noCapacity: refusal ?? "") }
             let used = Set(
                 view.instances.filter { $0.member == member.name }.flatMap(\.ports.values)
                     + others.values.filter { $0.member.name == member.name }.map(\.port))
             guard let port = Self.ports.filter({ !used.contains($0) }).randomElement() else {
-                throw ProviderError("\(RunnerAnswer.noCapacity)member \(member.name) has no port left for SSH")
+                throw ProviderError(noCapacity: "member \(member.name) has no port left for SSH")
             }
             let place = Place(member: member, bytes: size.memoryMB << 20, port: port)
             taken[runner] = place
@@ -54,10 +57,11 @@ final class LXDPlaces: Sendable {
     }
 
     private func room(
-        for size: WireSize, in view: LXDView, _ orchestrator: String, _ taken: [String: Place]
+        for size: WireSize, in view: LXDView, _ orchestrator: String, _ taken: [String: Place],
+        where isWanted: (String) -> Bool = { _ in true }
     ) -> (member: LXDMember?, refusal: String?) {
         let candidates = view.members.filter { member in
-            member.isOnline && config.members?.contains(member.name) ?? true
+            member.isOnline && config.members?.contains(member.name) ?? true && isWanted(member.name)
                 && ["", architecture].contains(member.architecture) && view.memory[member.name] != nil
         }
         let free = candidates.map { member in

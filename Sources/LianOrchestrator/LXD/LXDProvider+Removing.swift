@@ -4,11 +4,9 @@ import LianModel
 import LianSystem
 
 extension LXDProvider {
-    private static let removalLimit: Duration = .seconds(50)
-
     /// Ends what carries the marks, and returns once the cluster lists none of it.
     func remove(_ marks: Marks) throws(ProviderError) {
-        let end = ContinuousClock.now + Self.removalLimit
+        let end = ContinuousClock.now + limits.removal
         var problem = "it is still listed"
         while true {
             let left: [LXDInstance]

@@ -15,12 +15,19 @@ package struct LXDProvider: RunnerProvider {
     let server: LXDServer
     let cluster: LXDCluster
     let places: LXDPlaces
+    /// nil where no pool is known for them.
+    let volumes: LXDVolumes?
+    let limits: Limits
     /// Whether runners have a network of their own, by the profiles.
     let hasNetwork: Bool
+    /// As it was when the last runner was asked for.
+    let image: Guarded<LXDImage>
     /// The runners of this process that became ready.
     let ready = Guarded<[String: Ready]>([:])
     /// Since when nobody answers for a runner whose member is not seen.
     private let silent = Guarded<[String: ContinuousClock.Instant]>([:])
+    /// The runners of this process whose engine works on a volume.
+    let withVolume = Guarded<Set<String>>([])
 
     struct Ready: Sendable {
         /// An older look tells nothing of it.
@@ -28,6 +35,13 @@ package struct LXDProvider: RunnerProvider {
         /// Where its sshd is.
         let host: String
         let port: Int
+    }
+
+    /// How long the steps of making and unmaking may take at most.
+    struct Limits: Sendable {
+        var create: Duration = .seconds(120)
+        var boot: Duration = .seconds(240)
+        var removal: Duration = .seconds(50)
     }
 
     /// How long a runner on a member that is not seen may be silent before it counts as dead.
@@ -40,7 +54,14 @@ package struct LXDProvider: RunnerProvider {
     package init(
         name: String, _ config: LXDConfig, key: [UInt8], orchestrator: String
     ) throws(ProviderError) {
+        try self.init(name: name, config, key: key, orchestrator: orchestrator, limits: Limits())
+    }
+
+    init(
+        name: String, _ config: LXDConfig, key: [UInt8], orchestrator: String, limits: Limits
+    ) throws(ProviderError) {
         self.name = name
+        self.limits = limits
         self.config = config
         self.orchestrator = orchestrator
         server = try LXDServer(config, key: key)
@@ -54,10 +75,16 @@ package struct LXDProvider: RunnerProvider {
             try Self.findProject(config.project, on: server)
             let isClustered = about["environment"]?["server_clustered"]?.boolValue == true
             cluster = LXDCluster(server, isClustered: isClustered)
-            let architecture = try Self.architecture(of: config.image, on: server)
-            platform = architecture == "aarch64" ? "linux/arm64" : "linux/amd64"
-            places = LXDPlaces(config, architecture: architecture)
-            hasNetwork = try Self.hasNetwork(config.profiles ?? ["default"], on: server)
+            let found = try LXDImage.find(config.image, on: server)
+            image = Guarded(found)
+            platform = found.architecture == "aarch64" ? "linux/arm64" : "linux/amd64"
+            places = LXDPlaces(config, architecture: found.architecture)
+            let devices = try Self.devices(of: config.profiles ?? ["default"], on: server)
+            hasNetwork = devices.contains { $0["type"]?.stringValue == "nic" }
+            let root = devices.last { $0["type"]?.stringValue == "disk" && $0["path"]?.stringValue == "/" }
+            volumes = (config.pool ?? root?["pool"]?.stringValue).map { [server, cluster] pool in
+                LXDVolumes(server: server, cluster: cluster, pool: pool, orchestrator: orchestrator)
+            }
         } catch let error as LXDFailure {
             throw ProviderError("the cluster does not serve: \(error.advised)")
         } catch let error as ProviderError {
@@ -74,26 +101,17 @@ package struct LXDProvider: RunnerProvider {
                 + "\(project)`, and give the certificate the right by `lxc config trust edit FINGERPRINT`")
     }
 
-    private static func architecture(of image: String, on server: LXDServer) throws -> String {
-        let alias = try server.askIfThere("/images/aliases/\(percentEncoded(image))")
-        guard let fingerprint = alias?["target"]?.stringValue,
-            let found = try server.askIfThere("/images/\(percentEncoded(fingerprint))")
-        else {
-            throw ProviderError(
-                "the cluster has no image '\(image)': make one by scripts/runner-image lxd and import it by `lxc image "
-                    + "import FILE --alias \(image)`")
-        }
-        return found["architecture"]?.stringValue ?? ""
-    }
-
-    private static func hasNetwork(_ profiles: [String], on server: LXDServer) throws -> Bool {
-        try profiles.contains { profile in
+    private static func devices(of profiles: [String], on server: LXDServer) throws -> [JSONValue] {
+        try profiles.flatMap { profile in
             guard let found = try server.askIfThere("/profiles/\(percentEncoded(profile))") else {
                 throw ProviderError("the cluster has no profile '\(profile)'")
             }
-            return (found["devices"]?.objectValue ?? [:]).values.contains { $0["type"]?.stringValue == "nic" }
+            return (found["devices"]?.objectValue ?? [:]).values
         }
     }
+
+    /// What lies on volumes is for engines of the same image.
+    package var engineKind: EngineKind? { volumes == nil ? nil : image.value.engineKind }
 
     package var problem: String? {
         guard case .failure(let failure)? = cluster.last else { return nil }
@@ -113,9 +131,15 @@ package struct LXDProvider: RunnerProvider {
 
     package func obstacle(to request: SpawnRequest) -> SpawnObstacle? {
         switch cluster.look() {
-        case .failure(let failure): .unreachable("the cluster '\(name)' does not answer: \(failure.advised)")
+        case .failure(let failure): return .unreachable("the cluster '\(name)' does not answer: \(failure.advised)")
         case .success(let view):
-            places.refusal(of: request.size, in: view, for: orchestrator).map(SpawnObstacle.noRoom)
+            do {
+                image.set(try LXDImage.find(config.image, on: server))
+            } catch {
+                let reason = (error as? LXDFailure)?.advised ?? "\(error)"
+                return .unreachable("the cluster '\(name)' does not serve: \(reason)")
+            }
+            return places.refusal(of: request.size, in: view, for: orchestrator).map(SpawnObstacle.noRoom)
         }
     }
 }
@@ -154,12 +178,13 @@ extension LXDProvider {
         return now - (silent.value[runnerID] ?? now) < Self.silence
     }
 
-    package func causeOfDeath(_ runnerID: String) -> String? {
-        guard let view = try? cluster.last?.get(), let instance = view.of(marks(runnerID)).first, instance.isUnseen
-        else {
-            return nil
+    package func causeOfDeath(_ runnerID: String) -> String {
+        guard case .success(let view)? = cluster.last, let instance = view.of(marks(runnerID)).first else {
+            return "its machine is gone from the cluster"
         }
-        return "its member \(instance.member) does not answer"
+        return instance.isUnseen
+            ? "the cluster's member \(instance.member) does not answer, and neither does the runner's sshd"
+            : "its machine on the member \(instance.member) has ended"
     }
 
     /// Repeated until the cluster no longer lists it.
@@ -168,8 +193,11 @@ extension LXDProvider {
         places.free(runnerID)
         ready.update { $0[runnerID] = nil }
         silent.update { $0[runnerID] = nil }
+        withVolume.update { _ = $0.remove(runnerID) }
         return .complete
     }
+
+    package func renew(_ secret: [UInt8]) throws(ProviderError) { try server.renew(config, key: secret) }
 
     func marks(_ runnerID: String) -> Marks { Marks(orchestrator: orchestrator, runner: runnerID) }
 

@@ -14,7 +14,7 @@ struct LXDServer: Sendable {
     }
 
     private let http: HTTPClient
-    private let places: [HTTPRequest]
+    private let places: Guarded<[HTTPRequest]>
     private let project: String?
     /// The member that answered last is asked first.
     private let first = Guarded(0)
@@ -28,11 +28,25 @@ struct LXDServer: Sendable {
         project = config.project
         do {
             http = try HTTPClient()
+        } catch {
+            throw ProviderError("\(error)")
+        }
+        places = Guarded(try Self.places(config, key: key))
+    }
+
+    /// By the certificate and the key as they are now: the cluster may have ceased to trust those of before.
+    func renew(_ config: LXDConfig, key: [UInt8]) throws(ProviderError) {
+        places.set(try Self.places(config, key: key))
+    }
+
+    /// A request to each member, but for what it asks.
+    private static func places(_ config: LXDConfig, key: [UInt8]) throws(ProviderError) -> [HTTPRequest] {
+        do {
             switch config.door {
             case .socket(let path):
                 var place = HTTPRequest(.get, try HTTPURL("http://lxd"), "")
                 place.unixSocket = path
-                places = [place]
+                return [place]
             case .network(let network):
                 let identity = ClientIdentity(
                     certificate: try readFile(network.certificate, limit: 1 << 20), key: key)
@@ -42,7 +56,7 @@ struct LXDServer: Sendable {
                 } catch {
                     throw ProviderError("server_certificate \(network.serverCertificate) \(error.reason)")
                 }
-                places = network.endpoints.map { endpoint in
+                return network.endpoints.map { endpoint in
                     var place = HTTPRequest(.get, endpoint, "")
                     place.identity = identity
                     place.pinnedKey = pin
@@ -131,6 +145,7 @@ struct LXDServer: Sendable {
         let target = "/1.0\(path)\(urlQuery(query))"
         let end = ContinuousClock.now + limit
         let start = first.value
+        let places = places.value
         var problem = LXDFailure(.unreachable, "no member was asked")
         for offset in places.indices {
             let index = (start + offset) % places.count
@@ -188,4 +203,7 @@ struct LXDFailure: Error, CustomStringConvertible, Sendable {
     var isUnknown: Bool { kind == .refused(404) }
 
     func tells(_ words: String) -> Bool { description.contains(words) }
+
+    /// The member that was to do it does not answer the others.
+    var tellsOfALostMember: Bool { tells("Missing event connection") || tells("Unable to connect to") }
 }

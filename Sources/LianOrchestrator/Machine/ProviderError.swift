@@ -1,3 +1,4 @@
+import LianModel
 import LianSystem
 
 package struct ProviderError: Error, CustomStringConvertible, Sendable {
@@ -9,6 +10,11 @@ package struct ProviderError: Error, CustomStringConvertible, Sendable {
 
     /// Of a runner that nobody waits for any more.
     static let notWanted = ProviderError("destroyed while it was being made")
+
+    /// What makes machines has no room for one more.
+    init(noCapacity reason: String) {
+        self.init(RunnerAnswer.noCapacity + reason)
+    }
 }
 
 /// Turns any error that is thrown into one that the provider's caller understands.

@@ -211,7 +211,7 @@ extension LocalProvider {
         try remover.endEngine(folder)
         try launcher.cgroups?.make(order.runnerID, size: order.request.size)
         var folder = folder
-        folder.volume = order.replaceVolume(problem.hasEnded)?.folder
+        folder.volume = order.replaceVolume(problem.hasEnded ? .engineEnds : .engineIsSlow)?.folder
         try makeFolder(folder.engineRun)
         try engines.prepare(folder)
         try engines.start(in: folder, environment: environment)

@@ -50,10 +50,6 @@ package protocol RunnerProvider: RunnerRemover {
     /// on which an engine ends by itself may be damaged, also where it came up: it reads most of it only when it builds.
     func engineEndByItself(_ runnerID: String) -> String?
 
-    /// Why a runner has ended that `isAlive` has just called dead, as far as its caller can do something with it; nil where
-    /// nothing is known but that its sshd is gone.
-    func causeOfDeath(_ runnerID: String) -> String?
-
     /// The storage of volumes where its machines are, as the operator wants it; nil where there is none. Of the
     /// orchestrator's own machine it is not asked: there all providers have one together.
     func findVolumes(_ choice: VolumesChoice) throws(ProviderError) -> FoundVolumes?
@@ -73,7 +69,6 @@ extension RunnerProvider {
         try stopEngine(runnerID)
     }
     package func engineEndByItself(_ runnerID: String) -> String? { nil }
-    package func causeOfDeath(_ runnerID: String) -> String? { nil }
     package func findVolumes(_ choice: VolumesChoice) throws(ProviderError) -> FoundVolumes? { nil }
 }
 
@@ -112,8 +107,15 @@ package protocol RunnerRemover: Sendable {
     /// mean that the runner is gone.
     func isAlive(_ runnerID: String) throws(ProviderError) -> Bool
 
+    /// Why a runner that was ready does not answer any more.
+    func causeOfDeath(_ runnerID: String) -> String
+
     /// The ids of all runners on the machine, whether or not the store knows them.
     func existing() throws(ProviderError) -> [String]
+}
+
+extension RunnerRemover {
+    package func causeOfDeath(_ runnerID: String) -> String { "its sshd has ended" }
 }
 
 package enum Removal: Sendable {
@@ -129,10 +131,9 @@ package struct RunnerOrder: Sendable {
     package let key: SSHPublicKey
     /// The volume that was lent to the runner; nil where it has none.
     package var volume: OrderedVolume?
-    /// Called where the engine does not come up with what is on the volume, once nothing of it runs any more; says whether
-    /// it ended, or was only slow. Returns an empty volume in its place, or nil where there is none: the runner goes on
-    /// without.
-    package var replaceVolume: @Sendable (_ hasEnded: Bool) -> OrderedVolume? = { _ in nil }
+    /// Called where the runner cannot work on its volume, once nothing of it runs any more. Returns an empty volume in its
+    /// place, or nil where there is none: the runner goes on without.
+    package var replaceVolume: @Sendable (_ obstacle: VolumeObstacle) -> OrderedVolume? = { _ in nil }
 }
 
 package struct OrderedVolume: Sendable {

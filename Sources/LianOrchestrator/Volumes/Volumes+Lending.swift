@@ -27,6 +27,16 @@ extension Volumes {
         }
     }
 
+    /// What the runner gets in place of a volume that it cannot work on.
+    package func replace(lentTo runnerID: String, because obstacle: VolumeObstacle) -> Lending {
+        switch obstacle {
+        case .engineEnds: doesNotStart(lentTo: runnerID, hasEnded: true)
+        case .engineIsSlow: doesNotStart(lentTo: runnerID, hasEnded: false)
+        case .noRoom: hasNoRoom(for: runnerID)
+        case .cannotBeMade: goesWithout(runnerID)
+        }
+    }
+
     /// The runner's engine does not start on its clone, and the runner goes on with an empty volume. If the engine ended,
     /// that generation is never handed out again; where it was only slow, a busy machine may be at fault, so the
     /// generation has a second try.
@@ -38,6 +48,23 @@ extension Volumes {
                 changeAnyway { $0.lendings[runnerID]?.generation = nil }
             }
             return empty(for: runnerID, .damaged)
+        }
+    }
+
+    /// There is no place for the runner where its clone lies: it goes on with an empty volume elsewhere.
+    private func hasNoRoom(for runnerID: String) -> Lending {
+        alone(with: runnerID) {
+            changeAnyway { $0.lendings[runnerID]?.generation = nil }
+            tellTrouble("there is no room for the runner where its volume lies", runnerID)
+            return empty(for: runnerID, .noRoom)
+        }
+    }
+
+    private func goesWithout(_ runnerID: String) -> Lending {
+        alone(with: runnerID) {
+            tellTrouble("an empty volume cannot be made where the runner goes", runnerID)
+            changeAnyway { $0.lendings[runnerID] = nil }
+            return cold(.noRoom, folder: nil)
         }
     }
 
