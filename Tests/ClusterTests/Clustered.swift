@@ -33,6 +33,16 @@ struct ClusterScene: RunnerScene {
     let caller: Caller
     let provider: LXDProvider
     let orchestrator: String
+    /// Of the runners that were made.
+    let places = Guarded<[String: RunnerPlace]>([:])
+
+    init(cluster: Cluster, folder: URL, caller: Caller, provider: LXDProvider, orchestrator: String) {
+        self.cluster = cluster
+        self.folder = folder
+        self.caller = caller
+        self.provider = provider
+        self.orchestrator = orchestrator
+    }
 
     func order(_ runnerID: String, memoryMB: Int = 512) throws -> RunnerOrder {
         var request = caller.order(memoryMB: memoryMB)
@@ -43,10 +53,16 @@ struct ClusterScene: RunnerScene {
 
     /// Makes a runner that someone wants until the end.
     func create(_ runnerID: String, by provider: LXDProvider? = nil, memoryMB: Int = 512) async throws -> ReadyRunner {
-        try await make(try order(runnerID, memoryMB: memoryMB), by: provider ?? self.provider)
+        let runner = try await make(try order(runnerID, memoryMB: memoryMB), by: provider ?? self.provider)
+        places.update {
+            $0[runnerID] = RunnerPlace(
+                host: runner.host, port: runner.port, user: runner.user, hostKeys: [], workDir: runner.workDir,
+                buildkitAddress: nil)
+        }
+        return runner
     }
 
-    func isAlive(_ runnerID: String) throws -> Bool { try provider.isAlive(runnerID) }
+    func isAlive(_ runnerID: String) throws -> Bool { try provider.isAlive(runnerID, at: places.value[runnerID]) }
 }
 
 /// What a test has of whoever makes its runners.

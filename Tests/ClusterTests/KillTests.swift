@@ -25,6 +25,38 @@ extension Clustered {
             var deed: Door.Deed { rawValue.hasPrefix("before") ? .loseRequest : .loseAnswer }
         }
 
+        /// The request reaches the cluster only when the next start has looked already.
+        @Test func whatComesAfterTheNextStartIsFound() async throws {
+            let cluster = try requireCluster()
+            try await withShortTemporaryFolder { folder in
+                let door = try Door(at: folder.appending(path: "door").path, before: cluster.socket(of: "c1"))
+                defer { door.stop() }
+                let file = try writeConfig(
+                    ["kind": "lxd", "socket": .string(door.path), "image": .string(Cluster.image)], in: folder)
+                try await withOrchestrator(flags: ["--config", file]) { orchestrator in
+                    let caller = try await Caller(in: folder)
+                    let (isReached, gate) = (Guarded(false), Monitor(false))
+                    defer { gate.update { $0 = true } }
+                    door.rule { method, target in
+                        if method == "POST", target.hasPrefix("/1.0/instances") {
+                            isReached.set(true)
+                            gate.wait(atMost: nil) { $0 ? true : nil }
+                        }
+                        return .pass
+                    }
+                    _ = try await orchestrator.spawn(caller.order(memoryMB: 512), key: UUID().uuidString)
+                    #expect(await eventually { isReached.value })
+                    orchestrator.kill()
+                    try await orchestrator.start()
+                    #expect(try await cluster.instances().isEmpty)
+                    gate.update { $0 = true }
+                    #expect(try await eventually { try await !cluster.instances().isEmpty })
+                    #expect(try await eventually { try await cluster.instances().isEmpty }, "\(orchestrator.log)")
+                    #expect(orchestrator.hasLogged("stray_found"))
+                }
+            }
+        }
+
         @Test(arguments: Moment.allCases)
         func whatIsLeftIsFound(moment: Moment) async throws {
             let cluster = try requireCluster()

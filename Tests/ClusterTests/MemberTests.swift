@@ -89,9 +89,18 @@ extension Clustered {
             try await withCluster { scene in
                 let id = try await runnerNotOn(scene, "c1")
                 let member = try await member(of: id, scene)
+                let next = try await onOwnThread {
+                    Result { () throws(ProviderError) in
+                        try LXDProvider(name: "lxd", scene.provider.config, key: [], orchestrator: scene.orchestrator)
+                    }
+                }.get()
                 scene.cluster.killDaemon(of: member)
                 #expect(try await eventually { try await status(of: id, scene) == "Error" })
                 #expect(try await holds { try scene.isAlive(id) })
+                // The next life of the orchestrator has its place from the books.
+                let place = try #require(scene.places.value[id])
+                #expect(await eventually { (try? next.isAlive(id, at: place)) == true })
+                #expect(throws: ProviderError.self) { try next.isAlive(id) }
                 await #expect(throws: ProviderError.self) { try await scene.destroy(id) }
                 try await scene.cluster.start(member)
                 #expect(await eventually { (try? await scene.destroy(id)) != nil })

@@ -224,6 +224,29 @@ import Testing
         }
     }
 
+    /// What was asked for before the last start may be there only after it.
+    @Test func whatComesLateIsFoundByAndBy() async throws {
+        try await withTemporaryFolder { folder in
+            let far = BookkeepingProvider(name: "far", kind: "lxd")
+            let fixture = try FleetFixture(folder, others: [far])
+            let away = try fixture.ready("key-1", lease: 300, provider: "far")
+            far.gate.update { $0 = false }
+            guard case .created(let pending) = try fixture.spawn("key-2", lease: 300, provider: "far") else {
+                throw NotCreated()
+            }
+            #expect(await eventually { far.books.withLock { $0.existing.contains(pending.runnerID) } })
+            far.books.withLock { _ = $0.existing.insert("r-strayaway1") }
+            fixture.fleet.reap()
+            #expect(far.books.withLock { $0.destroyed.isEmpty })
+            fixture.pass(31)
+            fixture.fleet.reap()
+            #expect(far.books.withLock { $0.destroyed } == ["r-strayaway1"])
+            #expect(far.books.withLock { $0.existing } == [away, pending.runnerID])
+            far.gate.update { $0 = true }
+            _ = fixture.fleet.stop(destroying: true)
+        }
+    }
+
     /// Two that list the same machines take nothing from each other.
     @Test func whatAnotherOneHasMadeIsNoStray() async throws {
         try await withTemporaryFolder { folder in

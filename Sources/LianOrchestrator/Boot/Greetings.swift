@@ -7,23 +7,35 @@ final class Greetings: Sendable {
         var asked: ContinuousClock.Instant?
         /// In a row.
         var misses = 0
+        /// When the first of these was asked for.
+        var silentSince: ContinuousClock.Instant?
     }
 
     private let hearings = Monitor<[String: Hearing]>([:])
+    private let pause: Duration
+    private let limit: Duration
+    private let silence: Duration
 
-    private static let pause: Duration = .seconds(2)
-    private static let limit: Duration = .seconds(4)
     /// One that is missed may be lost on the way, or a machine that is busy.
     private static let missesOfTheDead = 3
 
+    /// `limit` is how long one question may take, `pause` how long it is to the next one, and `silence` how long whoever
+    /// counts as dead was silent at least.
+    init(pause: Duration = .seconds(2), limit: Duration = .seconds(4), silence: Duration = .zero) {
+        self.pause = pause
+        self.limit = limit
+        self.silence = silence
+    }
+
     /// False where the runner's sshd was silent several times in a row.
     func areHeard(of runnerID: String, at host: String, _ port: Int) -> Bool {
-        let (isDue, misses) = hearings.update { hearings in
+        let (isDue, isHeard) = hearings.update { hearings in
             var hearing = hearings[runnerID] ?? Hearing()
-            let isDue = !hearing.isUnderWay && hearing.asked.map { ContinuousClock.now - $0 > Self.pause } ?? true
+            let isDue = !hearing.isUnderWay && hearing.asked.map { ContinuousClock.now - $0 > pause } ?? true
             if isDue { hearing.isUnderWay = true }
             hearings[runnerID] = hearing
-            return (isDue, hearing.misses)
+            let silence = hearing.silentSince.map { ContinuousClock.now - $0 } ?? .zero
+            return (isDue, hearing.misses < Self.missesOfTheDead || silence < self.silence)
         }
         if isDue {
             do {
@@ -32,7 +44,7 @@ final class Greetings: Sendable {
                 hearings.update { $0[runnerID]?.isUnderWay = false }
             }
         }
-        return misses < Self.missesOfTheDead
+        return isHeard
     }
 
     func forget(_ runnerID: String) {
@@ -40,10 +52,14 @@ final class Greetings: Sendable {
     }
 
     private func listen(to runnerID: String, at host: String, _ port: Int) {
-        let isHeard = answersAsSSH(host: host, port: port, within: Self.limit)
+        let begun = ContinuousClock.now
+        let isHeard = answersAsSSH(host: host, port: port, within: limit)
         hearings.update { hearings in
             guard let hearing = hearings[runnerID] else { return }
-            hearings[runnerID] = Hearing(asked: .now, misses: isHeard ? 0 : hearing.misses + 1)
+            hearings[runnerID] =
+                isHeard
+                ? Hearing(asked: .now)
+                : Hearing(asked: .now, misses: hearing.misses + 1, silentSince: hearing.silentSince ?? begun)
         }
     }
 }

@@ -12,6 +12,7 @@ package final class Fleet: Sendable {
     private static let keyIsRemembered = 48 * 3_600_000
     private static let pauseAfterFailedTeardown = 10_000
     private static let pauseAfterForgetting = 60_000
+    private static let pauseBetweenSweeps = 30_000
     private static let pauseAfterComplaint = 10_000
     /// The largest request for a runner: it is remembered for as long as its key.
     static let requestLimit = 16 << 10
@@ -75,6 +76,10 @@ package final class Fleet: Sendable {
         self.patience = patience
         self.meters = meters
         leaks = LeakWatch(clock: clock, log: log, tell: onLeak)
+        let next = clock.now() + Self.pauseBetweenSweeps
+        nextTries.update { tries in
+            for place in providers.places where !unswept.contains(place) { tries[.sweep(place)] = next }
+        }
     }
 
     package var volumeSupport: VolumeSupport { volumes?.support ?? .none }
@@ -619,7 +624,8 @@ extension Fleet {
 
     /// Finds out which runners there have ended by themselves, and what is there that belongs to nobody.
     private func look(at place: Providers.Place) {
-        if unswept.value.contains(place), isDue(.sweep(place), pause: Self.pauseAfterFailedTeardown) { sweep(place) }
+        let pause = unswept.value.contains(place) ? Self.pauseAfterFailedTeardown : Self.pauseBetweenSweeps
+        if isDue(.sweep(place), pause: pause) { sweep(place) }
         if let volumes { openVolumes(of: volumes, at: place) }
         let beingMade = making.current
         let beingTornDown = teardowns.current
@@ -635,7 +641,8 @@ extension Fleet {
         }
     }
 
-    /// What an earlier life has left at a place that did not answer at the start.
+    /// What an earlier life has left at a place that did not answer at the start, or that was not seen yet: a machine that
+    /// was still being made, or whose member was away.
     private func sweep(_ place: Providers.Place) {
         let reconciliation = Reconciliation(
             roster: roster, providers: providers, clock: clock, log: log, waitsForDeletion: false)
@@ -656,7 +663,7 @@ extension Fleet {
         let id = record.id
         do {
             return try !call(record.provider, "is_alive") { () throws(ProviderError) in
-                try providers.remover(of: record).isAlive(id)
+                try providers.remover(of: record).isAlive(id, at: record.place)
             }
         } catch {
             if isDue(.complain(providers.place(of: record)), pause: Self.pauseAfterComplaint) {

@@ -59,9 +59,10 @@ package struct Reconciliation: Sendable {
     /// Removes what is there and belongs to no runner that is known, whoever made it; false where something is left.
     func removeStrays(at place: Providers.Place) throws(ProviderError) -> Bool {
         let remover = try providers.remover(at: place)
+        // Before and afterwards: a runner has its row before anything of it is there, and until nothing is.
+        var known = roster.standing
         let found = try remover.existing()
-        // Looked up afterwards: a runner has its row before anything of it is there.
-        let known = roster.standing
+        known.formUnion(roster.standing)
         var isClean = true
         for id in found where !known.contains(id) {
             var fields = place.fields
@@ -106,7 +107,7 @@ package struct Reconciliation: Sendable {
             roster.becameGone(record.id, reason: reason, at: clock.moment)
         } else if record.state == .ready {
             let remover = try providers.remover(of: record)
-            if try remover.isAlive(record.id) {
+            if try remover.isAlive(record.id, at: record.place) {
                 log.info("runner_kept", "runner \(record.id) lives on", ["runner_id": .string(record.id)])
                 return true
             }

@@ -19,9 +19,7 @@ extension LXDProvider {
             guard try make(&making, at: place, isWanted: isWanted) else { continue }
             switch try waitUntilSaid(making.name, at: place, isWanted: isWanted) {
             case .ready(let buildkit, let address):
-                ready.update {
-                    $0[order.runnerID] = Ready(at: .now, host: address.host, port: address.port)
-                }
+                ready.update { $0[order.runnerID] = .now }
                 if making.volume != nil { withVolume.update { _ = $0.insert(order.runnerID) } }
                 return RunnerPlace(
                     host: address.host, port: address.port, user: BootScript.user,

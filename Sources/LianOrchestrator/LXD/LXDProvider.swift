@@ -22,20 +22,12 @@ package struct LXDProvider: RunnerProvider {
     let hasNetwork: Bool
     /// As it was when the last runner was asked for.
     let image: Guarded<LXDImage>
-    /// The runners of this process that became ready.
-    let ready = Guarded<[String: Ready]>([:])
-    /// Since when nobody answers for a runner whose member is not seen.
-    private let silent = Guarded<[String: ContinuousClock.Instant]>([:])
+    /// When each runner of this process became ready: an older look tells nothing of it.
+    let ready = Guarded<[String: ContinuousClock.Instant]>([:])
+    /// Of runners whose member is not seen. Each time is short, so that a death is noticed within 20 seconds.
+    private let greetings = Greetings(pause: .seconds(1), limit: .seconds(2), silence: .seconds(8))
     /// The runners of this process whose engine works on a volume.
     let withVolume = Guarded<Set<String>>([])
-
-    struct Ready: Sendable {
-        /// An older look tells nothing of it.
-        let at: ContinuousClock.Instant
-        /// Where its sshd is.
-        let host: String
-        let port: Int
-    }
 
     /// How long the steps of making and unmaking may take at most.
     struct Limits: Sendable {
@@ -44,9 +36,6 @@ package struct LXDProvider: RunnerProvider {
         var removal: Duration = .seconds(50)
     }
 
-    /// How long a runner on a member that is not seen may be silent before it counts as dead.
-    private static let silence: Duration = .seconds(8)
-    private static let bannerLimit: Duration = .seconds(2)
     private static let staleness: Duration = .seconds(30)
 
     /// Asks the cluster for all that runners need of it. `orchestrator` is the id that marks what is made; `key` that of
@@ -152,30 +141,25 @@ extension LXDProvider {
         return Marks.runners(of: orchestrator, in: marks)
     }
 
+    package func isAlive(_ runnerID: String) throws(ProviderError) -> Bool { try isAlive(runnerID, at: nil) }
+
     /// By what was seen last, so that a cluster that hangs holds nobody up. A runner whose member is not seen lives on
     /// as long as its sshd answers.
-    package func isAlive(_ runnerID: String) throws(ProviderError) -> Bool {
+    package func isAlive(_ runnerID: String, at place: RunnerPlace?) throws(ProviderError) -> Bool {
         let view = try (cluster.last ?? cluster.look()).mapError { ProviderError($0.description) }.get()
-        let ready = ready.value[runnerID]
-        if let ready, ready.at >= view.begun { return true }
+        if let ready = ready.value[runnerID], ready >= view.begun { return true }
         guard ContinuousClock.now - view.begun < Self.staleness else {
             throw ProviderError("the cluster was not seen for \(Self.staleness)")
         }
         guard let instance = view.of(marks(runnerID)).first else { return false }
         guard instance.isUnseen else {
-            silent.update { $0[runnerID] = nil }
+            greetings.forget(runnerID)
             return instance.isRunning || instance.isUnderWay
         }
-        guard let ready else {
+        guard let place else {
             throw ProviderError("its member \(instance.member) does not answer, and nobody else knows of it")
         }
-        if answersAsSSH(host: ready.host, port: ready.port, within: Self.bannerLimit) {
-            silent.update { $0[runnerID] = nil }
-            return true
-        }
-        let now = ContinuousClock.now
-        silent.update { if $0[runnerID] == nil { $0[runnerID] = now } }
-        return now - (silent.value[runnerID] ?? now) < Self.silence
+        return greetings.areHeard(of: runnerID, at: place.host, place.port)
     }
 
     package func causeOfDeath(_ runnerID: String) -> String {
@@ -192,7 +176,7 @@ extension LXDProvider {
         try remove(marks(runnerID))
         places.free(runnerID)
         ready.update { $0[runnerID] = nil }
-        silent.update { $0[runnerID] = nil }
+        greetings.forget(runnerID)
         withVolume.update { _ = $0.remove(runnerID) }
         return .complete
     }

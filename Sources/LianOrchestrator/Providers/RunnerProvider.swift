@@ -107,6 +107,9 @@ package protocol RunnerRemover: Sendable {
     /// mean that the runner is gone.
     func isAlive(_ runnerID: String) throws(ProviderError) -> Bool
 
+    /// The same, for whoever can ask the runner itself: `place` is where it was when it became ready.
+    func isAlive(_ runnerID: String, at place: RunnerPlace?) throws(ProviderError) -> Bool
+
     /// Why a runner that was ready does not answer any more.
     func causeOfDeath(_ runnerID: String) -> String
 
@@ -115,6 +118,10 @@ package protocol RunnerRemover: Sendable {
 }
 
 extension RunnerRemover {
+    package func isAlive(_ runnerID: String, at place: RunnerPlace?) throws(ProviderError) -> Bool {
+        try isAlive(runnerID)
+    }
+
     package func causeOfDeath(_ runnerID: String) -> String { "its sshd has ended" }
 }
 
