@@ -31,7 +31,9 @@ extension Clustered {
                 let builds = try ended.get()
                 for (build, digest) in builds {
                     #expect([0, 3, 4].contains(build.status), "\(build.story)")
-                    #expect((build.status == 0) == (build.digest != nil) && build.digest == digest, "\(build.story)")
+                    // What died while it pushed may have pushed all of it, which nobody is there to tell.
+                    #expect(build.digest == (build.status == 0 ? digest : nil), "\(build.story)")
+                    #expect((build.status == 0) == (build.digest != nil))
                     #expect(build.status == 0 || !build.message.isEmpty && !build.hint.isEmpty)
                 }
                 let orchestrator = ground.stage.orchestrator
