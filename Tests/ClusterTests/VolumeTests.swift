@@ -103,6 +103,44 @@ extension Clustered {
             }
         }
 
+        /// A volume of the cluster's is no other provider's, also after a restart.
+        @Test func besideAProviderOfThisMachine() async throws {
+            let cluster = try requireCluster()
+            try await withTemporaryFolder { folder in
+                let providers: [JSONValue] = [
+                    ["kind": "local"],
+                    [
+                        "kind": "lxd", "name": "cluster", "socket": .string(cluster.socket(of: "c1")),
+                        "image": .string(Cluster.image),
+                    ],
+                ]
+                let file = folder.appending(path: "orchestrator.json").path
+                try writeFile(file, JSONValue.object(["providers": .array(providers)]).encoded())
+                try await withOrchestrator(flags: ["--config", file]) { orchestrator in
+                    let caller = try await Caller(in: folder)
+                    func runner(on provider: String) async throws -> ReadyRunner {
+                        var order = order(caller)
+                        order.provider = provider
+                        return try await orchestrator.readyRunner(order)
+                    }
+                    let first = try await runner(on: "cluster")
+                    #expect(first.volume?.reason == "none_yet")
+                    #expect(try await keep(first.id, orchestrator)["kept"] == true, "\(orchestrator.log)")
+                    try await orchestrator.destroy(first.id)
+                    orchestrator.kill()
+                    try await orchestrator.start()
+                    let near = try await runner(on: "local")
+                    #expect(near.volume?.state == .cold && near.volume?.reason == "other_provider")
+                    let away = try await runner(on: "cluster")
+                    #expect(away.volume?.state == .warm, "\(orchestrator.log)")
+                    for runner in [near, away] { try await orchestrator.destroy(runner.id) }
+                    #expect(try await orchestrator.volumes().map { $0["provider"] } == ["cluster"])
+                    try await delete(Self.name, of: orchestrator)
+                    #expect(try await eventually { try await cluster.volumes().isEmpty })
+                }
+            }
+        }
+
         private enum Moment: String, CaseIterable, Sendable {
             case beforeCopy, afterCopy, beforeMark, afterMark, beforeClone, afterClone
 
@@ -168,8 +206,7 @@ extension Clustered {
                     let next = try await orchestrator.readyRunner(order(caller))
                     #expect(next.volume?.state == .warm, "\(orchestrator.log)")
                     try await orchestrator.destroy(next.id)
-                    _ = try await orchestrator.request(
-                        "DELETE", "/api/v1/volumes/\(percentEncoded(Self.name.description))")
+                    try await delete(Self.name, of: orchestrator)
                     #expect(try await eventually { try await cluster.volumes().isEmpty })
                 }
             }
@@ -180,6 +217,10 @@ extension Clustered {
         private static var name: VolumeName {
             guard let name = VolumeName("ci/acme/app") else { preconditionFailure("no name of a volume") }
             return name
+        }
+
+        private func delete(_ name: VolumeName, of orchestrator: LianTestSupport.Orchestrator) async throws {
+            _ = try await orchestrator.request("DELETE", "/api/v1/volumes/\(percentEncoded(name.description))")
         }
 
         private func order(_ caller: Caller) -> SpawnRequest {
