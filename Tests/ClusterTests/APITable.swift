@@ -43,7 +43,8 @@ struct APITable: Sendable {
         let known = operation.rules["query"]?.objectValue ?? [:]
         for (name, text) in query {
             guard let schema = known[name] else { return "the query has an unknown '\(name)'" }
-            let value = Int(text).map { JSONValue.integer($0) } ?? .string(text)
+            let number = schema["type"] == "integer" ? Int(text) : nil
+            let value = number.map { JSONValue.integer($0) } ?? .string(text)
             if let problem = problem(with: value, as: schema, at: name) { return problem }
         }
         guard let schema = operation.rules["body"] else { return body == nil ? nil : "a body is not taken" }
@@ -93,14 +94,23 @@ struct APITable: Sendable {
             {
                 return "\(place) has not the form \(pattern)"
             }
+            if let longest = schema["maxLength"]?.intValue, text.count > longest { return "\(place) is too long" }
         case "integer"?:
             guard let number = value.intValue else { return "\(place) is no whole number" }
             if let highest = schema["maximum"]?.intValue, number > highest { return "\(place) is too large" }
+            if let lowest = schema["minimum"]?.intValue, number < lowest { return "\(place) is too small" }
         case "number"?: if value.doubleValue == nil { return "\(place) is no number" }
         case "boolean"?: if value.boolValue == nil { return "\(place) is neither true nor false" }
         default: break
         }
         return nil
+    }
+
+    /// As Proxmox calls all of a kind: "net[n]".
+    private static func numbered(_ name: String) -> String {
+        var kind = name
+        while let last = kind.last, last.isNumber { kind.removeLast() }
+        return "\(kind)[n]"
     }
 
     private func problem(withRecord value: JSONValue, as schema: JSONValue, at place: String) -> String? {
@@ -113,7 +123,7 @@ struct APITable: Sendable {
         // A record of which nothing is said may hold anything.
         let isOpen = known.isEmpty && further == nil
         for (name, member) in members {
-            guard let rule = known[name] ?? further else {
+            guard let rule = known[name] ?? known[Self.numbered(name)] ?? further else {
                 if isOpen { continue }
                 return "\(place) has an unknown '\(name)'"
             }

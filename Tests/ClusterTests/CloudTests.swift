@@ -73,7 +73,7 @@ extension Clustered {
 
         /// A create that was never answered may make a machine after all: so long no removal counts as done.
         @Test func aCreateThatComesLateIsWaitedFor() async throws {
-            var limits = HCloudProvider.Limits()
+            var limits = CloudLimits()
             limits.create = .seconds(1)
             limits.lateCreate = .seconds(600)
             try await withCloud(limits: limits) { scene in
@@ -96,7 +96,7 @@ extension Clustered {
         /// Rows 45 and 46: names like ours, and one mark of two, are nobody's reason to touch it; what is ours of an
         /// earlier life is replaced.
         @Test func strangersStayAndOurOwnIsReplaced() async throws {
-            var limits = HCloudProvider.Limits()
+            var limits = CloudLimits()
             limits.boot = .milliseconds(1)
             try await withCloud(limits: limits) { scene in
                 scene.cloud.fate { _ in .neverBoots }
@@ -139,7 +139,7 @@ extension Clustered {
 
         /// Nothing is asked before the time that the cloud named.
         @Test func aLimitIsWaitedFor() async throws {
-            var limits = HCloudProvider.Limits()
+            var limits = CloudLimits()
             limits.boot = .milliseconds(1)
             try await withCloud(limits: limits) { scene in
                 scene.cloud.fate { _ in .neverBoots }
@@ -223,7 +223,7 @@ extension Clustered {
         // MARK: - Row 48: machines that do not become runners
 
         @Test func aServerThatNeverBootsIsGivenUp() async throws {
-            var limits = HCloudProvider.Limits()
+            var limits = CloudLimits()
             limits.boot = .seconds(2)
             try await withCloud(limits: limits) { scene in
                 scene.cloud.fate { _ in .neverBoots }
@@ -248,7 +248,7 @@ extension Clustered {
         // MARK: - Row 50: it says well, and does nothing
 
         @Test func aServerThatStaysIsDestroyedAgain() async throws {
-            var limits = HCloudProvider.Limits()
+            var limits = CloudLimits()
             limits.removal = .seconds(3)
             limits.boot = .milliseconds(1)
             try await withCloud(limits: limits) { scene in

@@ -22,14 +22,8 @@ struct CloudScene: RunnerScene {
 
     func create(_ runnerID: String) async throws -> ReadyRunner { try await make(try order(runnerID), by: provider) }
 
-    /// Why such a runner is not made.
     func problem(making runnerID: String) async throws -> String {
-        do {
-            _ = try await create(runnerID)
-        } catch let error as ProviderError {
-            return error.description
-        }
-        throw FixtureError("\(runnerID) was made")
+        try await ClusterTests.problem(making: try order(runnerID), by: provider)
     }
 
     func servers(of runnerID: String) -> [StandInCloud.Server] {
@@ -39,7 +33,7 @@ struct CloudScene: RunnerScene {
 
 /// A scene of one test, after which the cloud is as empty as before.
 func withCloud(
-    _ fields: [String: JSONValue] = [:], limits: HCloudProvider.Limits = HCloudProvider.Limits(),
+    _ fields: [String: JSONValue] = [:], limits: CloudLimits = CloudLimits(),
     _ body: (CloudScene) async throws -> Void
 ) async throws {
     try await StandInCloud.with(try requireCluster()) { cloud in

@@ -100,6 +100,35 @@ final class Cluster: Sendable {
         return "/proc/\(pid)/root\(home(of: volume.member))/storage-pools/\(Self.pool)/custom/default_\(volume.name)"
     }
 
+    // MARK: - Servers of clouds that are stood in for
+
+    /// A container that stands in for a server of that address.
+    func bootServer(
+        _ container: String, at address: String, userData: String?, lacksRunc: Bool, profiles: [String]
+    ) async throws {
+        try await lxc(
+            ["init", Self.image, container, "--ephemeral", "--config", "security.nesting=true"]
+                + ["--config", "limits.memory=2GiB"]
+                + (userData.map { ["--config", "cloud-init.user-data=\($0)"] } ?? [])
+                + profiles.flatMap { ["--profile", $0] })
+        try await lxc([
+            "config", "device", "add", container, "ssh", "proxy", "listen=tcp:\(address):22",
+            "connect=tcp:127.0.0.1:22",
+        ])
+        if lacksRunc {
+            let runc = findExecutable("runc", path: systemPrograms) ?? "/usr/sbin/runc"
+            try await lxc(["file", "delete", "\(container)\(runc)"])
+        }
+        try await lxc(["start", container])
+    }
+
+    func endServer(_ container: String) async {
+        _ = await eventually {
+            _ = try? await lxc(["delete", "--force", container])
+            return (try? await instances().contains(container)) == false
+        }
+    }
+
     // MARK: - Members
 
     func start(_ member: String) async throws { try await Self.script("start", folder, [member]) }

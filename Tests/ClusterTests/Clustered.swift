@@ -95,6 +95,16 @@ func make(_ order: RunnerOrder, by provider: any RunnerProvider) async throws ->
     return try ReadyRunner(answer)
 }
 
+/// Why such a runner is not made.
+func problem(making order: RunnerOrder, by provider: any RunnerProvider) async throws -> String {
+    do {
+        _ = try await make(order, by: provider)
+    } catch let error as ProviderError {
+        return error.description
+    }
+    throw FixtureError("\(order.runnerID) was made")
+}
+
 /// A scene of one test, which leaves nothing behind. By the socket of a member, or through a door before it, unless the
 /// configuration says otherwise.
 func withCluster(

@@ -330,7 +330,9 @@ extension StandInCloud {
         Task {
             do {
                 if let container = self.servers.first(where: { $0.id == server.id })?.container {
-                    try await boot(container, at: server.address, userData, lacksRunc: fate.lacksRunc)
+                    try await cluster.bootServer(
+                        container, at: server.address, userData: userData, lacksRunc: fate.lacksRunc,
+                        profiles: profiles.value)
                 }
                 settle(started)
             } catch {
@@ -351,22 +353,6 @@ extension StandInCloud {
         }
     }
 
-    private func boot(_ container: String, at address: String, _ userData: String, lacksRunc: Bool) async throws {
-        try await cluster.lxc(
-            ["init", Cluster.image, container, "--ephemeral", "--config", "security.nesting=true"]
-                + ["--config", "limits.memory=2GiB", "--config", "cloud-init.user-data=\(userData)"]
-                + profiles.value.flatMap { ["--profile", $0] })
-        try await cluster.lxc([
-            "config", "device", "add", container, "ssh", "proxy", "listen=tcp:\(address):22",
-            "connect=tcp:127.0.0.1:22",
-        ])
-        if lacksRunc {
-            let runc = findExecutable("runc", path: systemPrograms) ?? "/usr/sbin/runc"
-            try await cluster.lxc(["file", "delete", "\(container)\(runc)"])
-        }
-        try await cluster.lxc(["start", container])
-    }
-
     private func delete(_ server: Server) throws -> JSONValue {
         let deletion = act("delete_server", on: server.id)
         guard !state.withLock(\.keepsWhatIsDeleted) else {
@@ -377,12 +363,7 @@ extension StandInCloud {
         Task {
             // One that boots is deleted once it has booted.
             _ = await eventually { !state.withLock { $0.servers[server.id]?.isBooting ?? false } }
-            if let container = server.container {
-                _ = await eventually {
-                    _ = try? await cluster.lxc(["delete", "--force", container])
-                    return (try? await cluster.instances().contains(container)) == false
-                }
-            }
+            if let container = server.container { await cluster.endServer(container) }
             change(server.id, isOver: true) { $0 = nil }
             settle(deletion)
         }

@@ -111,38 +111,10 @@ final class HCloudAPI: Sendable {
             throw error
         }
     }
-
-    /// Asks again for as long as that may help: the cloud is busy, its limit is reached, an answer was lost.
-    func patiently<Value>(
-        until end: ContinuousClock.Instant, while isWanted: () -> Bool = { true },
-        _ body: () throws(HCloudFailure) -> Value
-    ) throws(HCloudFailure) -> Value {
-        var pause: Duration = .milliseconds(500)
-        while true {
-            do {
-                return try body()
-            } catch {
-                let next = max(pause, error.pause)
-                guard error.mayPass, .now + next < end, waitOut(next, while: isWanted) else { throw error }
-                pause = min(pause * 2, .seconds(5))
-            }
-        }
-    }
-}
-
-/// Sleeps, unless nobody wants it any more: false then.
-func waitOut(_ time: Duration, while isWanted: () -> Bool) -> Bool {
-    let end = ContinuousClock.now + time
-    while isWanted() {
-        let left = end - .now
-        guard left > .zero else { return true }
-        usleep(UInt32(min(left, .milliseconds(200)).milliseconds) * 1000 + 1000)
-    }
-    return false
 }
 
 /// Why the cloud did not do what it was asked for.
-struct HCloudFailure: Error, CustomStringConvertible, Sendable {
+struct HCloudFailure: CloudFailure {
     enum Kind: Equatable, Sendable {
         /// It has not heard of it.
         case unreachable
@@ -156,7 +128,6 @@ struct HCloudFailure: Error, CustomStringConvertible, Sendable {
     }
 
     let kind: Kind
-    /// How long not to ask again.
     let pause: Duration
     private let words: String
 
@@ -181,10 +152,8 @@ struct HCloudFailure: Error, CustomStringConvertible, Sendable {
     /// It may have been done all the same.
     var isUnclear: Bool { kind == .unanswered || status >= 500 && status != 503 }
     var isNameTaken: Bool { code == "uniqueness_error" }
-    /// There is no such machine to be had here and now, though all is as it should be.
     var isNoRoom: Bool { ["resource_unavailable", "placement_error", "resource_limit_exceeded"].contains(code) }
 
-    /// Whether the same question may be answered a little later.
     var mayPass: Bool {
         switch kind {
         case .unreachable, .unanswered, .limited: true

@@ -1,7 +1,7 @@
 import LianModel
 
 /// A server as the cloud lists it.
-struct HCloudMachine: Equatable, Sendable {
+struct HCloudMachine: CloudMachine, Equatable {
     enum Label {
         static let orchestrator = "lian-orchestrator"
         static let runner = "lian-runner"
@@ -40,12 +40,4 @@ struct HCloudMachine: Equatable, Sendable {
         let own = "\(Label.orchestrator)==\(orchestrator)"
         return ["label_selector": runner.map { "\(own),\(Label.runner)==\($0)" } ?? own]
     }
-}
-
-/// What the cloud told of this orchestrator's machines at one time.
-struct HCloudView: Sendable {
-    let begun: ContinuousClock.Instant
-    let machines: [HCloudMachine]
-
-    func of(_ marks: Marks) -> [HCloudMachine] { machines.filter { $0.marks == marks } }
 }
