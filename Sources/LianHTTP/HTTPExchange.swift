@@ -50,6 +50,8 @@ package struct HTTPResponse: Equatable, Sendable {
     package let body: [UInt8]
     /// The wait that Retry-After asks for, as seconds or as a date; zero where it asks for none.
     package let retryAfter: Duration
+    /// What follows the status in its line; empty where nothing does.
+    package var reason = ""
 
     /// The header that says how a server may be shown who asks, often one of each way.
     package static let challenges = "www-authenticate"

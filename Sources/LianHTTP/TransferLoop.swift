@@ -138,6 +138,7 @@ private final class Transfer {
     private var body: [UInt8] = []
     private var headers: [String: String] = [:]
     private var headerBytes = 0
+    private var reason = ""
     private let bodyLimit: Int
     private var isTooLarge = false
     private var headerList: UnsafeMutablePointer<curl_slist>?
@@ -266,19 +267,21 @@ private final class Transfer {
         if line.hasPrefix("HTTP/") {
             // The headers so far are those of an interim answer.
             headers = [:]
+            let words = line.split(separator: " ", maxSplits: 2)
+            reason = words.count == 3 ? Self.trimmed(words[2]) : ""
         } else if let colon = line.firstIndex(of: ":") {
-            let isSpace: (Character) -> Bool = { $0.isWhitespace }
-            var value = line[line.index(after: colon)...].drop(while: isSpace)
-            while let last = value.last, isSpace(last) { value = value.dropLast() }
             let name = line[..<colon].lowercased()
-            headers[name] =
-                if name == HTTPResponse.challenges, let before = headers[name] {
-                    "\(before), \(value)"
-                } else {
-                    String(value)
-                }
+            let value = Self.trimmed(line[line.index(after: colon)...])
+            let before = name == HTTPResponse.challenges ? headers[name] : nil
+            headers[name] = before.map { "\($0), \(value)" } ?? value
         }
         return true
+    }
+
+    private static func trimmed(_ text: Substring) -> String {
+        var text = text.drop { $0.isWhitespace }
+        while let last = text.last, last.isWhitespace { text = text.dropLast() }
+        return String(text)
     }
 
     func outcome(of code: CURLcode) -> PendingAnswer.Outcome {
@@ -289,7 +292,8 @@ private final class Transfer {
         lian_curl_get_offset(handle, CURLINFO_RETRY_AFTER, &seconds)
         // A number too large to read is a wait too long to make.
         let retryAfter = Duration.seconds(min(max(0, seconds), curl_off_t(Int32.max)))
-        return .success(HTTPResponse(status: status, headers: headers, body: body, retryAfter: retryAfter))
+        return .success(
+            HTTPResponse(status: status, headers: headers, body: body, retryAfter: retryAfter, reason: reason))
     }
 
     private func failure(of code: CURLcode) -> HTTPFailure {

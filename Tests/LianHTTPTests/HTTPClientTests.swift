@@ -51,6 +51,19 @@ import Testing
         }
     }
 
+    /// Some APIs say there alone why they refuse.
+    @Test(arguments: [
+        ("500 unable to find it: no such VM ", "unable to find it: no such VM"), ("500 ", ""), ("500", ""),
+    ])
+    func theReasonOfAStatusIsKept(line: String, reason: String) async throws {
+        try await withScriptedHTTPServer { server in
+            let head = "HTTP/1.1 \(line)\r\nContent-Length: 0\r\n\r\n"
+            server.on("GET", "/a", [ScriptedHTTPServer.Reply([.send([UInt8](head.utf8))])])
+            let response = try await http.send(try get(server, "/a"))
+            #expect(response.status == 500 && response.reason == reason)
+        }
+    }
+
     @Test func aPostWithoutBodyAPutAPatchAndADelete() async throws {
         try await withScriptedHTTPServer { server in
             server.on("POST", "/a", [.answer(200)])
