@@ -76,6 +76,7 @@ extension ProviderPlan {
                 case .here(let engine): "engine \(try LocalProvider.find(in: folder, engine, environment).1.name)"
                 case .lxd(let config): try look(at: cluster(config, environment, orchestrator: ""))
                 case .hcloud(let config): try look(at: cloud(config, environment, orchestrator: ""))
+                case .proxmox(let config): try look(at: proxmox(config, environment, orchestrator: ""))
                 }
             }
         }.get()

@@ -10,6 +10,7 @@ package struct ProviderPlan: Equatable, Sendable {
         case here(EngineChoice)
         case lxd(LXDConfig)
         case hcloud(HCloudConfig)
+        case proxmox(ProxmoxConfig)
     }
 
     package let name: String
@@ -31,6 +32,8 @@ package struct ProviderPlan: Equatable, Sendable {
             machines = .lxd(lxd.beginning(in: folder))
         } else if let hcloud = config.hcloud {
             machines = .hcloud(hcloud.beginning(in: folder))
+        } else if let proxmox = config.proxmox {
+            machines = .proxmox(proxmox.beginning(in: folder))
         } else {
             machines = .here(config.kind == .dockerLocal ? .docker : engine)
         }
@@ -42,6 +45,7 @@ package struct ProviderPlan: Equatable, Sendable {
         case .here(let engine): engine == .docker ? .dockerLocal : .local
         case .lxd: .lxd
         case .hcloud: .hcloud
+        case .proxmox: .proxmox
         }
     }
 
@@ -70,6 +74,8 @@ extension ProviderPlan {
                 try cluster(config, surroundings.environment, orchestrator: surroundings.orchestrator)
             case .hcloud(let config):
                 try cloud(config, surroundings.environment, orchestrator: surroundings.orchestrator)
+            case .proxmox(let config):
+                try proxmox(config, surroundings.environment, orchestrator: surroundings.orchestrator)
             }
         }
     }
@@ -86,6 +92,13 @@ extension ProviderPlan {
         _ config: HCloudConfig, _ environment: [String: String], orchestrator: String
     ) throws(ProviderError) -> HCloudProvider {
         try HCloudProvider(name: name, config, token: secretNow(environment), orchestrator: orchestrator)
+    }
+
+    /// Asks the cluster for all that runners need of it; blocks.
+    func proxmox(
+        _ config: ProxmoxConfig, _ environment: [String: String], orchestrator: String
+    ) throws(ProviderError) -> ProxmoxProvider {
+        try ProxmoxProvider(name: name, config, token: secretNow(environment), orchestrator: orchestrator)
     }
 
     private func secretNow(_ environment: [String: String]) throws(ProviderError) -> [UInt8] {
@@ -106,6 +119,7 @@ extension ProviderPlan {
             guard case .network(let network) = config.door else { return [] }
             secret = (network.key, "the cluster's client_key")
         case .hcloud(let config): secret = (config.token, "the cloud's token")
+        case .proxmox(let config): secret = (config.token, "the cluster's token")
         case .here: return []
         }
         do {
@@ -137,6 +151,15 @@ extension HCloudConfig {
     fileprivate func beginning(in folder: String) -> HCloudConfig {
         var config = self
         config.token = token.beginning(in: folder)
+        return config
+    }
+}
+
+extension ProxmoxConfig {
+    fileprivate func beginning(in folder: String) -> ProxmoxConfig {
+        var config = self
+        config.token = token.beginning(in: folder)
+        config.serverCertificate = serverCertificate.map { absolutePath($0, from: folder) }
         return config
     }
 }

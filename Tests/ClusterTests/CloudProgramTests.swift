@@ -218,15 +218,27 @@ extension Clustered {
     }
 }
 
-/// The stand-in's table against the whole of what the cloud's owner says, where that is at hand.
+/// The stand-ins' tables against the whole of what the owners of the APIs say, where that is at hand.
 @Suite struct APITableTests {
+    private static func description(_ api: String) -> String? {
+        ProcessInfo.processInfo.environment["LIAN_\(api.uppercased())_API"]
+    }
+
     @Test(
         .enabled(
-            if: ProcessInfo.processInfo.environment["LIAN_HCLOUD_API"] != nil,
+            if: APITableTests.description("hcloud") != nil,
             "LIAN_HCLOUD_API names no file with the description of Hetzner Cloud's API"))
-    func theTableIsAsTheOwnerSays() async throws {
-        let description = try #require(ProcessInfo.processInfo.environment["LIAN_HCLOUD_API"])
-        let table = Project.root.appending(path: "Tests/Fixtures/hcloud-api.json").path
+    func theTableOfHetznerCloudIsAsTheOwnerSays() async throws { try await hold("hcloud") }
+
+    @Test(
+        .enabled(
+            if: APITableTests.description("proxmox") != nil,
+            "LIAN_PROXMOX_API names no file with the description of Proxmox VE's API"))
+    func theTableOfProxmoxIsAsTheOwnerSays() async throws { try await hold("proxmox") }
+
+    private func hold(_ api: String) async throws {
+        let description = try #require(Self.description(api))
+        let table = Project.root.appending(path: "Tests/Fixtures/\(api)-api.json").path
         let answer = try await run(
             Command(
                 Project.root.appending(path: "scripts/lib/api-table").path, [description, table],

@@ -48,7 +48,8 @@ package struct HCloudConfig: Equatable, Sendable {
         (self.token, self.types, self.locations, self.image) = (token, types, locations, image)
     }
 
-    private static func endpoint(_ node: JSONNode) throws(SchemaViolation) -> HTTPURL {
+    /// Of an API to which a token travels.
+    static func endpoint(_ node: JSONNode) throws(SchemaViolation) -> HTTPURL {
         let text = try node.text(.orchestratorURL)
         guard let url = try? HTTPURL(text), url.scheme == .https || url.isLoopback else {
             throw node.violation(endpointRule)

@@ -9,6 +9,8 @@ package struct ProviderConfig: Equatable, Sendable {
         case lxd
         /// Servers of Hetzner Cloud.
         case hcloud
+        /// Virtual machines of Proxmox VE.
+        case proxmox
     }
 
     /// Which engine each runner of this machine gets.
@@ -23,6 +25,8 @@ package struct ProviderConfig: Equatable, Sendable {
     package let lxd: LXDConfig?
     /// Of kind hcloud alone, which always has it.
     package let hcloud: HCloudConfig?
+    /// Of kind proxmox alone, which always has it.
+    package let proxmox: ProxmoxConfig?
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
         var record = try node.record()
@@ -32,10 +36,11 @@ package struct ProviderConfig: Equatable, Sendable {
         capacity = try record.optional("capacity")?.integer(in: OrchestratorConfig.runnerCount)
         lxd = kind == .lxd ? try LXDConfig(node, &record) : nil
         hcloud = kind == .hcloud ? try HCloudConfig(node, &record) : nil
-        for (owner, fields, rule) in [
-            (Kind.lxd, LXDConfig.fields, Self.clusterRule), (.hcloud, HCloudConfig.fields, Self.cloudRule),
+        proxmox = kind == .proxmox ? try ProxmoxConfig(node, &record) : nil
+        for (owner, rule) in [
+            (Kind.lxd, Self.clusterRule), (.hcloud, Self.cloudRule), (.proxmox, Self.proxmoxRule),
         ] where kind != owner {
-            for field in fields where try record.optional(field) != nil && !kind.fields.contains(field) {
+            for field in owner.fields where try record.optional(field) != nil && !kind.fields.contains(field) {
                 throw node.violation(rule)
             }
         }
@@ -46,6 +51,7 @@ package struct ProviderConfig: Equatable, Sendable {
     private static let engineRule = "must not have an engine: that is a matter of the kind local alone"
     private static let clusterRule = "must not have fields of a cluster: they are of the kind lxd"
     private static let cloudRule = "must not have fields of a cloud: they are of the kind hcloud"
+    private static let proxmoxRule = "must not have fields of Proxmox: they are of the kind proxmox"
 
     static func requireOneOfAName(_ providers: [ProviderConfig], at node: JSONNode) throws(SchemaViolation) {
         let names = providers.map(\.name)
@@ -62,6 +68,7 @@ extension ProviderConfig.Kind {
         case .local, .dockerLocal: []
         case .lxd: LXDConfig.fields
         case .hcloud: HCloudConfig.fields
+        case .proxmox: ProxmoxConfig.fields
         }
     }
 }
