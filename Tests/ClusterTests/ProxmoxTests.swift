@@ -53,6 +53,11 @@ extension Clustered {
                 for id in [off, silent] { _ = try await scene.create(id) }
                 scene.proxmox.change { $0.listsLate = true }
                 #expect(try scene.provider.seen().map(\.hasEnded) == [false, false])
+                scene.proxmox.rule { _, path in
+                    path.hasSuffix("/status/current") ? .refuse(595, "No route to host") : .pass
+                }
+                #expect(try scene.provider.seen().map(\.hasEnded) == [false, false])
+                scene.proxmox.rule { _, _ in .pass }
                 scene.proxmox.change { $0.listsLate = false }
                 func machine(_ id: String) throws -> StandInProxmox.Machine {
                     try #require(scene.proxmox.machines.first { $0.name == "lian-\(id)" })

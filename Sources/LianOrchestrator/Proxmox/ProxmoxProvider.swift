@@ -105,10 +105,14 @@ extension ProxmoxProvider {
 
     func seen() throws(ProxmoxFailure) -> [ProxmoxMachine] {
         var machines = try marked(in: try resources()).filter { $0.marks?.orchestrator == orchestrator }
-        // Nobody waits for one that is away once for each of its machines.
+        // Nobody waits for long, nor for a node that is away once for each of its machines.
+        let end = ContinuousClock.now + .seconds(3)
         var silent: Set<String> = []
-        for index in machines.indices where !silent.contains(machines[index].node) {
+        for index in machines.indices {
             do throws(ProxmoxFailure) {
+                guard ContinuousClock.now < end, !silent.contains(machines[index].node) else {
+                    throw ProxmoxFailure(.unanswered, "it is not asked")
+                }
                 // What the list says of that comes some seconds late.
                 if machines[index].hasEnded { machines[index].status = try status(of: machines[index]) }
                 if !machines[index].hasEnded, address(of: machines[index]) == nil {
@@ -116,9 +120,9 @@ extension ProxmoxProvider {
                 }
             } catch {
                 if error.isOfTheNode { silent.insert(machines[index].node) }
+                if machines[index].hasEnded { machines[index].status = "unknown" }
             }
         }
-        for index in machines.indices where silent.contains(machines[index].node) { machines[index].status = "unknown" }
         return machines
     }
 
