@@ -65,7 +65,8 @@ struct Check {
 extension ProviderPlan {
     fileprivate var told: String {
         let kind = kind.rawValue == name ? "" : " (\(kind.rawValue))"
-        return "\(name)\(kind)\(capacity.map { ", \($0) at once" } ?? "")"
+        let places = capacity.map { ", \($0) at once" } ?? ""
+        return "\(name)\(kind)\(places)\(standby.map { ", \($0.count) on standby" } ?? "")"
     }
 
     /// What its runners would build with. Nothing is made.
@@ -83,6 +84,9 @@ extension ProviderPlan {
     }
 
     private func look(at provider: some RunnerProvider) throws(ProviderError) -> String {
+        if let refusal = standby.flatMap({ provider.refusal(of: $0.request("", provider: name, publicKey: "")) }) {
+            throw ProviderError("standby: \(refusal)")
+        }
         switch provider.obstacle(to: .trial(key: "")) {
         case .unreachable(let reason)?: throw ProviderError(reason)
         case .noRoom(let reason)?: return "\(provider.engine), \(provider.platform); now \(reason)"

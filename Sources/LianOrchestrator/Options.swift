@@ -116,6 +116,7 @@ package struct Options: Equatable, Sendable {
         if providers.count > 1 {
             for provider in providers { places.ofProviders[provider.name] = provider.capacity }
         }
+        for provider in providers { places.standby[provider.name] = provider.standby }
         return places
     }
 

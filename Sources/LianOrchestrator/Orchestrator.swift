@@ -87,6 +87,7 @@ package enum Orchestrator {
             let roster = try Roster(store, log: log)
             let reconciliation = Reconciliation(
                 roster: roster, providers: providers, clock: clock, log: log,
+                standby: options.action == .sweep ? [:] : options.places.standby,
                 waitsForDeletion: options.action == .sweep)
             // Slow work runs on a thread of its own, so that signals are noticed meanwhile.
             let outcome = try await onOwnThread { Result { try reconciliation.run() } }.get()

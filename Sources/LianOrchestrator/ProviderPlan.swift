@@ -17,11 +17,14 @@ package struct ProviderPlan: Equatable, Sendable {
     package var machines: Machines
     /// nil where only the capacity of all limits it.
     package let capacity: Int?
+    /// nil where no machine waits for builds.
+    package let standby: StandbyConfig?
 
-    package init(name: String, _ machines: Machines, capacity: Int? = nil) {
+    package init(name: String, _ machines: Machines, capacity: Int? = nil, standby: StandbyConfig? = nil) {
         self.name = name
         self.machines = machines
         self.capacity = capacity
+        self.standby = standby
     }
 
     /// Paths begin in the folder.
@@ -37,7 +40,7 @@ package struct ProviderPlan: Equatable, Sendable {
         } else {
             machines = .here(config.kind == .dockerLocal ? .docker : engine)
         }
-        self.init(name: config.name, machines, capacity: config.capacity)
+        self.init(name: config.name, machines, capacity: config.capacity, standby: config.standby)
     }
 
     var kind: ProviderConfig.Kind {

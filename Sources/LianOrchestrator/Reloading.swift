@@ -53,6 +53,15 @@ struct Reloading: Sendable {
         return secrets
     }
 
+    /// A provider goes on as it was started, and with it the machines that it has on standby.
+    private func places(of new: Options) -> Places {
+        var places = new.places
+        for plan in new.providers where !started.providers.contains(where: { $0.beyondPlaces == plan.beyondPlaces }) {
+            places.standby[plan.name] = started.providers.first { $0.name == plan.name }?.standby
+        }
+        return places
+    }
+
     private func apply(
         _ new: Options, _ identity: TLSIdentity?, _ secrets: [(any RunnerProvider, [UInt8])],
         to server: HTTPServer
@@ -64,7 +73,7 @@ struct Reloading: Sendable {
         if let configured { tokens.replace(by: configured) }
         // A server that began without TLS goes on without.
         if started.tls != nil, let identity { server.reload(identity) }
-        fleet.allow(new.places)
+        fleet.allow(places(of: new))
         volumes.limit(new.volumeLimits)
         current.set(new)
         let late = started.fieldsOnlyReadAtStart(changedIn: new)

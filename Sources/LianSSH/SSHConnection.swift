@@ -67,10 +67,27 @@ package final class SSHConnection: RemoteHost {
         return SSHChannel(id: id, connection: self, link: link, counters: counters)
     }
 
+    /// What a command that ends by itself has put out; nil where it did not end well.
+    package func output(of command: String) async throws -> [UInt8]? {
+        let channel = try await open(command)
+        var bytes: [UInt8] = []
+        while let piece = try await channel.read() {
+            if case .output(let more) = piece { bytes += more }
+        }
+        let end = await channel.close()
+        return end.isClean && end.exitStatus == 0 && end.signal == nil ? bytes : nil
+    }
+
     /// Ends the connection in order; returns once nothing of it is left. Every wait on it ends with `connection_lost`.
     package func disconnect() async {
         // Where the session has ended already there is nothing to wait for.
         try? await link.performShielded { loop, completion in loop.stop(completion) }
+    }
+
+    /// Ends the connection in order, and at once where that takes longer.
+    package func disconnect(within limit: Duration) async {
+        let ended: Void? = try? await withinLimit(limit) { await self.disconnect() }
+        if ended == nil { abort() }
     }
 
     /// Ends the connection at once, without a word to the other side. Every wait on it ends with `connection_lost`.

@@ -59,6 +59,15 @@ package struct SSHKey: Sendable {
     }
 }
 
+extension SSHKey {
+    /// The key whose `privateText` this is; nil where it is none.
+    package init?(privateText text: String) {
+        let problems = KeyProblems(path: "a key that was kept")
+        guard let head = try? OpenSSHKeyFormat.Head(text, problems), !head.isEncrypted else { return nil }
+        self.init(publicKey: head.publicKey, signer: .memory(text: Array(text.utf8), passphrase: nil))
+    }
+}
+
 extension SSHKeyFile {
     /// How often a person may mistype the passphrase.
     private static let attempts = 3

@@ -33,6 +33,12 @@ final class BookkeepingProvider: RunnerProvider {
         var obstacle: SpawnObstacle?
         /// Where its volumes are.
         var volumesBelow: String?
+        /// How many machines were begun, and how many of the next ones do not come up.
+        var creates = 0
+        var createsThatFail = 0
+        /// The keys that machines were opened by to be handed over, and those that open them since.
+        var handedOver: [(by: String, to: String)] = []
+        var handOversFail = false
         /// Regions that are served.
         var regions: Set<String> = []
     }
@@ -43,6 +49,8 @@ final class BookkeepingProvider: RunnerProvider {
     let books = Mutex(Books())
     /// Closed: `create` waits.
     let gate = Monitor(true)
+    /// Closed: `handOver` waits.
+    let door = Monitor(true)
     /// Closed: `destroy` waits.
     let exit = Monitor(true)
     /// Closed: `stopEngine` waits.
@@ -75,16 +83,29 @@ final class BookkeepingProvider: RunnerProvider {
 
     func create(_ order: RunnerOrder, isWanted: () -> Bool) throws(ProviderError) -> RunnerPlace {
         try call()
-        _ = books.withLock { $0.existing.insert(order.runnerID) }
+        let fails = books.withLock { books in
+            books.existing.insert(order.runnerID)
+            books.creates += 1
+            books.createsThatFail -= 1
+            return books.createsThatFail >= 0
+        }
         gate.wait(atMost: .seconds(120)) { $0 ? true : nil }
         guard isWanted() else { throw ProviderError("not wanted") }
-        if order.request.buildID == "fails" { throw ProviderError("it does not work") }
+        if fails || order.request.buildID == "fails" { throw ProviderError("it does not work") }
         let volume =
             books.withLock { $0.findsDamage && order.volume?.isWarm == true }
             ? order.replaceVolume(.engineEnds) : order.volume
         books.withLock { $0.volumes[order.runnerID] = volume }
         return RunnerPlace(
-            host: "127.0.0.1", port: 22, user: "u", hostKeys: [], workDir: "/w", buildkitAddress: nil)
+            host: "127.0.0.1", port: 22, user: "u", hostKeys: [], workDir: "/w", buildkitAddress: nil,
+            region: books.withLock { $0.regions.min() })
+    }
+
+    func handOver(_ place: RunnerPlace, openedBy privateKey: String, to key: SSHPublicKey) throws(ProviderError) {
+        try call()
+        door.wait(atMost: .seconds(120)) { $0 ? true : nil }
+        if books.withLock(\.handOversFail) { throw ProviderError("it is silent") }
+        books.withLock { $0.handedOver.append((privateKey, key.line)) }
     }
 
     func destroy(_ runnerID: String) throws(ProviderError) -> Removal {
@@ -155,21 +176,25 @@ struct FleetFixture {
     let clock: BootClock
     let volumes: Volumes
     let fleet: Fleet
+    let standby: [String: StandbyConfig]
     let meters = Meters()
+    /// The lines of its log.
+    let told = Guarded<[String]>([])
 
     init(
         _ folder: URL, capacity: Int = 4, provider: BookkeepingProvider = BookkeepingProvider(),
-        others: [BookkeepingProvider] = [], ofProviders: [String: Int] = [:], unswept: Set<Providers.Place> = [],
-        boot: String = "boot-1", patience: Duration = .seconds(40),
+        others: [BookkeepingProvider] = [], ofProviders: [String: Int] = [:], standby: [String: StandbyConfig] = [:],
+        unswept: Set<Providers.Place> = [], boot: String = "boot-1", patience: Duration = .seconds(40),
         onLeak: @escaping @Sendable (LeakingRunner) -> Void = { _ in }
     ) throws {
+        self.standby = standby
         self.folder = folder
         self.provider = provider
         providers = Providers(
             ServedProvider(provider), others.map { ServedProvider($0) }, machine: provider)
         let time = Monitor(1_000_000)
         self.time = time
-        let log = EventLog(.text) { _ in }
+        let log = EventLog(.text) { [told] line in told.update { $0.append(line) } }
         store = try Store(path: folder.appending(path: "store").path, meters: meters)
         roster = try Roster(store, log: log)
         clock = BootClock(bootID: boot, now: { time.current }) { [wallClockAhead] in
@@ -187,8 +212,8 @@ struct FleetFixture {
         try volumes.open(.machine) { [roster] in roster.standing }
         fleet = Fleet(
             roster: roster, providers: providers, volumes: volumes, clock: clock, log: log,
-            allowing: Places(all: capacity, ofProviders: ofProviders), unswept: unswept, patience: patience,
-            meters: meters, onLeak: onLeak)
+            allowing: Places(all: capacity, ofProviders: ofProviders, standby: standby), unswept: unswept,
+            patience: patience, meters: meters, onLeak: onLeak)
     }
 
     var routes: Routes {
@@ -199,8 +224,9 @@ struct FleetFixture {
 
     /// What a start finds after kill -9: the same machine, and the store as it is on disk by now.
     func killedAndStarted(
-        capacity: Int = 4, others: [BookkeepingProvider] = [], unswept: Set<Providers.Place> = [],
-        boot: String = "boot-1", onLeak: @escaping @Sendable (LeakingRunner) -> Void = { _ in }
+        capacity: Int = 4, others: [BookkeepingProvider] = [], standby: [String: StandbyConfig] = [:],
+        unswept: Set<Providers.Place> = [], boot: String = "boot-1",
+        onLeak: @escaping @Sendable (LeakingRunner) -> Void = { _ in }
     ) throws -> FleetFixture {
         let copy = folder.appending(path: "again-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: false)
@@ -208,8 +234,8 @@ struct FleetFixture {
             try FileManager.default.copyItem(at: folder.appending(path: name), to: copy.appending(path: name))
         }
         return try FleetFixture(
-            copy, capacity: capacity, provider: provider, others: others, unswept: unswept, boot: boot,
-            onLeak: onLeak)
+            copy, capacity: capacity, provider: provider, others: others, standby: standby, unswept: unswept,
+            boot: boot, onLeak: onLeak)
     }
 
     func reconcile(waitsForDeletion: Bool = false) throws -> Bool {
@@ -218,7 +244,7 @@ struct FleetFixture {
 
     func reconciliation(waitsForDeletion: Bool = false) -> Reconciliation {
         Reconciliation(
-            roster: roster, providers: providers, clock: clock, log: EventLog(.text) { _ in },
+            roster: roster, providers: providers, clock: clock, log: EventLog(.text) { _ in }, standby: standby,
             waitsForDeletion: waitsForDeletion)
     }
 

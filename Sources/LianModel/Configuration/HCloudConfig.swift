@@ -8,6 +8,8 @@ package struct HCloudConfig: Equatable, Sendable {
     package var locations: [String]
     /// A system image's name, or a snapshot's number.
     package var image: String
+    /// Another one that builds may name.
+    package var furtherImage: String?
     package var networks: [String]
     package var firewalls: [String]
     package var placementGroup: String?

@@ -20,6 +20,8 @@ package struct LXDConfig: Equatable, Sendable {
     package var profiles: [String]?
     package var pool: String?
     package var image: String
+    /// Another one that builds may name.
+    package var furtherImage: String?
     /// The members that may be used; nil where all may be.
     package var members: [String]?
     package var memoryReserveGB: Int?

@@ -22,11 +22,13 @@ package struct ProviderConfig: Equatable, Sendable {
     package let engine: Engine?
     package let capacity: Int?
     /// Of kind lxd alone, which always has it.
-    package let lxd: LXDConfig?
+    package private(set) var lxd: LXDConfig?
     /// Of kind hcloud alone, which always has it.
-    package let hcloud: HCloudConfig?
+    package private(set) var hcloud: HCloudConfig?
     /// Of kind proxmox alone, which always has it.
-    package let proxmox: ProxmoxConfig?
+    package private(set) var proxmox: ProxmoxConfig?
+    /// nil where no machine waits for builds.
+    package let standby: StandbyConfig?
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
         var record = try node.record()
@@ -37,6 +39,12 @@ package struct ProviderConfig: Equatable, Sendable {
         lxd = kind == .lxd ? try LXDConfig(node, &record) : nil
         hcloud = kind == .hcloud ? try HCloudConfig(node, &record) : nil
         proxmox = kind == .proxmox ? try ProxmoxConfig(node, &record) : nil
+        for field in ["standby", "standby_minutes"] where try record.optional(field) != nil && kind.isOfThisMachine {
+            throw node.violation(Self.standbyRule)
+        }
+        standby = try StandbyConfig(of: node, image: lxd?.image ?? hcloud?.image, &record)
+        lxd?.furtherImage = standby?.image
+        hcloud?.furtherImage = standby?.image
         for (owner, rule) in [
             (Kind.lxd, Self.clusterRule), (.hcloud, Self.cloudRule), (.proxmox, Self.proxmoxRule),
         ] where kind != owner {
@@ -49,6 +57,7 @@ package struct ProviderConfig: Equatable, Sendable {
     }
 
     private static let engineRule = "must not have an engine: that is a matter of the kind local alone"
+    private static let standbyRule = "must not have standby: runners of this machine have nothing to boot"
     private static let clusterRule = "must not have fields of a cluster: they are of the kind lxd"
     private static let cloudRule = "must not have fields of a cloud: they are of the kind hcloud"
     private static let proxmoxRule = "must not have fields of Proxmox: they are of the kind proxmox"
@@ -62,6 +71,8 @@ package struct ProviderConfig: Equatable, Sendable {
 }
 
 extension ProviderConfig.Kind {
+    package var isOfThisMachine: Bool { self == .local || self == .dockerLocal }
+
     /// Beside those that all kinds have.
     fileprivate var fields: [String] {
         switch self {

@@ -13,6 +13,10 @@ package struct WireSize: Equatable, Sendable {
         self.memoryMB = memoryMB
     }
 
+    package init(tier: String?, cpu: Int, memoryGB: Double) {
+        self.init(tier: tier, cpu: cpu, memoryMB: Int((memoryGB * 1024).rounded(.up)))
+    }
+
     package init(_ node: JSONNode) throws(SchemaViolation) {
         var record = try node.record()
         tier = try record.optional("tier", nullable: true)?.string()

@@ -96,7 +96,7 @@ package struct Sizing: Equatable, Sendable {
     }
 
     package var wireSize: WireSize {
-        WireSize(tier: tier, cpu: size.cpu, memoryMB: Int((size.memoryGB * 1024).rounded(.up)))
+        WireSize(tier: tier, cpu: size.cpu, memoryGB: size.memoryGB)
     }
 }
 

@@ -8,6 +8,8 @@ struct BootScript {
     /// Where a runner's things are on a machine of its own.
     static let workDir = "/var/lib/lian/work"
     static let user = "root"
+    /// The keys that its sshd lets in, read anew for each login.
+    static let keysFile = "/var/lib/lian/authorized_keys"
     static let sshPort = 22
     /// Holds one line once the script has come to its end.
     static let wordFile = "/run/lian/boot"

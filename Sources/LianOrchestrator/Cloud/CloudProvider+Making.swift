@@ -33,7 +33,8 @@ extension CloudProvider {
                 books.ready.update { $0[order.runnerID] = .now }
                 return RunnerPlace(
                     host: host, port: BootScript.sshPort, user: BootScript.user,
-                    hostKeys: [hostKey.publicKey.line], workDir: BootScript.workDir, buildkitAddress: word)
+                    hostKeys: [hostKey.publicKey.line], workDir: BootScript.workDir, buildkitAddress: word,
+                    region: region(of: place))
             } catch let failure as Failure {
                 guard isWanted() else { throw ProviderError.notWanted }
                 guard failure.isNoRoom else { throw ProviderError("the \(called) cannot make \(place): \(failure)") }

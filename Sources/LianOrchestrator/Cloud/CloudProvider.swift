@@ -24,6 +24,8 @@ protocol CloudProvider: RunnerProvider {
 
     /// Tried in order.
     func places(for request: SpawnRequest) -> [Place]
+    /// By which requests name it; nil where they name none.
+    func region(of place: Place) -> String?
     /// One machine exists in the end, however often the cloud had to be asked, and has been started. An answer that was lost
     /// goes into the books, and the machine is looked for by its marks before it is asked for again.
     func make(_ making: Making, in place: Place, isWanted: () -> Bool) throws(Failure) -> Machine
@@ -38,6 +40,7 @@ protocol CloudProvider: RunnerProvider {
 }
 
 extension CloudProvider {
+    func region(of place: Place) -> String? { nil }
     func mayMakeMore(of marks: Marks) -> Bool { books.misses(marks.runner, since: limits.lateCreate) }
     func forget(_ runnerID: String) {}
 }

@@ -14,17 +14,19 @@ package final class Fleet: Sendable {
     private static let pauseAfterForgetting = 60_000
     private static let pauseBetweenSweeps = 30_000
     private static let pauseAfterComplaint = 10_000
+    /// Why a runner is refused, as metrics call it.
+    fileprivate static let noRoom = "capacity"
     /// The largest request for a runner: it is remembered for as long as its key.
     static let requestLimit = 16 << 10
 
-    private let roster: Roster
-    private let providers: Providers
+    let roster: Roster
+    let providers: Providers
     /// nil where this orchestrator keeps no volumes.
-    private let volumes: Volumes?
+    let volumes: Volumes?
     package let clock: BootClock
-    private let log: EventLog
-    private let allowed: Guarded<Places>
-    private let meters: Meters
+    let log: EventLog
+    let allowed: Guarded<Places>
+    let meters: Meters
     private let leaks: LeakWatch
     /// The last call of each provider that failed, by its name.
     private let lastProviderErrors = Guarded<[String: ProviderFailure]>([:])
@@ -33,13 +35,15 @@ package final class Fleet: Sendable {
     /// How long a caller waits for the teardown of a runner, and a stop for the teardown of all.
     private let patience: Duration
     /// The runners that a thread is making right now.
-    private let making = Monitor<Set<String>>([])
+    let making = Monitor<Set<String>>([])
     /// The teardowns under way. A caller who wants a runner gone waits for the one that has already begun.
     private let teardowns = Monitor<[String: Teardown]>([:])
     /// The keeps under way. Whoever asks again waits for the one that has already begun.
     private let keeps = Monitor<[String: Keep]>([:])
     /// Counts the changes of state of all runners: whoever waits for a change looks again when it grows.
-    private let changes = Monitor(0)
+    let changes = Monitor(0)
+    /// How booting machines for standby goes, by the names of their providers.
+    let paces = Guarded<[String: StandbyPace]>([:])
     private let phase = Monitor(Phase())
     /// When each chore that must not be done too often may be done again.
     private let nextTries = Monitor<[Chore: Int]>([:])
@@ -91,22 +95,29 @@ package final class Fleet: Sendable {
         return volumes.support(at: providers.place(of: provider))
     }
 
-    /// How each provider is, the first choice first; its places are counted where they are taken for these workspaces.
-    package func providerStatuses(whereWorkspace isCounted: (String) -> Bool = { _ in true }) -> [ProviderStatus] {
+    /// How each provider is, the first choice first; of its places those are counted that the token may know of.
+    package func providerStatuses(for token: Token? = nil) -> [ProviderStatus] {
         let places = allowed.value
-        let taken = roster.unfinished.filter { $0.takesAPlace && isCounted($0.workspace) }
+        let all = roster.unfinished
+        let taken = all.filter { record in
+            record.takesAPlace && token.map { record.isOnStandby ? $0.seesAll : $0.sees(record.workspace) } ?? true
+        }
         return providers.all.map { provider in
             let opened = provider.ifOpen
             return ProviderStatus(
                 name: provider.name, kind: provider.kind, engine: opened?.engine, platforms: opened?.platforms ?? [],
                 volumes: volumeSupport(of: provider),
                 problem: provider.problem, capacity: places.ofProviders[provider.name],
-                taken: taken.count { $0.provider == provider.name }, lastError: lastProviderErrors.value[provider.name])
+                taken: taken.count { $0.provider == provider.name }, lastError: lastProviderErrors.value[provider.name],
+                standby: places.standby[provider.name].map { standby($0, of: provider.name, in: all) })
         }
     }
 
-    /// The runners of which something is left.
-    package var unfinished: [RunnerRecord] { roster.unfinished }
+    /// The runners of which something is left, and that builds have or had.
+    package var unfinished: [RunnerRecord] { roster.unfinished.filter { !$0.isOnStandby } }
+
+    /// The machines of which something is left, and that no build has had.
+    package var onStandby: [RunnerRecord] { roster.unfinished.filter(\.isOnStandby) }
 
     package var capacity: Int { allowed.value.all }
 
@@ -134,6 +145,7 @@ extension Fleet {
         let outcome = try takeIn(request, key: idempotencyKey, by: token)
         if let cause = outcome.refusal {
             meters.spawnRefusals.add([request.workspace, cause])
+            if cause == Self.noRoom { makeRoom(for: request, anywhere: outcome.isForAll) }
         } else if case .created(let runner) = outcome {
             meters.spawns.add([request.workspace, runner.provider ?? ""])
         }
@@ -170,6 +182,10 @@ extension Fleet {
         if try roster.knows(key: wanted.key) { return try takeIn(wanted, on: able[0]) }
         var obstacles: [SpawnObstacle] = []
         for candidate in providers.candidates(able, for: request) {
+            // What has booted already asks for no room.
+            if let machine = reserveStandby(for: request, of: candidate.provider) {
+                return try takeIn(wanted, on: candidate.provider, goingOnFrom: machine)
+            }
             if let obstacle = candidate.obstacle() {
                 obstacles.append(obstacle)
                 continue
@@ -183,49 +199,60 @@ extension Fleet {
 
     /// A runner that somebody asks for.
     private struct WantedRunner {
-        let order: RunnerOrder
+        var order: RunnerOrder
         let key: String
         /// The whole request.
         let text: String
         let token: Token
     }
 
-    private func takeIn(_ wanted: WantedRunner, on provider: ServedProvider) throws(StoreError) -> SpawnOutcome {
+    /// `machine` is one that has booted already; it is given back where it is not taken after all.
+    private func takeIn(
+        _ wanted: WantedRunner, on provider: ServedProvider, goingOnFrom machine: RunnerRecord? = nil
+    ) throws(StoreError) -> SpawnOutcome {
+        defer { if let machine { roster.giveBack(machine.id) } }
+        var wanted = wanted
+        if let machine { wanted.order.runnerID = machine.id }
+        let order = wanted.order
         let now = clock.now()
-        let request = wanted.order.request
+        let request = order.request
         let record = RunnerRecord(
-            id: wanted.order.runnerID, workspace: request.workspace, token: wanted.token.name, provider: provider.name,
+            id: order.runnerID, workspace: request.workspace, token: wanted.token.name, provider: provider.name,
             size: request.size,
             leaseSeconds: request.leaseSeconds, state: .pending, reason: nil, place: nil, bootID: clock.bootID,
             leaseEnds: now + request.leaseSeconds * 1000,
             lifeEnds: now + (request.timeBudgetMinutes + Self.lifetimeMargin) * 60_000, goneAt: nil,
             isTornDown: false, buildID: request.buildID, attempt: request.attempt, begun: now,
             providerKind: provider.kind)
+        let admission = try admit(record, key: wanted.key, request: wanted.text, quota: wanted.token.maxRunners)
+        switch admission {
+        case nil: return .stopping
+        case .known(let known, sameRequest: true)?: return .known(known.answer(at: clock))
+        case .known?: return .keyIsTaken
+        case .refused(let obstacle)?: return .refused(obstacle)
+        case .admitted?:
+            aside { self.make(order, by: provider, from: machine) }
+            return .created(record.answer(at: clock))
+        }
+    }
+
+    /// nil where the fleet is stopping. The runner counts as being made before anyone can see it, so that nobody removes it
+    /// before it is made.
+    func admit(
+        _ record: RunnerRecord, key: String, request: String, quota: Int? = nil
+    ) throws(StoreError) -> Store.Admission? {
         // A stop that begins now waits until this runner is in the roster, and then finds it there.
         let isServing = phase.update { phase in
             guard phase.stage == .serving else { return false }
             phase.admitting += 1
             return true
         }
-        guard isServing else { return .stopping }
+        guard isServing else { return nil }
         defer { phase.update { $0.admitting -= 1 } }
-        switch try admit(record, wanted) {
-        case .known(let known, sameRequest: true): return .known(known.answer(at: clock))
-        case .known: return .keyIsTaken
-        case .refused(let obstacle): return .refused(obstacle)
-        case .admitted:
-            aside { self.make(wanted.order, by: provider) }
-            return .created(record.answer(at: clock))
-        }
-    }
-
-    /// The runner counts as being made before anyone can see it, so that nobody removes it before it is made.
-    private func admit(_ record: RunnerRecord, _ wanted: WantedRunner) throws(StoreError) -> Store.Admission {
         _ = making.update { $0.insert(record.id) }
         var isAdmitted = false
         defer { if !isAdmitted { isMade(record.id) } }
-        let admission = try roster.admit(
-            record, key: wanted.key, request: wanted.text, within: allowed.value, quota: wanted.token.maxRunners)
+        let admission = try roster.admit(record, key: key, request: request, within: allowed.value, quota: quota)
         isAdmitted = admission == .admitted
         return admission
     }
@@ -244,9 +271,9 @@ extension Fleet {
         }
     }
 
-    /// What is known of the runner; nil where there never was one by that id, or it is forgotten.
+    /// What is known of the runner; nil where there never was one by that id, it is forgotten, or no build has it yet.
     package func record(of id: String) throws(StoreError) -> RunnerRecord? {
-        try roster.runner(id)
+        try roster.runner(id).flatMap { $0.isOnStandby ? nil : $0 }
     }
 
     /// Takes as long as it does to find out that there is no runner by some id.
@@ -255,7 +282,7 @@ extension Fleet {
     }
 
     package func runners(whereWorkspace isWanted: (String) -> Bool) -> [RunnerAnswer] {
-        roster.unfinished.filter { $0.state != .gone && isWanted($0.workspace) }
+        unfinished.filter { $0.state != .gone && isWanted($0.workspace) }
             .map { $0.answer(at: clock) }
     }
 
@@ -302,9 +329,10 @@ extension Fleet {
 // MARK: - Making and unmaking
 
 extension Fleet {
-    /// Makes the runner, on a thread of its own; `spawn` has noted that the runner is being made.
-    private func make(_ order: RunnerOrder, by provider: ServedProvider) {
-        let problem = attempt(order, by: provider)
+    /// Makes the runner, on a thread of its own; `spawn` has noted that the runner is being made. Where a machine has booted
+    /// already it is handed over; if that fails, one is made in its place.
+    private func make(_ order: RunnerOrder, by provider: ServedProvider, from machine: RunnerRecord?) {
+        let problem = attempt(order, by: provider, from: machine)
         isMade(order.runnerID)
         if let problem {
             log.error("runner_failed", "runner \(order.runnerID) failed: \(problem)", order.fields)
@@ -315,7 +343,9 @@ extension Fleet {
 
     /// Returns why the runner failed. It is no failure if the runner was destroyed meanwhile: whoever destroyed it
     /// waits until this returns, and then removes what there is.
-    private func attempt(_ order: RunnerOrder, by served: ServedProvider) -> ProviderError? {
+    private func attempt(
+        _ order: RunnerOrder, by served: ServedProvider, from machine: RunnerRecord?
+    ) -> ProviderError? {
         let id = order.runnerID
         let start = ContinuousClock.now
         guard isPending(id) else { return nil }
@@ -328,8 +358,11 @@ extension Fleet {
                 lent.set(self.volumes?.replace(lentTo: id, because: obstacle))
                 return lent.value?.ordered
             }
-            var place = try call(provider.name, "create", unlessAskedFor: { !isPending(id) }) {
-                () throws(ProviderError) in try provider.create(order) { isPending(id) }
+            var place: RunnerPlace
+            if let machine, let handedOver = handOver(machine, to: order, by: provider) {
+                place = handedOver
+            } else {
+                place = try create(order, by: provider)
             }
             place.volume = lent.value?.found
             if roster.becameReady(id, at: place) {
@@ -347,6 +380,13 @@ extension Fleet {
         }
     }
 
+    func create(_ order: RunnerOrder, by provider: any RunnerProvider) throws(ProviderError) -> RunnerPlace {
+        let id = order.runnerID
+        return try call(provider.name, "create", unlessAskedFor: { !isPending(id) }) { () throws(ProviderError) in
+            try provider.create(order) { isPending(id) }
+        }
+    }
+
     private func count(_ workspace: String, _ provider: String, _ place: RunnerPlace, readyAfter time: Duration) {
         meters.readySeconds.observe(time.inSeconds, [workspace, provider])
         switch place.volume?.state {
@@ -357,7 +397,7 @@ extension Fleet {
     }
 
     /// Calls the provider, and remembers how that ended.
-    private func call<Value>(
+    func call<Value>(
         _ provider: String, _ name: String, unlessAskedFor isAskedFor: () -> Bool = { false },
         _ body: () throws(ProviderError) -> Value
     ) throws(ProviderError) -> Value {
@@ -372,11 +412,11 @@ extension Fleet {
         }
     }
 
-    private func isMade(_ id: String) {
+    func isMade(_ id: String) {
         _ = making.update { $0.remove(id) }
     }
 
-    private func isPending(_ id: String) -> Bool {
+    func isPending(_ id: String) -> Bool {
         roster.unfinished(id)?.state == .pending
     }
 
@@ -390,6 +430,16 @@ extension Fleet {
         roster.becameGone(id, reason: reason, at: clock.moment)
         changes.update { $0 += 1 }
         return tearDown(id)
+    }
+
+    /// Ends it where the condition holds; nil where it does not, or it was gone before.
+    @discardableResult
+    func end(_ id: String, reason: String, where condition: (RunnerRecord) -> Bool) -> RunnerRecord? {
+        let ended = roster.becameGone(id, reason: reason, at: clock.moment, where: condition)
+        guard let ended else { return nil }
+        changes.update { $0 += 1 }
+        tearDown(id)
+        return ended
     }
 
     /// Has everything that is left of the runner removed, by the teardown that is under way or by a new one.
@@ -442,7 +492,7 @@ extension Fleet {
         case .deleting:
             roster.isBeingDeleted(id)
         case .complete:
-            if let begun = record.begun {
+            if let begun = record.begun, !record.isOnStandby {
                 let age = Double(clock.now() - begun) / 1000
                 meters.lifetimes.observe(age, [record.workspace, record.provider])
             }
@@ -453,7 +503,7 @@ extension Fleet {
         return removal
     }
 
-    private func aside(_ body: @escaping @Sendable () -> Void) {
+    func aside(_ body: @escaping @Sendable () -> Void) {
         do {
             try startThread(body)
         } catch {
@@ -472,7 +522,7 @@ extension Fleet {
         }
     }
 
-    private static func newRunnerID() -> String {
+    static func newRunnerID() -> String {
         var id = "r-"
         // The id is short because socket paths contain it, and has 50 random bits because folders are named after it.
         for _ in 0..<10 {
@@ -489,12 +539,17 @@ extension Fleet.SpawnOutcome {
         case .created, .known: nil
         case .keyIsTaken: "conflict"
         case .unservable: "unservable"
-        case .refused(.capacity), .refused(.provider), .hindered(.noRoom): "capacity"
+        case .refused(.capacity), .refused(.provider), .hindered(.noRoom): Fleet.noRoom
         case .refused(.quota): "quota"
         case .hindered(.unreachable): "unreachable"
         case .stopping: "stopping"
         }
     }
+}
+
+extension Fleet.SpawnOutcome {
+    /// Whether it is refused because of all runners together, wherever they are.
+    fileprivate var isForAll: Bool { if case .refused(.capacity) = self { true } else { false } }
 }
 
 extension RunnerOrder {
@@ -570,8 +625,8 @@ extension Fleet {
         openVolumes(of: volumes, at: place)
         guard volumes.support != .none else { return nil }
         return volumes.lend(
-            to: order.runnerID, at: place, wanted, workspace: order.request.workspace, engine: provider.engineKind,
-            platform: provider.platform)
+            to: order.runnerID, at: place, wanted, workspace: order.request.workspace,
+            engine: provider.engineKind(for: order.request), platform: provider.platform)
     }
 
     /// What was not there at the start. Nothing is handed out there before.
@@ -616,6 +671,7 @@ extension Fleet {
                 expire(id, reason: reason)
             }
         }
+        keepStandby()
         if isDue(.forget, pause: Self.pauseAfterForgetting) {
             forget()
             volumes?.tidySoon()
@@ -635,6 +691,10 @@ extension Fleet {
             guard beingMade.contains(id) == false, beingTornDown[id] == nil, beingKept[id] == nil,
                 record.reasonToEnd(at: clock.now()) == nil, hasDied(record)
             else { continue }
+            guard !record.isOnStandby else {
+                standbyDied(record)
+                continue
+            }
             let reason = (try? providers.remover(of: record))?.causeOfDeath(id) ?? "its sshd has ended"
             log.warning("runner_lost", "runner \(id) has ended by itself: \(reason)", ["runner_id": .string(id)])
             fail(id, reason: reason, cause: "died")
@@ -651,11 +711,13 @@ extension Fleet {
     }
 
     private func expire(_ id: String, reason: String) {
-        let ended = roster.becameGone(id, reason: reason, at: clock.moment) { $0.reasonToEnd(at: clock.now()) != nil }
+        let ended = end(id, reason: reason) { !$0.isReserved && $0.reasonToEnd(at: clock.now()) != nil }
         guard let record = ended else { return }
-        meters.reaped.add([record.workspace, record.lifeEnds <= clock.now() ? "lifetime" : "lease"])
-        changes.update { $0 += 1 }
-        tearDown(id)
+        if record.isOnStandby {
+            meters.standbyEnds.add([record.provider, "expired"])
+        } else {
+            meters.reaped.add([record.workspace, record.lifeEnds <= clock.now() ? "lifetime" : "lease"])
+        }
     }
 
     /// A failed look, for example for lack of descriptors, says nothing about the runner: it does not count as dead.

@@ -7,16 +7,20 @@ package struct Reconciliation: Sendable {
     private let providers: Providers
     private let clock: BootClock
     private let log: EventLog
+    /// The machines that are to wait for builds from now on.
+    private let standby: [String: StandbyConfig]
     /// Whether to wait until even very many files are deleted.
     private let waitsForDeletion: Bool
 
     package init(
-        roster: Roster, providers: Providers, clock: BootClock, log: EventLog, waitsForDeletion: Bool
+        roster: Roster, providers: Providers, clock: BootClock, log: EventLog, standby: [String: StandbyConfig] = [:],
+        waitsForDeletion: Bool
     ) {
         self.roster = roster
         self.providers = providers
         self.clock = clock
         self.log = log
+        self.standby = standby
         self.waitsForDeletion = waitsForDeletion
     }
 
@@ -31,6 +35,10 @@ package struct Reconciliation: Sendable {
     /// Returns once the roster agrees with all machines that answer.
     package func run() throws(ProviderError) -> Outcome {
         var outcome = Outcome()
+        for record in roster.unfinished where record.isOnStandby {
+            guard let reason = standby.refusal(of: record) else { continue }
+            roster.becameGone(record.id, reason: reason, at: clock.moment)
+        }
         let known = roster.unfinished
         for place in providers.places {
             do {

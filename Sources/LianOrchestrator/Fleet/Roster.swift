@@ -7,10 +7,13 @@ package struct Places: Equatable, Sendable {
     package var all: Int
     /// By the names of the providers that may have fewer by themselves.
     package var ofProviders: [String: Int]
+    /// How many of them wait for builds, by the names of the providers that have such.
+    package var standby: [String: StandbyConfig]
 
-    package init(all: Int, ofProviders: [String: Int] = [:]) {
+    package init(all: Int, ofProviders: [String: Int] = [:], standby: [String: StandbyConfig] = [:]) {
         self.all = all
         self.ofProviders = ofProviders
+        self.standby = standby
     }
 }
 
@@ -62,12 +65,15 @@ package final class Roster: Sendable {
 
     package func knows(key: String) throws(StoreError) -> Bool { try store.knows(key: key) }
 
-    /// Takes the runner in, or says why not. A runner is made only after the store has recorded it.
+    /// Takes the runner in, or says why not. A runner is made only after the store has recorded it. One that was on standby
+    /// goes on as this one.
     package func admit(
         _ record: RunnerRecord, key: String, request: String, within places: Places, quota: Int?
     ) throws(StoreError) -> Store.Admission {
         try admission.withLock { (_) throws(StoreError) -> Store.Admission in
-            let standing = books.withLock { $0.runners.values.filter(\.takesAPlace) }
+            let (standing, isThere) = books.withLock { books in
+                (books.runners.values.filter { $0.takesAPlace && $0.id != record.id }, books.runners[record.id] != nil)
+            }
             let ofToken = standing.count { $0.token == record.token }
             let ofProvider = standing.count { $0.provider == record.provider }
             var obstacle: Store.Obstacle?
@@ -78,9 +84,16 @@ package final class Roster: Sendable {
             } else if let limit = places.ofProviders[record.provider], ofProvider >= limit {
                 obstacle = .provider(record.provider, limit: limit)
             }
-            let admission = try store.admit(record, key: key, request: request, obstacle: obstacle)
+            let admission = try store.admit(
+                record, key: key, request: request, obstacle: obstacle, takingOver: isThere)
             switch admission {
-            case .admitted: books.withLock { $0.runners[record.id] = record }
+            case .admitted:
+                books.withLock { books in
+                    books.runners[record.id] = record
+                    if isThere { books.unrecorded.insert(record.id) }
+                }
+                // Whoever was writing down what it was before has perhaps done so just now.
+                if isThere { self.record(record.id) }
             case .known(let known, let isSame): return .known(unfinished(known.id) ?? known, sameRequest: isSame)
             case .refused: break
             }
@@ -186,6 +199,21 @@ extension Roster {
             record.goneAt = moment
             return true
         }
+    }
+
+    /// One that waits for a build and fits, the one that has waited longest, held until it is taken over or given back.
+    func reserve(where fits: (RunnerRecord) -> Bool) -> RunnerRecord? {
+        books.withLock { books in
+            let found = books.runners.values.filter { record in
+                record.isOnStandby && record.state == .ready && !record.isReserved && fits(record)
+            }.min { ($0.ends, $0.id) < ($1.ends, $1.id) }
+            if let found { books.runners[found.id]?.isReserved = true }
+            return found
+        }
+    }
+
+    func giveBack(_ id: String) {
+        books.withLock { $0.runners[id]?.isReserved = false }
     }
 
     /// Only files of the runner are left, and they are being deleted.

@@ -75,7 +75,9 @@ extension HCloudOffer {
                 "'types' are of two architectures, as '\(types[0].name)' and '\(other.name)': give each a provider of "
                     + "its own")
         }
-        try requireImage(config.image, for: architecture, by: api)
+        for image in [config.image, config.furtherImage].compactMap(\.self) {
+            try requireImage(image, for: architecture, by: api)
+        }
         return HCloudOffer(
             tiers: tiers, locations: config.locations, architecture: architecture,
             networks: try ids(of: config.networks, in: "networks", "network", by: api),

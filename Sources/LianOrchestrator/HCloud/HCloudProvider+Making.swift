@@ -5,6 +5,8 @@ import LianSystem
 extension HCloudProvider {
     func places(for request: SpawnRequest) -> [HCloudOffer.Place] { offer.places(for: request) }
 
+    func region(of place: HCloudOffer.Place) -> String? { place.location }
+
     /// Names are unique, so that two requests never make two.
     func make(
         _ making: Making, in place: HCloudOffer.Place, isWanted: () -> Bool
@@ -51,7 +53,8 @@ extension HCloudProvider {
         labels[HCloudMachine.Label.workspace] = making.order.request.workspace
         var body: [String: JSONValue] = [
             "name": .string(making.name), "server_type": .string(place.type), "location": .string(place.location),
-            "image": .string(config.image), "labels": labels.json, "user_data": .string(making.script),
+            "image": .string(making.order.request.image ?? config.image), "labels": labels.json,
+            "user_data": .string(making.script),
             "start_after_create": true,
             "public_net": ["enable_ipv4": config.hasPublicIPv4.json, "enable_ipv6": config.hasPublicIPv4.json],
         ]

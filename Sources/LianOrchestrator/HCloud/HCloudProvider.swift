@@ -44,7 +44,7 @@ struct HCloudProvider: CloudProvider {
         if let region = request.region, !config.locations.contains(region) {
             return "region '\(region)' is not served here: there are \(config.locations.joined(separator: ", "))"
         }
-        if let image = request.image, image != config.image {
+        if let image = request.image, ![config.image, config.furtherImage].contains(image) {
             return "runner image '\(image)' is not served here: runners are made of '\(config.image)'"
         }
         if let platform = request.platform, platform != self.platform {

@@ -32,7 +32,7 @@ struct MetricsPage {
             runners.add([runner.state.rawValue, runner.workspace, runner.size.tier ?? "none", runner.provider])
         }
         let taken = gauge("runners_places_taken", "Runners that count against the capacity.")
-        taken.add([], amount: Double(all.count(where: \.takesAPlace)))
+        taken.add([], amount: Double((all + fleet.onStandby).count(where: \.takesAPlace)))
         let capacity = gauge("runners_capacity", "How many runners there may be at once.")
         capacity.add([], amount: Double(fleet.capacity))
         return [runners, taken, capacity]
@@ -46,12 +46,19 @@ struct MetricsPage {
         let capacity = gauge(
             "provider_capacity", "How many runners the provider may have at once, where that is less than all may.",
             meters.provider)
+        let wanted = gauge(
+            "standby_wanted", "How many machines of the provider are to wait for builds.", meters.provider)
+        let waiting = gauge(
+            "standby_machines", "Machines that no build has had and of which something is left.", meters.provider,
+            meters.state)
         for provider in fleet.providerStatuses() {
             up.add([provider.name, provider.kind], amount: provider.problem == nil ? 1 : 0)
             taken.add([provider.name], amount: Double(provider.taken))
             if let limit = provider.capacity { capacity.add([provider.name], amount: Double(limit)) }
+            if let standby = provider.standby { wanted.add([provider.name], amount: Double(standby.wanted)) }
         }
-        return [up, taken, capacity]
+        for machine in fleet.onStandby { waiting.add([machine.provider, machine.state.rawValue]) }
+        return [up, taken, capacity, wanted, waiting]
     }
 
     private var kept: [Tally] {

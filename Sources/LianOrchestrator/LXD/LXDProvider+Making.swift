@@ -227,8 +227,8 @@ extension LXDProvider {
         return .object([
             "name": .string(making.name), "type": "container", "ephemeral": true,
             "profiles": (config.profiles ?? ["default"]).json,
-            "source": ["type": "image", "fingerprint": .string(image.value.fingerprint)], "config": .object(keys),
-            "devices": .object(devices),
+            "source": ["type": "image", "fingerprint": (image(for: making.order.request)?.fingerprint).json],
+            "config": .object(keys), "devices": .object(devices),
         ])
     }
 

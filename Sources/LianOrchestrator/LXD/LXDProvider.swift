@@ -20,8 +20,8 @@ package struct LXDProvider: RunnerProvider {
     let limits: Limits
     /// Whether runners have a network of their own, by the profiles.
     let hasNetwork: Bool
-    /// As it was when the last runner was asked for.
-    let image: Guarded<LXDImage>
+    /// What runners may be made of, by alias, as it was when the last runner was asked for.
+    private let images: Guarded<[String: LXDImage]>
     /// When each runner of this process became ready: an older look tells nothing of it.
     let ready = Guarded<[String: ContinuousClock.Instant]>([:])
     /// Of runners whose member is not seen. Each time is short, so that a death is noticed within 20 seconds.
@@ -64,10 +64,11 @@ package struct LXDProvider: RunnerProvider {
             try Self.findProject(config.project, on: server)
             let isClustered = about["environment"]?["server_clustered"]?.boolValue == true
             cluster = LXDCluster(server, isClustered: isClustered)
-            let found = try LXDImage.find(config.image, on: server)
-            image = Guarded(found)
-            platform = found.architecture == "aarch64" ? "linux/arm64" : "linux/amd64"
-            places = LXDPlaces(config, architecture: found.architecture)
+            let images = try Self.findImages(config, on: server)
+            self.images = Guarded(images)
+            let architecture = images[config.image]?.architecture ?? ""
+            platform = architecture == "aarch64" ? "linux/arm64" : "linux/amd64"
+            places = LXDPlaces(config, architecture: architecture)
             let devices = try Self.devices(of: config.profiles ?? ["default"], on: server)
             hasNetwork = devices.contains { $0["type"]?.stringValue == "nic" }
             let root = devices.last { $0["type"]?.stringValue == "disk" && $0["path"]?.stringValue == "/" }
@@ -90,6 +91,17 @@ package struct LXDProvider: RunnerProvider {
                 + "\(project)`, and give the certificate the right by `lxc config trust edit FINGERPRINT`")
     }
 
+    private static func findImages(_ config: LXDConfig, on server: LXDServer) throws -> [String: LXDImage] {
+        let own = try LXDImage.find(config.image, on: server)
+        guard let further = config.furtherImage else { return [config.image: own] }
+        let other = try LXDImage.find(further, on: server)
+        guard other.architecture == own.architecture else {
+            throw ProviderError(
+                "the images '\(config.image)' and '\(further)' are for different machines: give each a provider of its own")
+        }
+        return [config.image: own, further: other]
+    }
+
     private static func devices(of profiles: [String], on server: LXDServer) throws -> [JSONValue] {
         try profiles.flatMap { profile in
             guard let found = try server.askIfThere("/profiles/\(percentEncoded(profile))") else {
@@ -100,7 +112,13 @@ package struct LXDProvider: RunnerProvider {
     }
 
     /// What lies on volumes is for engines of the same image.
-    package var engineKind: EngineKind? { volumes == nil ? nil : image.value.engineKind }
+    package var engineKind: EngineKind? { volumes == nil ? nil : images.value[config.image]?.engineKind }
+
+    package func engineKind(for request: SpawnRequest) -> EngineKind? {
+        volumes == nil ? nil : image(for: request)?.engineKind
+    }
+
+    func image(for request: SpawnRequest) -> LXDImage? { images.value[request.image ?? config.image] }
 
     package var problem: String? {
         guard case .failure(let failure)? = cluster.last else { return nil }
@@ -109,7 +127,7 @@ package struct LXDProvider: RunnerProvider {
 
     package func refusal(of request: SpawnRequest) -> String? {
         if let region = request.region { return "region '\(region)' is not served here: there is one cluster alone" }
-        if let image = request.image, image != config.image {
+        if let image = request.image, ![config.image, config.furtherImage].contains(image) {
             return "runner image '\(image)' is not served here: runners are made of '\(config.image)'"
         }
         if let platform = request.platform, platform != self.platform {
@@ -123,7 +141,7 @@ package struct LXDProvider: RunnerProvider {
         case .failure(let failure): return .unreachable("the cluster '\(name)' does not answer: \(failure.advised)")
         case .success(let view):
             do {
-                image.set(try LXDImage.find(config.image, on: server))
+                images.set(try Self.findImages(config, on: server))
             } catch {
                 let reason = (error as? LXDFailure)?.advised ?? "\(error)"
                 return .unreachable("the cluster '\(name)' does not serve: \(reason)")

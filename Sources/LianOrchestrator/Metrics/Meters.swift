@@ -12,6 +12,7 @@ package final class Meters: Sendable {
     package let lifetimes: Histogram
     package let reaped: Tally
     package let destroysRepeated: Tally
+    package let standbyEnds: Tally
     package let warmStarts: Tally
     package let coldStarts: Tally
     package let volumesKept: Tally
@@ -39,6 +40,9 @@ package final class Meters: Sendable {
             "runners_reaped", "Runners that nobody destroyed: the orchestrator ended them.", workspace, cause)
         destroysRepeated = counter(
             "runner_destroys_repeated", "Destroys of runners that failed and had to be repeated.", workspace, provider)
+        standbyEnds = counter(
+            "standby_ends", "Machines that are no longer on standby: used by a build, or removed without one.",
+            provider, cause)
         warmStarts = counter("volume_warm_starts", "Runners that began with a kept volume.", workspace)
         coldStarts = counter(
             "volume_cold_starts", "Runners that asked for a volume and began with none or an empty one.", workspace,
@@ -62,7 +66,8 @@ package final class Meters: Sendable {
     /// All that is counted.
     package var families: [MetricFamily] {
         let meters: [any Meter] = [
-            spawns, spawnRefusals, readySeconds, lifetimes, reaped, destroysRepeated, warmStarts, coldStarts,
+            spawns, spawnRefusals, readySeconds, lifetimes, reaped, destroysRepeated, standbyEnds,
+            warmStarts, coldStarts,
             volumesKept, volumesDiscarded, attempts, attemptSeconds, refusals, store.seconds, store.errors,
             providerCalls.seconds, providerCalls.errors,
         ]

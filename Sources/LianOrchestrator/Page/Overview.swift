@@ -12,8 +12,7 @@ struct Overview: Sendable {
         init(_ record: RunnerRecord, at now: Int) {
             self.record = record
             age = record.begun.map { now - $0 }
-            let isAlive = record.state == .pending || record.state == .ready
-            left = isAlive ? max(0, record.ends - now) : nil
+            left = record.isAlive ? max(0, record.ends - now) : nil
         }
     }
 
@@ -45,15 +44,18 @@ struct Overview: Sendable {
         time = fleet.clock.wallClock()
         runners = seen.filter { $0.state != .gone }.map { Runner($0, at: now) }
         capacity = fleet.capacity
-        taken = seen.count(where: \.takesAPlace)
+        taken = (seen + (token.seesAll ? fleet.onStandby : [])).count(where: \.takesAPlace)
         quota = token.maxRunners
         volumeSupport = fleet.volumeSupport
         self.volumes = volumes?.list(whereWorkspace: token.sees) ?? []
         // An error may name what is of others.
         tellsErrors = token.seesAll
-        providers = fleet.providerStatuses(whereWorkspace: token.sees).map { provider in
+        providers = fleet.providerStatuses(for: token).map { provider in
             var shown = provider
-            if !token.seesAll { shown.lastError = nil }
+            if !token.seesAll {
+                shown.lastError = nil
+                shown.standby?.problem = nil
+            }
             return shown
         }
         var workspaces: [Workspace] = []

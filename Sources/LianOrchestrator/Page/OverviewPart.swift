@@ -89,8 +89,11 @@ extension Overview {
                 let kind = provider.kind == provider.name ? nil : provider.kind
                 let places = "\(provider.taken)\(provider.capacity.map { " of \($0)" } ?? "") places taken"
                 let volumes = provider.volumes.map { $0 == .none ? "no volumes" : "volumes: \($0.rawValue)" }
-                let parts = [kind, provider.engine, provider.platforms.first, places, volumes].compactMap { $0 }
-                return ["\(provider.name) <small>\(parts.joined(separator: ", "))</small>", health, error]
+                let standby = provider.standby.map { "\($0.ready) of \($0.wanted) on standby" }
+                let parts = [kind, provider.engine, provider.platforms.first, places, volumes, standby]
+                    .compactMap { $0 }
+                let lack: Markup = provider.standby?.problem.map { " <small>standby: \($0)</small>" } ?? .nothing
+                return ["\(provider.name) <small>\(parts.joined(separator: ", "))</small>", "\(health)\(lack)", error]
             }
         ).markup
     }

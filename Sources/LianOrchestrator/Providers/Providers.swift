@@ -15,7 +15,7 @@ package struct Providers: Sendable {
     /// Whether its runners are on the machine of the orchestrator. nil is of a runner that an earlier version has made,
     /// which knew no others.
     private static func isOfThisMachine(_ kind: String?) -> Bool {
-        kind.map { [.local, .dockerLocal].contains(ProviderConfig.Kind(rawValue: $0)) } ?? true
+        kind.map { ProviderConfig.Kind(rawValue: $0)?.isOfThisMachine == true } ?? true
     }
 }
 

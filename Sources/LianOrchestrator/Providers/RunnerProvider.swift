@@ -20,6 +20,8 @@ package protocol RunnerProvider: RunnerRemover {
     var platforms: [String] { get }
     /// What lays out the data of its runners' engines, so that it can lie on volumes; nil where it cannot.
     var engineKind: EngineKind? { get }
+    /// The same of such a runner, which may be made of another image.
+    func engineKind(for request: SpawnRequest) -> EngineKind?
 
     /// Why runners cannot be reached at present, with the remedy; nil where they can.
     var problem: String? { get }
@@ -37,6 +39,11 @@ package protocol RunnerProvider: RunnerRemover {
     /// turns false when someone destroys the runner meanwhile. If the runner is only half made then, or when this throws,
     /// the `destroy` that follows removes it.
     func create(_ order: RunnerOrder, isWanted: () -> Bool) throws(ProviderError) -> RunnerPlace
+
+    /// Lets in the key at a machine that nobody has used yet, and from then on that key alone: not the one any more by
+    /// which this is done, which is told as OpenSSH writes it to a file. Where it throws the machine is of no use, and
+    /// `create` may be called for it.
+    func handOver(_ place: RunnerPlace, openedBy privateKey: String, to key: SSHPublicKey) throws(ProviderError)
 
     /// Stops the engine of a runner that is ready, so that its data can be kept, within about half a minute. The runner
     /// lives on, but builds no more. Repeated, it returns the same.
@@ -60,6 +67,7 @@ extension RunnerProvider {
     package var problem: String? { nil }
     package var platforms: [String] { [platform] }
     package var engineKind: EngineKind? { nil }
+    package func engineKind(for request: SpawnRequest) -> EngineKind? { engineKind }
     package func renew(_ secret: [UInt8]) throws(ProviderError) {}
     package func obstacle(to request: SpawnRequest) -> SpawnObstacle? { nil }
     package func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
@@ -133,7 +141,7 @@ package enum Removal: Sendable {
 }
 
 package struct RunnerOrder: Sendable {
-    package let runnerID: String
+    package var runnerID: String
     package let request: SpawnRequest
     package let key: SSHPublicKey
     /// The volume that was lent to the runner; nil where it has none.
@@ -161,6 +169,21 @@ package struct ProviderFailure: Equatable, Sendable {
     package let at: Int
 }
 
+/// How many machines of a provider wait for builds.
+package struct StandbyStatus: Equatable, Sendable, JSONEncodable {
+    package let wanted: Int
+    package let ready: Int
+    package let booting: Int
+    /// Why the last one did not come up, as long as there are too few; nil where nothing is known to be wrong.
+    package var problem: String?
+
+    package var json: JSONValue {
+        [
+            "wanted": .integer(wanted), "ready": .integer(ready), "booting": .integer(booting), "reason": problem.json,
+        ]
+    }
+}
+
 /// How a provider is.
 package struct ProviderStatus: Equatable, Sendable {
     package let name: String
@@ -178,6 +201,8 @@ package struct ProviderStatus: Equatable, Sendable {
     /// How many of its places are taken, of those that were asked for.
     package let taken: Int
     package var lastError: ProviderFailure?
+    /// nil where no machines wait for builds.
+    package var standby: StandbyStatus?
 }
 
 extension ProviderStatus: JSONEncodable {
@@ -187,6 +212,7 @@ extension ProviderStatus: JSONEncodable {
         }
         let places: [String: JSONValue] = [
             "capacity": capacity.json, "taken": .integer(taken), "last_error": error ?? .null,
+            "standby": standby?.json ?? .null,
         ]
         return .object((health.objectValue ?? [:]).merging(places) { $1 })
     }

@@ -8,11 +8,14 @@ package struct RunnerPlace: Equatable, Sendable {
     package var hostKeys: [String]
     package var workDir: String
     package var buildkitAddress: String?
+    /// Of those that its provider has; nil where it has none.
+    package var region: String?
     /// nil where it was not asked for one, or there are none.
     package var volume: RunnerVolume?
 
     package init(
-        host: String, port: Int, user: String, hostKeys: [String], workDir: String, buildkitAddress: String?
+        host: String, port: Int, user: String, hostKeys: [String], workDir: String, buildkitAddress: String?,
+        region: String? = nil
     ) {
         self.host = host
         self.port = port
@@ -20,6 +23,7 @@ package struct RunnerPlace: Equatable, Sendable {
         self.hostKeys = hostKeys
         self.workDir = workDir
         self.buildkitAddress = buildkitAddress
+        self.region = region
     }
 }
 
@@ -51,14 +55,22 @@ package struct RunnerRecord: Equatable, Sendable {
     package var begun: Int?
     /// Of the provider; nil where an earlier version has spawned it, on its own machine.
     package var providerKind: String?
-    /// Only files of the runner are left, and they are being deleted. This is kept in memory only: a restart finds it
-    /// out anew.
+    /// While it waits for a build; nil once it has one.
+    package var standby: Standby?
+    /// Somebody is about to take it over. This and what follows is kept in memory only: a restart finds it out anew.
+    package var isReserved = false
+    /// Only files of the runner are left, and they are being deleted.
     package var isBeingDeleted = false
 
     package var ends: Int { min(leaseEnds, lifeEnds) }
 
     /// Whether nothing can happen to the runner any more.
     var isFinished: Bool { state == .gone && isTornDown }
+
+    var isOnStandby: Bool { standby != nil }
+
+    /// Whether it is there, or will be.
+    var isAlive: Bool { state == .pending || state == .ready }
 
     /// Whether the runner counts against the capacity.
     var takesAPlace: Bool { !isTornDown && !isBeingDeleted }
@@ -85,7 +97,7 @@ package struct RunnerRecord: Equatable, Sendable {
             answer.buildkitAddress = place.buildkitAddress
             answer.volume = place.volume
         }
-        if state == .pending || state == .ready {
+        if isAlive {
             answer.expiresAt = UTCTime(milliseconds: clock.wallClock() + max(0, ends - clock.now())).rfc3339
         }
         return answer

@@ -126,4 +126,8 @@ let storeMigrations = [
     ALTER TABLE volume_generations ADD COLUMN place TEXT;
     ALTER TABLE volume_lendings ADD COLUMN place TEXT;
     """,
+    // A machine that waits for a build: by what key it is opened and how it was made. NULL once it has a build.
+    """
+    ALTER TABLE runners ADD COLUMN standby TEXT;
+    """,
 ]

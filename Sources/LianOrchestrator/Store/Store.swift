@@ -90,8 +90,9 @@ extension Store {
 
     /// Takes the runner in, or says why not, in one step: of two requests with the same key only one is admitted. Of the
     /// request its hash is kept, since a key is remembered for long after its runner.
+    /// Where the machine is there already, this is its row from now on.
     package func admit(
-        _ record: RunnerRecord, key: String, request: String, obstacle: Obstacle?
+        _ record: RunnerRecord, key: String, request: String, obstacle: Obstacle?, takingOver isThere: Bool = false
     ) throws(StoreError) -> Admission {
         let fingerprint = "sha256:" + hexadecimal(sha256(Array(request.utf8)))
         return try transaction { (connection) throws(StoreError) -> Admission in
@@ -103,12 +104,13 @@ extension Store {
                 return .known(record, sameRequest: [fingerprint, request].contains(knownRequest))
             }
             if let obstacle { return .refused(obstacle) }
+            if isThere { try connection.execute("DELETE FROM runners WHERE id = ?", [.text(record.id)]) }
             try connection.execute(
                 """
                 INSERT INTO runners (id, idempotency_key, request, workspace, provider, tier, cpu, memory_mb,
                     lease_seconds, state, boot_id, lease_ends, life_ends, token, build_id, attempt, begun,
-                    provider_kind)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    provider_kind, standby)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     .text(record.id), .text(key), .text(fingerprint), .text(record.workspace), .text(record.provider),
@@ -117,7 +119,7 @@ extension Store {
                     .text(record.state.rawValue), .text(record.bootID), .integer(record.leaseEnds),
                     .integer(record.lifeEnds), SQLiteValue(record.token), SQLiteValue(record.buildID),
                     SQLiteValue(record.attempt), SQLiteValue(record.begun),
-                    SQLiteValue(record.providerKind),
+                    SQLiteValue(record.providerKind), SQLiteValue(record.standby?.json.encoded()),
                 ])
             return .admitted
         }
@@ -186,9 +188,9 @@ extension Store {
     private static let columns = """
         id, workspace, provider, tier, cpu, memory_mb, lease_seconds, state, reason, place, boot_id, lease_ends,
         life_ends, torn_down, gone_at, gone_since_boot, gone_boot_id, token, build_id, attempt, begun,
-        provider_kind
+        provider_kind, standby
         """
-    private static let columnCount: Int32 = 22
+    private static let columnCount: Int32 = 23
 
     private static func record(_ row: SQLiteRow) -> RunnerRecord {
         RunnerRecord(
@@ -199,7 +201,7 @@ extension Store {
             bootID: row.text(10), leaseEnds: row.integer(11), lifeEnds: row.integer(12),
             goneAt: goneAt(row), isTornDown: row.integer(13) != 0, buildID: row.optionalText(18),
             attempt: row.optionalInteger(19), begun: row.optionalInteger(20),
-            providerKind: row.optionalText(21))
+            providerKind: row.optionalText(21), standby: row.optionalText(22).flatMap(Standby.init(json:)))
     }
 
     private static func goneAt(_ row: SQLiteRow) -> Moment? {
@@ -213,7 +215,8 @@ extension RunnerPlace: JSONEncodable {
     package var json: JSONValue {
         [
             "host": .string(host), "port": .integer(port), "user": .string(user), "host_keys": hostKeys.json,
-            "work_dir": .string(workDir), "buildkit_addr": buildkitAddress.json, "volume": volume.json,
+            "work_dir": .string(workDir), "buildkit_addr": buildkitAddress.json, "region": region.json,
+            "volume": volume.json,
         ]
     }
 
@@ -225,7 +228,7 @@ extension RunnerPlace: JSONEncodable {
         else { return nil }
         self.init(
             host: host, port: port, user: user, hostKeys: keys.compactMap(\.stringValue), workDir: workDir,
-            buildkitAddress: json["buildkit_addr"]?.stringValue)
+            buildkitAddress: json["buildkit_addr"]?.stringValue, region: json["region"]?.stringValue)
         volume = json["volume"].flatMap { try? RunnerVolume(JSONNode($0)) }
     }
 }

@@ -29,15 +29,8 @@ final class SpawnedRunner: Sendable {
         } catch {
             result = .failure(error)
         }
-        await close(access.connection.value)
+        await access.connection.value?.disconnect(within: .seconds(1))
         try result.get()
-    }
-
-    /// In order; where that takes longer than a moment, at once.
-    private func close(_ connection: SSHConnection?) async {
-        guard let connection else { return }
-        let ended: Void? = try? await withinLimit(.seconds(1)) { await connection.disconnect() }
-        if ended == nil { connection.abort() }
     }
 
     /// What one step finds out and the next one needs.
