@@ -19,6 +19,9 @@ final class Door: Sendable {
     private let target: String
     private let listener: Int32
     private let rule = Guarded<Rule>({ _, _ in .pass })
+    private let replacement = Guarded<(old: String, new: String)?>(nil)
+    /// The requests so far, by their first lines.
+    let seen = Guarded<[(line: String, body: [UInt8])]>([])
 
     init(at path: String, before target: String) throws {
         self.path = path
@@ -39,6 +42,9 @@ final class Door: Sendable {
 
     func rule(_ rule: @escaping Rule) { self.rule.set(rule) }
 
+    /// In all answers. Both have as many bytes.
+    func replace(_ old: String, by new: String) { replacement.set((old, new)) }
+
     /// Ends it: nobody is let in any more.
     func stop() {
         shutdown(listener, Int32(SHUT_RDWR))
@@ -51,6 +57,7 @@ final class Door: Sendable {
         guard let request = read(client), let line = request.text.split(separator: "\r\n").first else { return }
         let words = line.split(separator: " ")
         guard words.count == 3 else { return }
+        seen.update { $0.append((String(line), request.body)) }
         let deed = rule.value(String(words[0]), String(words[1]))
         if deed == .loseRequest { return }
         if deed == .pretend {
@@ -65,10 +72,13 @@ final class Door: Sendable {
         guard sendAll(Array(head.utf8) + request.bytes.dropFirst(line.utf8.count + 2), to: server.raw) else { return }
         var answer: [UInt8] = []
         while let more = receive(server.raw) { answer += more }
+        if let (old, new) = replacement.value {
+            answer = Array(String(decoding: answer, as: UTF8.self).replacing(old, with: new).utf8)
+        }
         if deed == .pass { _ = sendAll(answer, to: client) }
     }
 
-    private func read(_ client: Int32) -> (text: String, bytes: [UInt8])? {
+    private func read(_ client: Int32) -> (text: String, bytes: [UInt8], body: [UInt8])? {
         var bytes: [UInt8] = []
         while let more = receive(client) {
             bytes += more
@@ -78,7 +88,8 @@ final class Door: Sendable {
             let length = head.lowercased().firstRange(of: "content-length: ").flatMap { range in
                 Int(head.lowercased()[range.upperBound...].prefix { $0.isNumber })
             }
-            if bytes.count >= head.utf8.count + 4 + (length ?? 0) { return (text, bytes) }
+            let start = head.utf8.count + 4
+            if bytes.count >= start + (length ?? 0) { return (text, bytes, Array(bytes[start...])) }
         }
         return nil
     }

@@ -25,6 +25,8 @@ package struct LXDConfig: Equatable, Sendable {
     /// The members that may be used; nil where all may be.
     package var members: [String]?
     package var memoryReserveGB: Int?
+    /// Whether runners are virtual machines, and not containers.
+    package var isVM: Bool
 
     package static let endpointCount = 1...16
     package static let nameCount = 1...100
@@ -32,7 +34,7 @@ package struct LXDConfig: Equatable, Sendable {
 
     static let fields = [
         "socket", "endpoints", "client_certificate", "client_key", "server_certificate", "project", "profiles", "pool",
-        "image", "members", "memory_reserve_gb",
+        "image", "members", "memory_reserve_gb", "vm",
     ]
 
     init(_ node: JSONNode, _ record: inout RecordReader) throws(SchemaViolation) {
@@ -44,6 +46,7 @@ package struct LXDConfig: Equatable, Sendable {
         image = try alias.text(.plainWord)
         members = try record.optional("members").map { (node) throws(SchemaViolation) in try Self.names(node) }
         memoryReserveGB = try record.optional("memory_reserve_gb")?.integer(in: Self.reserve)
+        isVM = try record.optional("vm")?.bool() ?? false
     }
 
     private static func names(_ node: JSONNode) throws(SchemaViolation) -> [String] {

@@ -206,12 +206,16 @@ extension LXDProvider {
             LXDInstance.Key.runner: .string(making.marks.runner),
             LXDInstance.Key.workspace: .string(making.order.request.workspace),
             "cloud-init.user-data": .string(making.script),
-            "security.nesting": "true", "boot.autostart": "false",
-            "limits.memory": .string("\(size.memoryMB)MiB"), "limits.memory.swap": "false",
-            "limits.processes": "20000", "limits.cpu": .string(String(size.cpu)),
-            // A pin alone is not applied by members that were not restarted since they joined.
-            "limits.cpu.allowance": .string("\(size.cpu * 100)ms/100ms"),
+            "boot.autostart": "false",
+            "limits.memory": .string("\(size.memoryMB)MiB"), "limits.cpu": .string(String(size.cpu)),
         ]
+        if !config.isVM {
+            keys["security.nesting"] = "true"
+            keys["limits.memory.swap"] = "false"
+            keys["limits.processes"] = "20000"
+            // A pin alone is not applied by members that were not restarted since they joined.
+            keys["limits.cpu.allowance"] = .string("\(size.cpu * 100)ms/100ms")
+        }
         // By it build steps could read the user-data.
         keys[flavor == .lxd ? "security.devlxd" : "security.guestapi"] = "false"
         var devices: [String: JSONValue] = [:]
@@ -225,7 +229,7 @@ extension LXDProvider {
             ]
         }
         return .object([
-            "name": .string(making.name), "type": "container", "ephemeral": true,
+            "name": .string(making.name), "type": config.isVM ? "virtual-machine" : "container", "ephemeral": true,
             "profiles": (config.profiles ?? ["default"]).json,
             "source": ["type": "image", "fingerprint": (image(for: making.order.request)?.fingerprint).json],
             "config": .object(keys), "devices": .object(devices),

@@ -64,6 +64,7 @@ package struct LXDProvider: RunnerProvider {
             try Self.findProject(config.project, on: server)
             let isClustered = about["environment"]?["server_clustered"]?.boolValue == true
             cluster = LXDCluster(server, isClustered: isClustered)
+            if config.isVM { try server.requireVirtualMachines(on: config.members, isClustered: isClustered) }
             let images = try Self.findImages(config, on: server)
             self.images = Guarded(images)
             let architecture = images[config.image]?.architecture ?? ""
@@ -71,6 +72,9 @@ package struct LXDProvider: RunnerProvider {
             places = LXDPlaces(config, architecture: architecture)
             let devices = try Self.devices(of: config.profiles ?? ["default"], on: server)
             hasNetwork = devices.contains { $0["type"]?.stringValue == "nic" }
+            guard hasNetwork || !config.isVM else {
+                throw ProviderError("virtual machines are reached by their network alone: give one of 'profiles' a nic")
+            }
             let root = devices.last { $0["type"]?.stringValue == "disk" && $0["path"]?.stringValue == "/" }
             volumes = (config.pool ?? root?["pool"]?.stringValue).map { [server, cluster] pool in
                 LXDVolumes(server: server, cluster: cluster, pool: pool, orchestrator: orchestrator)
@@ -92,12 +96,13 @@ package struct LXDProvider: RunnerProvider {
     }
 
     private static func findImages(_ config: LXDConfig, on server: LXDServer) throws -> [String: LXDImage] {
-        let own = try LXDImage.find(config.image, on: server)
+        let own = try LXDImage.find(config.image, ofVMs: config.isVM, on: server)
         guard let further = config.furtherImage else { return [config.image: own] }
-        let other = try LXDImage.find(further, on: server)
+        let other = try LXDImage.find(further, ofVMs: config.isVM, on: server)
         guard other.architecture == own.architecture else {
             throw ProviderError(
-                "the images '\(config.image)' and '\(further)' are for different machines: give each a provider of its own")
+                "the images '\(config.image)' and '\(further)' are for different machines: give each a provider of its "
+                    + "own")
         }
         return [config.image: own, further: other]
     }
