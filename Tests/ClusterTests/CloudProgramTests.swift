@@ -128,6 +128,7 @@ extension Clustered {
 
         private enum Wrong: String, CaseIterable, Sendable {
             case token, image, snapshot, type, location, placement, architecture, network, endpoint
+            case standbySize, standbyImage
 
             var fields: [String: JSONValue] {
                 switch self {
@@ -140,6 +141,9 @@ extension Clustered {
                 case .architecture: ["types": ["cx22": "cx23", "cax11": "cax11"]]
                 case .network: ["networks": ["runners"]]
                 case .endpoint: ["endpoint": "http://127.0.0.1:1/v1"]
+                case .standbySize: ["standby": ["count": 1, "size": ["cpu": 64, "memory_gb": 4]]]
+                case .standbyImage:
+                    ["standby": ["count": 1, "size": ["cpu": 2, "memory_gb": 4], "image": "debian-99"]]
                 }
             }
 
@@ -154,6 +158,8 @@ extension Clustered {
                 case .architecture: "'types' are of two architectures"
                 case .network: "the project has no network 'runners'"
                 case .endpoint: "no connection can be made"
+                case .standbySize: "standby: no server type is for tier '' or has 64 CPUs and 4096 MB"
+                case .standbyImage: "the project has no image 'debian-99' for x86: name a system image"
                 }
             }
         }
