@@ -42,7 +42,7 @@ package struct ProviderConfig: Equatable, Sendable {
         for field in ["standby", "standby_minutes"] where try record.optional(field) != nil && kind.isOfThisMachine {
             throw node.violation(Self.standbyRule)
         }
-        standby = try StandbyConfig(of: node, image: lxd?.image ?? hcloud?.image, &record)
+        standby = try StandbyConfig(of: node, image: lxd?.image ?? hcloud?.image ?? proxmox?.template, &record)
         lxd?.furtherImage = standby?.image
         hcloud?.furtherImage = standby?.image
         for (owner, rule) in [
