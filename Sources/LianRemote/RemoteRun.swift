@@ -103,7 +103,8 @@ package actor RemoteRun {
 
     private func answer(on host: any RemoteHost) {
         answering?.cancel()
-        guard !request.agents.isEmpty else { return }
+        // Who has ended asks for nothing any more, also over another connection.
+        guard !request.agents.isEmpty, end == nil else { return }
         answering = Task { [request, nonce, timing] in
             await AgentRelay.serve(request, nonce, on: host, timing: timing)
         }

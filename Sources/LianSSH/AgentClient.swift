@@ -14,10 +14,15 @@ struct AgentClient {
     private let deadline: ContinuousClock.Instant
 
     init(socketPath: String, canceller: Waker, limit: Duration) throws(Failure) {
+        let deadline = ContinuousClock.now + limit
         self.canceller = canceller
-        deadline = .now + limit
+        self.deadline = deadline
         do {
-            descriptor = FileDescriptorBox(try connectUnixSocket(path: socketPath))
+            descriptor = FileDescriptorBox(
+                try connectUnixSocket(path: socketPath) {
+                    // A queue that has room again tells nobody of it.
+                    canceller.wait(for: POLLIN, on: -1, until: .now + .milliseconds(20)) == .timedOut && deadline > .now
+                })
         } catch {
             throw Failure(reason: error.reason)
         }
@@ -101,6 +106,7 @@ struct AgentClient {
             let count = framed.bytes.withUnsafeBytes {
                 send(descriptor.raw, $0.baseAddress?.advanced(by: sent), $0.count - sent, Int32(MSG_NOSIGNAL))
             }
+            if count < 0, errno == EAGAIN { continue }
             guard count > 0 else { throw Failure(reason: "it closed the connection") }
             sent += count
         }
@@ -146,7 +152,6 @@ extension AgentClient {
             return .failure(Failure(reason: error.reason))
         }
         let silent = Result<Answer, Failure>.failure(Failure(reason: "it does not answer"))
-        // Only connecting can take longer: to a socket that nobody accepts connections of.
         let result = try? await withinLimit(limit) {
             await withTaskCancellationHandler {
                 await onOwnThread {

@@ -9,6 +9,16 @@ package func connectUnixSocket(path: String) throws(SystemError) -> FileDescript
     return descriptor
 }
 
+/// The same to whoever may be slow to take connections, over a descriptor that never blocks. While the listener's queue
+/// is full, `mayWait` waits a moment, and says whether to try again.
+package func connectUnixSocket(path: String, mayWait: () -> Bool) throws(SystemError) -> FileDescriptor {
+    let descriptor = try unixSocket(Int32(SOCK_NONBLOCK.rawValue))
+    while try withUnixAddress(path, { Glibc.connect(descriptor.raw, $0, $1) }) != 0 {
+        guard errno == EAGAIN, mayWait() else { throw SystemError("connect \(path)") }
+    }
+    return descriptor
+}
+
 package func listenOnUnixSocket(path: String) throws(SystemError) -> FileDescriptor {
     let descriptor = try unixSocket()
     guard try withUnixAddress(path, { Glibc.bind(descriptor.raw, $0, $1) }) == 0 else {
@@ -18,8 +28,8 @@ package func listenOnUnixSocket(path: String) throws(SystemError) -> FileDescrip
     return descriptor
 }
 
-private func unixSocket() throws(SystemError) -> FileDescriptor {
-    let raw = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+private func unixSocket(_ flags: Int32 = 0) throws(SystemError) -> FileDescriptor {
+    let raw = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | flags, 0)
     guard raw >= 0 else { throw SystemError("socket") }
     return FileDescriptor(owning: raw)
 }

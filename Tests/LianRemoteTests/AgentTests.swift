@@ -150,6 +150,28 @@ import Testing
         }
     }
 
+    /// A connection that is made after the end, for the result alone, answers for no agent.
+    @Test func afterTheEndNobodyIsAnswered() async throws {
+        try await withTemporaryFolder { folder in
+            let (path, _) = try await key(folder)
+            try await withRuns { runs in
+                var request = runs.request("\(Self.list) >keys; echo made >result")
+                request.agents = [try KeyAgent(path: path)]
+                let run = RemoteRun(request)
+                try await run.connect(to: runs.host)
+                _ = try await run.toItsEnd()
+                runs.host.cut()
+                let before = runs.host.pids.count
+                try await run.connect(to: runs.host)
+                #expect(try await run.result() == Array("made\n".utf8))
+                // One command fetches it, and no other follows.
+                #expect(!(await eventually(within: .seconds(1)) { runs.host.pids.count > before + 1 }))
+                #expect(runs.host.pids.count == before + 1)
+                try await run.remove()
+            }
+        }
+    }
+
     /// Each such connection ends alone.
     @Test(arguments: [
         #"syswrite $s, "garbage without end" x 99999"#, #"syswrite $s, pack("N", 0)"#,

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import LianModel
 import LianSystem
 import LianTestSupport
@@ -142,6 +143,45 @@ import Testing
             asking.cancel()
             #expect(await asking.value == Self.refusal)
             #expect(await eventually { listener.open == 0 })
+        }
+    }
+
+    /// It takes the connection, and then not a byte of a request that is longer than what the kernel holds for it.
+    @Test func anAgentThatNeverReads() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder.appending(path: "agent").path
+            let listener = try LoopbackListener(path: path) { descriptor, _ in
+                var polled = [pollfd(fd: descriptor, events: 0, revents: 0)]
+                while polled[0].revents & Int16(POLLHUP) == 0 { poll(&polled, 1, -1) }
+            }
+            defer { listener.stop() }
+            let long = request([1], [UInt8](repeating: 1, count: 255 << 10))
+            #expect(await SocketAgent(path: path, limit: .milliseconds(200)).answer(long) == Self.refusal)
+            #expect(await eventually { listener.accepted == 1 && listener.open == 0 })
+        }
+    }
+
+    /// Nobody takes connections any more: no thread stays behind for each request.
+    @Test func anAgentThatTakesNoConnection() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder.appending(path: "agent").path
+            let listener = try listenOnUnixSocket(path: path)
+            var waiting: [Int32] = []
+            defer { for descriptor in waiting { close(descriptor) } }
+            while let one = try? connectUnixSocket(path: path, mayWait: { false }) { waiting.append(one.release()) }
+            #expect(waiting.count > 0)
+            let agent = SocketAgent(path: path, limit: .milliseconds(100))
+            for _ in 0..<5 { #expect(await agent.answer(Self.requestIdentities) == Self.refusal) }
+            // By the kernel's word for where a thread waits.
+            #expect(
+                await eventually {
+                    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
+                    return !threads.isEmpty
+                        && !threads.contains {
+                            (try? readText("/proc/self/task/\($0)/wchan")) == "unix_wait_for_peer"
+                        }
+                })
+            withExtendedLifetime(listener) {}
         }
     }
 }
