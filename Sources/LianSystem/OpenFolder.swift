@@ -23,6 +23,28 @@ package final class OpenFolder: Sendable {
 
     package func folder(_ name: Name) throws(SystemError) -> OpenFolder { try OpenFolder(name, in: raw) }
 
+    /// The same of a folder that is this user's, which is then all its owner's: what its mode was before may have kept
+    /// its owner out.
+    package func ownFolder(_ name: Name) throws(SystemError) -> OpenFolder {
+        if let found = try? folder(name) {
+            if found.status.st_mode & 0o700 != 0o700 { fchmod(found.raw, found.status.st_mode & 0o7777 | 0o700) }
+            return found
+        }
+        // Of a link this changes nothing.
+        fchmodat(raw, name, 0o700, AT_SYMLINK_NOFOLLOW)
+        return try folder(name)
+    }
+
+    /// The same of a folder that can be written to, or that this user can make so.
+    package func writableFolder(_ name: Name) throws(SystemError) -> OpenFolder {
+        let isOwn = try status(name)?.st_uid == geteuid()
+        // One that cannot even be looked into is opened at once.
+        guard let found = try? folder(name) else { return isOwn ? try ownFolder(name) : try folder(name) }
+        guard faccessat(found.raw, ".", W_OK | X_OK, AT_EACCESS) != 0 else { return found }
+        guard errno == EACCES, isOwn else { throw SystemError("access") }
+        return found
+    }
+
     /// Of what the name stands for, a link itself; nil where there is nothing.
     package func status(_ name: Name) throws(SystemError) -> stat? {
         var status = stat()
@@ -59,9 +81,8 @@ package final class OpenFolder: Sendable {
 
     /// Removes what the name stands for: a folder with all that is in it, and of a link the link.
     package func removeTree(_ name: Name) {
-        if let folder = try? folder(name) {
-            // In a folder that may not be written to, nothing can be removed.
-            fchmod(folder.raw, 0o700)
+        // In a folder that may not be written to, nothing can be removed.
+        if let folder = try? ownFolder(name) {
             for inner in (try? folder.names()) ?? [] { folder.removeTree(inner) }
             unlinkat(raw, name, AT_REMOVEDIR)
         } else {

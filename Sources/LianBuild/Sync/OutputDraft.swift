@@ -23,6 +23,8 @@ final class OutputDraft {
     init(of place: String, isFolder: Bool) throws(SystemError) {
         self.place = place
         self.isFolder = isFolder
+        // Folders in folders may lie deeper than a process has descriptors by default.
+        if isFolder { DescriptorLimit.raise() }
         // On the same file system as the place itself.
         let near = nearestFolder(isFolder ? place : parentFolder(place))
         let parent = realPath(near) ?? near
@@ -93,79 +95,90 @@ final class OutputDraft {
     private func commitFolder() throws(LianError) -> Int {
         let from = try told("") { () throws(SystemError) in
             try makeFolder(place, mode: 0o777)
-            return try folder.folder(Array(Self.content.utf8CString))
+            return try folder.ownFolder(Array(Self.content.utf8CString))
         }
         let to = try told("") { () throws(SystemError) in try OpenFolder(place) }
-        // All of it is looked at before any of it is moved.
-        try check(from, to, "")
-        return try move(from, to, "")
+        // All of it is looked at, and made as it is to be, before any of it is moved.
+        let bytes = try prepare(from, to, "")
+        try move(from, to, "")
+        return bytes
     }
 
-    /// Throws where something stands in the way that only a person can decide about.
-    private func check(_ from: OpenFolder, _ to: OpenFolder, _ inner: String) throws(LianError) {
-        for name in try told(inner, from.names) {
-            let path = inner + Self.text(name)
-            guard let new = try told(path, { () throws(SystemError) in try from.status(name) }),
-                let old = try told(path, { () throws(SystemError) in try to.status(name) })
-            else { continue }
-            switch (Self.isFolder(new), Self.isFolder(old)) {
-            case (false, false): break
-            case (true, true):
-                let (from, to) = try told(path) { () throws(SystemError) in
-                    (try from.folder(name), try to.folder(name))
-                }
-                try check(from, to, "\(path)/")
-            case (true, false):
-                let what = old.st_mode & S_IFMT == S_IFLNK ? "a link, which is not followed" : "a file"
-                throw failure("\(path) is \(what), and a folder in the output")
-            case (false, true): throw failure("\(path) is a folder, and none in the output")
-            }
-        }
-    }
-
-    /// Moves what is in the folder, and returns the bytes of the files among it.
-    private func move(_ from: OpenFolder, _ to: OpenFolder, _ inner: String) throws(LianError) -> Int {
+    /// Makes links lead where they are to lead, and returns the bytes of the files. Throws where something stands in the
+    /// way that only a person can decide about. `to` is nil where there is no such folder at the place.
+    private func prepare(_ from: OpenFolder, _ to: OpenFolder?, _ inner: String) throws(LianError) -> Int {
         var bytes = 0
         for name in try told(inner, from.names) {
             let path = inner + Self.text(name)
-            guard let status = try told(path, { () throws(SystemError) in try from.status(name) }) else { continue }
-            switch status.st_mode & S_IFMT {
-            case S_IFDIR:
-                let (from, to) = try told(path) { () throws(SystemError) in
-                    guard mkdirat(to.raw, name, 0o700) == 0 || errno == EEXIST else { throw SystemError("mkdir") }
-                    return (try from.folder(name), try to.folder(name))
+            guard let new = try told(path, { () throws(SystemError) in try from.status(name) }) else { continue }
+            let old = try told(path) { () throws(SystemError) in try to?.status(name) }
+            switch (Self.isFolder(new), old.map(Self.isFolder)) {
+            case (false, true): throw failure("\(path) is a folder, and none in the output")
+            case (true, false):
+                let what = old.map(Self.isLink) == true ? "a link, which is not followed" : "a file"
+                throw failure("\(path) is \(what), and a folder in the output")
+            case (true, let isThere):
+                let inside = try told(path) { () throws(SystemError) in try from.ownFolder(name) }
+                let there = try told(path) { () throws(SystemError) in
+                    isThere == nil ? nil : try to?.writableFolder(name)
                 }
-                // Into a folder and out of it nothing can be moved that may not be written to.
-                for folder in [from, to] where folder.status.st_mode & 0o700 != 0o700 {
-                    fchmod(folder.raw, folder.status.st_mode & 0o7777 | 0o700)
-                }
-                bytes += try move(from, to, "\(path)/")
-                fchmod(to.raw, status.st_mode & 0o7777)
-            case S_IFLNK:
-                try told(path) { () throws(SystemError) in try moveLink(name, from, to) }
-            default:
-                try told(path) { () throws(SystemError) in
-                    guard renameat(from.raw, name, to.raw, name) == 0 else { throw SystemError("rename") }
-                }
-                bytes += Int(status.st_size)
+                bytes += try prepare(inside, there, "\(path)/")
+                fchmod(inside.raw, new.st_mode & 0o7777)
+            case (false, _) where Self.isLink(new):
+                try told(path) { () throws(SystemError) in try Self.unmark(name, in: from) }
+            case (false, _): bytes += Int(new.st_size)
             }
         }
         return bytes
     }
 
-    private func moveLink(_ name: OpenFolder.Name, _ from: OpenFolder, _ to: OpenFolder) throws(SystemError) {
-        var target = [CChar](repeating: 0, count: Int(PATH_MAX) + Self.linkMark.count)
-        let count = readlinkat(from.raw, name, &target, target.count - 1)
+    /// Folders come before files: what a file like a cache's index names is there before it is.
+    private func move(_ from: OpenFolder, _ to: OpenFolder, _ inner: String) throws(LianError) {
+        var files: [OpenFolder.Name] = []
+        for name in try told(inner, from.names) {
+            let path = inner + Self.text(name)
+            guard let new = try told(path, { () throws(SystemError) in try from.status(name) }) else { continue }
+            guard Self.isFolder(new) else {
+                files.append(name)
+                continue
+            }
+            let isThere = try told(path) { () throws(SystemError) in try to.status(name) != nil }
+            // Neither it nor what is in it can be moved where it may not be written to.
+            let inside = try told(path) { () throws(SystemError) in try from.ownFolder(name) }
+            if isThere {
+                let there = try told(path) { () throws(SystemError) in try to.ownFolder(name) }
+                try move(inside, there, "\(path)/")
+                fchmod(there.raw, new.st_mode & 0o7777)
+            } else {
+                try moveOne(name, from, to, path)
+                fchmod(inside.raw, new.st_mode & 0o7777)
+            }
+        }
+        for name in files { try moveOne(name, from, to, inner + Self.text(name)) }
+    }
+
+    private func moveOne(
+        _ name: OpenFolder.Name, _ from: OpenFolder, _ to: OpenFolder, _ path: String
+    ) throws(LianError) {
+        try told(path) { () throws(SystemError) in
+            guard renameat(from.raw, name, to.raw, name) == 0 else { throw SystemError("rename") }
+        }
+    }
+
+    private static func unmark(_ name: OpenFolder.Name, in folder: OpenFolder) throws(SystemError) {
+        var target = [CChar](repeating: 0, count: Int(PATH_MAX) + linkMark.count)
+        let count = readlinkat(folder.raw, name, &target, target.count - 1)
         guard count >= 0 else { throw SystemError("readlink") }
         target = Array(target[..<count]) + [0]
-        if target.starts(with: Self.linkMark) { target.removeFirst(Self.linkMark.count) }
-        // In the place of the marked one, which then moves as files do.
-        guard unlinkat(from.raw, name, 0) == 0, symlinkat(target, from.raw, name) == 0,
-            renameat(from.raw, name, to.raw, name) == 0
-        else { throw SystemError("symlink") }
+        guard target.starts(with: linkMark) else { return }
+        target.removeFirst(linkMark.count)
+        guard unlinkat(folder.raw, name, 0) == 0, symlinkat(target, folder.raw, name) == 0 else {
+            throw SystemError("symlink")
+        }
     }
 
     private static func isFolder(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFDIR }
+    private static func isLink(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFLNK }
 
     private static func text(_ name: OpenFolder.Name) -> String {
         String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
