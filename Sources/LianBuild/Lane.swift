@@ -33,12 +33,17 @@ final class Lane: Sendable {
 
     private struct Control {
         var lease: RunnerLease?
+        /// Settled when the attempt that has this lease has nothing of its own on this machine any more.
+        var cleared: FirstResult<Void>?
         var keeping: Task<Void, Never>?
         var isAbandoned = false
     }
 
     /// How much longer than destroying the runner it may take to record metrics and to ask for history.
     private static let metricsBeyondDestroy: Duration = .seconds(5)
+
+    /// How long a build that is ended twice waits for what it has on this machine.
+    private static let clearingLimit: Duration = .seconds(5)
 
     init(_ plan: AttemptPlan, _ role: Role, events: BuildEvents) {
         self.plan = plan
@@ -57,7 +62,11 @@ final class Lane: Sendable {
             number += 1
             let remaining = journal.write { $0.envelope.unbuilt(of: request.artifacts) }
             let attempt = Attempt(number: number, sizing: sizing, artifacts: remaining, plan: plan)
-            control.withLock { $0.lease = attempt.lease }
+            let cleared = FirstResult<Void>()
+            control.withLock { control in
+                control.lease = attempt.lease
+                control.cleared = cleared
+            }
             journal.report(.attemptStarted(number: number, sizing))
             events.send(
                 .started(
@@ -66,6 +75,7 @@ final class Lane: Sendable {
                 attempt: number)
             let begun = surroundings.timing.now()
             var outcome = await attempt.run()
+            cleared.settle(.success(()))
             // After a signal the error is `cancelled`, whatever else the signal broke.
             let wasEnded = role.wasEnded() || Task.isCancelled
             if wasEnded, outcome.error != nil { outcome.error = .cancelled(in: outcome.phase) }
@@ -92,12 +102,15 @@ final class Lane: Sendable {
 
     /// One short try of destroying the runner that there is now; nothing is kept of it.
     func abandon(within budget: Duration) async {
-        let (lease, keeping) = control.withLock { control in
+        let (lease, cleared, keeping) = control.withLock { control in
             control.isAbandoned = true
-            return (control.lease, control.keeping)
+            return (control.lease, control.cleared, control.keeping)
         }
         keeping?.cancel()
+        // What was cancelled by the first signal still has files and processes to take away.
+        async let clearing: Void? = try? withinLimit(Self.clearingLimit) { try await cleared?.value() ?? () }
         let runner = await lease?.destroy(within: budget)
+        await clearing
         journal.write { $0.envelope.runner = runner ?? $0.envelope.runner }
     }
 

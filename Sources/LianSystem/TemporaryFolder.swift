@@ -6,8 +6,8 @@ package struct TemporaryFolder: Sendable {
 
     /// In TMPDIR where that is short enough for a socket's path, else in /tmp.
     package init(environment: [String: String]) throws(SystemError) {
-        let wanted = environment["TMPDIR"] ?? ""
-        let parent = wanted.hasPrefix("/") && wanted.utf8.count < 60 ? wanted : "/tmp"
+        let wanted = temporaryFolder(environment)
+        let parent = wanted.utf8.count < 60 ? wanted : "/tmp"
         path = try makeFolderOfItsOwn(in: parent, named: "lian-")
     }
 
@@ -15,6 +15,11 @@ package struct TemporaryFolder: Sendable {
     package func remove() {
         rmdir(path)
     }
+}
+
+/// Where this user's programs put what they do not keep.
+package func temporaryFolder(_ environment: [String: String]) -> String {
+    environment["TMPDIR"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
 }
 
 /// A new folder that only this user can enter, called by the beginning and six characters that no other has there.

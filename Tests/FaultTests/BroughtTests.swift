@@ -116,6 +116,80 @@ extension Faults {
             }
         }
 
+        @Test("row 64: ended twice while an output is brought") func endedTwice() async throws {
+            try await withRunner(waiting: true) { scene, runner, proxy in
+                try runner.setEngine(Self.makesFile)
+                let folder = try place(scene)
+                proxy.setLimit(256 << 10)
+                let running = try scene.start(["--output", "type=tar,dest=place/out.tar"])
+                try #require(await eventually { (try? names(folder).count) == 2 }, "\(running.errorText)")
+                running.signal(SIGINT)
+                running.signal(SIGTERM)
+                let build = try await scene.finish(running)
+                #expect([130, 143].contains(build.status) && build.errorCode == "cancelled", "\(build.story)")
+                try expectUntouched(folder)
+            }
+        }
+
+        @Test("row 64: the time budget runs out while an output is brought") func outOfTime() async throws {
+            try await withRunner(waiting: true) { scene, runner, proxy in
+                try runner.setEngine(Self.makesFile)
+                let folder = try place(scene)
+                // Ten minutes' worth.
+                proxy.setLimit(8 << 10)
+                let build = try await scene.build(["--output", "type=tar,dest=place/out.tar", "--time-budget", "1"])
+                #expect(build.status == 6 && build.errorCode == "time_budget_exceeded", "\(build.story)")
+                #expect(build["outputs"] == .null)
+                try expectUntouched(folder)
+            }
+        }
+
+        /// Each loss is waited for anew, as long as something comes between them.
+        @Test("row 64: an output is cut off again, more than a minute after the first time") func cutOffAgain()
+            async throws
+        {
+            try await withRunner(waiting: true) { scene, runner, proxy in
+                try runner.setEngine(Self.makesFile)
+                let folder = try place(scene)
+                proxy.setLimit(16 << 10)
+                let running = try scene.start(["--output", "type=tar,dest=place/out.tar"])
+                try #require(await eventually { (try? names(folder).count) == 2 }, "\(running.errorText)")
+                proxy.reset()
+                try await running.says("goes on over a new one")
+                // What is tried for a minute is over then.
+                try await Task.sleep(for: .seconds(61))
+                try #require((try? names(folder).count) == 2, "\(running.errorText)")
+                proxy.reset()
+                proxy.setLimit(nil)
+                let build = try await scene.finish(running)
+                try #require(build.status == 0, "\(build.story)")
+                #expect(try names(folder) == ["out.tar"])
+            }
+        }
+
+        @Test("row 64: a cache is cut off for good on its way to the caller: a warning, for the image is there")
+        func cacheLost() async throws {
+            try await withRunner(waiting: true) { scene, runner, proxy in
+                scene.allow { $0.endsWithItsMachine = true }
+                try runner.setEngine(
+                    Self.makesFile.replacing("type=tar,dest=*) out=${word#*dest=}", with: Self.takesCache)
+                        + "\ntouch \"${context%/*}/done\"")
+                let folder = try place(scene)
+                proxy.setLimit(256 << 10)
+                let running = try scene.start(["--cache-to", "type=local,dest=place"])
+                try #require(await eventually { (try? names(folder).count) == 2 }, "\(running.errorText)")
+                proxy.refuse()
+                proxy.reset()
+                let build = try await scene.finish(running)
+                #expect(build.status == 0 && build.digest == ScriptedRunner.digest, "\(build.story)")
+                #expect(build.warningCodes.contains("cache_not_written"), "\(build.story)")
+                try expectUntouched(folder)
+            }
+        }
+
+        private static let takesCache =
+            "type=local,dest=*) out=${word#*dest=} out=${out%%,*}; mkdir -p \"$out\"; out=$out/blob"
+
         @Test("row 64: nothing on this machine takes an image: before any spawn; where Docker is silent, Podman does")
         func nothingTakesTheImage() async throws {
             try await withRunner { scene, runner, _ in
@@ -139,12 +213,67 @@ extension Faults {
                 #expect(scene.orchestrator.requests(.spawn).isEmpty)
                 let taken = scene.folder.appending(path: "taken").path
                 try writeScript(
-                    "[ $1 = version ] || { shift 3; /bin/cat \"$1\" >'\(taken)'; }",
+                    """
+                    [ $1 != version ] || exit 0
+                    /bin/cat "$3" >'\(taken)'
+                    echo 'Loaded image: \(scene.image)'
+                    """,
                     to: programs.appending(path: "podman"))
                 let loaded = try await scene.build(["--load"], environment: environment)
                 try #require(loaded.status == 0, "\(loaded.story)")
                 #expect(loaded["outputs"][0]?["dest"] == "podman" && loaded["outputs"][0]?["bytes"] == 6)
                 #expect(try readText(taken) == "image\n")
+            }
+        }
+
+        /// Makes an image's file of four megabytes.
+        private static let makesImage = makesFile.replacing("type=tar", with: "type=docker").replacing(
+            "out=${word#*dest=}", with: "out=${word#*dest=} out=${out%%,*}")
+
+        /// The environment with a `docker` that says these lines of whatever it loads.
+        private func docker(_ scene: FaultScene, says lines: String) throws -> [String: String] {
+            let programs = scene.folder.appending(path: "programs")
+            try FileManager.default.createDirectory(at: programs, withIntermediateDirectories: true)
+            try writeScript(
+                "[ $1 = version ] || printf '%s\\n' \(shellQuoted(lines))", to: programs.appending(path: "docker"))
+            return ["PATH": "\(programs.path):/usr/bin:/bin"]
+        }
+
+        @Test("row 64: a runner's image comes with a name that was not asked for") func strangeName() async throws {
+            try await withRunner { scene, runner, _ in
+                try runner.setEngine(Self.makesImage)
+                let strange = try docker(scene, says: "Loaded image: \(scene.image)\nLoaded image: debian:12")
+                let build = try await scene.build(["--load"], environment: strange)
+                #expect(build.status == 1 && build.errorCode == "output_failed", "\(build.story)")
+                #expect(build.message.hasSuffix("docker has taken debian:12"), "\(build.story)")
+                let asked = try docker(scene, says: "Loaded image ID: sha256:1\nLoaded image: \(scene.image)")
+                let loaded = try await scene.build(["--load"], environment: asked)
+                #expect(loaded.status == 0, "\(loaded.story)")
+            }
+        }
+
+        @Test("row 64: kill -9 while an image is brought to be loaded: the next run removes what was there of it")
+        func killedBeforeLoading() async throws {
+            try await withRunner(waiting: true) { scene, runner, proxy in
+                scene.allow {
+                    $0.callerIsKilled = true
+                    $0.leftToTheirLease = 1
+                    $0.endsWithItsMachine = true
+                }
+                try runner.setEngine(Self.makesImage)
+                let environment = try docker(scene, says: "Loaded image: \(scene.image)")
+                let temporary = scene.folder.appending(path: "tmp")
+                let drafts = { try names(temporary).filter { $0.hasPrefix(".lian-build-output-") } }
+                proxy.setLimit(256 << 10)
+                let running = try scene.start(["--load"], environment: environment)
+                try #require(await eventually { (try? drafts().count) == 1 }, "\(running.errorText)")
+                running.kill()
+                #expect(await eventually { processes(holding: temporary.path).isEmpty })
+                try FileManager.default.removeItem(atPath: "\(runner.workDir)/run-app")
+                proxy.setLimit(nil)
+                let build = try await scene.build(["--load"], environment: environment)
+                try #require(build.status == 0, "\(build.story)")
+                #expect(try drafts() == [])
             }
         }
 
@@ -198,6 +327,51 @@ extension Faults {
                 #expect(build.status == 1 && build.errorCode == "output_failed", "\(build.story)")
                 #expect(build.message.contains("sub is a link"), "\(build.story)")
                 #expect(try names(victim) == [] && names(folder) == ["out.tar", "sub"])
+            }
+        }
+
+        /// Deeper than the caller may have descriptors, and with a name that is no text.
+        @Test("row 64: an output of folders without end") func deep() async throws {
+            try await withRunner { scene, runner, _ in
+                try runner.setEngine(
+                    """
+                    for word do case $word in type=local,dest=*) out=${word#*dest=} ;; esac; done
+                    mkdir -p "$out" && cd "$out" && name=$(printf 'a\\nb\\377') && echo odd >"$name" || exit
+                    for level in $(seq 300); do mkdir d && cd d || exit; done
+                    echo bottom >file
+                    succeed
+                    """)
+                let arguments = [
+                    Project.executable("lian-build"), "build", "--workspace", scene.workspace, "--context",
+                    try scene.context(), "--output", "deep",
+                ]
+                let running = try scene.start(
+                    Command(
+                        "/bin/sh",
+                        ["-c", "ulimit -Sn 256 && exec \(arguments.map(shellQuoted).joined(separator: " "))"],
+                        environment: scene.environment(), workingDirectory: scene.folder.path))
+                let build = try await scene.finish(running)
+                try #require(build.status == 0, "\(build.story)")
+                let bottom = "deep/\(String(repeating: "d/", count: 300))file"
+                #expect(try readText(scene.folder.appending(path: bottom).path) == "bottom\n")
+                #expect(build["outputs"][0]?["bytes"] == 11)
+                let deep = try OpenFolder(scene.folder.appending(path: "deep").path)
+                #expect(try deep.status(Array("a\nb".utf8CString.dropLast()) + [-1, 0]) != nil)
+            }
+        }
+
+        @Test("row 64: what the runner's rsync says of an output holds a secret") func secretInWords() async throws {
+            try await withRunner { scene, runner, _ in
+                try runner.setEngine(Self.makesFile)
+                // What a runner was given it can say again.
+                try runner.setProgram(
+                    "rsync",
+                    """
+                    case " $* " in *" --sender "*) cat secrets/secret.planted >&2; echo >&2; exit 3 ;; esac
+                    exec /usr/bin/rsync "$@"
+                    """)
+                let build = try await scene.build(["--output", "type=tar,dest=out.tar"])
+                #expect(build.status == 1 && build.errorCode == "output_failed", "\(build.story)")
             }
         }
 

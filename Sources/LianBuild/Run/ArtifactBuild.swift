@@ -136,7 +136,8 @@ struct ArtifactBuild: Sendable {
                 exportsAllStages: bench.engine.cachesAllStages, request: question),
             secrets: secrets, connection: bench.connection, waiting: bench.takeWrapper(),
             outputs: OutputSync(
-                artifact: artifact.name, rsync: rsync, connection: bench.connection, engine: engine, reporter: journal),
+                artifact: artifact.name, rsync: rsync, connection: bench.connection, engine: engine,
+                names: artifact.names, mask: secrets.mask, reporter: journal),
             reporter: journal, timing: timing, traceParent: traceParent)
     }
 }

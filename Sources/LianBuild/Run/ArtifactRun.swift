@@ -107,7 +107,7 @@ extension ArtifactRun {
         return (results, nil)
     }
 
-    /// A cache that does not come is a warning: the image is what was asked for.
+    /// A cache that does not come is a warning, whatever keeps it away: the image is what was asked for.
     private func bringCaches() async throws -> [String] {
         var troubles: [String] = []
         for (index, store) in artifact.cacheTo.enumerated() {
@@ -115,8 +115,10 @@ extension ArtifactRun {
             let source = OutputSync.Source(folder: command.folders.run, name: BuildctlCommand.cacheName(index))
             do {
                 _ = try await outputs.bring(BroughtOutput(.local, to: .folder(folder)), from: source)
-            } catch let error as LianError where error.code == .outputFailed {
-                troubles.append(error.message)
+            } catch {
+                let told = LianError(error, in: .build)
+                guard told.code != .cancelled else { throw error }
+                troubles.append(told.message)
             }
         }
         return troubles

@@ -84,7 +84,8 @@ struct LocalRsync: Sendable {
             try await follow(command, feed, reading, way, receives: receives, waitsForOtherSide: waitsForOtherSide)
         } catch {
             carrying.cancel()
-            await carrying.value
+            // On a slow line a channel may take long to close. Whoever was cancelled clears away here at once.
+            if !Task.isCancelled { await carrying.value }
             throw error
         }
         return carrying

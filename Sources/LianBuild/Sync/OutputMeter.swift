@@ -16,6 +16,8 @@ final class OutputMeter: Sendable {
     private struct State {
         var channels: [any RemoteChannel] = []
         var rate = TransferRate()
+
+        var received: Int { channels.reduce(0) { $0 + $1.receivedBytes } }
     }
 
     init(artifact: String, dest: String, reporter: any BuildReporter, timing: Timing) {
@@ -30,11 +32,14 @@ final class OutputMeter: Sendable {
         state.withLock { $0.channels.append(channel) }
     }
 
+    /// Bytes that came so far.
+    var received: Int { state.withLock { $0.received } }
+
     /// Reports until it is cancelled.
     func run() async {
         while (try? await timing.sleep(Self.interval)) != nil {
             let progress = state.withLock { state in
-                let received = state.channels.reduce(0) { $0 + $1.receivedBytes }
+                let received = state.received
                 state.rate.add(bytes: received, at: timing.now())
                 return OutputProgress(
                     artifact: artifact, dest: dest, receivedBytes: received, bytesPerSecond: state.rate.bytesPerSecond)

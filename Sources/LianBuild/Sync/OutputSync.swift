@@ -10,6 +10,10 @@ struct OutputSync: Sendable {
     let connection: RunnerConnection
     /// Takes images, where one is to be loaded.
     let engine: ContainerEngine?
+    /// What such an image is to be called.
+    let names: [ImageReference]
+    /// Of what a runner says of an output no secret is shown.
+    let mask: SecretMask
     let reporter: any BuildReporter
 
     /// How long new connections are tried for, once one is lost.
@@ -25,10 +29,15 @@ struct OutputSync: Sendable {
     }
 
     func bring(_ output: BroughtOutput, from source: Source) async throws -> OutputResult {
-        switch output.place {
-        case .engine: return try await load(output, source)
-        case .file(let path): return try await bring(output, to: path, isFolder: false, source)
-        case .folder(let path): return try await bring(output, to: path, isFolder: true, source)
+        do {
+            switch output.place {
+            case .engine: return try await load(output, source)
+            case .file(let path): return try await bring(output, to: path, isFolder: false, source)
+            case .folder(let path): return try await bring(output, to: path, isFolder: true, source)
+            }
+        } catch let error as LianError {
+            // Names of files and rsync's words are the runner's.
+            throw error.hiding(mask)
         }
     }
 
@@ -49,14 +58,13 @@ struct OutputSync: Sendable {
                 .internalError, .build, "there is nothing to load an image into",
                 hint: "This is a defect of lian-build's; please report it with this message.")
         }
-        let folder = try TemporaryFolder(environment: rsync.environment)
-        defer { folder.remove() }
-        let draft = try draft(of: "\(folder.path)/image.tar", isFolder: false)
+        // Only the draft is ever there: one that was left by a process that was killed is removed by the next.
+        let draft = try draft(of: "\(temporaryFolder(rsync.environment))/image.tar", isFolder: false)
         // The file goes with the draft.
         defer { withExtendedLifetime(draft) {} }
         try await fetch(source, into: draft, isFolder: false, called: "the image for \(engine.name)")
         let bytes = draft.fileSize
-        try await engine.load(draft.path)
+        try await engine.load(draft.path, names: names)
         reporter.report(.note("\(engine.name) has taken the image of \(artifact)"))
         return OutputResult(artifact: artifact, type: output.word, dest: engine.name, bytes: bytes)
     }
@@ -83,7 +91,7 @@ struct OutputSync: Sendable {
         let metering = Task { await meter.run() }
         defer { metering.cancel() }
         var host = await connection.host
-        var end: ContinuousClock.Instant?
+        var loss: (until: ContinuousClock.Instant, received: Int)?
         while true {
             do {
                 let used = host
@@ -96,9 +104,13 @@ struct OutputSync: Sendable {
                 }
                 return
             } catch {
-                guard Self.isLoss(error), end.map({ timing.now() < $0 }) ?? true else { throw Self.told(error, dest) }
-                if end == nil {
-                    end = timing.now() + Self.patience
+                // Of a connection on which something came, the loss is another one.
+                if let last = loss, meter.received > last.received { loss = nil }
+                guard Self.isLoss(error), loss.map({ timing.now() < $0.until }) ?? true else {
+                    throw Self.told(error, dest)
+                }
+                if loss == nil {
+                    loss = (timing.now() + Self.patience, meter.received)
                     reporter.report(.note("the connection to the runner broke; \(dest) goes on over a new one"))
                 }
                 try await timing.sleep(.milliseconds(500))

@@ -92,8 +92,8 @@ struct RsyncExit: Error {
 
     private var how: String {
         switch (end, side) {
-        // A file vanished between the walk and the transfer.
-        case (.status(24), .ours): "found that files of the context vanished while they were sent (rsync exit 24)"
+        // A file vanished between being listed and being sent.
+        case (.status(24), .ours): "found that files vanished while they were sent (rsync exit 24)"
         case (.status(let status), _): "exited with \(status)"
         case (.signal(let signal), _): "was ended by signal \(signal)"
         case (.ofOurs, _): "complained without end"

@@ -35,6 +35,12 @@ package struct LianError: Error, Equatable, Sendable {
         LianError(code, phase, message, hint: hint, logTail: logTail, place: place)
     }
 
+    /// The same error without the secrets that others have written into it.
+    package func hiding(_ mask: SecretMask) -> LianError {
+        LianError(
+            code, phase, mask.masked(message), hint: mask.masked(hint), logTail: logTail.map(mask.masked), place: place)
+    }
+
     package func saying(_ message: String) -> LianError {
         LianError(code, phase, message, hint: hint, logTail: logTail, place: place)
     }
