@@ -74,6 +74,16 @@ import Testing
             }
             let outside = directives(["outputs": [["type": "local", "dest": "../out"]]])
             #expect(fixture.refusal(directives: outside)?.message.contains("leads out") == true)
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(fixture.folder)/away", withDestinationPath: "/etc")
+            for (field, value): (String, JSONValue) in [
+                ("outputs", [["type": "tar", "dest": "away/out.tar"]]), ("cache_to", ["type=local,dest=away/new"]),
+                ("cache_to", ["type=local,dest=../cache"]), ("cache_from", ["type=local,src=away"]),
+            ] {
+                let error = fixture.refusal(directives: directives([field: value]))
+                #expect(error?.code == .directivesInvalid, "\(value): \(String(describing: error))")
+                #expect(error?.message.contains("leads out of the file's folder") == true)
+            }
         }
     }
 
@@ -84,10 +94,33 @@ import Testing
                 ["name": "a", "context": "app", "outputs": output], ["name": "b", "context": "app", "outputs": output],
             ]
             let error = fixture.refusal(directives: directives(whole: ["artifacts": two]))
-            #expect(error?.message.contains("'a' and 'b' both have") == true, "\(String(describing: error))")
+            #expect(error?.message.hasPrefix("'a' and 'b': ") == true, "\(String(describing: error))")
             #expect(
                 fixture.refusal(["--output", "x"], directives: directives(whole: ["artifacts": two]))?.message.contains(
                     "--output is for one artifact") == true)
+        }
+    }
+
+    /// However their paths are written, and whatever else stands in each other's way.
+    @Test func placesThatAreOneOrBelowAFile() async throws {
+        try await withRequestFixture { fixture in
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(fixture.folder)/link", withDestinationPath: "\(fixture.folder)/app")
+            let cases: [([String], String)] = [
+                (["--output", "app/out", "--output", "link/out"], "are one place"),
+                (["--output", "app/new/out", "--output", "type=tar,dest=link/new/out"], "are one place"),
+                (["--output", "type=tar,dest=new", "--output", "new/out"], "is a file"),
+                (["--output", "new/out", "--output", "type=tar,dest=new"], "is a file"),
+                (["--output", "type=tar,dest=c", "--cache-to", "type=local,dest=c"], "is a file"),
+            ]
+            for (flags, message) in cases {
+                let error = fixture.refusal(flags)
+                #expect(
+                    error?.code == .invalidArgument && error?.message.contains(message) == true,
+                    "\(flags): \(String(describing: error))")
+            }
+            let apart = ["--output", "out", "--output", "type=tar,dest=out/a.tar", "--output", "out2"]
+            #expect(try fixture.artifact(apart).outputs.brought.count == 3)
         }
     }
 }

@@ -1,4 +1,5 @@
 import LianModel
+import LianSystem
 
 /// What comes of an artifact's build.
 package struct ArtifactOutputs: Equatable, Sendable {
@@ -44,6 +45,25 @@ package struct BroughtOutput: Equatable, Sendable {
         case .folder(let path), .file(let path): path
         case .engine: nil
         }
+    }
+
+    /// Why it and another cannot both be brought, by whatever links their paths lead to their places; nil where they can.
+    func collision(with other: BroughtOutput) -> String? {
+        guard let path, let otherPath = other.path else { return nil }
+        let (own, its) = (Self.landing(path), Self.landing(otherPath))
+        if own == its {
+            return path == otherPath ? "\(path) is named twice" : "\(path) and \(otherPath) are one place"
+        }
+        let below = { (inner: String, file: String) in "\(inner) is below \(file), which is a file" }
+        if case .file = place, isPath(its, within: own) { return below(otherPath, path) }
+        if case .file = other.place, isPath(own, within: its) { return below(path, otherPath) }
+        return nil
+    }
+
+    /// Where a path leads, also where not all of it is there yet.
+    static func landing(_ path: String) -> String {
+        let near = nearestFolder(path)
+        return absolutePath("\(realPath(near) ?? near)\(path.dropFirst(near.count))", from: "/")
     }
 
     /// As the envelope calls it.

@@ -26,6 +26,10 @@ extension RequestBuilder {
             registry: registry.endpoint, namespace: registry.namespace, workspace: directives.workspace, owner: owner)
         var artifacts: [ArtifactRequest] = []
         for artifact in directives.artifactsInBuildOrder {
+            for store in (artifact.cacheFrom ?? []) + (artifact.cacheTo ?? []) {
+                guard let written = store.writtenFolder else { continue }
+                try Self.checkStays(written, within: paths.folder, "artifact \(artifact.name): the cache \(store)")
+            }
             let (from, to) = (
                 try imports(artifact, directives.cache, paths), try exports(artifact, directives.cache, paths)
             )

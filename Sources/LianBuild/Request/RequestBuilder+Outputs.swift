@@ -36,14 +36,8 @@ extension RequestBuilder {
     /// Those of a directives file, which lead out of its folder only where they say so.
     private func outputs(_ written: [BuildOutput], within folder: String, at place: String) throws -> ArtifactOutputs {
         for output in written {
-            guard let dest = output.dest, !dest.hasPrefix("/") else { continue }
-            let path = absolutePath(dest, from: folder)
-            guard isPath(path, within: folder) else {
-                throw LianError(
-                    .directivesInvalid, .resolve,
-                    "\(place): outputs: '\(dest)' leads out of the file's folder, to \(path)",
-                    hint: "Write it as an absolute path if that is meant.")
-            }
+            guard let dest = output.dest else { continue }
+            try Self.checkStays(dest, within: folder, "\(place): outputs")
         }
         return try outputs(written, from: folder) { "\(place): outputs[\($0)]" }
     }
@@ -60,25 +54,39 @@ extension RequestBuilder {
             guard let dest = output.dest else { continue }
             let path = absolutePath(dest, from: folder)
             let place: BroughtOutput.Place = output.kind == .local ? .folder(path) : .file(path)
-            guard !all.brought.contains(where: { $0.path == path }) else {
-                throw refusal("\(name(index)): \(path) is named twice", hint: "Give each output a place of its own.")
+            let brought = BroughtOutput(output.kind, to: place)
+            if let other = all.brought.lazy.compactMap({ brought.collision(with: $0) }).first {
+                throw refusal("\(name(index)): \(other)", hint: "Give each output a place of its own.")
             }
             try Self.check(path, isFolder: output.kind == .local, name(index))
-            all.brought.append(BroughtOutput(output.kind, to: place))
+            all.brought.append(brought)
         }
         if options.loads { all.brought.append(BroughtOutput(.docker, to: .engine)) }
         return all
     }
 
-    /// Refuses outputs of several artifacts that go to one place.
+    /// Refuses a relative path that leads out of a directives file's folder, also by a link.
+    static func checkStays(_ path: String, within folder: String, _ name: String) throws(LianError) {
+        let landing = BroughtOutput.landing(absolutePath(path, from: folder))
+        guard path.hasPrefix("/") || isPath(landing, within: folder) else {
+            throw LianError(
+                .directivesInvalid, .resolve, "\(name): '\(path)' leads out of the file's folder, to \(landing)",
+                hint: "Write it as an absolute path if that is meant.")
+        }
+    }
+
+    /// Refuses what several artifacts bring to one place.
     func checkPlaces(of artifacts: [ArtifactRequest]) throws {
-        var owners: [String: String] = [:]
+        var taken: [(owner: String, output: BroughtOutput)] = []
         for artifact in artifacts {
-            for path in artifact.outputs.brought.compactMap(\.path) {
-                guard let other = owners.updateValue(artifact.name, forKey: path) else { continue }
-                throw refusal(
-                    "'\(other)' and '\(artifact.name)' both have \(path) as output",
-                    hint: "Give each output a place of its own.")
+            let caches = artifact.cacheTo.compactMap(\.folder).map { BroughtOutput(.local, to: .folder($0)) }
+            for output in artifact.outputs.brought + caches {
+                for (owner, other) in taken {
+                    guard let collision = output.collision(with: other) else { continue }
+                    let who = owner == artifact.name ? "'\(owner)'" : "'\(owner)' and '\(artifact.name)'"
+                    throw refusal("\(who): \(collision)", hint: "Give each output a place of its own.")
+                }
+                taken.append((artifact.name, output))
             }
         }
     }
