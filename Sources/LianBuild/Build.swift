@@ -139,7 +139,7 @@ package final class Build: Sendable {
         journal.write { $0.envelope.timings?.resolve = surroundings.milliseconds(since: start) }
         try Task.checkCancellation()
         guard let rsync, let key else {
-            journal.write { $0.envelope.plan = resolution.plan(split) }
+            journal.write { $0.envelope.plan = resolution.plan(split, engine: engine?.name) }
             return nil
         }
         let plan = AttemptPlan(

@@ -41,6 +41,23 @@ import Testing
         }
     }
 
+    /// The arguments name the runner's folders; a person wants to know what comes to his own machine, and where.
+    @Test func whereOutputsWouldGo() async throws {
+        try await withProgramFolder { folder in
+            try folder.write("app/Dockerfile", "FROM scratch\nCOPY . /\n")
+            let run = try await folder.run(
+                flat(["--output", "made", "--output", "type=oci,dest=out/app.tar", "--progress", "plain"]))
+            #expect(run.status == 0, "\(run.errors)")
+            let outputs = run.envelope?["plan"]?["outputs"]
+            #expect(outputs?.arrayValue?.map { $0["type"] } == ["local", "oci"])
+            for (index, (type, name)) in [("local", "made"), ("oci", "out/app.tar")].enumerated() {
+                let dest = try #require(outputs?[index]?["dest"]?.stringValue)
+                #expect(dest.hasPrefix("/") && dest.hasSuffix("/\(name)"))
+                #expect(run.errors.contains("output: \(type) to \(dest)\n"), "\(run.errors)")
+            }
+        }
+    }
+
     @Test func thePlanOfFlags() async throws {
         try await withProgramFolder { folder in
             try folder.write("app/Dockerfile", "FROM scratch\nCOPY . /\n")

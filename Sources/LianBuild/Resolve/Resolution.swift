@@ -88,7 +88,8 @@ package struct Resolution: Sendable {
 
     private static let largestShown = 5
 
-    package func plan(_ split: PlatformSplit) -> Plan {
+    /// `engine` is what images would be loaded into.
+    package func plan(_ split: PlatformSplit, engine: String?) -> Plan {
         let isSplit = split.parts.count > 1
         let artifacts = split.parts.flatMap { part in
             part.artifacts.map { artifact in
@@ -100,7 +101,12 @@ package struct Resolution: Sendable {
                     name: artifact.name, platform: isSplit ? part.platform : nil, buildctl: command.redactedArguments)
             }
         }
-        return Plan(artifacts: artifacts, largest: largest, volume: request.volume.request)
+        let outputs = request.artifacts.flatMap { artifact in
+            artifact.outputs.brought.map {
+                Plan.Output(artifact: artifact.name, type: $0.word, dest: $0.path ?? engine ?? "")
+            }
+        }
+        return Plan(artifacts: artifacts, outputs: outputs, largest: largest, volume: request.volume.request)
     }
 
     /// Refuses a path that nobody could open below this work folder of a runner.

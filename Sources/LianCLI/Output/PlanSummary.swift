@@ -9,6 +9,10 @@ package func planSummary(_ envelope: ResultEnvelope) -> [String] {
         let platforms = artifact.platforms.isEmpty ? "" : ", for \(artifact.platforms.joined(separator: ", "))"
         if let image = artifact.image { lines.append("image: \(image)\(tags)\(platforms)") }
     }
+    let isOne = envelope.artifacts?.count == 1
+    for output in envelope.plan?.outputs ?? [] {
+        lines.append("output: \(output.type)\(isOne ? "" : " of \(output.artifact)") to \(output.dest)")
+    }
     if let cache = envelope.cache {
         lines.append("cache from: \(list(cache.from))")
         lines.append("cache to: \(list(cache.to))")

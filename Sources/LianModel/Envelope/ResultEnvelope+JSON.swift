@@ -92,6 +92,10 @@ extension Plan: JSONEncodable {
                 artifacts.map {
                     ["name": .string($0.name), "platform": $0.platform.json, "buildctl": $0.buildctl.json]
                 }),
+            "outputs": .array(
+                outputs.map {
+                    ["artifact": .string($0.artifact), "type": .string($0.type), "dest": .string($0.dest)]
+                }),
             "context": ["largest": .array(largest.map { ["path": .string($0.path), "bytes": .integer($0.bytes)] })],
             "volume": volume.json,
         ]

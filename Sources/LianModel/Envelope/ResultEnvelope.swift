@@ -228,13 +228,29 @@ package struct Plan: Equatable, Sendable {
         }
     }
 
+    /// What would be brought to the caller.
+    package struct Output: Equatable, Sendable {
+        package var artifact: String
+        /// As `OutputResult` has them.
+        package var type: String
+        package var dest: String
+
+        package init(artifact: String, type: String, dest: String) {
+            self.artifact = artifact
+            self.type = type
+            self.dest = dest
+        }
+    }
+
     package var artifacts: [Artifact]
+    package var outputs: [Output]
     package var largest: [LargePath]
     /// What would be asked for where the orchestrator offers volumes; nil for none.
     package var volume: VolumeRequest?
 
-    package init(artifacts: [Artifact], largest: [LargePath], volume: VolumeRequest?) {
+    package init(artifacts: [Artifact], outputs: [Output], largest: [LargePath], volume: VolumeRequest?) {
         self.artifacts = artifacts
+        self.outputs = outputs
         self.largest = largest
         self.volume = volume
     }
