@@ -244,21 +244,26 @@ struct BuildKitTests {
     @Test func aDockerfileOnStdin() async throws { try await StdinCases().aDockerfileOnStdin() }
     @Test func aContextThatTheEngineFetches() async throws { try await FetchedContextCases().anArchive() }
 
+    /// A bare repository of one commit with a file `note` and, as `sub.Dockerfile`, what copies it.
+    private func repository(_ scene: Scene) async throws -> String {
+        let folder = try scene.context("FROM scratch\nCOPY none /\n", files: ["note": "n"])
+        try "FROM scratch\nCOPY note /\n".write(toFile: "\(folder)/sub.Dockerfile", atomically: true, encoding: .utf8)
+        let repository = scene.folder.appending(path: "repository.git").path
+        let user = ["GIT_CONFIG_GLOBAL": "/dev/null", "HOME": scene.folder.path]
+        for arguments in [
+            ["-C", folder, "init", "-q", "-b", "main"], ["-C", folder, "add", "."],
+            ["-C", folder, "-c", "user.name=a", "-c", "user.email=a@b.example", "commit", "-q", "-m", "one"],
+            ["clone", "-q", "--bare", folder, repository], ["-C", repository, "update-server-info"],
+        ] {
+            _ = try await runTool("/usr/bin/git", arguments, environment: user)
+        }
+        return repository
+    }
+
     /// By Git's plain HTTP, which needs a server of files alone.
     @Test func aContextInGit() async throws {
         try await withScene { scene in
-            let folder = try scene.context("FROM scratch\nCOPY none /\n", files: ["note": "n"])
-            try "FROM scratch\nCOPY note /\n".write(
-                toFile: "\(folder)/sub.Dockerfile", atomically: true, encoding: .utf8)
-            let repository = scene.folder.appending(path: "repository.git").path
-            let user = ["GIT_CONFIG_GLOBAL": "/dev/null", "HOME": scene.folder.path]
-            for arguments in [
-                ["-C", folder, "init", "-q", "-b", "main"], ["-C", folder, "add", "."],
-                ["-C", folder, "-c", "user.name=a", "-c", "user.email=a@b.example", "commit", "-q", "-m", "one"],
-                ["clone", "-q", "--bare", folder, repository], ["-C", repository, "update-server-info"],
-            ] {
-                _ = try await runTool("/usr/bin/git", arguments, environment: user)
-            }
+            let repository = try await repository(scene)
             try await withScriptedHTTPServer { server in
                 for file in try FileManager.default.subpathsOfDirectory(atPath: repository) {
                     guard let bytes = FileManager.default.contents(atPath: "\(repository)/\(file)") else { continue }
@@ -270,6 +275,27 @@ struct BuildKitTests {
                 try #require(build.status == 0, "\(build.story)")
                 #expect(build["context"]["files"] == 0)
                 #expect(build.digest == (try await scene.pushedDigest()) && build.digest != nil)
+            }
+        }
+    }
+
+    /// The engine gets to a real SSH server by the caller's agent.
+    @Test func aContextInGitOverSSH() async throws {
+        try await withScene { scene in
+            let key = scene.folder.appending(path: "key").path
+            let line = try await makeSSHKey(key, ["-t", "ed25519"])
+            let repository = try await repository(scene)
+            try await withSSHServer(SSHServerOptions(authorizedKeys: [line])) { server in
+                let context = "ssh://\(server.user)@\(server.host):\(server.port)\(repository)#main"
+                let flags = ["--dockerfile", "sub.Dockerfile"]
+                let refused = try await scene.build(context: context, flags)
+                #expect(refused.status == 2 && refused.errorCode == "credential_missing", "\(refused.story)")
+                #expect(refused["error"]["hint"]?.stringValue?.contains("--ssh default") == true)
+                let build = try await scene.build(context: context, flags + ["--ssh", "default=\(key)"])
+                try #require(build.status == 0, "\(build.story)")
+                #expect(build["context"]["files"] == 0)
+                #expect(build.digest == (try await scene.pushedDigest()) && build.digest != nil)
+                #expect(server.log.contains("Accepted publickey"))
             }
         }
     }

@@ -43,8 +43,8 @@ import Testing
     @Test(arguments: [
         ("https://ci:hunter22@git.example/app.git", ErrorCode.invalidArgument),
         ("https://hunter22@git.example/app.git", .invalidArgument), ("ftp://h/hunter22", .invalidArgument),
-        ("ssh://git@git.example/hunter22.git", .engineUnsupported),
-        ("git@git.example:hunter22.git", .engineUnsupported),
+        ("ssh://git@git.example/hunter22.git", .credentialMissing),
+        ("git@git.example:hunter22.git", .credentialMissing), ("ssh://git:hunter22@git.example/app", .invalidArgument),
     ])
     func contextsThatNoEngineFetches(url: String, code: ErrorCode) async throws {
         try await withRequestFixture { fixture in
@@ -52,6 +52,31 @@ import Testing
             #expect(error.code == code && error.hint.contains("GIT_AUTH_TOKEN"))
             #expect(error.message.hasPrefix("--context"))
             #expect(!"\(error)".contains("hunter22"))
+        }
+    }
+
+    @Test(arguments: ["ssh://git@git.example:2222/app.git#main:sub", "git@git.example:team/app.git"])
+    func aRepositoryOverSSHIsFetchedWithAnAgent(url: String) async throws {
+        try await withRequestFixture { fixture in
+            let written = directives(["context": .string(url)])
+            for (flags, file) in [(["--context", url], Optional.none), ([], written)] {
+                let refused = try #require(fixture.refusal(flags + ["--ssh", "other"], directives: file))
+                #expect(refused.code == .credentialMissing && refused.hint.contains("--ssh default"), "\(refused)")
+                let list = try arguments(fixture, flags + ["--ssh", "default"], directives: file)
+                #expect(list.contains("context=\(url)") && list.contains("default=secrets/agent.0"))
+            }
+            // The same of what a build takes besides its context.
+            let extra = directives(["extra_contexts": ["src": .string(url)]])
+            for (flags, file) in [(["--build-context", "src=\(url)"], Optional.none), ([], extra)] {
+                #expect(fixture.refusal(flags, directives: file)?.code == .credentialMissing)
+                let list = try arguments(fixture, flags + ["--ssh", "default"], directives: file)
+                #expect(list.contains("context:src=\(url)"))
+            }
+            // A question about its Dockerfile fetches that too; an agent for steps is not asked for anything.
+            let asked = try fixture.artifact(
+                ["--context", url, "--call", "check", "--ssh", "default", "--ssh", "other"])
+            #expect(asked.agents.map(\.id) == ["default"])
+            #expect(try fixture.artifact(["--call", "check", "--ssh", "default"]).agents.isEmpty)
         }
     }
 

@@ -129,6 +129,7 @@ package struct BuildctlCommand: Sendable {
         for (name, source) in artifact.extraContexts.sorted(by: { $0.key < $1.key }) {
             switch source {
             case .image(let reference): list += ["--opt", "context:\(name)=docker-image://\(reference)"]
+            case .url(let url): list += ["--opt", "context:\(name)=\(url)"]
             case .folder:
                 list += [
                     "--local", "\(name)=\(folders.extraContexts[name] ?? "")", "--opt", "context:\(name)=local:\(name)",

@@ -97,6 +97,9 @@ package struct ArtifactRequest: Sendable, Equatable {
     /// All names of its image.
     var names: [ImageReference] { [image].compactMap { $0 } + tags }
 
+    /// Whether some of its files come from a Git repository at an SSH server.
+    var isOverSSH: Bool { context.isOverSSH || extraContexts.values.contains(where: \.isOverSSH) }
+
     /// The repositories of its names, each once.
     var repositories: [String] { names.map(\.name).eachOnce }
 }

@@ -34,7 +34,10 @@ extension RequestBuilder {
                 try imports(artifact, directives.cache, paths), try exports(artifact, directives.cache, paths)
             )
             let caches = try caches(layers, artifact: artifact.name, from: from, to: to)
-            artifacts.append(try self.artifact(artifact, paths, caches))
+            let request = try self.artifact(artifact, paths, caches)
+            let field = request.context.isOverSSH ? "context" : "extra_contexts"
+            try checkAgent(of: request, "artifact \(artifact.name): \(field)")
+            artifacts.append(request)
         }
         warnOfSharedNames(artifacts)
         try checkPlaces(of: artifacts)
@@ -344,7 +347,6 @@ struct DirectivesPaths {
 
     func place(_ context: ContextPlace, at place: String) throws -> ContextPlace {
         guard let folder = context.folder else { return context }
-        try RequestBuilder.refuseSSH(folder, "\(file): \(place)")
         return .folder(try self.context(folder, at: place))
     }
 

@@ -27,6 +27,7 @@ extension RequestBuilder {
             compression: try compression(), sbom: attestations.sbom, provenance: attestations.provenance, dependsOn: [],
             cacheFrom: caches.from,
             cacheTo: caches.to)
+        try checkAgent(of: artifact, context.isOverSSH ? "--context" : "--build-context")
         try checkPlaces(of: [artifact])
         return Parts(
             workspace: workspace, owner: owner, artifacts: [artifact],

@@ -38,7 +38,9 @@ struct RequestBuilder {
         mutating func makeNothing() {
             for index in artifacts.indices {
                 artifacts[index].outputs = ArtifactOutputs(pushes: false)
-                artifacts[index].agents = []
+                // One may lead to the Dockerfile itself.
+                let isFetched = artifacts[index].isOverSSH
+                artifacts[index].agents.removeAll { !isFetched || !$0.isDefault }
                 artifacts[index].cacheFrom = []
                 artifacts[index].cacheTo = []
             }
@@ -204,7 +206,7 @@ extension RequestBuilder {
             switch context {
             case .folder(let folder):
                 contexts[name] = .folder(try existingFolder(path(folder), "--build-context \(name)"))
-            case .image: contexts[name] = context
+            case .image, .url: contexts[name] = context
             }
         }
         return contexts
@@ -260,7 +262,6 @@ extension RequestBuilder {
 
     /// A folder that is there, or a URL. No message repeats a URL that is refused: it may hold a password.
     func contextPlace(_ given: BuildOptions.Given, _ name: String) throws -> ContextPlace {
-        try Self.refuseSSH(given.value, name)
         guard let place = ContextPlace(given.value) else {
             throw refusal(
                 "\(name) \(TextRule.contextPlace.sentence)",
@@ -270,12 +271,14 @@ extension RequestBuilder {
         return .folder(try existingFolder(path(folder), name))
     }
 
-    /// No key leaves the caller's machine, so a runner has none for a Git server.
-    static func refuseSSH(_ context: String, _ name: String) throws {
-        guard context.hasPrefix("ssh://") || context.hasPrefix("git@") else { return }
+    /// A runner has no key for a Git server: the engine asks the caller's agent of the name that it looks for.
+    func checkAgent(of artifact: ArtifactRequest, _ name: String) throws {
+        guard artifact.isOverSSH, !artifact.agents.contains(where: \.isDefault) else { return }
         throw LianError(
-            .engineUnsupported, .arguments, "\(name): a runner has no key for a Git repository over SSH",
-            hint: "Give its https:// URL, and --secret id=GIT_AUTH_TOKEN,env=NAME where it is private.")
+            .credentialMissing, .arguments,
+            "\(name): a Git repository over SSH needs an SSH agent or a key named 'default'",
+            hint: "Give --ssh default, or --ssh default=KEY (ssh in directives). Or give its https:// URL, and "
+                + "--secret id=GIT_AUTH_TOKEN,env=NAME where it is private.")
     }
 
     func existingFolder(_ path: String, _ name: String) throws -> String {

@@ -60,7 +60,7 @@ extension CommandSyntax {
                         "--import-path", .many("DIR"), completion: .folder,
                         "Where Nickel looks for imports, after our own schemas and defaults."),
                     Flag(
-                        "--build-context", .many("NAME=DIR|docker-image://REF"), completion: .folder(after: "="),
+                        "--build-context", .many("NAME=DIR|URL|docker-image://REF"), completion: .folder(after: "="),
                         "An extra context."),
                     Flag(
                         "--ssh", .many("ID[=SOCKET|KEY]"), completion: .file(after: "="),

@@ -120,13 +120,18 @@ package struct BuildSecret: Equatable, Sendable {
 package enum ExtraContext: Equatable, Sendable {
     /// Relative to the directives file.
     case folder(String)
+    /// As of `ContextPlace`.
+    case url(String)
     case image(ImageReference)
 
     package static let imagePrefix = "docker-image://"
 
     package init?(_ text: String) {
-        if TextRule.folder.holds(text) {
-            self = .folder(text)
+        if let place = ContextPlace(text) {
+            switch place {
+            case .folder(let folder): self = .folder(folder)
+            case .url(let url): self = .url(url)
+            }
         } else if text.utf8.starts(with: Self.imagePrefix.utf8) {
             let reference = String(decoding: text.utf8.dropFirst(Self.imagePrefix.utf8.count), as: UTF8.self)
             guard TextRule.pinnedReference.holds(reference), let image = ImageReference(reference) else { return nil }
@@ -134,6 +139,12 @@ package enum ExtraContext: Equatable, Sendable {
         } else {
             return nil
         }
+    }
+
+    /// Whether it is a Git repository at an SSH server.
+    package var isOverSSH: Bool {
+        guard case .url(let url) = self else { return false }
+        return TextRule.secureShellURL(url)
     }
 
     fileprivate init(_ node: JSONNode) throws(SchemaViolation) {

@@ -6,13 +6,21 @@ package enum ContextPlace: Equatable, Sendable {
     case url(String)
 
     package init?(_ text: String) {
-        if TextRule.folder.holds(text) {
+        if TextRule.secureShellURL(text) {
+            self = .url(text)
+        } else if TextRule.folder.holds(text) {
             self = .folder(text)
         } else if TextRule.contextURL(text) {
             self = .url(text)
         } else {
             return nil
         }
+    }
+
+    /// Whether it is a Git repository at an SSH server.
+    package var isOverSSH: Bool {
+        guard case .url(let url) = self else { return false }
+        return TextRule.secureShellURL(url)
     }
 
     package var folder: String? {

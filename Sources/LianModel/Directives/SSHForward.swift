@@ -11,6 +11,9 @@ package struct SSHForward: Equatable, Sendable {
     package let id: String
     package let place: Place
 
+    /// Whether steps and Git repositories that name no agent mean this one.
+    package var isDefault: Bool { id == "default" }
+
     package init(id: String, place: Place) {
         self.id = id
         self.place = place

@@ -118,22 +118,45 @@ extension TextRule {
     }
 
     package static let extraContext = TextRule(
-        sentence: "must be the path of a folder, or docker-image:// and REGISTRY/NAME with a tag, a digest or both"
+        sentence:
+            "must be the path of a folder, docker-image:// and REGISTRY/NAME with a tag, a digest or both, or a URL without "
+            + "user of a Git repository or a tar archive"
     ) {
         ExtraContext($0) != nil
     }
 
     package static let contextPlace = TextRule(
         sentence:
-            "must be the path of a folder, or a URL without user: https://HOST/NAME.git#REF:FOLDER, git://HOST/NAME.git or "
-            + "https://HOST/NAME.tar.gz"
+            "must be the path of a folder, or a URL without user: https://HOST/NAME.git#REF:FOLDER, git://HOST/NAME.git, "
+            + "ssh://git@HOST/NAME.git, git@HOST:NAME.git or https://HOST/NAME.tar.gz"
     ) { ContextPlace($0) != nil }
 
     static func contextURL(_ text: String) -> Bool {
         guard let rest = text.dropping(anyOf: ["https://", "http://", "git://"]) else { return false }
-        let authority = rest.prefix { $0 != UInt8(ascii: "/") }
-        return isAuthority(authority) && rest.count > authority.count + 1 && rest.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+        return isPlace(rest)
     }
+
+    /// As Git knows it. The user is a name, never with a password.
+    static func secureShellURL(_ text: String) -> Bool {
+        if let rest = text.dropping(anyOf: ["ssh://"]) {
+            let user = rest.prefix { $0 != UInt8(ascii: "@") && $0 != UInt8(ascii: "/") }
+            guard rest.dropFirst(user.count).first == UInt8(ascii: "@") else { return isPlace(rest) }
+            return user.first.map(Identifier.isAlphanumeric) == true && user.allSatisfy(alphanumeric(or: "._-"))
+                && isPlace(rest.dropFirst(user.count + 1))
+        }
+        guard let rest = text.dropping(anyOf: ["git@"]) else { return false }
+        let host = rest.prefix { $0 != UInt8(ascii: ":") }
+        let path = rest.dropFirst(host.count + 1)
+        return !host.isEmpty && host.allSatisfy(alphanumeric(or: "._-")) && !path.isEmpty && path.allSatisfy(isVisible)
+    }
+
+    /// HOST[:PORT]/PATH
+    private static func isPlace(_ text: Substring.UTF8View) -> Bool {
+        let authority = text.prefix { $0 != UInt8(ascii: "/") }
+        return isAuthority(authority) && text.count > authority.count + 1 && text.allSatisfy(isVisible)
+    }
+
+    private static func isVisible(_ byte: UInt8) -> Bool { byte > 0x20 && byte < 0x7F }
 
     package static let orchestratorURL = TextRule(
         sentence: "must be http://HOST[:PORT][/PATH] or https://…, without user, query and fragment"
