@@ -125,5 +125,59 @@ extension Faults {
                 try await expectNothingPushed(scene, build)
             }
         }
+
+        @Test("row 63: ended twice while two platforms are built") func endedTwice() async throws {
+            try await withRealScene(waiting: true) { scene, front in
+                let running = try start(scene, front, foreign: "busybox sleep 600")
+                try await running.says(" begun amd64\n")
+                try await running.says(" begun 386\n")
+                running.signal(SIGINT)
+                running.signal(SIGTERM)
+                let build = try await running.finished()
+                #expect([130, 143].contains(build.status) && build["status"] == "cancelled", "\(build.story)")
+                // Both were asked to be destroyed. An engine that takes longer than whoever leaves in a hurry waits is told
+                // as not destroyed yet.
+                let runners = build["runners"].arrayValue ?? []
+                let isTold = build.warningCodes.contains("runner_not_destroyed")
+                #expect(runners.count == 2, "\(build.story)")
+                #expect(isTold || runners.allSatisfy { $0["destroyed"] == true }, "\(build.story)")
+                #expect(try await eventually { try scene.orchestrator.remains().isEmpty })
+                #expect(try await scene.orchestrator.runners().isEmpty)
+                #expect(try await scene.pushedDigest() == nil)
+            }
+        }
+
+        @Test("row 63: the time budget runs out for two platforms") func outOfTime() async throws {
+            try await withRealScene(waiting: true) { scene, front in
+                let context = try scene.context(BuildScene.shell + "RUN echo begun; busybox sleep 600\n")
+                let build = try await scene.build(
+                    scene.flags(context) + Self.both + ["--time-budget", "1"],
+                    environment: ["ORCHESTRATOR_URL": front.url])
+                #expect(build.status == 6 && build.errorCode == "time_budget_exceeded", "\(build.story)")
+                #expect(build.message.hasPrefix("linux/"), "\(build.message)")
+                #expect(build.attempts.count == 2 && build["status"] == "timed_out", "\(build.story)")
+                try await expectNothingPushed(scene, build)
+            }
+        }
+
+        @Test("row 63: kill -9 while two platforms are built: both runners go with their leases") func killed()
+            async throws
+        {
+            try await withRealScene(waiting: true) { scene, front in
+                front.setLease(BuildScene.shortLease, of: scene.workspace)
+                let running = try start(scene, front, foreign: "busybox sleep 600")
+                try await running.says(" begun amd64\n")
+                try await running.says(" begun 386\n")
+                running.kill()
+                #expect(try await scene.orchestrator.runners().count == 2)
+                #expect(
+                    await eventually(within: .seconds(300)) {
+                        (try? await scene.orchestrator.runners().isEmpty) == true
+                    })
+                #expect(try await eventually { try scene.orchestrator.remains().isEmpty })
+                #expect(try await scene.pushedDigest() == nil)
+                try scene.clearAwayAfterKill()
+            }
+        }
     }
 }
