@@ -32,7 +32,7 @@ struct DemoTests {
     @Test(.needsLXD) func onAClusterAMemberOfWhichDies() async throws {
         let done = try await demo(["--cluster"])
         let ends = done.outputText.split(separator: "\n").filter { $0.hasPrefix("build ") }
-        let lost = ends.filter { $0.contains("failed, the runner died in the middle of the build: its member c") }
+        let lost = ends.filter { $0.contains("the runner died in the middle of the build: the cluster's member c") }
         #expect(ends.count == 4 && ends.count { $0.hasSuffix(": succeeded") } == 4 - lost.count, "\(done.outputText)")
         #expect((1...2).contains(lost.count), "\(done.outputText)")
         #expect(done.outputText.contains(#"{"name":"demo/app","tags":["1","2","3","4"]}"#), "\(done.outputText)")
