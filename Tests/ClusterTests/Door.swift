@@ -42,7 +42,7 @@ final class Door: Sendable {
 
     func rule(_ rule: @escaping Rule) { self.rule.set(rule) }
 
-    /// In all answers. Both have as many bytes.
+    /// In all answers from now on. Both have as many bytes.
     func replace(_ old: String, by new: String) { replacement.set((old, new)) }
 
     /// Ends it: nobody is let in any more.

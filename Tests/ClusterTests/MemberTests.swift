@@ -41,6 +41,24 @@ extension Clustered {
             }
         }
 
+        /// Just after a cluster has lost its leader, it tells of each member that it is offline. Who makes a runner then
+        /// waits for the next leader.
+        @Test func aNewLeaderIsWaitedFor() async throws {
+            try await withDoor { scene, door in
+                let id = scene.id()
+                door.replace("Online", by: "Absent")
+                let made = Task { try await scene.create(id) }
+                let isAskedAgain = await eventually {
+                    door.seen.value.count { $0.line.contains("/1.0/cluster/members") } >= 3
+                }
+                #expect(isAskedAgain)
+                #expect(scene.provider.problem?.contains("none of its members counts as online") == true)
+                door.replace("Absent", by: "Online")
+                _ = try await made.value
+                try await scene.destroy(id)
+            }
+        }
+
         /// Row 42, by the real program: no runner is asked for in vain for long, and those that are there keep their
         /// leases.
         @Test func noQuorumIsToldOverHTTP() async throws {

@@ -48,6 +48,10 @@ final class LXDCluster: Sendable {
         var members = [LXDMember(name: LXDMember.alone, host: "127.0.0.1", isOnline: true, architecture: "")]
         if isClustered {
             members = (try ask("/cluster/members", ["recursion": "1"]).arrayValue ?? []).compactMap(LXDMember.init)
+            // Whoever answers is there: a cluster that has lost its leader knows of nobody until the next one has asked.
+            guard members.contains(where: \.isOnline) else {
+                throw LXDFailure(.unanswered, "none of its members counts as online, as while it chooses a new leader")
+            }
         }
         for member in members where member.isOnline && memory.value[member.name] == nil {
             let resources: JSONValue

@@ -161,9 +161,6 @@ extension LXDProvider {
         guard making.namesTaken + 1 < LXDInstance.nameCount else {
             throw ProviderError("all \(LXDInstance.nameCount) names that the machine could have are taken")
         }
-        guard making.namesTaken + 1 < LXDInstance.nameCount else {
-            throw ProviderError("all \(LXDInstance.nameCount) names that the machine could have are taken")
-        }
         making.namesTaken += 1
         return false
     }
