@@ -33,6 +33,12 @@ ROWS = {
     "size": volumes.volumes_by_size, "count": volumes.volumes_by_count, "rebuilds": day.day,
     "cluster": cluster.runners_on_a_cluster,
 }
+# By which --only names them.
+NAMES = (
+    "whole", "ready", "base", "context", "connect", "overhead", "memory", "growth", "log", "events", "startup",
+    "dry-run", "orchestrator", "pack", "again", "changed", "again-context", "changed-context", "volume", "cold",
+    "rebuilds", "cluster", "crowd",
+)
 NEEDS_NO_RUNNER = (startup.startup, cloacina.cloacina)
 
 
@@ -50,6 +56,8 @@ def main() -> int:
     except (BenchFailure, OSError, ValueError) as failure:
         print(f"error: --into {options.into}: {failure}", file=sys.stderr)
         return 2
+    if options.binaries is None:
+        return 0
     with ExitStack() as stack:
         run = Run(
             Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lb-"))), options.binaries, options.quick,
@@ -76,13 +84,12 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="lian-build side by side with its peers")
-    parser.add_argument("--binaries", required=True, type=Path, help=argparse.SUPPRESS)
+    # Without it the arguments are looked at, and nothing is measured.
+    parser.add_argument("--binaries", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true", help="under two minutes: small contexts, few rounds")
     parser.add_argument(
-        "--only", action="append", default=[], metavar="ROW/CONTEXT/SETTING",
-        help="rows: whole, ready, base, context, connect, overhead, memory, growth, log, events, startup, dry-run, "
-             "orchestrator, pack, again, changed, again-context, changed-context, volume, cold, rebuilds, cluster, "
-             "crowd; parts may be empty or left out; repeatable")
+        "--only", action="append", type=pattern, default=[], metavar="ROW/CONTEXT/SETTING",
+        help=f"rows: {', '.join(NAMES)}; parts may be empty or left out; repeatable")
     parser.add_argument(
         "--folder", type=existing_folder, default=ground.memory_with_room(),
         help="below which all folders are made; default: in memory where there is room, else TMPDIR")
@@ -95,6 +102,13 @@ def arguments() -> argparse.Namespace:
     is_whole = not options.quick and not options.only
     options.output = options.output or options.into or (tables.RESULTS if is_whole else Path(".build/bench.json"))
     return options
+
+
+def pattern(text: str) -> str:
+    row = text.split("/")[0]
+    if row and row not in NAMES:
+        raise argparse.ArgumentTypeError(f"there is no row '{row}': {', '.join(NAMES)}")
+    return text
 
 
 def existing_folder(text: str) -> str:

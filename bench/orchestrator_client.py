@@ -62,6 +62,10 @@ class Client:
         if status != 200 or not answer["data"]["kept"]:
             raise BenchFailure(f"a volume was not kept: {status}: {answer['data'] or answer['error']}")
 
+    def overview(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.call("GET", "/api/v1/overview")[1]["data"]
+        return found
+
     def volumes(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.call("GET", "/api/v1/volumes")[1]["data"]
         return found

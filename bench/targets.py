@@ -198,6 +198,8 @@ TARGETS: list[RatioTarget | GroupTarget | LimitTarget | FlatTarget] = [
     LimitTarget(
         "runner on a cluster, spawn to first exec, image on the member", "cluster", "there", 3000, "ms",
         of="lian-orchestrator"),
+    LimitTarget(
+        "runner on a cluster, spawn to first exec, from standby", "cluster", "standby", 500, "ms", of="lian-orchestrator"),
     LimitTarget("start-up, --version", "startup", "version", 15, "ms", of="lian-build"),
     LimitTarget("start-up of lian-cloacina, --version", "startup", "lian-cloacina", 15, "ms", of="lian-cloacina"),
     GroupTarget(f"pack a package on one core, against {BY_HAND}", "pack", "one-core", (BY_HAND,), most=1.1),

@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.orchestrator_client import Client
 from bench.pairs import Sample, comparison, measure
-from bench.processes import BenchFailure, last_line
+from bench.processes import BenchFailure, eventually, last_line
 from bench.processes import run as run_command
 from bench.rows.orchestrator import side_by_side
 from bench.run import Run, say
@@ -26,12 +26,15 @@ from bench.stage import orchestrator as serve
 from bench.tools import Job, build_by_ours
 
 OURS, PLAIN = "lian-orchestrator", "lxc launch, ssh"
-# By the context of the row, which is the name of the provider that makes ours: what is said of that one besides, and what
-# the row is about.
-RUNNERS: dict[str, tuple[dict[str, Any], str]] = {
-    "there": ({}, "the image is on the member"),
-    "away": ({}, "the image has to come to the member first"),
+# By the context of the row, which is the name of the provider that makes ours: what the row is about.
+RUNNERS = {
+    "there": "the image is on the member",
+    "away": "the image has to come to the member first",
+    "standby": "one waits that has booted; the script's image is on the member",
 }
+CPU, MEMORY_GB = 1, 1
+# One that waits, of the size that is asked for.
+STANDBY = {"standby": {"count": 1, "size": {"cpu": CPU, "memory_gb": MEMORY_GB}}}
 IMAGE, PROFILE = "lian-runner", "bench"
 # The one that single runners are made on, which is not the one that is asked.
 MEMBER, ASKED = "c2", "c1"
@@ -72,11 +75,13 @@ def runners_on_a_cluster(run: Run) -> None:
     if not all(shutil.which(name) for name in ("lxd", "lxc")):
         run.note("nothing was measured on a cluster: lxd is not installed")
         return
-    with run.own_stage("cluster") as stage, cluster(stage) as made, served(stage, made) as address:
+    with run.own_stage("cluster") as stage, cluster(stage) as made:
         for name in wanted:
-            measure_runners(run, stage, made, address, name)
+            with served(stage, made, name) as address:
+                measure_runners(run, stage, made, address, name)
         if has_crowd:
-            measure_crowd(run, replace(stage, orchestrator=f"http://{address}"))
+            with served(stage, made, "crowd") as address:
+                measure_crowd(run, replace(stage, orchestrator=f"http://{address}"))
 
 
 @contextmanager
@@ -97,30 +102,44 @@ def cluster(stage: Stage) -> Iterator[Cluster]:
 
 
 @contextmanager
-def served(stage: Stage, made: Cluster) -> Iterator[str]:
+def served(stage: Stage, made: Cluster, row: str) -> Iterator[str]:
     """The address of an orchestrator whose runners are the cluster's."""
-    folder = stage.folder / "o"
+    folder = stage.folder / row
     folder.mkdir()
-    common = {
-        "kind": "lxd", "socket": str(made.folder / ASKED / "unix.socket"), "image": IMAGE,
-        "profiles": ["default", PROFILE]}
-    single = [{"name": name, "members": [MEMBER], **fields, **common} for name, (fields, _) in RUNNERS.items()]
-    providers = [{"name": "all", **common}, *single]
+    provider = {
+        "name": "cluster", "kind": "lxd", "socket": str(made.folder / ASKED / "unix.socket"), "image": IMAGE,
+        "profiles": ["default", PROFILE], **({"members": [MEMBER]} if row in RUNNERS else {}),
+        **(STANDBY if row == "standby" else {})}
     configuration = folder / "orchestrator.json"
-    configuration.write_text(json.dumps({"providers": providers}))
+    configuration.write_text(json.dumps({"providers": [provider]}))
     flags = ["--config", str(configuration), "--token-file", str(stage.folder / "token")]
-    with serve(stage.setting, folder, stage.binaries, *flags) as address:
+    with serve(stage.setting, folder, stage.binaries, *flags) as (address, _):
         yield address
 
 
 def measure_runners(run: Run, stage: Stage, made: Cluster, address: str, name: str) -> None:
     say(f"cluster {name}")
     tools: dict[str, Callable[[], Sample]] = {
-        OURS: partial(first_exec, stage, address, name), PLAIN: partial(by_script, stage, made)}
+        OURS: partial(first_exec, stage, address), PLAIN: partial(by_script, stage, made)}
     if name == "away":
         tools = {tool: partial(with_new_image, made, do) for tool, do in tools.items()}
-    series = measure(tools, 2 if run.quick else ROUNDS, warm_up=name == "there")
-    run.add("cluster", name, "loopback", **comparison(series, OURS, PLAIN), about=RUNNERS[name][1])
+    if name == "standby":
+        tools[OURS] = partial(with_another_standby, address, tools[OURS])
+        wait_for_standby(address)
+    series = measure(tools, 2 if run.quick else ROUNDS, warm_up=name != "away")
+    run.add("cluster", name, "loopback", **comparison(series, OURS, PLAIN), about=RUNNERS[name])
+
+
+def with_another_standby(address: str, do: Callable[[], Sample]) -> Sample:
+    """The next one boots beside nothing that is measured."""
+    sample = do()
+    wait_for_standby(address)
+    return sample
+
+
+def wait_for_standby(address: str) -> None:
+    client = Client(address)
+    eventually(lambda: client.overview()["providers"][0]["standby"]["ready"] == 1, "a machine on standby")
 
 
 def with_new_image(made: Cluster, do: Callable[[], Sample]) -> Sample:
@@ -128,11 +147,11 @@ def with_new_image(made: Cluster, do: Callable[[], Sample]) -> Sample:
     return do()
 
 
-def first_exec(stage: Stage, address: str, provider: str) -> Sample:
+def first_exec(stage: Stage, address: str) -> Sample:
     """From the spawn request to the end of a command, which our SSH library runs there."""
     client = Client(address)
     start = time.perf_counter()
-    asked = client.ask_for_runner(f"exec-{time.monotonic_ns()}", stage.public_key, 1, 1024, provider=provider)
+    asked = client.ask_for_runner(f"exec-{time.monotonic_ns()}", stage.public_key, CPU, MEMORY_GB << 10)
     try:
         runner = client.wait_until_ready(asked["runner_id"])
         connect = [runner["host"], str(runner["port"]), runner["user"], str(stage.key), runner["host_keys"][0]]
@@ -163,7 +182,7 @@ def measure_crowd(run: Run, stage: Stage) -> None:
     failures: list[str] = []
 
     def build() -> None:
-        outcome = build_by_ours(Job(stage, context, flags=("--cpu", "1", "--memory-gb", "1")))
+        outcome = build_by_ours(Job(stage, context, flags=("--cpu", str(CPU), "--memory-gb", str(MEMORY_GB))))
         if outcome.failure or outcome.total_ms is None:
             failures.append(outcome.failure or "it told no time")
         else:
