@@ -112,14 +112,16 @@ usage() {
   printf '%s\n' "$uptime $used $((bytes - ${cached#-}))$room"
 }
 
-# Makes a folder of ours in memory and sets store to it.
+# Makes a folder of ours in memory, behind a link that is there first: drop_secrets finds the folder by it.
 make_store() {
   # The runner's own folder comes first: it goes with the runner, also where nobody is left to clear it away.
   for base in "${XDG_RUNTIME_DIR-}" /dev/shm "/run/user/$(id -u)" "$PWD"; do
     [ -d "$base" ] && [ -w "$base" ] || continue
-    case $(stat -f -c %T "$base") in
-      tmpfs | ramfs) store=$(mktemp -d "$base/lian-XXXXXXXXXXXX") && return 0 ;;
-    esac
+    case $(stat -f -c %T "$base") in tmpfs | ramfs) ;; *) continue ;; esac
+    store=$(mktemp -u "$base/lian-XXXXXXXXXXXX") || continue
+    ln -s "$store" secrets || fail folder
+    mkdir -m 700 "$store" && return 0
+    rm -f secrets
   done
   return 1
 }
@@ -132,8 +134,6 @@ read_secrets() {
   line; files=$line
   [ "$files" -gt 0 ] || return 0
   make_store || fail no_secret_store
-  # drop_secrets finds the folder by this link.
-  ln -s "$store" secrets || { rmdir "$store"; fail folder; }
   while [ "$files" -gt 0 ]; do
     line; file=$line
     line; size=$line

@@ -74,40 +74,40 @@ import Testing
 
     /// As on a full disk.
     @Test func aStoreThatCannotBeLinkedIsNotLeft() async throws {
-        try await withTemporaryFolder(inMemory: true) { own in
-            try await withTemporaryFolder { folder in
-                let program = folder.appending(path: "ln")
-                try "#!/bin/sh\nexit 1\n".write(to: program, atomically: true, encoding: .utf8)
-                chmod(program.path, 0o755)
-                let host = LocalHost(environment: [
-                    "XDG_RUNTIME_DIR": own.path, "PATH": "\(folder.path):/usr/bin:/bin",
-                ])
-                var request = RunRequest(folder: folder.path + "/run", arguments: ["true"])
-                request.secrets = [SecretFile(name: "token", bytes: [1])]
-                await #expect(throws: RemoteFailure.folderUnusable(request.folder)) {
-                    try await RemoteRun(request).connect(to: host)
-                }
-                #expect(await eventually { (try? FileManager.default.contentsOfDirectory(atPath: own.path)) == [] })
+        try await withFailingStart("ln", "exit 1") { request, host in
+            await #expect(throws: RemoteFailure.folderUnusable(request.folder)) {
+                try await RemoteRun(request).connect(to: host)
             }
         }
     }
 
-    /// As for want of memory: nobody follows the run yet who would see to what it leaves.
-    @Test func aSupervisorThatIsKilledBeforeItsRunBeginsLeavesNoSecret() async throws {
+    /// As for want of memory: nobody follows the run yet who would see to what it leaves. The first program comes when the
+    /// store is not linked yet, the other ones when it is made and when the secrets were read.
+    @Test(arguments: ["mktemp", "mkdir", "mkfifo"])
+    func aSupervisorThatIsKilledBeforeItsRunBeginsLeavesNoSecret(after name: String) async throws {
+        // The run's own folder is made by another shell.
+        let script = "/usr/bin/\(name) \"$@\"; case \"$*\" in */run) ;; *) kill -KILL $PPID ;; esac"
+        try await withFailingStart(name, script) { request, host in
+            await #expect(throws: RemoteFailure.self) { try await RemoteRun(request).connect(to: host) }
+            #expect(!FileManager.default.fileExists(atPath: request.folder))
+        }
+    }
+
+    /// The request of a run with a secret on a host where this script stands for a program, so that the run never begins.
+    /// Nothing of it is left in memory.
+    private func withFailingStart(
+        _ name: String, _ script: String, _ body: (RunRequest, LocalHost) async throws -> Void
+    ) async throws {
         try await withTemporaryFolder(inMemory: true) { own in
             try await withTemporaryFolder { folder in
-                // It comes after the secrets were read.
-                let program = folder.appending(path: "mkfifo")
-                try "#!/bin/sh\nkill -KILL $PPID\n".write(to: program, atomically: true, encoding: .utf8)
-                chmod(program.path, 0o755)
+                try writeScript(script, to: folder.appending(path: name))
                 let host = LocalHost(environment: [
                     "XDG_RUNTIME_DIR": own.path, "PATH": "\(folder.path):/usr/bin:/bin",
                 ])
                 var request = RunRequest(folder: folder.path + "/run", arguments: ["true"])
                 request.secrets = [SecretFile(name: "token", bytes: [1])]
-                await #expect(throws: RemoteFailure.self) { try await RemoteRun(request).connect(to: host) }
+                try await body(request, host)
                 #expect(await eventually { (try? FileManager.default.contentsOfDirectory(atPath: own.path)) == [] })
-                #expect(!FileManager.default.fileExists(atPath: request.folder))
             }
         }
     }
