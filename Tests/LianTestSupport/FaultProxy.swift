@@ -1,8 +1,10 @@
+import Dispatch
 import Glibc
 import LianSystem
 import Synchronization
 
-/// A TCP proxy on loopback with faults to order. It forwards faithfully until it is told otherwise.
+/// A TCP proxy on loopback with faults to order. It forwards faithfully until it is told otherwise; once an order
+/// returns it has been carried out, so that what a test does next cannot overtake it.
 package final class FaultProxy: Sendable {
     package let port: Int
     private let shared: Shared
@@ -23,7 +25,7 @@ package final class FaultProxy: Sendable {
     }
 
     deinit {
-        shared.order(.stop)
+        shared.change { $0.orders.append((.stop, nil)) }
     }
 
     /// Closes every connection in order, as a process that ends does. New ones are taken.
@@ -73,7 +75,7 @@ package final class FaultProxy: Sendable {
         var bytesPerSecond: Int?
         var nextLimit: (at: Int, bytesPerSecond: Int)?
         var resetAt: Int?
-        var orders: [Order] = []
+        var orders: [(order: Order, isDone: DispatchSemaphore?)] = []
     }
 
     fileprivate final class Shared: Sendable {
@@ -91,7 +93,12 @@ package final class FaultProxy: Sendable {
 
         var bytesToClient: Int { toClient.load(ordering: .relaxed) }
 
-        func order(_ order: Order) { change { $0.orders.append(order) } }
+        /// Waits for the proxy's own thread, which waits for nobody.
+        func order(_ order: Order) {
+            let isDone = DispatchSemaphore(value: 0)
+            change { $0.orders.append((order, isDone)) }
+            isDone.wait()
+        }
 
         func change(_ body: (inout Settings) -> Void) {
             settings.withLock { body(&$0) }
@@ -135,7 +142,8 @@ private final class ProxyLoop {
                 defer { settings.orders = [] }
                 return settings
             }
-            for order in settings.orders {
+            for (order, isDone) in settings.orders {
+                defer { isDone?.signal() }
                 switch order {
                 case .cut: endAll(abruptly: false)
                 case .reset: endAll(abruptly: true)
