@@ -140,7 +140,7 @@ package struct DockerfileImages: Sendable {
     private func source(_ name: String, _ platform: Platform) -> Source? {
         switch contexts[name] ?? contexts[name.lowercased()] {
         case .image(let reference): .image(Image(reference: reference.description, platform: platform))
-        case .folder, .url: nil
+        case .place: nil
         case nil: index(of: name).map { .stage($0) } ?? .image(Image(reference: name, platform: platform))
         }
     }

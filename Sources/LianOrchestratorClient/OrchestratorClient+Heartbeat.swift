@@ -52,23 +52,17 @@ extension OrchestratorClient {
             case 200: return end(in: answer)
             case 410:
                 // The answer itself says why it was ended, but not whether that was by itself.
-                let failure = await failure(of: id, within: budget)
-                return failure.map { .failed($0) } ?? .gone(summary(of: answer))
+                if case .failed(let reason)? = await end(of: id, within: budget) { return .failed(reason) }
+                return .gone(summary(of: answer))
             case 404: return await end(of: id, within: budget) ?? .unsupported
             default: return .missed(error(answer, refusal: .orchestratorAnswerInvalid, .build))
             }
         }
     }
 
-    /// Why the runner ended by itself, in the orchestrator's words; nil where it did not, or nobody tells in time.
-    package func failure(of id: String, within budget: Duration) async -> String? {
-        guard case .failed(let reason)? = await end(of: id, within: budget) else { return nil }
-        return reason
-    }
-
     /// How the runner ended, by a look at itself: a heartbeat that finds none tells neither why, nor whether there are
-    /// heartbeats at all. nil where it lives or nobody tells.
-    private func end(of id: String, within budget: Duration) async -> HeartbeatEvent? {
+    /// heartbeats at all. nil where it lives, or nobody tells in time.
+    package func end(of id: String, within budget: Duration) async -> HeartbeatEvent? {
         let call = Call(method: .get, path: "/api/v1/runners/\(id)")
         guard case .success(let answer) = await perform(call, until: timing.now() + budget).answer else { return nil }
         return [404, 410].contains(answer.status) ? .gone("it is no longer known") : end(in: answer)

@@ -24,7 +24,7 @@ package struct OrchestratorClient: Sendable {
         server: HTTPURL, token: String?, authorities: TrustedAuthorities? = nil, http: HTTPClient,
         timing: Timing = .system, policy: RetryPolicy = RetryPolicy()
     ) throws(LianError) {
-        guard token?.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) ?? true else {
+        guard token?.utf8.allSatisfy(Identifier.isVisible) ?? true else {
             throw LianError(
                 .invalidArgument, .arguments, "the orchestrator's token holds characters that no token can hold",
                 hint: "Check ORCHESTRATOR_TOKEN for white space, line breaks and characters beyond ASCII.")

@@ -114,7 +114,7 @@ package final class RegistryClient: Sendable {
             ? "\(here.scheme.rawValue):\(text)" : text.hasPrefix("/") ? here.origin + text : text
         let address = whole.prefix { $0 != "?" }
         let query = whole[address.endIndex...]
-        guard query.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), let server = try? HTTPURL(String(address)) else {
+        guard query.utf8.allSatisfy(Identifier.isVisible), let server = try? HTTPURL(String(address)) else {
             return nil
         }
         return (server, String(query))
@@ -152,7 +152,7 @@ package final class RegistryClient: Sendable {
     }
 
     private static func isToken(_ text: String) -> Bool {
-        !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+        !text.isEmpty && text.utf8.allSatisfy(Identifier.isVisible)
     }
 
     private var basic: String? {

@@ -10,17 +10,21 @@ struct Conformance<Provider: RunnerProvider> {
     let caller: Caller
     /// Whether it asks for its machines over a network, where an answer may be lost.
     let asksOthers: Bool
+    /// Whether what nobody wants any more may still be made when it is destroyed, which then fails and is tried again.
+    let goesOnMaking: Bool
     /// A provider as it is after a start of the orchestrator of that id: at the same place, and with no memory.
     let start: (_ orchestrator: String) async throws -> Provider
     let order: (_ runnerID: String) throws -> RunnerOrder
     private let ours = "o-\(randomTag())"
 
     init(
-        caller: Caller, asksOthers: Bool = true, start: @escaping (_ orchestrator: String) async throws -> Provider,
+        caller: Caller, asksOthers: Bool = true, goesOnMaking: Bool = false,
+        start: @escaping (_ orchestrator: String) async throws -> Provider,
         order: @escaping (_ runnerID: String) throws -> RunnerOrder
     ) {
         self.caller = caller
         self.asksOthers = asksOthers
+        self.goesOnMaking = goesOnMaking
         self.start = start
         self.order = order
     }
@@ -79,7 +83,11 @@ struct Conformance<Provider: RunnerProvider> {
         _ = await onOwnThread {
             Result { () throws(ProviderError) in try provider.create(order, isWanted: { false }) }
         }
-        try await destroy(id, provider)
+        if goesOnMaking {
+            #expect(await eventually { (try? await destroy(id, provider)) != nil })
+        } else {
+            try await destroy(id, provider)
+        }
         #expect(try !existing(provider).contains(id))
     }
 

@@ -102,5 +102,15 @@ extension Clustered {
                 }.check()
             }
         }
+
+        @Test func proxmox() async throws {
+            try await withProxmox { scene in
+                try await Conformance(caller: scene.caller, goesOnMaking: true) { orchestrator in
+                    try await scene.reborn(as: orchestrator)
+                } order: {
+                    try scene.order($0)
+                }.check()
+            }
+        }
     }
 }

@@ -31,8 +31,10 @@ struct ProxmoxScene: RunnerScene {
         ProxmoxMachine.tags(of: Marks(orchestrator: orchestrator ?? self.orchestrator, runner: runnerID))
     }
 
-    /// The provider as another life of the orchestrator has it.
-    func reborn() async throws -> ProxmoxProvider { try await openProxmox(config, orchestrator, CloudLimits()) }
+    /// The provider as another life of the orchestrator has it, or of another orchestrator.
+    func reborn(as orchestrator: String? = nil) async throws -> ProxmoxProvider {
+        try await openProxmox(config, orchestrator ?? self.orchestrator, CloudLimits())
+    }
 }
 
 private func openProxmox(

@@ -38,6 +38,8 @@ final class StandInProxmox: Sendable {
         var tags = ""
         var lock: String?
         var status = "stopped"
+        /// Until the task that starts it has ended.
+        var isStarting = false
         var memoryMB = 2048
         var cores = 1
         var net = "virtio=BC:24:11:00:00:01,bridge=vmbr0"
@@ -416,6 +418,9 @@ extension StandInProxmox {
 
     private func requireUnlocked(_ machine: Machine) throws {
         if let lock = machine.lock { throw Refusal(500, "VM is locked (\(lock))") }
+        if machine.isStarting {
+            throw Refusal(500, "can't lock file '/var/lock/qemu-server/lock-\(machine.vmid).conf' - got timeout")
+        }
     }
 
     private func configure(_ machine: Machine, _ body: JSONValue) throws -> JSONValue {
@@ -444,6 +449,7 @@ extension StandInProxmox {
             end(task)
         default:
             let container = "lian-cloud-\(UUID().uuidString.lowercased().prefix(8))"
+            change { $0.machines[machine.vmid]?.isStarting = true }
             Task {
                 do {
                     try await cluster.bootServer(
@@ -457,6 +463,7 @@ extension StandInProxmox {
                     note("\(machine.vmid) does not boot: \(error)")
                     await cluster.endServer(container)
                 }
+                change { $0.machines[machine.vmid]?.isStarting = false }
                 end(task)
             }
         }

@@ -8,9 +8,12 @@ import Testing
 extension Faults {
     /// Row 64: what a build brings to its caller. What was there before is whole, and nothing lies beside it.
     @Suite struct BroughtTests {
-        /// Makes four megabytes that nothing makes smaller.
+        /// Makes four megabytes that nothing makes smaller: an output's file, an image's, or one in a cache.
         private static let makesFile = """
-            for word do case $word in type=tar,dest=*) out=${word#*dest=} ;; esac; done
+            for word do case $word in
+              type=tar,dest=* | type=docker,dest=*) out=${word#*dest=} out=${out%%,*} ;;
+              type=local,dest=*) out=${word#*dest=} out=${out%%,*}; mkdir -p "$out"; out=$out/blob ;;
+            esac; done
             dd if=/dev/urandom "of=$out" bs=65536 count=64 2>/dev/null
             cp "$out" "${context%/*}/made"
             succeed
@@ -39,13 +42,26 @@ extension Faults {
             #expect(try String(contentsOf: folder.appending(path: "out.tar"), encoding: .utf8) == "old")
         }
 
+        private static let tar = ["--output", "type=tar,dest=place/out.tar"]
+
+        /// A build on a slow line with what it brings on its way to the place: beside what was there lies a draft.
+        private func bringing(
+            _ flags: [String], _ scene: FaultScene, _ proxy: FaultProxy, bytesPerSecond: Int = 256 << 10
+        ) async throws -> (build: RunningBuild, place: URL) {
+            let folder = try place(scene)
+            proxy.setLimit(bytesPerSecond)
+            let running = try scene.start(flags)
+            try #require(await eventually { (try? names(folder).count) == 2 }, "\(running.errorText)")
+            return (running, folder)
+        }
+
         @Test("row 64: an output is cut off half-way, and goes on over the next connection")
         func cutOff() async throws {
             try await withRunner(waiting: true) { scene, runner, proxy in
                 try runner.setEngine(Self.makesFile)
                 let folder = try place(scene)
                 proxy.reset(afterBytesToClient: 2 << 20)
-                let build = try await scene.build(["--output", "type=tar,dest=place/out.tar"])
+                let build = try await scene.build(Self.tar)
                 try #require(build.status == 0, "\(build.story)")
                 #expect(proxy.connections > 1 && build.errorText.contains("goes on over a new one"))
                 #expect(build["outputs"][0]?["bytes"] == .integer(4 << 20))
@@ -60,10 +76,7 @@ extension Faults {
             try await withRunner(waiting: true) { scene, runner, proxy in
                 scene.allow { $0.endsWithItsMachine = true }
                 try runner.setEngine("\(Self.makesFile)\ntouch \"${context%/*}/done\"")
-                let folder = try place(scene)
-                proxy.setLimit(256 << 10)
-                let running = try scene.start(["--output", "type=tar,dest=place/out.tar"])
-                try #require(await eventually { (try? names(folder).count) == 2 }, "\(running.errorText)")
+                let (running, folder) = try await bringing(Self.tar, scene, proxy)
                 proxy.refuse()
                 proxy.reset()
                 let build = try await scene.finish(running)
@@ -82,11 +95,7 @@ extension Faults {
                     $0.endsWithItsMachine = true
                 }
                 try runner.setEngine(Self.makesFile)
-                let folder = try place(scene)
-                proxy.setLimit(256 << 10)
-                let output = ["--output", "type=tar,dest=place/out.tar"]
-                let running = try scene.start(output)
-                try #require(await eventually { (try? names(folder).count) == 2 }, "\(running.errorText)")
+                let (running, folder) = try await bringing(Self.tar, scene, proxy)
                 running.kill()
                 let left = try names(folder)
                 #expect(left.count == 2 && left[0].hasPrefix(".lian-build-output-") && left[1] == "out.tar")
@@ -96,7 +105,7 @@ extension Faults {
                 // The next runner is another one, on which nothing of this run lies.
                 try FileManager.default.removeItem(atPath: "\(runner.workDir)/run-app")
                 proxy.setLimit(nil)
-                let build = try await scene.build(output)
+                let build = try await scene.build(Self.tar)
                 try #require(build.status == 0, "\(build.story)")
                 #expect(try names(folder) == ["out.tar"])
             }
@@ -105,10 +114,7 @@ extension Faults {
         @Test("row 64: SIGINT while an output is brought") func interrupted() async throws {
             try await withRunner(waiting: true) { scene, runner, proxy in
                 try runner.setEngine(Self.makesFile)
-                let folder = try place(scene)
-                proxy.setLimit(256 << 10)
-                let running = try scene.start(["--output", "type=tar,dest=place/out.tar"])
-                try #require(await eventually { (try? names(folder).count) == 2 }, "\(running.errorText)")
+                let (running, folder) = try await bringing(Self.tar, scene, proxy)
                 running.signal(SIGINT)
                 let build = try await scene.finish(running)
                 #expect(build.status == 130 && build.errorCode == "cancelled", "\(build.story)")
@@ -119,10 +125,7 @@ extension Faults {
         @Test("row 64: ended twice while an output is brought") func endedTwice() async throws {
             try await withRunner(waiting: true) { scene, runner, proxy in
                 try runner.setEngine(Self.makesFile)
-                let folder = try place(scene)
-                proxy.setLimit(256 << 10)
-                let running = try scene.start(["--output", "type=tar,dest=place/out.tar"])
-                try #require(await eventually { (try? names(folder).count) == 2 }, "\(running.errorText)")
+                let (running, folder) = try await bringing(Self.tar, scene, proxy)
                 running.signal(SIGINT)
                 running.signal(SIGTERM)
                 let build = try await scene.finish(running)
@@ -137,7 +140,7 @@ extension Faults {
                 let folder = try place(scene)
                 // Ten minutes' worth.
                 proxy.setLimit(8 << 10)
-                let build = try await scene.build(["--output", "type=tar,dest=place/out.tar", "--time-budget", "1"])
+                let build = try await scene.build(Self.tar + ["--time-budget", "1"])
                 #expect(build.status == 6 && build.errorCode == "time_budget_exceeded", "\(build.story)")
                 #expect(build["outputs"] == .null)
                 try expectUntouched(folder)
@@ -150,10 +153,7 @@ extension Faults {
         {
             try await withRunner(waiting: true) { scene, runner, proxy in
                 try runner.setEngine(Self.makesFile)
-                let folder = try place(scene)
-                proxy.setLimit(16 << 10)
-                let running = try scene.start(["--output", "type=tar,dest=place/out.tar"])
-                try #require(await eventually { (try? names(folder).count) == 2 }, "\(running.errorText)")
+                let (running, folder) = try await bringing(Self.tar, scene, proxy, bytesPerSecond: 16 << 10)
                 proxy.reset()
                 try await running.says("goes on over a new one")
                 // What is tried for a minute is over then.
@@ -171,13 +171,8 @@ extension Faults {
         func cacheLost() async throws {
             try await withRunner(waiting: true) { scene, runner, proxy in
                 scene.allow { $0.endsWithItsMachine = true }
-                try runner.setEngine(
-                    Self.makesFile.replacing("type=tar,dest=*) out=${word#*dest=}", with: Self.takesCache)
-                        + "\ntouch \"${context%/*}/done\"")
-                let folder = try place(scene)
-                proxy.setLimit(256 << 10)
-                let running = try scene.start(["--cache-to", "type=local,dest=place"])
-                try #require(await eventually { (try? names(folder).count) == 2 }, "\(running.errorText)")
+                try runner.setEngine("\(Self.makesFile)\ntouch \"${context%/*}/done\"")
+                let (running, folder) = try await bringing(["--cache-to", "type=local,dest=place"], scene, proxy)
                 proxy.refuse()
                 proxy.reset()
                 let build = try await scene.finish(running)
@@ -186,9 +181,6 @@ extension Faults {
                 try expectUntouched(folder)
             }
         }
-
-        private static let takesCache =
-            "type=local,dest=*) out=${word#*dest=} out=${out%%,*}; mkdir -p \"$out\"; out=$out/blob"
 
         @Test("row 64: nothing on this machine takes an image: before any spawn; where Docker is silent, Podman does")
         func nothingTakesTheImage() async throws {
@@ -226,10 +218,6 @@ extension Faults {
             }
         }
 
-        /// Makes an image's file of four megabytes.
-        private static let makesImage = makesFile.replacing("type=tar", with: "type=docker").replacing(
-            "out=${word#*dest=}", with: "out=${word#*dest=} out=${out%%,*}")
-
         /// The environment with a `docker` that says these lines of whatever it loads.
         private func docker(_ scene: FaultScene, says lines: String) throws -> [String: String] {
             let programs = scene.folder.appending(path: "programs")
@@ -241,7 +229,7 @@ extension Faults {
 
         @Test("row 64: a runner's image comes with a name that was not asked for") func strangeName() async throws {
             try await withRunner { scene, runner, _ in
-                try runner.setEngine(Self.makesImage)
+                try runner.setEngine(Self.makesFile)
                 let strange = try docker(scene, says: "Loaded image: \(scene.image)\nLoaded image: debian:12")
                 let build = try await scene.build(["--load"], environment: strange)
                 #expect(build.status == 1 && build.errorCode == "output_failed", "\(build.story)")
@@ -260,7 +248,7 @@ extension Faults {
                     $0.leftToTheirLease = 1
                     $0.endsWithItsMachine = true
                 }
-                try runner.setEngine(Self.makesImage)
+                try runner.setEngine(Self.makesFile)
                 let environment = try docker(scene, says: "Loaded image: \(scene.image)")
                 let temporary = scene.folder.appending(path: "tmp")
                 let drafts = { try names(temporary).filter { $0.hasPrefix(".lian-build-output-") } }

@@ -147,7 +147,7 @@ import Testing
         let dockerfile = "FROM base\nCOPY --from=more / /\nCOPY --from=tool / /\nFROM x AS more\n"
         let image = try #require(ImageReference("reg.example/b:2"))
         #expect(
-            needed(dockerfile, target: "0", contexts: ["base": .image(image), "more": .folder("/folder")])
+            needed(dockerfile, target: "0", contexts: ["base": .image(image), "more": .place(.folder("/folder"))])
                 == ["reg.example/b:2", "tool"])
     }
 

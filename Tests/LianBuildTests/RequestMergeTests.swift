@@ -237,7 +237,7 @@ import Testing
             #expect(artifact.compression == LayerCompression(.zstd))
             #expect(artifact.secrets == [SecretRequest(id: "s", source: .environment("S"))])
             #expect(artifact.agents == [SSHForward(id: "default", place: .environment)])
-            #expect(artifact.extraContexts == ["x": .folder(fixture.folder)])
+            #expect(artifact.extraContexts == ["x": .place(.folder(fixture.folder))])
             #expect(request.registry.insecureHosts == ["host:5000"])
         }
     }

@@ -150,25 +150,34 @@ import Testing
         }
     }
 
-    /// A connection that is made after the end, for the result alone, answers for no agent.
-    @Test func afterTheEndNobodyIsAnswered() async throws {
+    /// A run of this script that has an agent of one key.
+    private func withKeyAgent(
+        _ script: String, _ body: (RunFixture, inout RunRequest) async throws -> Void
+    ) async throws {
         try await withTemporaryFolder { folder in
             let (path, _) = try await key(folder)
             try await withRuns { runs in
-                var request = runs.request("\(Self.list) >keys; echo made >result")
+                var request = runs.request(script)
                 request.agents = [try KeyAgent(path: path)]
-                let run = RemoteRun(request)
-                try await run.connect(to: runs.host)
-                _ = try await run.toItsEnd()
-                runs.host.cut()
-                let before = runs.host.pids.count
-                try await run.connect(to: runs.host)
-                #expect(try await run.result() == Array("made\n".utf8))
-                // One command fetches it, and no other follows.
-                #expect(!(await eventually(within: .seconds(1)) { runs.host.pids.count > before + 1 }))
-                #expect(runs.host.pids.count == before + 1)
-                try await run.remove()
+                try await body(runs, &request)
             }
+        }
+    }
+
+    /// A connection that is made after the end, for the result alone, answers for no agent.
+    @Test func afterTheEndNobodyIsAnswered() async throws {
+        try await withKeyAgent("\(Self.list) >keys; echo made >result") { runs, request in
+            let run = RemoteRun(request)
+            try await run.connect(to: runs.host)
+            _ = try await run.toItsEnd()
+            runs.host.cut()
+            let before = runs.host.pids.count
+            try await run.connect(to: runs.host)
+            #expect(try await run.result() == Array("made\n".utf8))
+            // One command fetches it, and no other follows.
+            #expect(!(await eventually(within: .seconds(1)) { runs.host.pids.count > before + 1 }))
+            #expect(runs.host.pids.count == before + 1)
+            try await run.remove()
         }
     }
 
@@ -178,53 +187,39 @@ import Testing
         #"syswrite $s, pack("N", 256 * 1024 + 1)"#, #"syswrite $s, pack("N", 5) . "abcd"; shutdown $s, 1"#,
     ])
     func aStepThatMakesNoSense(_ says: String) async throws {
-        try await withTemporaryFolder { folder in
-            let (path, _) = try await key(folder)
-            try await withRuns { runs in
-                var request = runs.request(
-                    """
-                    perl -MSocket -e '$SIG{PIPE} = "IGNORE"; socket $s, AF_UNIX, SOCK_STREAM, 0;
-                    connect $s, pack_sockaddr_un("secrets/agent.0") or die; \(says);
-                    print "ended\\n" unless sysread $s, $_, 1'
-                    \(Self.list) >keys && echo "and others go on"
-                    """)
-                request.agents = [try KeyAgent(path: path)]
-                let (log, _, _) = try await runs.complete(request)
-                #expect(log == "ended\nand others go on\n")
-            }
+        try await withKeyAgent(
+            """
+            perl -MSocket -e '$SIG{PIPE} = "IGNORE"; socket $s, AF_UNIX, SOCK_STREAM, 0;
+            connect $s, pack_sockaddr_un("secrets/agent.0") or die; \(says);
+            print "ended\\n" unless sysread $s, $_, 1'
+            \(Self.list) >keys && echo "and others go on"
+            """
+        ) { runs, request in
+            let (log, _, _) = try await runs.complete(request)
+            #expect(log == "ended\nand others go on\n")
         }
     }
 
     /// More connections than are served at a time wait for their turn.
     @Test func aCrowd() async throws {
-        try await withTemporaryFolder { folder in
-            let (path, _) = try await key(folder)
-            try await withRuns { runs in
-                var request = runs.request(
-                    "for one in $(seq 70); do { \(Self.list) >>keys; } & done; wait; wc -l <keys")
-                request.agents = [try KeyAgent(path: path)]
-                let (log, _, _) = try await runs.complete(request)
-                #expect(log == "70\n")
-            }
+        try await withKeyAgent("for one in $(seq 70); do { \(Self.list) >>keys; } & done; wait; wc -l <keys") {
+            runs, request in
+            let (log, _, _) = try await runs.complete(request)
+            #expect(log == "70\n")
         }
     }
 
     /// What is left of a run that nobody came back to is nothing.
     @Test func theSocketsGoWithTheRun() async throws {
-        try await withTemporaryFolder { folder in
-            let (path, _) = try await key(folder)
-            try await withRuns { runs in
-                var request = runs.request("\(Self.list) >keys; echo ready; sleep 600")
-                request.agents = [try KeyAgent(path: path)]
-                request.grace = .milliseconds(100)
-                let run = RemoteRun(request)
-                try await run.connect(to: runs.host)
-                _ = try await run.until("ready\n")
-                let store = try FileManager.default.destinationOfSymbolicLink(atPath: runs.folder + "/secrets")
-                await run.disconnect()
-                runs.host.cut()
-                #expect(await eventually { !FileManager.default.fileExists(atPath: store) })
-            }
+        try await withKeyAgent("\(Self.list) >keys; echo ready; sleep 600") { runs, request in
+            request.grace = .milliseconds(100)
+            let run = RemoteRun(request)
+            try await run.connect(to: runs.host)
+            _ = try await run.until("ready\n")
+            let store = try FileManager.default.destinationOfSymbolicLink(atPath: runs.folder + "/secrets")
+            await run.disconnect()
+            runs.host.cut()
+            #expect(await eventually { !FileManager.default.fileExists(atPath: store) })
         }
     }
 

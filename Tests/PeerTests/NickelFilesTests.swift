@@ -40,7 +40,7 @@ import Testing
                 let context = Project.root.appending(path: "examples/\(artifact.context.folder ?? "")")
                 let dockerfile = context.appending(path: artifact.dockerfile ?? BuildArtifact.defaultDockerfile)
                 #expect(FileManager.default.fileExists(atPath: dockerfile.path), "\(name): \(dockerfile.path)")
-                for case .folder(let path) in artifact.extraContexts.values {
+                for path in artifact.extraContexts.values.compactMap(\.place?.folder) {
                     let folder = Project.root.appending(path: "examples/\(path)")
                     #expect(FileManager.default.fileExists(atPath: folder.path), "\(name): \(path)")
                 }
@@ -60,7 +60,7 @@ import Testing
         let extra = try BuildDirectives(JSONNode(try await exported("examples/extra-contexts.ncl")))
         #expect(
             extra.artifacts.first?.extraContexts == [
-                "shared": .folder("contexts/site"),
+                "shared": .place(.folder("contexts/site")),
                 "base": .image(try #require(ImageReference("localhost:5000/acme/base:1"))),
             ])
         let spec = try BuildSpec(JSONNode(try await exported("examples/contexts/site/.build-spec.ncl")))

@@ -129,8 +129,8 @@ package struct BuildctlCommand: Sendable {
         for (name, source) in artifact.extraContexts.sorted(by: { $0.key < $1.key }) {
             switch source {
             case .image(let reference): list += ["--opt", "context:\(name)=docker-image://\(reference)"]
-            case .url(let url): list += ["--opt", "context:\(name)=\(url)"]
-            case .folder:
+            case .place(.url(let url)): list += ["--opt", "context:\(name)=\(url)"]
+            case .place(.folder):
                 list += [
                     "--local", "\(name)=\(folders.extraContexts[name] ?? "")", "--opt", "context:\(name)=local:\(name)",
                 ]

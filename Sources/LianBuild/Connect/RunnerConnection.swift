@@ -50,8 +50,6 @@ actor RunnerConnection {
 
     /// Ends the connection in order; where that takes longer than a moment, at once.
     func close() async {
-        let connection = current
-        let ended: Void? = try? await withinLimit(.seconds(1)) { await connection.disconnect() }
-        if ended == nil { connection.abort() }
+        await current.disconnect(within: .seconds(1))
     }
 }

@@ -25,8 +25,7 @@ extension ArtifactRequest {
     var travelling: [(folder: String, dockerfile: String?)] {
         let own = context.folder.map { ($0, givenDockerfile == nil ? dockerfile : nil) }
         let extra = extraContexts.sorted { $0.key < $1.key }.compactMap { context -> (String, String?)? in
-            guard case .folder(let folder) = context.value else { return nil }
-            return (folder, nil)
+            context.value.place?.folder.map { ($0, nil) }
         }
         return [own].compactMap { $0 } + extra + cacheFrom.compactMap(\.folder).map { ($0, nil) }
     }

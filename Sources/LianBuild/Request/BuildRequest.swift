@@ -98,7 +98,7 @@ package struct ArtifactRequest: Sendable, Equatable {
     var names: [ImageReference] { [image].compactMap { $0 } + tags }
 
     /// Whether some of its files come from a Git repository at an SSH server.
-    var isOverSSH: Bool { context.isOverSSH || extraContexts.values.contains(where: \.isOverSSH) }
+    var isOverSSH: Bool { context.isOverSSH || extraContexts.values.contains { $0.place?.isOverSSH == true } }
 
     /// The repositories of its names, each once.
     var repositories: [String] { names.map(\.name).eachOnce }

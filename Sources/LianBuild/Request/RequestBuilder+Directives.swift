@@ -351,8 +351,8 @@ struct DirectivesPaths {
     }
 
     func extraContext(_ context: ExtraContext, at place: String) throws -> ExtraContext {
-        guard case .folder(let path) = context else { return context }
-        return .folder(try self.context(path, at: place))
+        guard let written = context.place else { return context }
+        return .place(try self.place(written, at: place))
     }
 
     func forward(_ forward: SSHForward) -> SSHForward {

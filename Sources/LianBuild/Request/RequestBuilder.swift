@@ -204,9 +204,9 @@ extension RequestBuilder {
             let value = try checked(pair.value ?? "", .extraContext, "--build-context")
             guard let context = ExtraContext(value) else { continue }
             switch context {
-            case .folder(let folder):
-                contexts[name] = .folder(try existingFolder(path(folder), "--build-context \(name)"))
-            case .image, .url: contexts[name] = context
+            case .place(.folder(let folder)):
+                contexts[name] = .place(.folder(try existingFolder(path(folder), "--build-context \(name)")))
+            case .image, .place(.url): contexts[name] = context
             }
         }
         return contexts

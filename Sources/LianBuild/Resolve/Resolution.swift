@@ -46,7 +46,7 @@ package struct Resolution: Sendable {
         }
         var extra: [String: String] = [:]
         for (name, source) in artifact.extraContexts {
-            if case .folder(let folder) = source { extra[name] = remote(folder, nil) }
+            if let folder = source.place?.folder { extra[name] = remote(folder, nil) }
         }
         return BuildctlCommand.Folders(
             context: artifact.context.folder.map {

@@ -15,7 +15,10 @@ final class RunnerLease: Sendable {
 
     /// We renew the lease each third of this time; when nobody renews it, the orchestrator destroys the runner.
     static let leaseSeconds = 90
+    /// How long is waited for a word on whether the runner is there.
     private static let lookLimit: Duration = .seconds(10)
+    /// How long is waited for a word on why a connection broke.
+    private static let explanationLimit: Duration = .seconds(5)
 
     private struct State {
         var runner: RunnerAnswer?
@@ -88,8 +91,8 @@ final class RunnerLease: Sendable {
                     journal.warn(.heartbeatUnsupported, "the orchestrator has no heartbeats; it may end a long build")
                 case .missed(let error):
                     journal.warn(.heartbeatMissed, "the runner's lease could not be renewed: \(error.message)")
-                case .gone(let reason): loss.settle(.success(Self.ended(because: reason)))
-                case .failed(let reason): loss.settle(.success(Self.failed(because: reason)))
+                case .gone, .failed:
+                    if let error = Self.loss(by: event) { loss.settle(.success(error)) }
                 }
             }
         }
@@ -105,33 +108,30 @@ final class RunnerLease: Sendable {
     /// does not say so, the runner counts as being there.
     func checkThatItIsThere() async throws(LianError) {
         guard let id = runner?.runnerID else { return }
-        switch await client.renew(id, within: Self.lookLimit, patiently: false) {
-        case .gone(let reason)?: throw Self.ended(because: reason)
-        case .failed(let reason)?: throw Self.failed(because: reason)
-        case .missed?, .unsupported?, nil: return
-        }
+        if let error = Self.loss(by: await client.renew(id, within: Self.lookLimit, patiently: false)) { throw error }
     }
 
     /// The error with what the orchestrator knows of it: a connection breaks also where the machine behind it has died.
     func explained(_ error: LianError) async -> LianError {
         guard error.code == .connectionLost, let id = runner?.runnerID,
-            let reason = await client.failure(of: id, within: Self.patienceForReason)
+            let end = await client.end(of: id, within: Self.explanationLimit), case .failed = end
         else { return error }
-        return Self.failed(because: reason)
+        return Self.loss(by: end) ?? error
     }
 
-    private static let patienceForReason: Duration = .seconds(5)
-
-    private static func ended(because reason: String) -> LianError {
-        LianError(
-            .runnerFailed, .build, "the orchestrator ended the runner in the middle of the build: \(reason)",
-            hint: "Its lease or lifetime may have run out; the orchestrator's log says more.")
-    }
-
-    private static func failed(because reason: String) -> LianError {
-        LianError(
-            .connectionLost, .build, "the runner died in the middle of the build: \(reason)",
-            hint: "Build again, which makes another runner; the orchestrator's log says more of this one.")
+    /// The build's error where the runner is no more; nil where it is there, or nobody knows.
+    private static func loss(by event: HeartbeatEvent?) -> LianError? {
+        switch event {
+        case .gone(let reason)?:
+            LianError(
+                .runnerFailed, .build, "the orchestrator ended the runner in the middle of the build: \(reason)",
+                hint: "Its lease or lifetime may have run out; the orchestrator's log says more.")
+        case .failed(let reason)?:
+            LianError(
+                .connectionLost, .build, "the runner died in the middle of the build: \(reason)",
+                hint: "Build again, which makes another runner; the orchestrator's log says more of this one.")
+        case .missed?, .unsupported?, nil: nil
+        }
     }
 
     /// Destroys the runner, whatever is known of it. What ended the build does not cancel this.

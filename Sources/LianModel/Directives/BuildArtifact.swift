@@ -118,20 +118,14 @@ package struct BuildSecret: Equatable, Sendable {
 
 /// A further context of a build.
 package enum ExtraContext: Equatable, Sendable {
-    /// Relative to the directives file.
-    case folder(String)
-    /// As of `ContextPlace`.
-    case url(String)
+    case place(ContextPlace)
     case image(ImageReference)
 
     package static let imagePrefix = "docker-image://"
 
     package init?(_ text: String) {
         if let place = ContextPlace(text) {
-            switch place {
-            case .folder(let folder): self = .folder(folder)
-            case .url(let url): self = .url(url)
-            }
+            self = .place(place)
         } else if text.utf8.starts(with: Self.imagePrefix.utf8) {
             let reference = String(decoding: text.utf8.dropFirst(Self.imagePrefix.utf8.count), as: UTF8.self)
             guard TextRule.pinnedReference.holds(reference), let image = ImageReference(reference) else { return nil }
@@ -141,10 +135,10 @@ package enum ExtraContext: Equatable, Sendable {
         }
     }
 
-    /// Whether it is a Git repository at an SSH server.
-    package var isOverSSH: Bool {
-        guard case .url(let url) = self else { return false }
-        return TextRule.secureShellURL(url)
+    /// nil for an image.
+    package var place: ContextPlace? {
+        guard case .place(let place) = self else { return nil }
+        return place
     }
 
     fileprivate init(_ node: JSONNode) throws(SchemaViolation) {

@@ -117,7 +117,7 @@ package struct CacheStore: Equatable, Sendable {
     }
 
     private static func isValue(_ text: Substring) -> Bool {
-        !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") }
+        !text.isEmpty && text.utf8.allSatisfy { Identifier.isVisible($0) && $0 != UInt8(ascii: "\"") }
     }
 
     /// What was written for its folder, of a folder.

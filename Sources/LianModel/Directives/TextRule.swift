@@ -147,16 +147,14 @@ extension TextRule {
         guard let rest = text.dropping(anyOf: ["git@"]) else { return false }
         let host = rest.prefix { $0 != UInt8(ascii: ":") }
         let path = rest.dropFirst(host.count + 1)
-        return !host.isEmpty && host.allSatisfy(alphanumeric(or: "._-")) && !path.isEmpty && path.allSatisfy(isVisible)
+        return !host.isEmpty && host.allSatisfy(alphanumeric(or: "._-")) && !path.isEmpty && path.allSatisfy(Identifier.isVisible)
     }
 
     /// HOST[:PORT]/PATH
     private static func isPlace(_ text: Substring.UTF8View) -> Bool {
         let authority = text.prefix { $0 != UInt8(ascii: "/") }
-        return isAuthority(authority) && text.count > authority.count + 1 && text.allSatisfy(isVisible)
+        return isAuthority(authority) && text.count > authority.count + 1 && text.allSatisfy(Identifier.isVisible)
     }
-
-    private static func isVisible(_ byte: UInt8) -> Bool { byte > 0x20 && byte < 0x7F }
 
     package static let orchestratorURL = TextRule(
         sentence: "must be http://HOST[:PORT][/PATH] or https://…, without user, query and fragment"

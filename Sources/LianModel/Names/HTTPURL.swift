@@ -16,7 +16,7 @@ package struct HTTPURL: Equatable, Sendable, CustomStringConvertible {
 
     /// Throws the rule that the text breaks. The text may hold a password, so no message shows it.
     package init(_ text: String) throws(InvalidHTTPURL) {
-        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+        guard text.utf8.allSatisfy(Identifier.isVisible) else {
             throw InvalidHTTPURL(rule: "must hold neither white space nor characters beyond ASCII")
         }
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)

@@ -10,7 +10,7 @@ package struct NATSURL: Equatable, Sendable, CustomStringConvertible {
 
     /// Takes `nats://` or `tls://`, then an optional user or token with an optional password, then host and port.
     package init(_ text: String) throws(InvalidNATSURL) {
-        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+        guard text.utf8.allSatisfy(Identifier.isVisible) else {
             throw InvalidNATSURL(rule: "must hold neither white space nor characters beyond ASCII")
         }
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)

@@ -10,7 +10,7 @@ package struct SSHPublicKey: Hashable, Sendable {
     package init?(blob: [UInt8]) {
         var reader = SSHWireReader(blob)
         guard let name = try? reader.string(), !name.isEmpty, !reader.isAtEnd,
-            name.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+            name.allSatisfy(Identifier.isVisible)
         else { return nil }
         algorithm = String(decoding: name, as: UTF8.self)
         self.blob = blob

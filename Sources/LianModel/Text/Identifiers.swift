@@ -35,4 +35,6 @@ package enum Identifier {
     package static func isAlphanumeric(_ byte: UInt8) -> Bool {
         isLowercase(byte | 0x20) || isDigit(byte)
     }
+    /// Of ASCII, and no space.
+    package static func isVisible(_ byte: UInt8) -> Bool { byte > 0x20 && byte < 0x7F }
 }

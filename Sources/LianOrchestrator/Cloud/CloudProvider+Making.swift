@@ -10,7 +10,7 @@ struct Making {
     /// How many names were found to be those of others.
     fileprivate(set) var namesTaken = 0
 
-    static let names = 1...5
+    static let nameCount = 5
 
     var name: String { "lian-\(marks.runner)" + (namesTaken == 0 ? "" : "-\(namesTaken + 1)") }
 }
@@ -45,7 +45,7 @@ extension CloudProvider {
                 throw error as? ProviderError ?? ProviderError("\(error)")
             }
         }
-        throw ProviderError("\(RunnerAnswer.noCapacity)\(refusals.joined(separator: "; "))")
+        throw ProviderError(noCapacity: refusals.joined(separator: "; "))
     }
 
     private func make(_ making: inout Making, in place: Place, isWanted: () -> Bool) throws(Failure) -> Machine {
@@ -53,7 +53,7 @@ extension CloudProvider {
             do throws(Failure) {
                 return try make(making, in: place, isWanted: isWanted)
             } catch {
-                guard error.isNameTaken, making.namesTaken < Making.names.count - 1 else { throw error }
+                guard error.isNameTaken, making.namesTaken < Making.nameCount - 1 else { throw error }
                 making.namesTaken += 1
             }
         }

@@ -3,16 +3,13 @@ import LianHTTP
 import LianModel
 import LianSystem
 
-/// Hetzner Cloud's API. Each question has a limit in time, and none is asked before the cloud takes questions again.
+/// Hetzner Cloud's API. No question is asked before the cloud takes questions again.
 final class HCloudAPI: Sendable {
-    private let http: HTTPClient
-    private let endpoint: HTTPURL
+    private let http: CloudHTTP
     private let token: Guarded<String>
     /// From when on the cloud takes questions again; nil where it takes them now.
     private let opens = Guarded<ContinuousClock.Instant?>(nil)
 
-    static let limit: Duration = .seconds(10)
-    private static let connectLimit: Duration = .seconds(5)
     /// The most that the API gives on one page, and more pages than there can be servers.
     private static let pageSize = 50
     private static let pages = 1...200
@@ -21,12 +18,7 @@ final class HCloudAPI: Sendable {
     private static let longestPause: Duration = .seconds(10)
 
     init(_ endpoint: HTTPURL, token: [UInt8]) throws(ProviderError) {
-        do {
-            http = try HTTPClient()
-        } catch {
-            throw ProviderError("\(error)")
-        }
-        self.endpoint = endpoint
+        http = try CloudHTTP(endpoint, bodyLimit: Self.bodyLimit)
         self.token = Guarded(try Self.text(ofToken: token))
     }
 
@@ -49,21 +41,11 @@ final class HCloudAPI: Sendable {
         _ method: HTTPRequest.Method = .get, _ path: String, _ query: [String: String] = [:], body: JSONValue? = nil
     ) throws(HCloudFailure) -> JSONValue {
         if let opens = opens.value, opens > .now { throw .limited(for: opens - .now) }
-        var request = HTTPRequest(method, endpoint, path + urlQuery(query))
-        request.headers["Authorization"] = "Bearer \(token.value)"
-        if let body {
-            request.headers["Content-Type"] = "application/json"
-            request.body = body.encodedBytes()
-        }
-        request.timeout = Self.limit
-        request.connectTimeout = Self.connectLimit
-        request.bodyLimit = Self.bodyLimit
-        request.needsFreshConnection = method != .get
         let response: HTTPResponse
         do {
-            response = try http.sendAndWait(request)
+            response = try http.ask(method, path + urlQuery(query), authorization: "Bearer \(token.value)", body: body)
         } catch {
-            throw HCloudFailure(error.neverArrived ? .unreachable : .unanswered, "\(endpoint): \(error)")
+            throw HCloudFailure(error.neverArrived ? .unreachable : .unanswered, "\(http.endpoint): \(error)")
         }
         return try read(response)
     }
@@ -73,7 +55,7 @@ final class HCloudAPI: Sendable {
         if (200...299).contains(response.status) {
             if let json { return json }
             if response.body.isEmpty { return .null }
-            throw HCloudFailure(.unanswered, "\(endpoint): status \(response.status) without an answer in JSON")
+            throw HCloudFailure(.unanswered, "\(http.endpoint): status \(response.status) without an answer in JSON")
         }
         if response.status == 429 {
             let reset = response.headers["ratelimit-reset"].flatMap { Int($0) } ?? 0
@@ -94,7 +76,7 @@ final class HCloudAPI: Sendable {
             let place = ["page": String(page), "per_page": String(Self.pageSize)]
             let answer = try ask(.get, "/\(name)", query.merging(place) { $1 })
             guard let more = answer[name]?.arrayValue else {
-                throw HCloudFailure(.unanswered, "\(endpoint): the list '\(name)' is not one")
+                throw HCloudFailure(.unanswered, "\(http.endpoint): the list '\(name)' is not one")
             }
             items += more
             if answer["meta"]?["pagination"]?["next_page"]?.intValue == nil { break }

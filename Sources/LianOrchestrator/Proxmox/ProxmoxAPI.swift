@@ -2,16 +2,12 @@ import LianHTTP
 import LianModel
 import LianSystem
 
-/// Proxmox VE's API, by the node which answers at the endpoint. Each question has a limit in time.
+/// Proxmox VE's API, by the node which answers at the endpoint.
 final class ProxmoxAPI: Sendable {
-    private let http: HTTPClient
-    private let endpoint: HTTPURL
-    private let pin: PinnedKey?
+    private let http: CloudHTTP
     private let token: Guarded<Token>
 
     private static let root = "/api2/json"
-    static let limit: Duration = .seconds(10)
-    private static let connectLimit: Duration = .seconds(5)
     private static let bodyLimit = 32 << 20
 
     private struct Token: Sendable {
@@ -31,8 +27,8 @@ final class ProxmoxAPI: Sendable {
     }
 
     init(_ config: ProxmoxConfig, token: [UInt8]) throws(ProviderError) {
-        endpoint = config.endpoint
         self.token = Guarded(try Token(token))
+        let pin: PinnedKey?
         do throws(UnusableAuthorities) {
             pin = try config.serverCertificate.map { (file) throws(UnusableAuthorities) in
                 try PinnedKey(certificateFile: file)
@@ -40,11 +36,7 @@ final class ProxmoxAPI: Sendable {
         } catch {
             throw ProviderError("server_certificate \(config.serverCertificate ?? "") \(error.reason)")
         }
-        do {
-            http = try HTTPClient()
-        } catch {
-            throw ProviderError("\(error)")
-        }
+        http = try CloudHTTP(config.endpoint, pin: pin, bodyLimit: Self.bodyLimit)
     }
 
     /// Goes on with another token.
@@ -63,30 +55,22 @@ final class ProxmoxAPI: Sendable {
         var target = Self.root + path
         let isQuery = method == .get || method == .delete
         if isQuery { target += urlQuery(fields.mapValues { $0.stringValue ?? $0.encoded() }) }
-        var request = HTTPRequest(method, endpoint, target)
-        request.headers["Authorization"] = "PVEAPIToken=\(token.value.text)"
-        if !isQuery, !fields.isEmpty {
-            request.headers["Content-Type"] = "application/json"
-            request.body = JSONValue.object(fields).encodedBytes()
-        }
-        request.pinnedKey = pin
-        request.timeout = Self.limit
-        request.connectTimeout = Self.connectLimit
-        request.bodyLimit = Self.bodyLimit
-        request.needsFreshConnection = method != .get
+        let body: JSONValue? = isQuery || fields.isEmpty ? .none : .object(fields)
         let response: HTTPResponse
         do {
-            response = try http.sendAndWait(request)
+            response = try http.ask(
+                method, target, authorization: "PVEAPIToken=\(token.value.text)", body: body)
         } catch {
-            guard error.kind != .certificateRefused else { throw ProxmoxFailure(.stranger, "\(endpoint): \(error)") }
-            throw ProxmoxFailure(error.neverArrived ? .unreachable : .unanswered, "\(endpoint): \(error)")
+            let kind: ProxmoxFailure.Kind =
+                error.kind == .certificateRefused ? .stranger : error.neverArrived ? .unreachable : .unanswered
+            throw ProxmoxFailure(kind, "\(http.endpoint): \(error)")
         }
         let json = try? JSONValue.parse(response.body)
         guard (200...299).contains(response.status) else {
             throw ProxmoxFailure(.refused(response.status), Self.words(of: response, json))
         }
         guard let data = json?["data"] else {
-            throw ProxmoxFailure(.unanswered, "\(endpoint): status \(response.status) without an answer in JSON")
+            throw ProxmoxFailure(.unanswered, "\(http.endpoint): status \(response.status) without an answer in JSON")
         }
         return data
     }
@@ -121,7 +105,7 @@ final class ProxmoxAPI: Sendable {
     private func state(of task: String) throws(ProxmoxFailure) -> JSONValue {
         let parts = task.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count > 2, parts[0] == "UPID" else {
-            throw ProxmoxFailure(.unanswered, "\(endpoint): '\(onOneLine(task))' is no task")
+            throw ProxmoxFailure(.unanswered, "\(http.endpoint): '\(onOneLine(task))' is no task")
         }
         return try ask(.get, "/nodes/\(percentEncoded(String(parts[1])))/tasks/\(percentEncoded(task))/status")
     }
