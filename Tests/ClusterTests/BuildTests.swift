@@ -89,12 +89,8 @@ extension Clustered {
                     config["endpoints"] = [.string("https://127.0.0.1:\(try refusingPort())")]
                     words = "no connection can be made"
                 }
-                let answer = try await run(
-                    Command(
-                        Project.executable("lian-orchestrator"),
-                        ["--config", try writeConfig(config, in: folder), "--check", "--state", folder.path],
-                        environment: ["PATH": systemPrograms]),
-                    deadline: .seconds(60))
+                let answer = try await orchestrate(
+                    ["--config", try writeConfig(config, in: folder), "--check"], in: folder, within: .seconds(60))
                 #expect(answer.termination == .exited(2))
                 #expect(answer.outputText.contains(words), "\(answer.outputText)\(answer.errorText)")
             }

@@ -172,11 +172,8 @@ extension Clustered {
                     if wrong == .token { cloud.renew(token: "another-token") }
                     let fields = wrong.fields.merging(["token": ["via": "file", "path": .string(token)]]) { $1 }
                     let file = try writeConfig(try cloudConfig(cloud, fields), in: folder)
-                    let answer = try await run(
-                        Command(
-                            Project.executable("lian-orchestrator"),
-                            ["--config", file, "--check", "--state", folder.path],
-                            environment: ["PATH": systemPrograms]), deadline: .seconds(120))
+                    let answer = try await orchestrate(
+                        ["--config", file, "--check"], in: folder, within: .seconds(120))
                     #expect(answer.termination == .exited(2))
                     #expect(answer.outputText.contains(wrong.words), "\(answer.outputText)\(answer.errorText)")
                     #expect(!(answer.outputText + answer.errorText).contains(StandInCloud.token))
@@ -206,17 +203,10 @@ extension Clustered {
                     #expect(answer.termination == .exited(0), "\(answer.errorText)")
                     #expect(await eventually { cloud.servers.isEmpty })
                     let number = try readText(output).trimmingLineEnd()
-                    let checked = try await run(
-                        Command(
-                            Project.executable("lian-orchestrator"),
-                            [
-                                "--config",
-                                try writeConfig(try cloudConfig(cloud, ["image": .string(number)]), in: folder),
-                                "--check",
-                                "--state", folder.path,
-                            ],
-                            environment: ["PATH": systemPrograms, "CLOUD_TOKEN": StandInCloud.token]),
-                        deadline: .seconds(120))
+                    let file = try writeConfig(try cloudConfig(cloud, ["image": .string(number)]), in: folder)
+                    let checked = try await orchestrate(
+                        ["--config", file, "--check"], in: folder, environment: ["CLOUD_TOKEN": StandInCloud.token],
+                        within: .seconds(120))
                     #expect(checked.outputText.contains("hcloud: image \(number),"), "\(checked.outputText)")
                 }
             }

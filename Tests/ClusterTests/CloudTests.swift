@@ -46,8 +46,10 @@ extension Clustered {
                 scene.cloud.turnOff(try #require(scene.servers(of: off).first).id)
                 let container = try #require(scene.servers(of: silent).first?.container)
                 try await requireCluster().lxc(["delete", "--force", container])
-                for id in [off, silent] {
+                let words = [off: "is off", silent: "is on, and its sshd does not answer any more"]
+                for (id, end) in words {
                     #expect(await eventually { (try? scene.provider.isAlive(id)) == false })
+                    #expect(scene.provider.causeOfDeath(id) == "its machine lian-\(id) \(end)")
                     try await scene.destroy(id)
                 }
             }

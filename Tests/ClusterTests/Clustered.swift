@@ -168,3 +168,14 @@ func networkConfig(_ cluster: Cluster, in folder: URL) async throws -> [String: 
 }
 
 func requireCluster() throws -> Cluster { try #require(ClusterTrait.current) }
+
+/// The orchestrator's program, until it ends by itself.
+func orchestrate(
+    _ arguments: [String], in folder: URL, environment: [String: String] = [:],
+    within limit: Duration = .seconds(600)
+) async throws -> SubprocessResult {
+    try await run(
+        Command(
+            Project.executable("lian-orchestrator"), arguments + ["--state", folder.path],
+            environment: ["PATH": systemPrograms].merging(environment) { $1 }), deadline: limit)
+}

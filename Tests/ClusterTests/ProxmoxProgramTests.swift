@@ -25,13 +25,6 @@ extension Clustered {
             }
         }
 
-        private func orchestrate(_ arguments: [String], in folder: URL) async throws -> SubprocessResult {
-            try await run(
-                Command(
-                    Project.executable("lian-orchestrator"), arguments + ["--state", folder.path],
-                    environment: ["PATH": systemPrograms]), deadline: .seconds(600))
-        }
-
         /// From a context to a pushed image.
         @Test func aWholeBuildOnTheCluster() async throws {
             let cluster = try requireCluster()

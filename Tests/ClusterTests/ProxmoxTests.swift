@@ -64,8 +64,11 @@ extension Clustered {
                 }
                 scene.proxmox.turnOff(try machine(off).vmid)
                 try await requireCluster().lxc(["delete", "--force", try #require(try machine(silent).container)])
-                for id in [off, silent] {
+                let words = [off: "is off", silent: "is on, and its sshd does not answer any more"]
+                for (id, end) in words {
+                    let name = "VM \(try machine(id).vmid) on \(try machine(id).node)"
                     #expect(await eventually { (try? scene.provider.isAlive(id)) == false })
+                    #expect(scene.provider.causeOfDeath(id) == "its machine \(name) \(end)")
                     try await scene.destroy(id)
                 }
             }

@@ -8,7 +8,7 @@ import Synchronization
 /// Stands in for Hetzner Cloud, which tests cannot speak to. It takes no request and gives no answer that is not as the
 /// cloud's owner says, and its servers boot: they are containers of the cluster, which run the user-data. What is
 /// wrong with an answer of its own, `with` throws in the end.
-final class StandInCloud: Sendable {
+final class StandInCloud: StandIn {
     /// What becomes of a request.
     enum Deed: Sendable {
         case pass, loseRequest, loseAnswer
@@ -69,7 +69,7 @@ final class StandInCloud: Sendable {
     static let token = "token-of-the-cloud"
     private static let root = "/v1"
 
-    private init(on cluster: Cluster) throws {
+    init(on cluster: Cluster) throws {
         self.cluster = cluster
         table = try APITable("hcloud-api.json")
         state = Mutex(State(token: Self.token))
@@ -81,23 +81,9 @@ final class StandInCloud: Sendable {
         }
     }
 
-    static func with(
-        _ cluster: Cluster, _ body: (StandInCloud) async throws -> Void
-    ) async throws {
-        let cloud = try StandInCloud(on: cluster)
-        let result: Result<Void, any Error>
-        do {
-            result = .success(try await body(cloud))
-        } catch {
-            result = .failure(error)
-        }
-        await cloud.stop()
-        try result.get()
-        let breaches = cloud.state.withLock(\.breaches)
-        guard breaches.isEmpty else { throw FixtureError("not as the cloud's owner says: \(breaches)") }
-    }
+    var breaches: [String] { state.withLock(\.breaches) }
 
-    private func stop() async {
+    func stop() async {
         http.stop()
         _ = await eventually { state.withLock { $0.busy == 0 } }
         for server in servers {

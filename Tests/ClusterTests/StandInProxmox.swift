@@ -8,7 +8,7 @@ import Synchronization
 /// Stands in for a cluster of Proxmox VE, which tests cannot speak to. It takes no request and gives no answer that is not
 /// as Proxmox describes its API, and its virtual machines boot: they are containers of the cluster of LXD, in which what the
 /// guest agent is told to run is run. What is wrong with an answer of its own, `with` throws in the end.
-final class StandInProxmox: Sendable {
+final class StandInProxmox: StandIn {
     /// What becomes of a request.
     enum Deed: Sendable {
         case pass, loseRequest, loseAnswer
@@ -92,7 +92,7 @@ final class StandInProxmox: Sendable {
     static let template = 9000
     private static let root = "/api2/json"
 
-    private init(on cluster: Cluster) throws {
+    init(on cluster: Cluster) throws {
         self.cluster = cluster
         table = try APITable("proxmox-api.json")
         state = Mutex(State(token: Self.token))
@@ -107,21 +107,9 @@ final class StandInProxmox: Sendable {
         plant(vmid: Self.template, "lian-runner", pool: nil, isTemplate: true)
     }
 
-    static func with(_ cluster: Cluster, _ body: (StandInProxmox) async throws -> Void) async throws {
-        let proxmox = try StandInProxmox(on: cluster)
-        let result: Result<Void, any Error>
-        do {
-            result = .success(try await body(proxmox))
-        } catch {
-            result = .failure(error)
-        }
-        await proxmox.stop()
-        try result.get()
-        let breaches = proxmox.state.withLock(\.breaches)
-        guard breaches.isEmpty else { throw FixtureError("not as Proxmox describes it: \(breaches)") }
-    }
+    var breaches: [String] { state.withLock(\.breaches) }
 
-    private func stop() async {
+    func stop() async {
         http.stop()
         change { $0.holdsClones = false }
         _ = await eventually { state.withLock { $0.busy == 0 } }

@@ -17,11 +17,7 @@ extension Clustered {
                         "kind": "lxd", "socket": .string(cluster.socket(of: "c1")), "image": .string(Cluster.image),
                         "vm": true,
                     ], in: folder)
-                let checked = try await run(
-                    Command(
-                        Project.executable("lian-orchestrator"),
-                        ["--config", file, "--check", "--state", folder.path], environment: ["PATH": systemPrograms]),
-                    deadline: .seconds(120))
+                let checked = try await orchestrate(["--config", file, "--check"], in: folder, within: .seconds(120))
                 #expect(checked.termination == .exited(2))
                 #expect(
                     checked.outputText.contains(

@@ -53,6 +53,31 @@ extension Clustered {
             }
         }
 
+        /// What an engine keeps from runner to runner stays below what a volume may have.
+        @Test func anEngineForgetsWhatIsTooMuch() async throws {
+            try await withCluster { scene in
+                let volumes = try #require(scene.provider.volumes)
+                var sizes: [Int] = []
+                for limit in [nil, 1_000_000] {
+                    let id = scene.id()
+                    var order = try scene.order(id)
+                    order.volume = OrderedVolume(folder: BootScript.volume, isWarm: false)
+                    let runner = try await make(order, by: scene.provider)
+                    try await scene.caller.prepare(runner, "RUN busybox head -c 20000000 /dev/urandom > /noise")
+                    let built = try await scene.caller.build(runner, "")
+                    #expect(built.termination == .exited(0), "\(built.errorText)")
+                    let end = try await onOwnThread {
+                        Result { () throws(ProviderError) in try scene.provider.stopEngine(id, leaving: limit) }
+                    }.get()
+                    #expect(end == .clean)
+                    sizes.append(try volumes.size(lentTo: id))
+                    try await scene.destroy(id)
+                    try volumes.remove(lentTo: id)
+                }
+                #expect(sizes[0] - sizes[1] > 15_000_000, "\(sizes)")
+            }
+        }
+
         private enum Damage: String, CaseIterable, Sendable { case link, stranger, database }
 
         /// What builds can do to a volume harms nobody: it is set aside, and the build is cold.

@@ -188,7 +188,7 @@ import Testing
             _ = try await runners.create("kept", on: OrderedVolume(folder: try runners.makeVolume("y"), isWarm: false))
             let another = try await runners.providerOfAnotherStart()
             #expect(
-                try another.stopEngine(runners.id("kept"))
+                try another.stopEngine(runners.id("kept"), leaving: nil)
                     == .unclear("the runner has no engine that this orchestrator has started"))
         }
     }

@@ -141,12 +141,10 @@ final class BookkeepingProvider: RunnerProvider {
     }
 
     func stopEngine(_ runnerID: String, leaving bytes: Int?) throws(ProviderError) -> EngineEnd {
-        books.withLock { $0.left.append(bytes) }
-        return try stopEngine(runnerID)
-    }
-
-    func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
-        books.withLock { $0.enginesStopped.append(runnerID) }
+        books.withLock { books in
+            books.left.append(bytes)
+            books.enginesStopped.append(runnerID)
+        }
         stop.wait(atMost: .seconds(120)) { $0 ? true : nil }
         return books.withLock(\.engineEnd)
     }

@@ -147,7 +147,8 @@ extension TextRule {
         guard let rest = text.dropping(anyOf: ["git@"]) else { return false }
         let host = rest.prefix { $0 != UInt8(ascii: ":") }
         let path = rest.dropFirst(host.count + 1)
-        return !host.isEmpty && host.allSatisfy(alphanumeric(or: "._-")) && !path.isEmpty && path.allSatisfy(Identifier.isVisible)
+        return !host.isEmpty && host.allSatisfy(alphanumeric(or: "._-")) && !path.isEmpty
+            && path.allSatisfy(Identifier.isVisible)
     }
 
     /// HOST[:PORT]/PATH

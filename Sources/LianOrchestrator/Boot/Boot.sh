@@ -181,8 +181,8 @@ start_dockerd() {
   # On btrfs Docker would make a subvolume of each layer, and a copy of the volume would hold none of them.
   start_engine env "PATH=$base/engine-bin:$PATH" dockerd --config-file "$base/dockerd.json" \
     --data-root "$engine_data" ${volume:+--storage-driver overlay2} --exec-root "$run/docker" \
-    --pidfile "$run/docker.pid" --host "$engine_address" --bridge=none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false --userland-proxy=false \
-    --exec-opt native.cgroupdriver=cgroupfs --log-level warn
+    --pidfile "$run/docker.pid" --host "$engine_address" --bridge=none --iptables=false --ip6tables=false \
+    --ip-forward=false --ip-masq=false --userland-proxy=false --exec-opt native.cgroupdriver=cgroupfs --log-level warn
   wait_for_engine "$docker" --host "$engine_address" builder prune --force --all --filter type=source.local
   {
     printf '#!/bin/sh\nunset DOCKER_CONTEXT DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_CERT_PATH DOCKER_API_VERSION\n'

@@ -132,6 +132,15 @@ extension CloudProvider {
         return books.greetings.areHeard(of: runnerID, at: host, BootScript.sshPort)
     }
 
+    /// By what was seen last, as `isAlive`.
+    func causeOfDeath(_ runnerID: String) -> String {
+        guard case .success(let view)? = last, let machine = view.of(marks(runnerID)).first else {
+            return "its machine is gone from the \(called)"
+        }
+        let end = machine.hasEnded ? "is off" : "is on, and its sshd does not answer any more"
+        return "its machine \(machine.name) \(end)"
+    }
+
     func marks(_ runnerID: String) -> Marks { Marks(orchestrator: orchestrator, runner: runnerID) }
 
     func told<Value>(_ body: () throws(Failure) -> Value) throws(ProviderError) -> Value {

@@ -7,7 +7,7 @@ import LianSystem
 extension LXDProvider {
     private static let stopLimit: Duration = .seconds(45)
 
-    package func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
+    package func stopEngine(_ runnerID: String, leaving bytes: Int?) throws(ProviderError) -> EngineEnd {
         do {
             guard let instance = try server.instances(of: marks(runnerID)).first else {
                 return .unclear("its machine is gone")
@@ -15,8 +15,8 @@ extension LXDProvider {
             if let end = try engineEnd(in: instance.name) { return end }
             let path = "/instances/\(percentEncoded(instance.name))/exec"
             let order: JSONValue = [
-                "command": ["/bin/sh", "-c", .string(BootScript.stop)], "wait-for-websocket": false,
-                "interactive": false,
+                "command": (["/bin/sh", "-c", BootScript.stop, "stop"] + (bytes.map { [String($0)] } ?? [])).json,
+                "wait-for-websocket": false, "interactive": false,
             ]
             if let operation = try server.ask(.post, path, body: order).operation,
                 try !server.wait(for: operation, atMost: Self.stopLimit)

@@ -290,10 +290,6 @@ extension LocalProvider {
 // MARK: - Unmaking one
 
 extension LocalProvider {
-    package func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
-        try stopEngine(runnerID, leaving: nil)
-    }
-
     package func stopEngine(_ runnerID: String, leaving bytes: Int?) throws(ProviderError) -> EngineEnd {
         let folder = RunnerFolder(state: state, runnerID: runnerID)
         return engines.stop(in: folder, leaving: bytes, environment: environment(of: folder, hasMemory: false))

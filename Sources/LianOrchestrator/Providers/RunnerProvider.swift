@@ -46,11 +46,8 @@ package protocol RunnerProvider: RunnerRemover {
     func handOver(_ place: RunnerPlace, openedBy privateKey: String, to key: SSHPublicKey) throws(ProviderError)
 
     /// Stops the engine of a runner that is ready, so that its data can be kept, within about half a minute. The runner
-    /// lives on, but builds no more. Repeated, it returns the same.
-    func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd
-
-    /// The same, and where the provider can, the engine first forgets what it used longest ago, until no more than so
-    /// many bytes are left.
+    /// lives on, but builds no more. Repeated, it returns the same. Where bytes are named, and the provider can, the
+    /// engine first forgets what it used longest ago, until no more than so many are left.
     func stopEngine(_ runnerID: String, leaving bytes: Int?) throws(ProviderError) -> EngineEnd
 
     /// How the runner's engine ended without having been stopped or killed; nil where it has not, or nobody knows. Data
@@ -70,11 +67,8 @@ extension RunnerProvider {
     package func engineKind(for request: SpawnRequest) -> EngineKind? { engineKind }
     package func renew(_ secret: [UInt8]) throws(ProviderError) {}
     package func obstacle(to request: SpawnRequest) -> SpawnObstacle? { nil }
-    package func stopEngine(_ runnerID: String) throws(ProviderError) -> EngineEnd {
-        .unclear("the provider '\(name)' cannot stop an engine by itself")
-    }
     package func stopEngine(_ runnerID: String, leaving bytes: Int?) throws(ProviderError) -> EngineEnd {
-        try stopEngine(runnerID)
+        .unclear("the provider '\(name)' cannot stop an engine by itself")
     }
     package func engineEndByItself(_ runnerID: String) -> String? { nil }
     package func findVolumes(_ choice: VolumesChoice) throws(ProviderError) -> FoundVolumes? { nil }
