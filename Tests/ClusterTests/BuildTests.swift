@@ -7,7 +7,7 @@ import Testing
 @testable import LianOrchestrator
 
 /// The real programs, with runners on the cluster.
-extension Clustered {
+extension Clustered.Builds {
     @Suite(.needsNATSServer, .needsNickel) struct BuildTests {
         /// From a context to a pushed image, by HTTPS to all members and a certificate that the cluster trusts.
         @Test func aWholeBuildOnTheCluster() async throws {

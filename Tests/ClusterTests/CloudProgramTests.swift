@@ -8,7 +8,7 @@ import Testing
 @testable import LianOrchestrator
 
 /// The real programs, with runners on the stand-in cloud.
-extension Clustered {
+extension Clustered.HCloud {
     @Suite(.needsNATSServer, .needsNickel) struct CloudProgramTests {
         private func withFolderAndToken(_ body: (URL, _ token: String) async throws -> Void) async throws {
             try await withTemporaryFolder { folder in

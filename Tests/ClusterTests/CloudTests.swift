@@ -7,7 +7,7 @@ import Testing
 @testable import LianOrchestrator
 
 /// The provider of Hetzner Cloud against a cloud that stands in for it.
-extension Clustered {
+extension Clustered.HCloud {
     @Suite struct CloudTests {
         /// From nothing to an image, over SSH to the key that was told, and back to nothing.
         @Test func aServerIsMadeBuildsAndGoes() async throws {

@@ -76,10 +76,14 @@ final class Cluster: Sendable {
 
     func removeProfile(_ name: String) async throws { try await lxc(["profile", "delete", name]) }
 
-    /// Whether a member sees all of them.
+    /// Whether a member sees all of them, and each has a vote: one that has come back is there for some seconds before,
+    /// and a cluster that loses another one in that time has lost its majority.
     func isWhole(at member: String) async -> Bool {
         let members = try? await get("/1.0/cluster/members?recursion=1", at: member).arrayValue
-        return members?.count == Self.names.count && members?.allSatisfy { $0["status"] == "Online" } == true
+        return members?.count == Self.names.count
+            && members?.allSatisfy {
+                $0["status"] == "Online" && $0["roles"]?.arrayValue?.contains("database") == true
+            } == true
     }
 
     /// How all instances are.

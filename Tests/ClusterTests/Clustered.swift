@@ -6,9 +6,22 @@ import Testing
 
 @testable import LianOrchestrator
 
-/// Runners on a real cluster, which all of these share, one test at a time.
-@Suite(.serialized, .needsLXD, .clustered)
-enum Clustered {}
+/// Runners on real clusters. Each of these has one of its own, which its tests share, one at a time: most of them wait for
+/// the cluster most of the time, so that all go on side by side.
+enum Clustered {
+    /// Members that die and come back, and what is told of them.
+    @Suite(.serialized, .needsLXD, .clustered, .whole) enum Members {}
+    /// Builds, also while members die.
+    @Suite(.serialized, .needsLXD, .clustered, .whole) enum Builds {}
+    /// Volumes on the pools of the members.
+    @Suite(.serialized, .needsLXD, .clustered, .whole) enum Volumes {}
+    /// Runners as they are made, wait, and are found again.
+    @Suite(.serialized, .needsLXD, .clustered) enum Runners {}
+    /// Hetzner Cloud, whose servers are containers of the cluster.
+    @Suite(.serialized, .needsLXD, .clustered) enum HCloud {}
+    /// Proxmox VE, whose virtual machines are containers of the cluster.
+    @Suite(.serialized, .needsLXD, .clustered) enum Proxmox {}
+}
 
 struct ClusterTrait: SuiteTrait, TestScoping {
     @TaskLocal static var current: Cluster?
@@ -22,8 +35,27 @@ struct ClusterTrait: SuiteTrait, TestScoping {
     }
 }
 
+/// Each test begins with a cluster that has all of its members, whatever the test before did to them.
+struct WholeTrait: SuiteTrait, TestTrait, TestScoping {
+    var isRecursive: Bool { true }
+
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+    ) async throws {
+        let cluster = try requireCluster()
+        guard await eventually({ await cluster.isWhole(at: Cluster.names[0]) }) else {
+            throw FixtureError("the cluster does not become whole before \(test.name)")
+        }
+        try await function()
+    }
+}
+
 extension Trait where Self == ClusterTrait {
     static var clustered: ClusterTrait { ClusterTrait() }
+}
+
+extension Trait where Self == WholeTrait {
+    static var whole: WholeTrait { WholeTrait() }
 }
 
 /// What one test has of the cluster: a caller, and a provider with marks of its own.

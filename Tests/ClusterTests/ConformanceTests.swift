@@ -65,8 +65,9 @@ import Testing
     }
 }
 
-extension Clustered {
-    /// Those whose machines are the cluster's.
+// Those whose machines are the cluster's.
+
+extension Clustered.Runners {
     @Suite struct ConformanceTests {
         @Test func lxd() async throws {
             let cluster = try requireCluster()
@@ -85,7 +86,11 @@ extension Clustered {
                 }.check()
             }
         }
+    }
+}
 
+extension Clustered.HCloud {
+    @Suite struct ConformanceTests {
         @Test func hcloud() async throws {
             try await withCloud { scene in
                 let config = try cloudConfig(scene.cloud)
@@ -102,7 +107,11 @@ extension Clustered {
                 }.check()
             }
         }
+    }
+}
 
+extension Clustered.Proxmox {
+    @Suite struct ConformanceTests {
         @Test func proxmox() async throws {
             try await withProxmox { scene in
                 try await Conformance(caller: scene.caller, goesOnMaking: true) { orchestrator in

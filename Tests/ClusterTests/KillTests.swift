@@ -7,7 +7,7 @@ import Testing
 @testable import LianOrchestrator
 
 /// Row 44: the orchestrator is killed in each step of making and of unmaking a runner.
-extension Clustered {
+extension Clustered.Runners {
     @Suite struct KillTests {
         enum Moment: String, CaseIterable, Sendable {
             case beforeCreate, afterCreate, beforeStart, afterStart, whileBooting, beforeStop, afterStop

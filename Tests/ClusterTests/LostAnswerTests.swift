@@ -7,7 +7,7 @@ import Testing
 @testable import LianOrchestrator
 
 /// What the cluster was asked for and what it has answered do not always arrive.
-extension Clustered {
+extension Clustered.Runners {
     @Suite struct LostAnswerTests {
         private enum Step: String, CaseIterable, Sendable {
             case create, start, stop

@@ -7,7 +7,7 @@ import Testing
 @testable import LianOrchestrator
 
 /// Members that die and come back.
-extension Clustered {
+extension Clustered.Members {
     @Suite struct MemberTests {
         /// Row 42: a cluster without a majority answers nothing at all. It is told so in bounded time, and well again
         /// without a restart of ours.

@@ -8,7 +8,7 @@ import Testing
 @testable import LianOrchestrator
 
 /// The real programs, with runners on what stands in for a cluster of Proxmox VE.
-extension Clustered {
+extension Clustered.Proxmox {
     @Suite(.needsNATSServer, .needsNickel) struct ProxmoxProgramTests {
         private func withConfig(
             _ further: [String: JSONValue] = [:],

@@ -7,7 +7,7 @@ import Testing
 @testable import LianOrchestrator
 
 /// The provider of Proxmox VE against what stands in for a cluster of it.
-extension Clustered {
+extension Clustered.Proxmox {
     @Suite struct ProxmoxTests {
         private static var withoutBoot: CloudLimits {
             var limits = CloudLimits()

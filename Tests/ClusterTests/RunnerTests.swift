@@ -6,7 +6,7 @@ import Testing
 
 @testable import LianOrchestrator
 
-extension Clustered {
+extension Clustered.Runners {
     @Suite struct RunnerTests {
         /// From nothing to an image, over SSH to the key that was told, and back to nothing.
         @Test func aRunnerIsMadeBuildsAndGoes() async throws {

@@ -6,7 +6,7 @@ import Testing
 
 /// Many builds at once on the cluster while its members die and come back, one after the other; which and how follows
 /// from the seed. `scripts/soak-cluster SEED COUNT` runs more of them than a normal run does.
-extension Clustered {
+extension Clustered.Builds {
     @Suite(.needsNATSServer, .needsNickel) struct SoakTests {
         private let seed: UInt64
         private let count: Int

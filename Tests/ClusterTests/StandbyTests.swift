@@ -8,7 +8,7 @@ import Testing
 @testable import LianOrchestrator
 
 /// Machines on standby, by the real program: they boot before anybody asks.
-extension Clustered {
+extension Clustered.Runners {
     @Suite struct StandbyTests {
         private static func machines() async throws -> Set<String> {
             Set(try await requireCluster().instances().filter { $0.hasPrefix("lian-r-") })

@@ -7,7 +7,7 @@ import Testing
 @testable import LianOrchestrator
 
 /// Others use the cluster too: only what carries both marks is this orchestrator's.
-extension Clustered {
+extension Clustered.Runners {
     @Suite struct StrangerTests {
         private func make(_ scene: ClusterScene, _ name: String, _ config: [String: String]) async throws {
             let flags = config.flatMap { ["--config", "\($0.key)=\($0.value)"] }

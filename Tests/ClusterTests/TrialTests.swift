@@ -8,7 +8,7 @@ import Testing
 @testable import LianOrchestrator
 
 /// `--try` and `--check` of a cluster, by the real program.
-extension Clustered {
+extension Clustered.Runners {
     @Suite struct TrialTests {
         private func command(
             _ arguments: [String], _ further: [String: JSONValue] = [:], in folder: URL

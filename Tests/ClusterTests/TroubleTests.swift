@@ -8,7 +8,7 @@ import Testing
 @testable import LianOrchestrator
 
 /// Machines that do not become runners, a cluster that lets nobody in, and one that does not do what it says.
-extension Clustered {
+extension Clustered.Members {
     @Suite(.needsNATSServer, .needsNickel) struct TroubleTests {
         enum Machine: String, CaseIterable, Sendable {
             case neverBoots, hasNoNetwork, failsInItsBootScript

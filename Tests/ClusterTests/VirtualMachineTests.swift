@@ -7,7 +7,7 @@ import Testing
 @testable import LianOrchestrator
 
 /// Runners as virtual machines, as far as members go that cannot run any.
-extension Clustered {
+extension Clustered.Runners {
     @Suite struct VirtualMachineTests {
         @Test func membersThatRunNoneAreTold() async throws {
             let cluster = try requireCluster()

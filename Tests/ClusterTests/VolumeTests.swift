@@ -7,7 +7,7 @@ import Testing
 @testable import LianOrchestrator
 
 /// Volumes on the pools of the cluster's members.
-extension Clustered {
+extension Clustered.Volumes {
     @Suite(.needsNATSServer, .needsNickel) struct VolumeTests {
         /// What the first build left the second finds, on the member where it lies; another workspace finds nothing.
         @Test func theSecondBuildIsWarm() async throws {
