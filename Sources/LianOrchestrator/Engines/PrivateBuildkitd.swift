@@ -61,7 +61,8 @@ struct PrivateBuildkitd: BuildEngine {
 
     private func socket(_ folder: RunnerFolder) -> String { "unix://\(folder.engineSocket)" }
 
-    /// The engine starts at the same time as the runner's sshd, so a build that comes early waits for it here.
+    /// The engine starts at the same time as the runner's sshd, so a build that comes early waits for it here: mostly for a
+    /// tenth of a second, and for twenty at most.
     private func waitingBuildctl(_ folder: RunnerFolder) -> String {
         """
         #!/bin/sh
@@ -71,12 +72,12 @@ struct PrivateBuildkitd: BuildEngine {
         tries=0
         until [ -S '\(folder.engineSocket)' ]; do
           tries=$((tries + 1))
-          if [ "$tries" -ge 200 ]; then
+          if [ "$tries" -ge 280 ]; then
             tail -n 5 '\(folder.engineLog)' >&2
             echo "error: rpc error: code = Unavailable desc = the runner's \(name) does not answer at \(socket(folder))" >&2
             exit 1
           fi
-          sleep 0.1
+          if [ "$tries" -le 100 ]; then sleep 0.02; else sleep 0.1; fi
         done
         exec '\(buildctl)' "$@"
 
