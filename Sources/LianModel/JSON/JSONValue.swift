@@ -38,6 +38,12 @@ package enum JSONValue: Equatable, Sendable {
         }
     }
 
+    /// Of an answer, where a number may be anything: nil for what is not whole, negative, or too large to calculate with.
+    package var amountValue: Int? {
+        guard let number = intValue, (0...OutsideNumber.largest).contains(number) else { return nil }
+        return number
+    }
+
     package var doubleValue: Double? {
         switch self {
         case .integer(let value): Double(value)

@@ -58,8 +58,10 @@ final class HCloudAPI: Sendable {
             throw HCloudFailure(.unanswered, "\(http.endpoint): status \(response.status) without an answer in JSON")
         }
         if response.status == 429 {
-            let reset = response.headers["ratelimit-reset"].flatMap { Int($0) } ?? 0
-            let pause = max(.seconds(1), min(.seconds(reset - time(nil) + 1), Self.longestPause), response.retryAfter)
+            let reset = response.headers["ratelimit-reset"].flatMap { OutsideNumber.whole($0) } ?? 0
+            let asked = max(.seconds(1), .seconds(reset - time(nil) + 1), response.retryAfter)
+            // Machines cost money until they are destroyed: whoever answers so is asked again before long.
+            let pause = min(asked, Self.longestPause)
             opens.set(.now + pause)
             throw .limited(for: pause)
         }

@@ -9,13 +9,17 @@ struct HCloudOffer: Sendable {
         let architecture: String
         let locations: [String]
 
+        /// More than any server has, and little enough to calculate with.
+        private static let largestMemoryGB = 1e9
+
         init?(_ json: JSONValue) {
-            guard let name = json["name"]?.stringValue, let cpu = json["cores"]?.intValue,
-                let memory = json["memory"]?.doubleValue, let architecture = json["architecture"]?.stringValue
+            guard let name = json["name"]?.stringValue, let cpu = json["cores"]?.amountValue,
+                let memoryGB = json["memory"]?.doubleValue, (0...Self.largestMemoryGB).contains(memoryGB),
+                let architecture = json["architecture"]?.stringValue
             else { return nil }
             self.name = name
             self.cpu = cpu
-            self.memoryMB = Int(memory * 1024)
+            self.memoryMB = Int(memoryGB * 1024)
             self.architecture = architecture
             locations = (json["locations"]?.arrayValue ?? []).compactMap { $0["name"]?.stringValue }
         }

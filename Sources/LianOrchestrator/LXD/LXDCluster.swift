@@ -61,7 +61,9 @@ final class LXDCluster: Sendable {
                 // It has just gone, and the list does not know yet.
                 continue
             }
-            if let total = resources["memory"]?["total"]?.intValue { memory.update { $0[member.name] = total } }
+            if let total = resources["memory"]?["total"]?.amountValue {
+                memory.update { $0[member.name] = total }
+            }
         }
         return LXDView(
             begun: begun, instances: (instances.arrayValue ?? []).compactMap(LXDInstance.init), members: members,

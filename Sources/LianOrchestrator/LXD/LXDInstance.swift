@@ -103,5 +103,5 @@ func lxdBytes(_ text: String, of total: Int) -> Int? {
     ]
     guard let scale = scales[unit] else { return nil }
     let (bytes, isTooMuch) = number.multipliedReportingOverflow(by: scale)
-    return isTooMuch ? nil : bytes
+    return isTooMuch || bytes > OutsideNumber.largest ? nil : bytes
 }

@@ -258,8 +258,8 @@ extension LXDVolumes {
     private func room(on member: String, within limit: Duration = LXDServer.limit) throws(LXDFailure) -> VolumeRoom {
         let path = "/storage-pools/\(percentEncoded(pool))/resources"
         let space = try server.ask(.get, path, target(member), within: limit).metadata["space"]
-        let total = space?["total"]?.intValue ?? 0
-        return VolumeRoom(free: total - (space?["used"]?.intValue ?? 0), size: total)
+        let total = space?["total"]?.amountValue ?? 0
+        return VolumeRoom(free: total - (space?["used"]?.amountValue ?? 0), size: total)
     }
 
     private func asked<Value>(_ body: () throws(LXDFailure) -> Value) throws(VolumeStorageError) -> Value {

@@ -12,14 +12,19 @@ final class ProxmoxPlaces: Sendable {
     private struct Books {
         /// By runner, also of those that the list does not hold yet.
         var taken: [String: Place] = [:]
-        /// VMIDs of machines that the token may not see.
-        var avoided: Set<Int> = []
+        /// VMIDs of machines that the token may not see, and when that was found.
+        var avoided: [Int: ContinuousClock.Instant] = [:]
     }
 
     private let vmids: ClosedRange<Int>
+    /// For how long the VMID of a machine that cannot be seen is left alone: whether that one is gone nobody tells.
+    private let avoidance: Duration
     private let books = Monitor(Books())
 
-    init(_ vmids: ClosedRange<Int>) { self.vmids = vmids }
+    init(_ vmids: ClosedRange<Int>, avoidance: Duration = .seconds(600)) {
+        self.vmids = vmids
+        self.avoidance = avoidance
+    }
 
     /// Takes a VMID and memory of the node. They are held until `free`.
     func take(
@@ -41,7 +46,7 @@ final class ProxmoxPlaces: Sendable {
     func free(_ runner: String) { books.update { $0.taken[runner] = nil } }
 
     /// It is of a machine that cannot be seen.
-    func avoid(_ vmid: Int) { books.update { _ = $0.avoided.insert(vmid) } }
+    func avoid(_ vmid: Int) { books.update { $0.avoided[vmid] = .now } }
 
     /// Why there is no room on any of the nodes; nil where there is.
     func refusal(of size: WireSize, on nodes: [String], in resources: ProxmoxResources) -> String? {
@@ -59,7 +64,8 @@ final class ProxmoxPlaces: Sendable {
     }
 
     private func freeVMID(in resources: ProxmoxResources, _ books: Books) throws(ProxmoxFailure) -> Int {
-        let used = Set(resources.guests.map(\.vmid) + books.taken.values.map(\.vmid)).union(books.avoided)
+        let avoided = books.avoided.filter { .now - $0.value < avoidance }.keys
+        let used = Set(resources.guests.map(\.vmid) + books.taken.values.map(\.vmid)).union(avoided)
         guard let vmid = vmids.first(where: { !used.contains($0) }) else {
             throw ProxmoxFailure(.full, "no VMID from \(vmids.lowerBound) to \(vmids.upperBound) is free")
         }

@@ -37,8 +37,8 @@ struct ProxmoxResources: Sendable {
         nodes = all.compactMap { one in
             guard one["type"] == "node", let name = one["node"]?.stringValue else { return nil }
             return Node(
-                name: name, isOnline: one["status"] == "online", memory: one["maxmem"]?.intValue,
-                usedMemory: one["mem"]?.intValue ?? 0)
+                name: name, isOnline: one["status"] == "online", memory: one["maxmem"]?.amountValue,
+                usedMemory: one["mem"]?.amountValue ?? 0)
         }
         guests = all.compactMap { one in
             guard let type = one["type"]?.stringValue, ["qemu", "lxc"].contains(type),
@@ -48,7 +48,8 @@ struct ProxmoxResources: Sendable {
             return Guest(
                 vmid: vmid, node: node, name: one["name"]?.stringValue, isMachine: type == "qemu",
                 isTemplate: one["template"]?.isTrue ?? false, status: one["status"]?.stringValue ?? "",
-                memory: one["maxmem"]?.intValue ?? 0, pool: one["pool"]?.stringValue.flatMap { $0.isEmpty ? nil : $0 },
+                memory: one["maxmem"]?.amountValue ?? 0,
+                pool: one["pool"]?.stringValue.flatMap { $0.isEmpty ? nil : $0 },
                 tags: tags.split { ";, ".contains($0) }.map(String.init))
         }
         storages = all.compactMap { one in
