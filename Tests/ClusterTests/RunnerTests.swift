@@ -82,5 +82,16 @@ extension Clustered.Runners {
                 try await scene.destroy(id)
             }
         }
+
+        /// One that somebody has paused is no runner any more, and is removed as all others are.
+        @Test func aContainerThatIsPausedIsRemoved() async throws {
+            try await withCluster { scene in
+                let id = scene.id()
+                _ = try await scene.create(id)
+                try await scene.cluster.lxc(["pause", "lian-\(id)"])
+                #expect(try await eventually { try !scene.isAlive(id) })
+                try await scene.destroy(id)
+            }
+        }
     }
 }

@@ -35,8 +35,8 @@ extension LXDProvider {
     private func remove(_ instance: LXDInstance) throws(LXDFailure) {
         let path = "/instances/\(percentEncoded(instance.name))"
         let answer: LXDServer.Answer
-        if instance.isRunning || instance.isUnderWay || instance.isUnseen {
-            // The cluster itself deletes what is ephemeral once it has stopped.
+        if instance.status != "Stopped" {
+            // Also of what is frozen. The cluster itself deletes what is ephemeral once it has stopped.
             let stop: JSONValue = ["action": "stop", "force": true, "timeout": 5]
             answer = try server.ask(.put, "\(path)/state", body: stop)
         } else {
