@@ -8,6 +8,14 @@ extension EndToEnd {
         @Test func theCallersAgentSigns() async throws { try await AgentCases().theCallersAgentSigns() }
         @Test func aKeySigns() async throws { try await AgentCases().aKeySigns() }
         @Test func aStepWithoutItsAgent() async throws { try await AgentCases().aStepWithoutItsAgent() }
+
+        /// The sockets of agents lie deeper below the state folder than all others, and root's own has 36 characters.
+        @Test func aKeyServesBelowALongStateFolder() async throws {
+            try await withBuildStage(stateLength: 39) { stage in
+                #expect(!stage.orchestrator.hasLogged("no_agents"))
+                try await withBuildScene(on: stage) { scene in try await AgentCases().oneKeySigns(scene) }
+            }
+        }
     }
 }
 
@@ -61,6 +69,21 @@ struct AgentCases {
                 try await expectNoKey(key, scene, build)
             }
         }
+    }
+
+    func oneKeySigns(_ scene: Scene) async throws {
+        let key = scene.folder.appending(path: "key").path
+        try await makeSSHKey(key, ["-t", "ed25519"])
+        let context = try await context(
+            scene,
+            """
+            COPY key.pub /
+            RUN --mount=type=ssh ssh-add -T /key.pub && echo signed
+            """)
+        try FileManager.default.copyItem(atPath: "\(key).pub", toPath: "\(context)/key.pub")
+        let build = try await scene.build(scene.flags(context) + ["--ssh", "default=\(key)"])
+        try #require(build.status == 0, "\(build.story)")
+        #expect(build.errorText.contains("signed"))
     }
 
     /// Two steps, each with a key of its own.

@@ -10,8 +10,9 @@ package struct BuildStage: Sendable {
 /// Sets them up for the length of the body, and looks afterwards whether any runner left anything. The environment and
 /// the flags are the orchestrator's; `moreFlags` are those that need the registry.
 package func withBuildStage<Result>(
-    engine: String = "dockerd", diskKilobytes: Int? = nil, flags: [String] = [], environment: [String: String] = [:],
-    authority: TestAuthority? = nil, moreFlags: (Registry) async throws -> [String] = { _ in [] },
+    engine: String = "dockerd", stateLength: Int? = nil, diskKilobytes: Int? = nil, flags: [String] = [],
+    environment: [String: String] = [:], authority: TestAuthority? = nil,
+    moreFlags: (Registry) async throws -> [String] = { _ in [] },
     _ body: (BuildStage) async throws -> Result
 ) async throws -> Result {
     try await withNATSServer { nats in
@@ -20,8 +21,8 @@ package func withBuildStage<Result>(
         return try await withRegistry { registry in
             let flags = try await flags + moreFlags(registry)
             return try await withOrchestrator(
-                diskKilobytes: diskKilobytes, engine: engine, flags: flags, environment: environment,
-                authority: authority
+                stateLength: stateLength, diskKilobytes: diskKilobytes, engine: engine, flags: flags,
+                environment: environment, authority: authority
             ) { orchestrator in
                 try await body(
                     BuildStage(orchestrator: orchestrator, registry: registry, nats: nats, events: events))

@@ -23,6 +23,8 @@ struct PrivateDockerd: BuildEngine {
     func command(in folder: RunnerFolder, cgroup: String?, environment: [String: String]) -> Command? {
         var environment = environment
         environment["PATH"] = "\(folder.enginePrograms):\(environment["PATH"] ?? "")"
+        // By itself Docker takes a folder among its data. On a volume that lies too deep for the sockets of agents.
+        environment["DOCKER_TMPDIR"] = folder.temporary
         var arguments = [
             "--config-file", folder.engineConfiguration, "--data-root", folder.engineData,
             "--exec-root", folder.engineRun, "--pidfile", "\(folder.engineRun).pid", "--host",
