@@ -89,7 +89,8 @@ extension ProviderPlan {
         }
         switch provider.obstacle(to: .trial(key: "")) {
         case .unreachable(let reason)?: throw ProviderError(reason)
-        case .noRoom(let reason)?: return "\(provider.engine), \(provider.platform); now \(reason)"
+        case .noRoom(let reason)?, .diskFull(let reason)?:
+            return "\(provider.engine), \(provider.platform); now \(reason)"
         case nil: return "\(provider.engine), \(provider.platform)"
         }
     }

@@ -62,23 +62,34 @@ extension Options {
             }
             return try tokens.map(Token.init)
         }
+        if let token = try tokenOfFile() {
+            log.info("token", "clients need the token of \(tokenFile ?? "")", ["source": .string(tokenFile ?? "")])
+            return [token]
+        }
         let token: String
         let source: String
-        if let file = tokenFile {
-            token = try StateFolder.token(in: file)
-            source = file
-        } else if let value = environment["ORCHESTRATOR_TOKEN"] {
+        if let value = environment["ORCHESTRATOR_TOKEN"] {
             token = value
             source = "ORCHESTRATOR_TOKEN"
         } else {
             token = try folder.ownToken(log: log)
             source = OrchestratorState.tokenFile(in: folder.path)
         }
-        if let problem = Tokens.problem(with: token) {
+        log.info("token", "clients need the token of \(source)", ["source": .string(source)])
+        return [try Self.token(token, of: source)]
+    }
+
+    /// The one of `token_file`; nil where none is named.
+    func tokenOfFile() throws(ProviderError) -> Token? {
+        guard let tokenFile else { return nil }
+        return try Self.token(try StateFolder.token(in: tokenFile), of: tokenFile)
+    }
+
+    private static func token(_ text: String, of source: String) throws(ProviderError) -> Token {
+        if let problem = Tokens.problem(with: text) {
             throw ProviderError("the token of \(source) cannot be used: \(problem)")
         }
-        log.info("token", "clients need the token of \(source)", ["source": .string(source)])
-        return [.ofAll(token)]
+        return .ofAll(text)
     }
 
     static func fields(_ tokens: [TokenConfig]) -> [String: JSONValue] { ["tokens": tokens.map(\.name).json] }

@@ -105,7 +105,9 @@ package enum Orchestrator {
             }.get()
             if isSweep {
                 let isClean = outcome.isClean && areVolumesOpen
-                if isClean { log.info("swept", "nothing is left of runners that are gone") }
+                let living = roster.standing.count
+                let told = living == 0 ? "" : "; \(living) with a lease that has not ended: sweep again when it has"
+                if isClean { log.info("swept", "nothing is left of runners that are gone\(told)") }
                 return isClean ? 0 : 1
             }
             let events = await openEvents(options, environment, orchestrator: surroundings.orchestrator, log)

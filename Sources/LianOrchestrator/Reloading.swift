@@ -67,7 +67,7 @@ struct Reloading: Sendable {
         to server: HTTPServer
     ) throws {
         // From tokens to the one token of before, or back, who may what changes altogether.
-        let configured = try started.tokens == nil ? nil : new.tokens?.map(Token.init)
+        let configured = try started.tokens == nil ? new.tokenOfFile().map { [$0] } : new.tokens?.map(Token.init)
         for (provider, secret) in secrets { try provider.renew(secret) }
         // From here on nothing fails, so that all of it counts or nothing.
         if let configured { tokens.replace(by: configured) }
@@ -101,7 +101,7 @@ extension Options {
             ("log", log == new.log), ("public_url", publicURL == new.publicURL),
             ("history_days", historyDays == new.historyDays),
             ("nats", events == new.events),
-            ("token_file", tokenFile == new.tokenFile),
+            ("token_file", (tokenFile == nil) == (new.tokenFile == nil)),
             ("tokens", (tokens == nil) == (new.tokens == nil)),
         ]
         return fields.filter { !$0.isSame }.map(\.name)

@@ -267,6 +267,35 @@ import Testing
         }
     }
 
+    /// A token that has become known to others is changed in its file, and counts no more at once.
+    @Test func theTokenFileIsReadAgain() async throws {
+        try await withTemporaryFolder { folder in
+            let file = folder.appending(path: "token").path
+            let config = folder.appending(path: "c.json").path
+            try writeFile(file, "the-first-token\n", mode: 0o600)
+            try writeFile(config, JSONValue.object(["token_file": .string(file)]).encoded())
+            try await withOrchestrator(flags: ["--config", config]) { orchestrator in
+                func asked(_ secret: String) async throws -> Int {
+                    try await orchestrator.request(
+                        "GET", "/api/v1/runners", headers: ["Authorization": "Bearer \(secret)"]
+                    ).status
+                }
+                #expect(try await asked("the-first-token") == 200)
+                for (text, event, good) in [
+                    ("the-second-token\n", "\"configured\"", "the-second-token"),
+                    ("", "\"configuration_refused\"", "the-second-token"),
+                ] {
+                    try replaceFile(file, text, outlivesPowerLoss: false)
+                    kill(try #require(orchestrator.pid), SIGHUP)
+                    #expect(await eventually { orchestrator.log.contains(event) }, "\(orchestrator.log)")
+                    #expect(try await asked(good) == 200)
+                    #expect(try await asked("the-first-token") == 401)
+                }
+                #expect(!orchestrator.hasLogged("needs_restart"))
+            }
+        }
+    }
+
     /// What can fail is done before anything has changed: here the key of the certificate is not one any more.
     @Test func aReadingCountsAsAWholeOrNotAtAll() async throws {
         try await withTemporaryFolder { folder in

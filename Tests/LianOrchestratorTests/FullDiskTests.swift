@@ -41,6 +41,26 @@ import Testing
         }
     }
 
+    @Test("row 73: a full disk: a spawn is told so, and begins nothing", arguments: [2048, 12_288])
+    func aSpawnIsRefused(diskKilobytes: Int) async throws {
+        try await withIdleRunners(diskKilobytes: diskKilobytes) { orchestrator, caller in
+            let heard = try await orchestrator.readyRunner(caller.order(build: "b-1"))
+            fill(orchestrator.state)
+            let refused = try await orchestrator.spawn(caller.order(build: "b-2"), key: "key-number-2")
+            #expect(refused.status == 503 && refused.json["error"]?["code"] == "no_room", "\(refused.json)")
+            #expect(refused.headers["retry-after"] == "10")
+            #expect(try await orchestrator.heartbeat(heard.id) == 200)
+            #expect(try await orchestrator.runners() == [heard.id])
+            let metrics = try await orchestrator.request("GET", "/metrics")
+            let refusals = String(decoding: metrics.body, as: UTF8.self).split(separator: "\n")
+                .filter { $0.hasPrefix("lian_spawn_refusals_total") && $0.contains("disk_full") }
+            #expect(refusals.count == 1 && refusals.allSatisfy { $0.hasSuffix(" 1") })
+            try FileManager.default.removeItem(atPath: "\(orchestrator.state)/all")
+            let next = try await orchestrator.readyRunner(caller.order(build: "b-2"))
+            for runner in [heard, next] { #expect(try await orchestrator.destroy(runner.id).status == 200) }
+        }
+    }
+
     @Test("row 73: a full disk: a sweep and a start remove the dead and keep the living")
     func sweptAndStarted() async throws {
         try await withIdleRunners(diskKilobytes: Self.tooSmallForAReserve) { orchestrator, caller in

@@ -10,7 +10,7 @@ import Testing
     /// What makes runners does not answer, or is full: told apart over HTTP, and both for a while only.
     @Test(arguments: [
         (SpawnObstacle.unreachable("no quorum"), 503, "provider_unreachable", "10"),
-        (.noRoom("c1 has 0 MB"), 429, "capacity", "5"),
+        (.noRoom("c1 has 0 MB"), 429, "capacity", "5"), (.diskFull("it is full"), 503, "no_room", "10"),
     ])
     func anObstacleOfTheProviderIsTold(obstacle: SpawnObstacle, status: Int, code: String, wait: String) async throws {
         try await withFleet { fixture in

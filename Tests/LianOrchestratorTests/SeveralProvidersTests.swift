@@ -70,7 +70,7 @@ import Testing
                 case .created(let runner): runner.provider ?? ""
                 case .unservable(let reason): "422 \(reason)"
                 case .hindered(.noRoom(let reason)): "429 \(reason)"
-                case .hindered(.unreachable(let reason)): "503 \(reason)"
+                case .hindered(.unreachable(let reason)), .hindered(.diskFull(let reason)): "503 \(reason)"
                 default: "\(outcome)"
                 }
             #expect(answer == row.answer)

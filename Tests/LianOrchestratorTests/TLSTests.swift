@@ -288,6 +288,9 @@ import Testing
             let wait = try #require(refused.headers["retry-after"].flatMap { Int($0) })
             #expect((1...60).contains(wait))
             #expect(try await ask(orchestrator.token).status == 200)
+            let metrics = String(decoding: try await orchestrator.request("GET", "/metrics").body, as: UTF8.self)
+            #expect(metrics.contains("lian_http_refusals_total{code=\"unauthorized\"} 10\n"))
+            #expect(metrics.contains("lian_http_refusals_total{code=\"too_many_failures\"} 1\n"))
             // What needs no token has not failed, and what is nowhere is told as before.
             let health = try await exchange(port: orchestrator.port, "GET", "/healthz")
             #expect(health.status == 200)

@@ -63,8 +63,7 @@ package enum Permissions {
             return token.sees(workspace) ? .allowed : .forbidden(beyond(token, "workspace '\(workspace)'"))
         case .runner(let workspace, let spawner):
             guard workspace.map(token.sees) == true else { return .hidden }
-            // Whoever builds as a session knows CI's runners by what CI's log says in public.
-            if operation != .showRunner, !token.may(.ci), token.name != spawner {
+            if token.role != .read, !token.may(.ci), token.name != spawner {
                 return .forbidden(beyond(token, "runners that others have spawned, without the layer 'ci'"))
             }
             return .allowed

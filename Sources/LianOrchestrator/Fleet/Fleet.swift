@@ -142,7 +142,12 @@ extension Fleet {
     package func spawn(
         _ request: SpawnRequest, key idempotencyKey: String, by token: Token
     ) throws(StoreError) -> SpawnOutcome {
-        let outcome = try takeIn(request, key: idempotencyKey, by: token)
+        let outcome: SpawnOutcome
+        do throws(StoreError) {
+            outcome = try takeIn(request, key: idempotencyKey, by: token)
+        } catch  where error.isDiskFull {
+            outcome = .hindered(.diskFull("the disk on which the orchestrator keeps its books is full"))
+        }
         if let cause = outcome.refusal {
             meters.spawnRefusals.add([request.workspace, cause])
             if cause == Self.noRoom { makeRoom(for: request, anywhere: outcome.isForAll) }
@@ -542,6 +547,7 @@ extension Fleet.SpawnOutcome {
         case .refused(.capacity), .refused(.provider), .hindered(.noRoom): Fleet.noRoom
         case .refused(.quota): "quota"
         case .hindered(.unreachable): "unreachable"
+        case .hindered(.diskFull): "disk_full"
         case .stopping: "stopping"
         }
     }

@@ -22,6 +22,13 @@ struct APIProblem: Error {
     /// it, since what is hidden is answered so, and as fast.
     var isRefusal: Bool { [401, 403, 404, 429].contains(status) }
 
+    static let unauthorizedCode = "unauthorized"
+    static let tooManyFailuresCode = "too_many_failures"
+
+    static func unauthorized(_ message: String) -> APIProblem {
+        APIProblem(401, unauthorizedCode, message, headers: ["WWW-Authenticate": "Bearer"])
+    }
+
     static func forbidden(_ message: String) -> APIProblem { APIProblem(403, "forbidden", message) }
 
     static func invalid(_ message: String) -> APIProblem { APIProblem(400, "invalid_request", message) }

@@ -41,7 +41,7 @@ extension APIProblem {
     static func tooManyFailures(retryAfter wait: Duration) -> APIProblem {
         let seconds = (wait.milliseconds + 999) / 1000
         return APIProblem(
-            429, "too_many_failures",
+            429, tooManyFailuresCode,
             "too many requests from this address came without a good token; those with one are answered as ever",
             headers: ["Retry-After": String(seconds)])
     }

@@ -55,7 +55,7 @@ package final class HTTPServer: @unchecked Sendable {
     package init(
         listening socket: consuming FileDescriptor, connectionLimit: Int, tls identity: TLSIdentity?,
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }, gate: @escaping Gate,
-        onFailure: @escaping @Sendable (IncomingRequest) -> Void = { _ in },
+        onFailure: @escaping @Sendable (IncomingRequest, _ isTooOften: Bool) -> Void = { _, _ in },
         handler: @escaping Handler
     ) throws(SystemError) {
         let context = ServerContext(
@@ -113,7 +113,7 @@ final class ServerContext: Sendable {
 
     let gate: HTTPServer.Gate
     /// Told of who failed to be let in, and not of who failed too often.
-    let onFailure: @Sendable (IncomingRequest) -> Void
+    let onFailure: @Sendable (IncomingRequest, _ isTooOften: Bool) -> Void
     let handler: HTTPServer.Handler
     /// What a new connection is shown; nil where TLS is not spoken.
     let identity: Guarded<TLSIdentity?>
@@ -123,7 +123,7 @@ final class ServerContext: Sendable {
     let load = Monitor(Load())
 
     init(
-        gate: @escaping HTTPServer.Gate, onFailure: @escaping @Sendable (IncomingRequest) -> Void,
+        gate: @escaping HTTPServer.Gate, onFailure: @escaping @Sendable (IncomingRequest, _ isTooOften: Bool) -> Void,
         handler: @escaping HTTPServer.Handler, identity: TLSIdentity?,
         places: ConnectionPlaces, buffers: BufferBudget
     ) {
@@ -302,11 +302,9 @@ private func counted(
 ) -> OutgoingResponse {
     guard refusal.status == 401, let state = lian_http_connection_context(connection) else { return refusal }
     let peer = Unmanaged<ConnectionContext>.fromOpaque(state).takeUnretainedValue().peer
-    guard let wait = server.failures.add(peer) else {
-        server.onFailure(request)
-        return refusal
-    }
-    return APIProblem.tooManyFailures(retryAfter: wait).response
+    let wait = server.failures.add(peer)
+    server.onFailure(request, wait != nil)
+    return wait.map { APIProblem.tooManyFailures(retryAfter: $0).response } ?? refusal
 }
 
 private func request(

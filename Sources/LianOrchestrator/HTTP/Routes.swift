@@ -48,17 +48,19 @@ package struct Routes: Sendable {
             switch try resource(of: request).resource {
             case .health: return health()
             case .file(let file): return .pageFile(file)
-            default: throw APIProblem(401, "unauthorized", refusal, headers: ["WWW-Authenticate": "Bearer"])
+            default: throw APIProblem.unauthorized(refusal)
             }
         }
         return .refused(answer)
     }
 
-    /// Puts into the log that someone was not let in. The server asks for no more lines than it lets anyone fail.
-    package func tellFailure(of request: IncomingRequest) {
+    /// Counts that someone was not let in, and puts it into the log unless it was too often.
+    package func tellFailure(of request: IncomingRequest, isTooOften: Bool) {
+        meters.refusals.add([isTooOften ? APIProblem.tooManyFailuresCode : APIProblem.unauthorizedCode])
+        guard !isTooOften else { return }
         log.warning(
             "refused", "\(request.method) \(request.target.prefix(200)): no good token",
-            ["status": 401, "code": "unauthorized", "token": .null])
+            ["status": 401, "code": .string(APIProblem.unauthorizedCode), "token": .null])
     }
 
     /// Answers a request that was let in by the token. Slow work is done on other threads. Each kind of work has threads
@@ -93,7 +95,8 @@ package struct Routes: Sendable {
         do {
             return try body()
         } catch let problem as APIProblem {
-            if problem.isRefusal {
+            // Whether who has no token has failed too often only the server knows: `tellFailure` counts those.
+            if problem.isRefusal, problem.code != APIProblem.unauthorizedCode {
                 meters.refusals.add([problem.code])
                 if let token { tell(problem, request, token) }
             }
@@ -244,6 +247,8 @@ extension Routes {
             throw APIProblem(429, "capacity", reason, headers: ["Retry-After": "5"])
         case .hindered(.unreachable(let reason)):
             throw APIProblem(503, "provider_unreachable", reason, headers: ["Retry-After": "10"])
+        case .hindered(.diskFull(let reason)):
+            throw APIProblem(503, "no_room", reason, headers: ["Retry-After": "10"])
         case .stopping:
             throw APIProblem(503, "unavailable", "the orchestrator is stopping", headers: ["Retry-After": "10"])
         }

@@ -70,6 +70,18 @@ package struct LocalProvider: RunnerProvider {
         launcher = Launcher(
             children: remover.children, bootID: remover.bootID, cgroups: cgroups, mountNamespace: mountNamespace)
         engines = LocalEngines(buildEngine, launcher: launcher, startLimit: engineStart)
+        let sample = Self.sample(in: state)
+        let excess = sample.longestAgentSocket.utf8.count - RunnerFolder.socketLimit
+        if buildEngine.longestSocket(in: sample) != nil, excess > 0 {
+            log.warning(
+                "no_agents",
+                "builds cannot use --ssh: for that the state folder's path may have \(state.utf8.count - excess) "
+                    + "characters, for the sockets below it; choose a shorter one by --state")
+        }
+    }
+
+    private static func sample(in state: String) -> RunnerFolder {
+        RunnerFolder(state: state, runnerID: "r-0000000000")
     }
 
     /// What runners need of this machine. Nothing is made.
@@ -79,7 +91,7 @@ package struct LocalProvider: RunnerProvider {
         let path = searchPath(environment["PATH"])
         guard let sshd = findExecutable("sshd", path: path), let keygen = findExecutable("ssh-keygen", path: path)
         else { throw ProviderError("sshd and ssh-keygen are not both on PATH: install openssh-server") }
-        let sample = RunnerFolder(state: state, runnerID: "r-0000000000")
+        let sample = sample(in: state)
         let engine: any BuildEngine
         do {
             engine = try choice.find(path: path, environment: environment, ofRunner: sample.environment(path: path))
@@ -161,6 +173,18 @@ extension LocalProvider {
         /// Its processors run programs of 32 bits as they are.
         package var platforms: [String] { [platform, "linux/386"] }
     #endif
+}
+
+extension LocalProvider {
+    /// A runner takes little room itself; with less than this a build would only find out later.
+    private static let leastRoom = 64 << 20
+
+    package func obstacle(to request: SpawnRequest) -> SpawnObstacle? {
+        guard let disk = try? VolumeFolders.room(at: state), disk.free < min(Self.leastRoom, disk.size / 16) else {
+            return nil
+        }
+        return .diskFull("the disk of the state folder is full: it has \(disk.free >> 20) MB left")
+    }
 }
 
 // MARK: - Making one

@@ -79,16 +79,21 @@ package enum SpawnObstacle: Equatable, Sendable {
     /// What makes its machines does not answer.
     case unreachable(String)
     case noRoom(String)
+    /// That of the machine on which runners or the orchestrator's books lie.
+    case diskFull(String)
 
-    /// What several say of which one would have been enough: room may be had again soon.
+    var reason: String {
+        switch self {
+        case .unreachable(let reason), .noRoom(let reason), .diskFull(let reason): reason
+        }
+    }
+
+    /// What several say of which one would have been enough: room may be had again soon, and before a disk is emptied.
     static func all(_ obstacles: [SpawnObstacle]) -> SpawnObstacle {
-        let words = obstacles.map { obstacle in
-            switch obstacle {
-            case .unreachable(let reason), .noRoom(let reason): reason
-            }
-        }.joined(separator: "; ")
-        let isFull = obstacles.contains { if case .noRoom = $0 { true } else { false } }
-        return isFull ? .noRoom(words) : .unreachable(words)
+        let words = obstacles.map(\.reason).joined(separator: "; ")
+        if obstacles.contains(where: { if case .noRoom = $0 { true } else { false } }) { return .noRoom(words) }
+        if obstacles.contains(where: { if case .diskFull = $0 { true } else { false } }) { return .diskFull(words) }
+        return .unreachable(words)
     }
 }
 

@@ -157,7 +157,8 @@ extension Fleet.SpawnOutcome {
     fileprivate var words: String {
         switch self {
         case .created, .known, .keyIsTaken: "another runner is in the way"
-        case .unservable(let reason), .hindered(.noRoom(let reason)), .hindered(.unreachable(let reason)): reason
+        case .unservable(let reason): reason
+        case .hindered(let obstacle): obstacle.reason
         case .refused: "a runner of an earlier trial is still there"
         case .stopping: "it is being ended"
         }
