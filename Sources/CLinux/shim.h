@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -31,6 +32,9 @@ static inline const unsigned char *lian_name(const struct lian_folder_record *re
 static inline long lian_read_folder(int folder, void *records, unsigned long size) {
     return syscall(SYS_getdents64, folder, records, size);
 }
+
+// SIG_IGN is a cast, which Swift does not read.
+static inline int lian_ignores(const struct sigaction *action) { return action->sa_handler == SIG_IGN; }
 
 static inline int lian_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 

@@ -1,3 +1,4 @@
+import CLinux
 import Dispatch
 import Glibc
 
@@ -15,11 +16,17 @@ package enum EndSignal: Int32, CaseIterable, Sendable {
         }
     }
 
+    fileprivate var isIgnored: Bool {
+        var action = sigaction()
+        return sigaction(rawValue, nil, &action) == 0 && lian_ignores(&action) != 0
+    }
+
     /// As a shell reports it.
     package var exitStatus: Int32 { 128 + rawValue }
 }
 
-/// Delivers the end signals as a stream, in the order in which they came. Nothing is done in a handler.
+/// Delivers the end signals as a stream, in the order in which they came. Nothing is done in a handler. One that the
+/// process was started to ignore, as by nohup, stays ignored.
 package final class SignalWatcher: Sendable {
     package let signals: AsyncStream<EndSignal>
     // Written once, in init; afterwards only cancelled, which a source allows from any thread.
@@ -30,7 +37,7 @@ package final class SignalWatcher: Sendable {
         let queue = DispatchQueue(label: "signals")
         let (stream, continuation) = AsyncStream.makeStream(of: EndSignal.self)
         signals = stream
-        sources = EndSignal.allCases.map { end in
+        sources = EndSignal.allCases.filter { !$0.isIgnored }.map { end in
             let source = DispatchSource.makeSignalSource(signal: end.rawValue, queue: queue)
             // A source takes the signal over from its default on a thread of its own, some time after `resume`.
             let isCaught = DispatchSemaphore(value: 0)

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import LianSystem
 import Testing
@@ -15,6 +16,22 @@ import Testing
                 guard await signals.next() == .hangup else { exit(1) }
             }
             exit(0)
+        }
+    }
+
+    /// As nohup starts it, or a script in its background: the caller wants it to live on.
+    @Test func anIgnoredSignalStaysIgnored() async {
+        await #expect(processExitsWith: .success) {
+            alarm(60)
+            signal(SIGHUP, SIG_IGN)
+            let watcher = SignalWatcher()
+            kill(getpid(), SIGHUP)
+            kill(getpid(), SIGTERM)
+            var signals = watcher.signals.makeAsyncIterator()
+            guard await signals.next() == .terminate else { exit(1) }
+            var action = sigaction()
+            sigaction(SIGHUP, nil, &action)
+            exit(lian_ignores(&action) == 0 ? 2 : 0)
         }
     }
 }
