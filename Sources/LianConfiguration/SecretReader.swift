@@ -21,7 +21,9 @@ package struct SecretReader: Sendable {
         switch source {
         case .environment(let name):
             guard let value = environment[name], !value.isEmpty else {
-                throw Self.missing(what, "the variable \(name) is not set", hint: "Set \(name) where lian-build runs.")
+                throw Self.missing(
+                    what, "the variable \(name) is not set, or is not text",
+                    hint: "Set \(name) where lian-build runs, to UTF-8 text. What is not text is given as a file.")
             }
             return Array(value.utf8)
         case .file(let path):
@@ -90,7 +92,8 @@ package struct SecretReader: Sendable {
                 case 404: "There is no secret at \(path.mount)/\(path.path) of a key-value store of version 2."
                 default: "The vault's own log says more."
                 }
-            throw Self.missing(what, "the vault at \(server.origin) answered \(response.status)", hint: hint)
+            throw Self.missing(
+                what, "the vault at \(server.origin) answered \(response.status)", hint: hint)
         }
         guard let answer = try? JSONValue.parse(response.body),
             let value = answer["data"]?["data"]?[path.field]?.stringValue
