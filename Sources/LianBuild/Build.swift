@@ -52,8 +52,8 @@ package final class Build: Sendable {
             control.signal = control.signal ?? signal
             return (control.walk, isFirst, isSecond)
         }
-        if isFirst { journal.report(.note("\(signal.name): ending the build and its runner")) }
         walk?.cancel()
+        if isFirst { journal.report(.note("\(signal.name): ending the build and its runner")) }
         guard isSecond else { return }
         Task { await abandon() }
     }
@@ -135,6 +135,7 @@ package final class Build: Sendable {
                 installation: surroundings.installation, environment: environment, timing: surroundings.timing)
         // Before the passphrase is asked for: on a terminal nothing may be drawn over the question.
         journal.report(.finished(.resolve, "the context has \(resolution.total.files) files"))
+        await journal.drain(to: 0)
         let key = options.dryRun ? nil : try await access.key()
         journal.write { $0.envelope.timings?.resolve = surroundings.milliseconds(since: start) }
         try Task.checkCancellation()

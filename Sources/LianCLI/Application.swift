@@ -21,12 +21,20 @@ package struct Application: Sendable {
 
     package func run() async -> Int32 {
         ignoreBrokenPipes()
-        guard let first = arguments.first else { return refuse("no subcommand is given; it is build or integrate") }
+        let status = await answer()
+        await stderr.drain()
+        return status
+    }
+
+    private func answer() async -> Int32 {
+        guard let first = arguments.first else {
+            return await refuse("no subcommand is given; it is build or integrate")
+        }
         if first.hasPrefix("-") { return await answer(.lianBuild, arguments) }
         guard let subcommand = CommandSyntax.lianBuild.subcommand(named: first) else {
             let nearest = nearestName(to: first, among: CommandSyntax.lianBuild.subcommands.map(\.name))
             let suggestion = nearest.map { "; did you mean '\($0)'?" } ?? ""
-            return refuse("'\(first.prefix(40))' is not a subcommand\(suggestion)")
+            return await refuse("'\(first.prefix(40))' is not a subcommand\(suggestion)")
         }
         return await answer(subcommand, Array(arguments.dropFirst()))
     }
@@ -40,30 +48,30 @@ package struct Application: Sendable {
         return switch syntax.name {
         case CommandSyntax.build.name: await BuildCommand(application: self, arguments: rest).run()
         case CommandSyntax.integrate.name: await IntegrateCommand(application: self, arguments: rest).run()
-        default: completions(rest)
+        default: await completions(rest)
         }
     }
 
-    private func completions(_ rest: [String]) -> Int32 {
+    private func completions(_ rest: [String]) async -> Int32 {
         do throws(LianError) {
             let parsed = try ArgumentParser.parse(rest, for: .lianBuild, environment: [:])
             guard let shell: Shell = try ArgumentReader(parsed).choice(Flag.completions.name) else {
-                return refuse("no subcommand is given; it is build or integrate")
+                return await refuse("no subcommand is given; it is build or integrate")
             }
             return show(CompletionScript.of(.lianBuild, for: shell))
         } catch {
-            return refuse(error)
+            return await refuse(error)
         }
     }
 
-    private func refuse(_ message: String) -> Int32 {
-        refuse(LianError(.invalidArgument, .arguments, message, hint: "lian-build --help shows what there is."))
+    private func refuse(_ message: String) async -> Int32 {
+        await refuse(LianError(.invalidArgument, .arguments, message, hint: "lian-build --help shows what there is."))
     }
 
     /// For errors found before it is known how to show a build.
-    func refuse(_ error: LianError) -> Int32 {
+    func refuse(_ error: LianError) async -> Int32 {
         explain(error)
-        return finish(.failure(error))
+        return await finish(.failure(error))
     }
 
     private func show(_ text: String) -> Int32 {
@@ -76,7 +84,9 @@ package struct Application: Sendable {
     }
 
     /// Prints the envelope, and says with which status to exit.
-    func finish(_ envelope: ResultEnvelope, endedBy signal: EndSignal? = nil) -> Int32 {
+    func finish(_ envelope: ResultEnvelope, endedBy signal: EndSignal? = nil) async -> Int32 {
+        // Where both streams are one, the envelope comes last.
+        await stderr.drain()
         do {
             try stdout.line(envelope.json.encoded())
         } catch {

@@ -21,13 +21,20 @@ package struct CloacinaApplication: Sendable {
 
     package func run() async -> Int32 {
         ignoreBrokenPipes()
+        let status = await answer()
+        await stderr.drain()
+        return status
+    }
+
+    private func answer() async -> Int32 {
         var syntax = program
         var rest = arguments[...]
         while let word = rest.first, !syntax.subcommands.isEmpty, !word.hasPrefix("-") {
             guard let subcommand = syntax.subcommand(named: word) else {
                 let nearest = nearestName(to: word, among: syntax.subcommands.map(\.name))
                 let suggestion = nearest.map { "; did you mean '\($0)'?" } ?? ""
-                return refuse("'\(word.prefix(40))' is not a command of \(syntax.invocation)\(suggestion)", syntax)
+                return await refuse(
+                    "'\(word.prefix(40))' is not a command of \(syntax.invocation)\(suggestion)", syntax)
             }
             syntax = subcommand
             rest = rest.dropFirst()
@@ -38,19 +45,19 @@ package struct CloacinaApplication: Sendable {
         case nil: break
         }
         if syntax.subcommands.isEmpty { return await execute(syntax, Array(rest)) }
-        return completions(syntax, Array(rest))
+        return await completions(syntax, Array(rest))
     }
 
-    private func completions(_ syntax: CommandSyntax, _ rest: [String]) -> Int32 {
+    private func completions(_ syntax: CommandSyntax, _ rest: [String]) async -> Int32 {
         do throws(LianError) {
             let parsed = try ArgumentParser.parse(rest, for: syntax, environment: [:])
             if let shell: Shell = try ArgumentReader(parsed).choice(Flag.completions.name) {
                 return show(CompletionScript.of(program, for: shell))
             }
         } catch {
-            return finish(syntax, .json, CloacinaReport(), CloacinaError(error))
+            return await finish(syntax, .json, CloacinaReport(), CloacinaError(error))
         }
-        return refuse(
+        return await refuse(
             "no command is given; it is one of \(syntax.subcommands.map(\.name).joined(separator: ", "))", syntax)
     }
 
@@ -71,7 +78,7 @@ package struct CloacinaApplication: Sendable {
                 isVerbose: parsed.has("--verbose"), tell: { [stderr] in stderr.line(onOneLine($0, limit: 10_000)) })
             command = try makeCommand(syntax, reader, surroundings)
         } catch {
-            return finish(syntax, form, CloacinaReport(), CloacinaError(error))
+            return await finish(syntax, form, CloacinaReport(), CloacinaError(error))
         }
         let watcher = SignalWatcher()
         let running = Task {
@@ -99,14 +106,15 @@ package struct CloacinaApplication: Sendable {
         timer.cancel()
         // What fails in a command that is being ended fails because of that.
         let error = outcome.error.map { stop.error ?? $0 }
-        return finish(syntax, form, outcome.report, error, endedBy: endedBy.value)
+        return await finish(syntax, form, outcome.report, error, endedBy: endedBy.value)
     }
 
-    private func refuse(_ message: String, _ syntax: CommandSyntax) -> Int32 {
-        finish(
+    private func refuse(_ message: String, _ syntax: CommandSyntax) async -> Int32 {
+        await finish(
             syntax, .json, CloacinaReport(),
             CloacinaError(
-                .invalidArgument, .arguments, message, hint: "\(syntax.invocation) --help shows what there is."))
+                .invalidArgument, .arguments, message,
+                hint: "\(syntax.invocation) --help shows what there is."))
     }
 
     private func show(_ text: String) -> Int32 {
@@ -121,7 +129,7 @@ package struct CloacinaApplication: Sendable {
     private func finish(
         _ syntax: CommandSyntax, _ form: OutputForm, _ report: CloacinaReport, _ error: CloacinaError?,
         endedBy signal: EndSignal? = nil
-    ) -> Int32 {
+    ) async -> Int32 {
         for warning in report.warnings {
             stderr.line(onOneLine("warning[\(warning.code.rawValue)]: \(warning.message)", limit: 10_000))
         }
@@ -129,6 +137,8 @@ package struct CloacinaApplication: Sendable {
         let envelope = CloacinaEnvelope(
             command: syntax.subcommands.isEmpty ? syntax.words.joined(separator: " ") : nil, report: report,
             error: error, milliseconds: (ContinuousClock.now - start).milliseconds)
+        // Where both streams are one, the envelope comes last.
+        await stderr.drain()
         do {
             try stdout.write(form.text(of: envelope))
         } catch {

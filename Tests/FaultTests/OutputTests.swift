@@ -35,6 +35,42 @@ extension Faults {
             }
         }
 
+        /// A pipe whose reader stands still. What it misses costs the build nothing; a signal, and the heartbeats that
+        /// keep the runner, get through.
+        @Test("row 35: nobody reads stderr", arguments: [nil, SIGTERM]) func stderrUnread(signal: Int32?) async throws {
+            try await withRunner(waiting: true) { scene, runner, _ in
+                let full = scene.folder.appending(path: "full").path
+                try #require(mkfifo(full, 0o600) == 0)
+                let pipe = FileDescriptor(owning: open(full, O_RDWR | O_NONBLOCK | O_CLOEXEC))
+                try #require(pipe.raw >= 0)
+                let line = "#1 0.1 " + String(repeating: "and so on ", count: 100)
+                let end = signal == nil ? ScriptedRunner.success : "sleep 600"
+                try runner.setEngine("yes '\(line)' | head -c 3000000; echo\n\(end)")
+                let running = try scene.start(
+                    Command(
+                        "/bin/sh",
+                        [
+                            "-c", "exec \"$0\" \"$@\" 2>full", Project.executable("lian-build"), "build", "--workspace",
+                            scene.workspace, "--context", try scene.context(), "--image", scene.image, "--progress",
+                            "plain",
+                        ], environment: scene.environment(), workingDirectory: scene.folder.path))
+                if let signal {
+                    #expect(await eventually { unread(in: pipe.raw) >= 60_000 })
+                    let before = scene.orchestrator.requests(.heartbeat).count
+                    #expect(await eventually { scene.orchestrator.requests(.heartbeat).count > before })
+                    running.signal(signal)
+                }
+                let build = try await scene.finish(running)
+                #expect(build.status == signal.map { 128 + $0 } ?? 0, "\(build.story)")
+                #expect(build.isRunnerDestroyed == true)
+            }
+        }
+
+        private func unread(in pipe: Int32) -> Int {
+            var count: Int32 = 0
+            return ioctl(pipe, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
+        }
+
         /// Runs a line of sh in which `build` is the build of a context. The shell reads the caller's variables, which
         /// hold its secrets, from a pipe: in its environment others could see them.
         private func shell(_ line: String, _ scene: FaultScene) async throws -> SubprocessResult {

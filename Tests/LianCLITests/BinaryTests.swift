@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import LianModel
 import LianSystem
 import LianTestSupport
@@ -158,6 +159,37 @@ import Testing
     /// SIGINT while the evaluator hangs: 130, one envelope, and no child.
     @Test func anInterruptWhileNickelHangs() async throws {
         #expect(try await interrupted()["status"] == "cancelled")
+    }
+
+    /// The envelope is for programs, which do not wait for whoever reads the rest.
+    @Test(arguments: [nil, SIGTERM]) func aReaderOfStderrThatReadsNothing(signal: Int32?) async throws {
+        try await withProgramFolder { folder in
+            try folder.write("app/Dockerfile", "FROM scratch\n")
+            let full = folder.url.appending(path: "full").path
+            try #require(mkfifo(full, 0o600) == 0)
+            let pipe = FileDescriptor(owning: open(full, O_RDWR | O_NONBLOCK | O_CLOEXEC))
+            let block = [UInt8](repeating: 0x78, count: 4096)
+            while write(pipe.raw, block, block.count) > 0 {}
+            // A Dockerfile that never ends keeps it from its own end.
+            try #require(mkfifo(folder.url.appending(path: "silence").path, 0o600) == 0)
+            let input = signal == nil ? "" : "--dockerfile - <>silence"
+            let script =
+                "exec \"$0\" build --dry-run --workspace acme --context app --image r.example/a/b:1 --ssh-key ephemeral "
+                + "--orchestrator-url http://127.0.0.1:9 --progress plain 2>full \(input)"
+            let program = try RunningProcess(
+                Command(
+                    "/bin/sh", ["-c", script, Project.executable("lian-build")], environment: folder.environment,
+                    workingDirectory: folder.url.path),
+                outputFile: folder.url.appending(path: "out"))
+            defer { program.stop() }
+            if let signal {
+                #expect(await eventually { catches(signal, program.pid) })
+                program.signal(signal)
+            }
+            #expect(await program.ended() == .exited(signal.map { 128 + $0 } ?? 0))
+            let envelope = try JSONValue.parse(program.output)
+            #expect(envelope["status"]?.stringValue == (signal == nil ? "planned" : "cancelled"))
+        }
     }
 
     private func interrupted() async throws -> JSONValue {

@@ -25,8 +25,10 @@ import Testing
             let path = folder.appending(path: "stderr").path
             let descriptor = open(path, O_WRONLY | O_CREAT, 0o600)
             defer { close(descriptor) }
-            let reporter = makeReporter(StandardError(descriptor: descriptor))
+            let stderr = StandardError(descriptor: descriptor)
+            let reporter = makeReporter(stderr)
             for event in events { reporter.report(event) }
+            stderr.waitUntilWritten()
             return try String(contentsOfFile: path, encoding: .utf8)
         }
     }

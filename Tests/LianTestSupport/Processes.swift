@@ -40,6 +40,15 @@ package func peakMemory(of pid: Int32) -> Int { (statusNumber("VmHWM", of: pid) 
 /// How many threads the process has; 0 where it is gone.
 package func threadCount(of pid: Int32) -> Int { statusNumber("Threads", of: pid) ?? 0 }
 
+/// Whether it has a handler for the signal.
+package func catches(_ signal: Int32, _ pid: Int32) -> Bool {
+    let status = (try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)) ?? ""
+    guard let mask = status.firstMatch(of: #/SigCgt:\s+([0-9a-f]+)/#), let bits = UInt64(mask.1, radix: 16) else {
+        return false
+    }
+    return bits >> UInt64(signal - 1) & 1 == 1
+}
+
 /// The number behind the name in the kernel's account of the process.
 private func statusNumber(_ name: String, of pid: Int32) -> Int? {
     let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)

@@ -42,6 +42,9 @@ struct ArtifactRun: Sendable {
     /// How long the command gets to end after a cancel, before the runner is destroyed under it.
     private static let stopLimit: Duration = .seconds(3)
 
+    /// How much of the log its watcher may have to read yet, in bytes, before more of it is fetched from the runner.
+    private static let logBacklog = 256 << 10
+
     /// An engine whose operator sends its spans to a collector joins the trace by TRACEPARENT. Where the caller's
     /// collector is, the runner is not told: buildctl would wait for it, and the way there may need a key.
     private var environment: [String: String] {
@@ -69,7 +72,10 @@ struct ArtifactRun: Sendable {
         }
         do {
             try await remote.connect(to: host.value, through: waiting)
-            let end = try await remote.follow(reconnect: reconnect) { log.take($0) }
+            let end = try await remote.follow(reconnect: reconnect) { bytes in
+                log.take(bytes)
+                await reporter.drain(to: Self.logBacklog)
+            }
             let reader = log.finish()
             let result = try await remote.collect(reconnect: reconnect)
             let isBuilt = end.isSuccess && command.request == nil

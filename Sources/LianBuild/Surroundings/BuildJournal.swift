@@ -21,6 +21,8 @@ final class BuildJournal: BuildReporter {
 
     func report(_ event: ProgressEvent) { reporter.report(event) }
 
+    func drain(to backlog: Int) async { await reporter.drain(to: backlog) }
+
     func warn(_ code: WarningCode, _ message: String) { warn(BuildWarning(code, message)) }
 
     /// Gives a warning once, also where two attempts cause the same one.

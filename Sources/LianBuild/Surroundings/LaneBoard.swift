@@ -10,6 +10,8 @@ final class LaneBoard: Sendable {
         let platform: String
 
         func report(_ event: ProgressEvent) { board.take(event, of: platform) }
+
+        func drain(to backlog: Int) async { await board.journal.drain(to: backlog) }
     }
 
     private struct State {

@@ -17,7 +17,7 @@ struct BuildCommand: Sendable {
             parsed = try ArgumentParser.parse(arguments, for: .build, environment: application.environment)
             form = try ArgumentReader(parsed).choice("--progress") ?? .auto
         } catch {
-            return application.refuse(error)
+            return await application.refuse(error)
         }
         let display = makeReporter(form, to: application.stderr, environment: application.environment)
         let options: BuildOptions
@@ -30,7 +30,7 @@ struct BuildCommand: Sendable {
         } catch {
             let envelope = ResultEnvelope.failure(error)
             display.report(.ended(envelope))
-            return application.finish(envelope)
+            return await application.finish(envelope)
         }
         // A dry run leaves no trace: it builds nothing.
         let trace = options.dryRun ? nil : TraceExport(environment: application.environment)
@@ -61,6 +61,6 @@ struct BuildCommand: Sendable {
         }
         watching.cancel()
         reporter.report(.ended(envelope))
-        return application.finish(envelope, endedBy: build.endSignal)
+        return await application.finish(envelope, endedBy: build.endSignal)
     }
 }

@@ -20,12 +20,12 @@ struct IntegrateCommand: Sendable {
             var answer = IntegrationAnswer(startedAt: now)
             answer.finishedAt = now
             answer.error = LianError(error, in: .arguments)
-            return finish(answer)
+            return await finish(answer)
         }
         let result = await Integrate(options, environment: application.environment)
             .run(await readContext(from: STDIN_FILENO))
         for warning in result.warnings { application.stderr.line("warning: \(warning)") }
-        return finish(result.answer)
+        return await finish(result.answer)
     }
 
     private var now: UTCTime { UTCTime(milliseconds: Timing.system.wallClock()) }
@@ -70,8 +70,9 @@ struct IntegrateCommand: Sendable {
         }
     }
 
-    private func finish(_ answer: IntegrationAnswer) -> Int32 {
+    private func finish(_ answer: IntegrationAnswer) async -> Int32 {
         if let error = answer.error { application.explain(error) }
+        await application.stderr.drain()
         do {
             try application.stdout.line(answer.json.encoded())
             return answer.exitStatus

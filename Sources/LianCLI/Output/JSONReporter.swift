@@ -10,12 +10,19 @@ struct JSONReporter: BuildReporter {
 
     init(_ stderr: StandardError) {
         self.stderr = stderr
+        stderr.describeLoss { [start] in Self.line(.note(StandardError.loss($0)), since: start) ?? "" }
     }
 
     func report(_ event: ProgressEvent) {
-        guard var members = Self.members(event) else { return }
+        if let line = Self.line(event, since: start) { stderr.line(line) }
+    }
+
+    func drain(to backlog: Int) async { await stderr.drain(to: backlog) }
+
+    private static func line(_ event: ProgressEvent, since start: ContinuousClock.Instant) -> String? {
+        guard var members = members(event) else { return nil }
         members["elapsed_ms"] = .integer((ContinuousClock.now - start).milliseconds)
-        stderr.line(JSONValue.object(members).encoded())
+        return JSONValue.object(members).encoded()
     }
 
     private static func members(_ event: ProgressEvent) -> [String: JSONValue]? {

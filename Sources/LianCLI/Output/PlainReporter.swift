@@ -68,6 +68,8 @@ final class PlainReporter: BuildReporter {
         }
     }
 
+    func drain(to backlog: Int) async { await stderr.drain(to: backlog) }
+
     private func tell(_ text: String, _ state: inout State) {
         startLine(&state)
         stderr.line(stamped(text))

@@ -9,4 +9,9 @@ struct ReporterPair: BuildReporter {
         first.report(event)
         second.report(event)
     }
+
+    func drain(to backlog: Int) async {
+        await first.drain(to: backlog)
+        await second.drain(to: backlog)
+    }
 }

@@ -35,7 +35,11 @@ final class TerminalReporter: BuildReporter {
         waker = try Waker()
         state = Mutex(State(screen: BuildScreen(look)))
         try startThread { [self] in
-            while let pause = draw() { waker.sleep(atMost: pause.duration) }
+            while let pause = draw() {
+                waker.sleep(atMost: pause.duration)
+                // A terminal that stands still gets one frame when it goes on, not all that there would have been.
+                stderr.waitUntilWritten()
+            }
         }
     }
 
