@@ -70,7 +70,8 @@ package struct Integrate: Sendable {
                 .checkFailed, .resolve, "failed: \(failed.joined(separator: ", "))",
                 hint: "Each check's detail says what is wrong.")
         }
-        let warnings = await publish(&answer, context, by: publisher, until: end)
+        // What a cancelled probe found is no result.
+        let warnings = Task.isCancelled ? [] : await publish(&answer, context, by: publisher, until: end)
         answer.finishedAt = now
         return IntegrateResult(answer: answer, warnings: warnings)
     }
@@ -148,7 +149,7 @@ package struct Integrate: Sendable {
         let start = timing.now()
         let limit = end - start
         let verdict: Verdict =
-            await inTime(limit) {
+            await inTime(limit, endsPrograms: name == .tools) {
                 switch name {
                 case .directives: checkDirectives(of: context)
                 case .tools: await checkTools(within: limit)
@@ -163,12 +164,21 @@ package struct Integrate: Sendable {
 
     private static let late: Verdict = (.fail, "deadline")
 
-    /// Nil where the limit, or a cancel, comes first.
+    /// Nil where the limit, or a cancel, comes first. A cancel waits until programs that were started have ended: this
+    /// process ends next.
     private func inTime<Value: Sendable>(
-        _ limit: Duration, _ body: @escaping @Sendable () async -> Value
+        _ limit: Duration, endsPrograms: Bool = false, _ body: @escaping @Sendable () async -> Value
     ) async -> Value? {
         guard limit > .zero else { return nil }
-        do { return try await withinLimit(limit, body) } catch { return nil }
+        let work = Task { await body() }
+        defer { work.cancel() }
+        do {
+            return try await withinLimit(limit) { await work.value }
+        } catch {
+            work.cancel()
+            if endsPrograms { _ = await work.value }
+            return nil
+        }
     }
 
     private func probeSecrets(

@@ -56,6 +56,36 @@ import Testing
         try await withProgramFolder { _ = try await refusals($0) }
     }
 
+    /// While it reads, and while it checks: one answer, the signal's status, and no child.
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP], [false, true])
+    func aProbeThatIsEnded(signal: Int32, reads: Bool) async throws {
+        try await withProgramFolder { folder in
+            try writeScript("touch \"$HOME/started\"\nexec sleep 300", to: folder.programs.appending(path: "nickel"))
+            try folder.write(
+                "context",
+                #"{"schema":"secret-delivery-context/v1","request_id":"r","workspace":"w","checks":["tools"]}"#)
+            try #require(mkfifo(folder.url.appending(path: "silence").path, 0o600) == 0)
+            let script = "exec \"$0\" integrate <>\(reads ? "silence" : "context") 2>err"
+            let program = try RunningProcess(
+                Command(
+                    "/bin/sh", ["-c", script, Project.executable("lian-build")], environment: folder.environment,
+                    workingDirectory: folder.url.path),
+                outputFile: folder.url.appending(path: "out"))
+            defer { program.stop() }
+            let started = folder.url.appending(path: "started").path
+            #expect(
+                await eventually {
+                    reads ? catches(signal, program.pid) : FileManager.default.fileExists(atPath: started)
+                })
+            program.signal(signal)
+            #expect(await program.ended() == .exited(128 + signal))
+            let run = ProgramRun(status: 128 + signal, output: program.output, errors: "")
+            #expect(run.errorCode == "cancelled", "\(program.output)")
+            #expect(run.envelope?["schema"]?.stringValue == "lian-build/integration/v1")
+            #expect(processes(workingIn: folder.url.path).isEmpty)
+        }
+    }
+
     @Test func wrongProbesAreOneAnswer() async throws {
         try await withProgramFolder { _ = try await probes($0) }
     }

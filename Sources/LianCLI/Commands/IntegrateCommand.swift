@@ -13,6 +13,7 @@ struct IntegrateCommand: Sendable {
     let arguments: [String]
 
     func run() async -> Int32 {
+        let watcher = SignalWatcher()
         let options: IntegrateOptions
         do {
             options = try self.options()
@@ -22,10 +23,26 @@ struct IntegrateCommand: Sendable {
             answer.error = LianError(error, in: .arguments)
             return await finish(answer)
         }
-        let result = await Integrate(options, environment: application.environment)
-            .run(await readContext(from: STDIN_FILENO))
+        let probing = Task {
+            await Integrate(options, environment: application.environment)
+                .run(await readContext(from: STDIN_FILENO))
+        }
+        let endedBy = Guarded<EndSignal?>(nil)
+        let watching = Task {
+            for await signal in watcher.signals {
+                endedBy.set(signal)
+                probing.cancel()
+                return
+            }
+        }
+        let result = await probing.value
+        watching.cancel()
         for warning in result.warnings { application.stderr.line("warning: \(warning)") }
-        return await finish(result.answer)
+        guard let signal = endedBy.value else { return await finish(result.answer) }
+        var answer = result.answer
+        answer.error = LianError(
+            .cancelled, .resolve, "the probe was ended by \(signal.name)", hint: "Start it again when you like.")
+        return await finish(answer, endedBy: signal)
     }
 
     private var now: UTCTime { UTCTime(milliseconds: Timing.system.wallClock()) }
@@ -70,12 +87,12 @@ struct IntegrateCommand: Sendable {
         }
     }
 
-    private func finish(_ answer: IntegrationAnswer) async -> Int32 {
+    private func finish(_ answer: IntegrationAnswer, endedBy signal: EndSignal? = nil) async -> Int32 {
         if let error = answer.error { application.explain(error) }
         await application.stderr.drain()
         do {
             try application.stdout.line(answer.json.encoded())
-            return answer.exitStatus
+            return signal?.exitStatus ?? answer.exitStatus
         } catch {
             return application.unwritable(error)
         }
