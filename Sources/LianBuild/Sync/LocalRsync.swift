@@ -17,6 +17,7 @@ struct LocalRsync: Sendable {
     /// with the other side's signs of life where no data comes any more.
     private static let stallLimit = 60
 
+    /// Throws what speaks against sending a context, before there is a runner to send it to.
     static func find(
         installation: Installation?, environment: [String: String], timing: Timing
     ) throws(LianError) -> LocalRsync {
@@ -37,7 +38,19 @@ struct LocalRsync: Sendable {
                 .internalError, .sync, "lian-build is installed in a folder with a quote in its name: \(helper)",
                 hint: "Install it in another folder.")
         }
-        return LocalRsync(program: program, helper: helper, environment: environment, timing: timing)
+        let rsync = LocalRsync(program: program, helper: helper, environment: environment, timing: timing)
+        try rsync.makeSocketFolder().remove()
+        return rsync
+    }
+
+    private func makeSocketFolder() throws(LianError) -> TemporaryFolder {
+        do throws(SystemError) {
+            return try TemporaryFolder(environment: environment)
+        } catch {
+            throw LianError(
+                .invalidArgument, .sync, "no folder can be made for what is not kept: \(error)",
+                hint: "Let TMPDIR name a folder that is there and can be written to; without it, /tmp is taken.")
+        }
     }
 
     /// The argument that names the remote shell.
@@ -61,7 +74,7 @@ struct LocalRsync: Sendable {
         receives: Bool = false, waitsForOtherSide: Bool = false,
         open: @escaping @Sendable ([String]) async throws -> any RemoteChannel
     ) async throws -> Task<Void, Never> {
-        let socketFolder = try TemporaryFolder(environment: environment)
+        let socketFolder = try makeSocketFolder()
         defer { socketFolder.remove() }
         let receiver = try DescriptorReceiver(folder: socketFolder.path)
         defer { receiver.remove() }
