@@ -65,6 +65,9 @@ package struct CloacinaApplication: Sendable {
         let stop = StopRequest()
         var form = OutputForm.json
         let command: any CloacinaCommand
+        guard let folder = currentFolder() else {
+            return await refuse("the working folder is gone", syntax, hint: "Go to a folder that is there.")
+        }
         let limit: Double
         do throws(LianError) {
             let parsed = try ArgumentParser.parse(rest, for: syntax, environment: environment)
@@ -74,7 +77,7 @@ package struct CloacinaApplication: Sendable {
             // What is printed here has no colors; the programs that are run are asked for none.
             let colors = parsed.has("--no-color") ? ["NO_COLOR": "1", "CARGO_TERM_COLOR": "never"] : [:]
             let surroundings = Surroundings(
-                environment: environment.merging(colors) { $1 }, workingFolder: currentFolder(), stop: stop,
+                environment: environment.merging(colors) { $1 }, workingFolder: folder, stop: stop,
                 isVerbose: parsed.has("--verbose"), tell: { [stderr] in stderr.line(onOneLine($0, limit: 10_000)) })
             command = try makeCommand(syntax, reader, surroundings)
         } catch {
@@ -109,12 +112,12 @@ package struct CloacinaApplication: Sendable {
         return await finish(syntax, form, outcome.report, error, endedBy: endedBy.value)
     }
 
-    private func refuse(_ message: String, _ syntax: CommandSyntax) async -> Int32 {
+    private func refuse(_ message: String, _ syntax: CommandSyntax, hint: String? = nil) async -> Int32 {
         await finish(
             syntax, .json, CloacinaReport(),
             CloacinaError(
                 .invalidArgument, .arguments, message,
-                hint: "\(syntax.invocation) --help shows what there is."))
+                hint: hint ?? "\(syntax.invocation) --help shows what there is."))
     }
 
     private func show(_ text: String) -> Int32 {

@@ -11,7 +11,7 @@ struct Invocation: Sendable {
     func options() async throws(LianError) -> Options {
         let flags = try Options(arguments)
         guard let file = flags.config else { return flags }
-        let path = absolutePath(file, from: currentFolder())
+        let path = try WorkingFolder.current.path(file)
         return try Options(arguments, configuredBy: try await configuration(path), in: parentFolder(path))
     }
 

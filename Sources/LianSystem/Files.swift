@@ -166,6 +166,20 @@ package func replaceFile(
     }
 }
 
+/// Why `replaceFile` could not write there, as far as that can be known before; nil where nothing speaks against it.
+package func reasonNotToWrite(_ path: String) -> String? {
+    let path = realPath(path) ?? path
+    let parent = parentFolder(path)
+    return switch (fileKind(parent), fileKind(path)) {
+    case (nil, _): "there is no folder \(parent)"
+    case (.regular?, _), (.other?, _): "\(parent) is no folder"
+    case (_, .folder?): "\(path) is a folder"
+    case (_, .other?): access(path, W_OK) == 0 ? nil : "\(path) cannot be written to"
+    case (_, .regular?) where access(path, W_OK) == 0: nil
+    default: access(parent, W_OK | X_OK) == 0 ? nil : "the folder \(parent) cannot be written to"
+    }
+}
+
 private func replaceRegularFile(
     _ path: String, _ text: String, mode: mode_t, isSynced: Bool
 ) throws(SystemError) {
@@ -318,10 +332,13 @@ package func parentFolder(_ path: String) -> String {
     return String(path[..<slash])
 }
 
-package func currentFolder() -> String {
-    guard let buffer = getcwd(nil, 0) else { return "/" }
+/// nil where it was removed, or cannot be reached from the root.
+package func currentFolder() -> String? {
+    guard let buffer = getcwd(nil, 0) else { return nil }
     defer { free(buffer) }
-    return String(cString: buffer)
+    let path = String(cString: buffer)
+    // Linux says so of a folder that is outside of the process's root.
+    return path.utf8.first == UInt8(ascii: "/") ? path : nil
 }
 
 /// The path, or the nearest above it at which something stands.

@@ -1,4 +1,5 @@
 import LianCLI
+import LianConfiguration
 import LianFlags
 import LianModel
 import LianTestSupport
@@ -38,7 +39,7 @@ struct ArgumentFuzz {
     }
 
     private func build(_ options: BuildOptions, _ environment: [String: String]) throws(LianError) {
-        var builder = RequestBuilder(options: options, environment: environment, workingFolder: "/")
+        var builder = RequestBuilder(options: options, environment: environment, workingFolder: WorkingFolder("/"))
         do {
             let request = try builder.build(directives: nil)
             for warning in request.warnings where warning.message.contains(Self.secret) {

@@ -1,5 +1,6 @@
 import LianBuildKit
 import LianCLI
+import LianConfiguration
 import LianFlags
 import LianModel
 import LianTestSupport
@@ -86,7 +87,7 @@ struct LongFormFuzz {
         let text = pieces(["default", "a b", "=", "=", "key", "/", "/dev/null", ",", ":", "é", "\u{0}", "\n"])
         let agent: SSHForward
         do throws(LianError) {
-            agent = try SSHFlag.parse(text, workingFolder: "/nonexistent")
+            agent = try SSHFlag.parse(text, workingFolder: WorkingFolder("/nonexistent"))
         } catch {
             guard error.code == .invalidArgument, error.message.hasPrefix("--ssh ") else {
                 throw FuzzFailure(description: "\(text): \(error)")
@@ -156,7 +157,7 @@ struct LongFormFuzz {
         }
         let secret = fields.joined(separator: ",")
         do throws(LianError) {
-            let read = try SecretFlag.parse(secret, environment: [:], workingFolder: "/")
+            let read = try SecretFlag.parse(secret, environment: [:], workingFolder: WorkingFolder("/"))
             guard fields.contains("id=\(read.id)"), fields.count <= 3 else {
                 throw LianError(.internalError, .arguments, "it became \(read)", hint: "")
             }
@@ -172,7 +173,7 @@ struct LongFormFuzz {
         guard let parsed = try? ArgumentParser.parse(["\(flag)=\(value)"], for: .build, environment: [:]) else {
             return nil
         }
-        return RequestBuilder(options: try BuildOptions(parsed), environment: [:], workingFolder: "/")
+        return RequestBuilder(options: try BuildOptions(parsed), environment: [:], workingFolder: WorkingFolder("/"))
     }
 
     /// What the engine's check prints is the runner's to say.

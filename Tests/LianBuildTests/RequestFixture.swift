@@ -1,5 +1,6 @@
 import Foundation
 import LianCLI
+import LianConfiguration
 import LianFlags
 import LianModel
 import LianSystem
@@ -28,7 +29,7 @@ struct RequestFixture: Sendable {
             LoadedDirectives(directives: try BuildDirectives(JSONNode($0)), file: "\(folder)/ci.json")
         }
         var builder = RequestBuilder(
-            options: try BuildOptions(parsed), environment: environment, workingFolder: folder,
+            options: try BuildOptions(parsed), environment: environment, workingFolder: WorkingFolder(folder),
             dockerfileOnInput: input.map { Array($0.utf8) })
         return try builder.build(directives: loaded)
     }

@@ -1,4 +1,5 @@
 import Foundation
+import LianConfiguration
 import LianHTTP
 import LianModel
 import LianSystem
@@ -40,7 +41,7 @@ import Testing
 
     @Test func allThatIsMissingIsToldAtOnce() throws {
         func refusal(_ options: BuildOptions) -> LianError? {
-            var builder = RequestBuilder(options: options, environment: [:], workingFolder: "/")
+            var builder = RequestBuilder(options: options, environment: [:], workingFolder: WorkingFolder("/"))
             return #expect(throws: LianError.self) { try builder.build(directives: nil) }
         }
         var options = BuildOptions()
@@ -179,7 +180,7 @@ import Testing
             var options = BuildOptions()
             options.sshKey = .init("key", as: "--ssh-key")
             options.secrets = ["id=t,src=t.txt"]
-            var builder = RequestBuilder(options: options, environment: [:], workingFolder: "/elsewhere")
+            var builder = RequestBuilder(options: options, environment: [:], workingFolder: WorkingFolder("/elsewhere"))
             let request = try builder.build(directives: loaded)
             #expect(
                 request.artifacts[0].secrets == [

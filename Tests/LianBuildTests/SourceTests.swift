@@ -1,4 +1,5 @@
 import Foundation
+import LianConfiguration
 import LianModel
 import LianSystem
 import LianTestSupport
@@ -156,7 +157,7 @@ import Testing
             let build = Build(
                 options: options,
                 surroundings: Surroundings(
-                    environment: [:], workingFolder: folder.path, installation: nil, reporter: Silence(),
+                    environment: [:], workingFolder: WorkingFolder(folder.path), installation: nil, reporter: Silence(),
                     standardInput: StandardInput(pipe.fileHandleForReading.fileDescriptor)))
             let running = Task { await build.run() }
             build.end(by: .terminate)

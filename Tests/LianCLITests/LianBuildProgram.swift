@@ -49,10 +49,14 @@ struct ProgramFolder: Sendable {
 
     /// Through a shell that redirects what the program gets.
     func run(_ arguments: [String], redirected: String) async throws -> ProgramRun {
+        try await run(arguments, script: "\"$0\" \"$@\" \(redirected)")
+    }
+
+    /// By a line of sh in which the program is `$0`, and what it is given `$@`.
+    func run(_ arguments: [String], script: String) async throws -> ProgramRun {
         try await finish(
             Command(
-                "/bin/sh", ["-c", "\"$0\" \"$@\" \(redirected)", Project.executable("lian-build")] + arguments,
-                environment: environment), "")
+                "/bin/sh", ["-c", script, Project.executable("lian-build")] + arguments, environment: environment), "")
     }
 
     func write(_ path: String, _ text: String) throws {

@@ -1,5 +1,6 @@
 import Foundation
 import LianCLI
+import LianConfiguration
 import LianModel
 import LianReport
 import LianTestSupport
@@ -38,7 +39,7 @@ import Testing
             let link = folder.appending(path: "link.html").path
             try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "real.html")
             let record = BuildRecord(begun: UTCTime(milliseconds: 0), envelope: ResultEnvelope(status: .planned))
-            #expect(try ReportFile(link, from: "/").write(record) == nil)
+            #expect(try ReportFile(link, from: WorkingFolder("/")).write(record) == nil)
             #expect(try String(contentsOf: real, encoding: .utf8).hasPrefix("<!DOCTYPE html>"))
             #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "real.html")
         }

@@ -1,3 +1,4 @@
+import LianConfiguration
 import LianHTTP
 import LianModel
 import LianSystem
@@ -16,8 +17,8 @@ package struct BuildOptions: Sendable {
         }
 
         /// For a value `@FILE` the file's path, relative to the working folder; nil where the value itself was given.
-        package func file(from workingFolder: String) -> String? {
-            value.hasPrefix("@") ? absolutePath(String(value.dropFirst()), from: workingFolder) : nil
+        package func file(from workingFolder: WorkingFolder) throws(LianError) -> String? {
+            value.hasPrefix("@") ? try workingFolder.path(String(value.dropFirst())) : nil
         }
     }
 
@@ -109,9 +110,10 @@ package enum CacheExport: String, CaseIterable, Sendable {
 
 extension BuildOptions.Given {
     /// For the name of a file: the authorities in it.
-    package func authorities(from workingFolder: String) throws(LianError) -> TrustedAuthorities {
+    package func authorities(from workingFolder: WorkingFolder) throws(LianError) -> TrustedAuthorities {
+        let file = try workingFolder.path(value)
         do throws(UnusableAuthorities) {
-            return try TrustedAuthorities(file: absolutePath(value, from: workingFolder))
+            return try TrustedAuthorities(file: file)
         } catch {
             throw LianError(
                 .invalidArgument, .arguments, "\(name): '\(onOneLine(value, limit: 200))' \(error.reason)",

@@ -11,10 +11,10 @@ struct DescriptionFiles: Sendable {
     /// The name under which a repository says what its builds need.
     static let buildSpecName = ".build-spec.ncl"
 
-    init(options: BuildOptions, surroundings: Surroundings) {
+    init(options: BuildOptions, surroundings: Surroundings) throws(LianError) {
         environment = surroundings.environment
         installation = surroundings.installation
-        importPaths = options.importPaths.map { absolutePath($0, from: surroundings.workingFolder) }
+        importPaths = try options.importPaths.map(surroundings.workingFolder.path)
     }
 
     /// `.ncl` through nickel; `.json` as it is, under the same rules.

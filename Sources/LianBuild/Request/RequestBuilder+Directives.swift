@@ -1,3 +1,4 @@
+import LianConfiguration
 import LianModel
 import LianSystem
 
@@ -177,7 +178,7 @@ extension RequestBuilder {
 
     private func isSame(_ given: String, _ context: ContextPlace) -> Bool {
         switch context {
-        case .folder(let folder): realPath(path(given)) == folder
+        case .folder(let folder): (try? path(given)).flatMap(realPath) == folder
         case .url(let url): given == url
         }
     }
@@ -186,7 +187,8 @@ extension RequestBuilder {
         _ artifact: BuildArtifact, _ policy: CachePolicy?, _ paths: DirectivesPaths
     ) throws -> [CacheStore]? {
         chosen(
-            try cacheFromFlag, "--cache-from", (located(artifact.cacheFrom, from: paths.folder), "cache_from"),
+            try cacheFromFlag, "--cache-from",
+            (try located(artifact.cacheFrom, from: WorkingFolder(paths.folder)), "cache_from"),
             (policy?.importFrom?.map { CacheStore(registry: $0.description) }, "cache.import"))
     }
 
@@ -212,7 +214,8 @@ extension RequestBuilder {
     ) throws -> [CacheStore]? {
         guard policy?.disposition == .discard else {
             return chosen(
-                try cacheToFlag, "--cache-to", (located(artifact.cacheTo, from: paths.folder), "cache_to"),
+                try cacheToFlag, "--cache-to",
+                (try located(artifact.cacheTo, from: WorkingFolder(paths.folder)), "cache_to"),
                 (policy?.exportTo?.map { CacheStore(registry: $0.description) }, "cache.export"))
         }
         if try cacheToFlag != nil { warnOverridden("--cache-to", "cache.disposition") }
@@ -294,23 +297,23 @@ extension RequestBuilder {
         lost(options.events.url, to: "nats.url", written: nats.url)
         lost(options.events.subjectPrefix, to: "nats.subject_prefix", written: nats.subjectPrefix)
         let written = nats.nkey.map { paths.source($0.source) }
-        if let written, let given = options.events.seed, eventSeed() != .at(written),
+        if let written, let given = options.events.seed, try eventSeed() != .at(written),
             written != .environment(given.name)
         {
             warnOverridden(given.name, "nats.nkey")
         }
         return EventRequest(
             url: nats.url, subjectPrefix: try nats.subjectPrefix ?? subjectPrefix(),
-            seed: written.map { .at($0) } ?? callersSeed(for: nats.url),
-            caFile: options.events.caFile.map(path))
+            seed: try written.map { .at($0) } ?? callersSeed(for: nats.url),
+            caFile: try options.events.caFile.map(path))
     }
 
     /// The caller's seed signs whatever the server asks, so it serves only a server that the caller, not a file, named.
-    private mutating func callersSeed(for url: String) -> EventRequest.Seed? {
+    private mutating func callersSeed(for url: String) throws -> EventRequest.Seed? {
         guard let given = options.events.seed else { return nil }
         let named = try? NATSURL(url)
         let trusted = options.events.url.flatMap { try? NATSURL($0.value) }
-        if let named, named.origin == trusted?.origin { return eventSeed() }
+        if let named, named.origin == trusted?.origin { return try eventSeed() }
         let origin = named?.origin ?? "the server"
         warn(
             .natsKeyWithheld,

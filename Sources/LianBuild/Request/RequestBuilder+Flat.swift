@@ -6,7 +6,7 @@ extension RequestBuilder {
         let workspace = try checked(
             try required(options.workspace), .slug, options.workspace?.name ?? "--workspace")
         let context = try contextPlace(.init(try required(options.context), as: "--context"), "--context")
-        let outputs = try outputs([], push: nil, from: workingFolder, at: "")
+        let outputs = try outputs()
         let image = try flatImage(outputs)
         let owner = try flatOwner()
         let segments = image.map { $0.repository.split(separator: "/") } ?? []
@@ -83,7 +83,7 @@ extension RequestBuilder {
                 "\(url.name) \(TextRule.natsURL.sentence)", hint: "An example is nats://events.example:4222.")
         }
         return EventRequest(
-            url: url.value, subjectPrefix: try subjectPrefix(), seed: eventSeed(),
-            caFile: options.events.caFile.map(path))
+            url: url.value, subjectPrefix: try subjectPrefix(), seed: try eventSeed(),
+            caFile: try options.events.caFile.map(path))
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import LianConfiguration
 import LianModel
 import LianSystem
 
@@ -24,11 +25,16 @@ extension RequestBuilder {
     mutating func outputs(
         _ written: [BuildOutput], push: Bool?, from folder: String, at place: String
     ) throws -> ArtifactOutputs {
+        guard !written.isEmpty else { return try outputs(push: push) }
+        if !options.outputs.isEmpty { warnOverridden("--output", "outputs") }
+        var outputs = try outputs(written, within: folder, at: place)
+        outputs.pushes = outputs.pushes && (push ?? !options.noPush)
+        return outputs
+    }
+
+    /// The same where nothing is written.
+    func outputs(push: Bool? = nil) throws -> ArtifactOutputs {
         var outputs = try flagOutputs() ?? ArtifactOutputs(pushes: true)
-        if !written.isEmpty {
-            if !options.outputs.isEmpty { warnOverridden("--output", "outputs") }
-            outputs = try self.outputs(written, within: folder, at: place)
-        }
         outputs.pushes = outputs.pushes && (push ?? !options.noPush)
         return outputs
     }
@@ -39,11 +45,11 @@ extension RequestBuilder {
             guard let dest = output.dest else { continue }
             try Self.checkStays(dest, within: folder, "\(place): outputs")
         }
-        return try outputs(written, from: folder) { "\(place): outputs[\($0)]" }
+        return try outputs(written, from: WorkingFolder(folder)) { "\(place): outputs[\($0)]" }
     }
 
     private func outputs(
-        _ outputs: [BuildOutput], from folder: String, _ name: (Int) -> String
+        _ outputs: [BuildOutput], from folder: WorkingFolder, _ name: (Int) -> String
     ) throws -> ArtifactOutputs {
         let images = outputs.filter { !$0.kind.isBrought }
         guard images.count <= 1 else {
@@ -52,7 +58,7 @@ extension RequestBuilder {
         var all = ArtifactOutputs(makesImage: !images.isEmpty, pushes: images.allSatisfy(\.pushes))
         for (index, output) in outputs.enumerated() {
             guard let dest = output.dest else { continue }
-            let path = absolutePath(dest, from: folder)
+            let path = try folder.path(dest)
             let place: BroughtOutput.Place = output.kind == .local ? .folder(path) : .file(path)
             let brought = BroughtOutput(output.kind, to: place)
             if let other = all.brought.lazy.compactMap({ brought.collision(with: $0) }).first {

@@ -1,4 +1,5 @@
 import LianBuildKit
+import LianConfiguration
 import LianModel
 import LianSystem
 
@@ -7,14 +8,15 @@ import LianSystem
 struct RequestBuilder {
     let options: BuildOptions
     let environment: [String: String]
-    let workingFolder: String
+    let workingFolder: WorkingFolder
     let dockerfileOnInput: [UInt8]?
     var warnings: [BuildWarning] = []
     /// What is told and is no warning.
     var notes: [String] = []
 
     init(
-        options: BuildOptions, environment: [String: String], workingFolder: String, dockerfileOnInput: [UInt8]? = nil
+        options: BuildOptions, environment: [String: String], workingFolder: WorkingFolder,
+        dockerfileOnInput: [UInt8]? = nil
     ) {
         self.options = options
         self.environment = environment
@@ -60,11 +62,12 @@ struct RequestBuilder {
         return BuildRequest(
             workspace: parts.workspace, owner: parts.owner, artifacts: parts.artifacts, registry: parts.registry,
             compute: parts.compute, orchestrator: try orchestrator(parts.orchestratorURL), events: parts.events,
-            sshKey: sshKey == BuildRequest.ephemeralKey ? sshKey : path(sshKey),
-            knownHosts: options.knownHosts.map(path),
+            sshKey: sshKey == BuildRequest.ephemeralKey ? sshKey : try path(sshKey),
+            knownHosts: try options.knownHosts.map(path),
             volume: parts.volume, cacheExport: options.cacheExport,
-            specFolder: parts.specFolder, call: options.call, metadataFile: options.metadataFile.map(path),
-            imageIDFile: options.imageIDFile.map(path), warnings: warnings, notes: notes)
+            specFolder: parts.specFolder, call: options.call,
+            metadataFile: try fileToWrite(options.metadataFile, "--metadata-file"),
+            imageIDFile: try fileToWrite(options.imageIDFile, "--iidfile"), warnings: warnings, notes: notes)
     }
 
     /// An engine pushes one image to all its names in one way: where one of them may be plain HTTP, the logins of all
@@ -82,8 +85,13 @@ struct RequestBuilder {
         }
     }
 
-    func path(_ path: String) -> String {
-        absolutePath(path, from: workingFolder)
+    func path(_ path: String) throws(LianError) -> String { try workingFolder.path(path) }
+
+    /// The place of a file that is written when the build is over.
+    private func fileToWrite(_ given: String?, _ flag: String) throws(LianError) -> String? {
+        guard let file = try given.map(path) else { return nil }
+        if let problem = reasonNotToWrite(file) { throw .unwritable(flag, problem) }
+        return file
     }
 
     mutating func warn(_ code: WarningCode, _ message: String) {
@@ -205,7 +213,7 @@ extension RequestBuilder {
             guard let context = ExtraContext(value) else { continue }
             switch context {
             case .place(.folder(let folder)):
-                contexts[name] = .place(.folder(try existingFolder(path(folder), "--build-context \(name)")))
+                contexts[name] = .place(.folder(try existingFolder(try path(folder), "--build-context \(name)")))
             case .image, .place(.url): contexts[name] = context
             }
         }
@@ -268,7 +276,7 @@ extension RequestBuilder {
                 hint: "What a private repository needs is a secret: --secret id=GIT_AUTH_TOKEN,env=NAME.")
         }
         guard let folder = place.folder else { return place }
-        return .folder(try existingFolder(path(folder), name))
+        return .folder(try existingFolder(try path(folder), name))
     }
 
     /// A runner has no key for a Git server: the engine asks the caller's agent of the name that it looks for.
@@ -282,7 +290,14 @@ extension RequestBuilder {
     }
 
     func existingFolder(_ path: String, _ name: String) throws -> String {
-        guard let real = realPath(path) else {
+        let found = realPath(path)
+        // Stands for bytes that are no text, in what the system says of paths and in arguments.
+        guard !(found ?? path).unicodeScalars.contains("\u{FFFD}") || found.flatMap(fileKind) != nil else {
+            throw LianError(
+                .contextUnreadable, .resolve, "\(name): the path of the folder \(found ?? path) is not UTF-8",
+                hint: "Rename the folder, or that above it which is not.")
+        }
+        guard let real = found else {
             throw LianError(
                 .contextUnreadable, .resolve, "\(name): there is no folder \(path)",
                 hint: "Paths on the command line start from the working folder, those in directives from their file.")
@@ -326,10 +341,10 @@ extension RequestBuilder {
     }
 
     /// The stores with their folders, which begin at `folder` where their paths are relative.
-    func located(_ stores: [CacheStore]?, from folder: String) -> [CacheStore]? {
-        stores?.map { store in
+    func located(_ stores: [CacheStore]?, from folder: WorkingFolder) throws -> [CacheStore]? {
+        try stores?.map { store in
             var store = store
-            store.folder = store.writtenFolder.map { absolutePath($0, from: folder) }
+            store.folder = try store.writtenFolder.map(folder.path)
             return store
         }
     }
@@ -378,7 +393,7 @@ extension RequestBuilder {
                     hint: "Examples are \(name) reg.example/team/app:cache and \(name) \(example).")
             }
         }
-        return stores.isEmpty ? nil : located(stores, from: workingFolder)
+        return stores.isEmpty ? nil : try located(stores, from: workingFolder)
     }
 
     func orchestratorURL() throws -> HTTPURL {
@@ -410,9 +425,9 @@ extension RequestBuilder {
         return token.map(String.init)
     }
 
-    func eventSeed() -> EventRequest.Seed? {
-        options.events.seed.map { given in
-            given.file(from: workingFolder).map { .at(.file($0)) } ?? .value(given.value)
+    func eventSeed() throws -> EventRequest.Seed? {
+        try options.events.seed.map { given in
+            try given.file(from: workingFolder).map { .at(.file($0)) } ?? .value(given.value)
         }
     }
 }

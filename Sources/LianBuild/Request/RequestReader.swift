@@ -1,5 +1,5 @@
+import LianConfiguration
 import LianModel
-import LianSystem
 
 /// Reads what was asked: flags, environment and directives, as one checked request.
 package struct RequestReader: Sendable {
@@ -13,10 +13,10 @@ package struct RequestReader: Sendable {
 
     /// Nothing of the context is read yet: the request already names the workspace of the envelope.
     package func request() async throws -> BuildRequest {
-        let files = DescriptionFiles(options: options, surroundings: surroundings)
+        let files = try DescriptionFiles(options: options, surroundings: surroundings)
         var loaded: LoadedDirectives?
         if let file = options.directives {
-            loaded = try await files.directives(absolutePath(file, from: surroundings.workingFolder))
+            loaded = try await files.directives(try surroundings.workingFolder.path(file))
         }
         var builder = RequestBuilder(
             options: options, environment: surroundings.environment, workingFolder: surroundings.workingFolder,

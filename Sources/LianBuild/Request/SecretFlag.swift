@@ -1,11 +1,11 @@
+import LianConfiguration
 import LianModel
-import LianSystem
 
 /// `--secret id=ID[,src=PATH|,env=NAME]`. With the id alone, the environment's variable of that name, else the file of
 /// that name, as in buildx.
 enum SecretFlag {
     static func parse(
-        _ text: String, environment: [String: String], workingFolder: String
+        _ text: String, environment: [String: String], workingFolder: WorkingFolder
     ) throws(LianError) -> SecretRequest {
         var fields: [String: String] = [:]
         for field in text.split(separator: ",", omittingEmptySubsequences: false) {
@@ -19,10 +19,10 @@ enum SecretFlag {
         else { throw refusal() }
         if let name = fields["env"] { return SecretRequest(id: id, source: .environment(name)) }
         if let path = fields["src"] {
-            return SecretRequest(id: id, source: .file(absolutePath(path, from: workingFolder)))
+            return SecretRequest(id: id, source: .file(try workingFolder.path(path)))
         }
         if environment[id] != nil, fields["type"] != "file" { return SecretRequest(id: id, source: .environment(id)) }
-        return SecretRequest(id: id, source: .file(absolutePath(id, from: workingFolder)))
+        return SecretRequest(id: id, source: .file(try workingFolder.path(id)))
     }
 
     /// The error repeats nothing of what was typed: the value itself may stand where its place belongs.

@@ -8,8 +8,8 @@ package struct Resolver: Sendable {
     private let descriptions: DescriptionFiles
     private let isDryRun: Bool
 
-    package init(options: BuildOptions, surroundings: Surroundings) {
-        descriptions = DescriptionFiles(options: options, surroundings: surroundings)
+    package init(options: BuildOptions, surroundings: Surroundings) throws(LianError) {
+        descriptions = try DescriptionFiles(options: options, surroundings: surroundings)
         isDryRun = options.dryRun
     }
 

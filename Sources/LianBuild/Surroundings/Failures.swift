@@ -16,3 +16,12 @@ extension LianError {
         }
     }
 }
+
+extension LianError {
+    /// A flag names a file that could not be written.
+    package static func unwritable(_ flag: String, _ problem: String) -> LianError {
+        LianError(
+            .invalidArgument, .arguments, "\(flag): \(problem)",
+            hint: "Name a file in a folder that is there and can be written to.")
+    }
+}

@@ -5,7 +5,7 @@ import LianSystem
 /// What a build takes from the outside: passed in, never reached for, so that each test has its own.
 package struct Surroundings: Sendable {
     package let environment: [String: String]
-    package let workingFolder: String
+    package let workingFolder: WorkingFolder
     package let installation: Installation?
     package let reporter: any BuildReporter
     package let standardInput: StandardInput
@@ -14,7 +14,7 @@ package struct Surroundings: Sendable {
     package let traceParent: String?
 
     package init(
-        environment: [String: String], workingFolder: String, installation: Installation?,
+        environment: [String: String], workingFolder: WorkingFolder, installation: Installation?,
         reporter: any BuildReporter, standardInput: StandardInput = StandardInput(), timing: Timing = .system,
         traceParent: String? = nil
     ) {

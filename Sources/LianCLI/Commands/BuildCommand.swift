@@ -25,7 +25,7 @@ struct BuildCommand: Sendable {
         do throws(LianError) {
             options = try BuildOptions(parsed)
             reportFile = try options.report.map { path throws(LianError) in
-                try ReportFile(path, from: currentFolder())
+                try ReportFile(path, from: .current)
             }
         } catch {
             let envelope = ResultEnvelope.failure(error)
@@ -39,7 +39,7 @@ struct BuildCommand: Sendable {
         let build = Build(
             options: options,
             surroundings: Surroundings(
-                environment: application.environment, workingFolder: currentFolder(),
+                environment: application.environment, workingFolder: .current,
                 installation: Installation.locate(), reporter: reporter, traceParent: trace?.parentForOthers))
         let watcher = SignalWatcher()
         let running = Task { await build.run() }

@@ -52,7 +52,7 @@ struct IntegrateCommand: Sendable {
         let given = try EventOptions(ArgumentReader(parsed))
         var options = IntegrateOptions(orchestratorURL: parsed.value("--orchestrator-url"))
         if let file = ArgumentReader(parsed).given("--orchestrator-ca") {
-            options.orchestratorAuthorities = try file.authorities(from: currentFolder())
+            options.orchestratorAuthorities = try file.authorities(from: .current)
         }
         if let prefix = given.subjectPrefix { options.subjectPrefix = try checked(prefix, .subjectPrefix) }
         if let url = given.url {
@@ -72,7 +72,7 @@ struct IntegrateCommand: Sendable {
 
     private func seed(_ given: BuildOptions.Given?) throws(LianError) -> String? {
         guard let given else { return nil }
-        guard let file = given.file(from: currentFolder()) else {
+        guard let file = try given.file(from: .current) else {
             if given.name.hasPrefix("--") {
                 application.stderr.line("warning: \(BuildOptions.seedOnCommandLine(given.name))")
             }

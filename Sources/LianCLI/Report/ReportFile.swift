@@ -1,4 +1,5 @@
-import Glibc
+import LianBuild
+import LianConfiguration
 import LianModel
 import LianReport
 import LianSystem
@@ -8,22 +9,10 @@ package struct ReportFile: Sendable {
     private let path: String
 
     /// Throws where it can be known before anything is built that no file can be written there.
-    package init(_ path: String, from folder: String) throws(LianError) {
-        let path = absolutePath(path, from: folder)
-        let parent = parentFolder(path)
-        let problem: String? =
-            switch (fileKind(parent), fileKind(path)) {
-            case (nil, _): "there is no folder \(parent)"
-            case (.regular?, _), (.other?, _): "\(parent) is no folder"
-            case (_, .folder?): "\(path) is a folder"
-            case (_, .other?): "\(path) is no regular file"
-            default: access(parent, W_OK | X_OK) == 0 ? nil : "the folder \(parent) cannot be written to"
-            }
-        if let problem {
-            throw LianError(
-                .invalidArgument, .arguments, "--report: \(problem)",
-                hint: "Name a file in a folder that is there and can be written to.")
-        }
+    package init(_ path: String, from folder: WorkingFolder) throws(LianError) {
+        let path = try folder.path(path)
+        let problem = fileKind(path) == .other ? "\(path) is no regular file" : reasonNotToWrite(path)
+        if let problem { throw .unwritable("--report", problem) }
         self.path = path
     }
 

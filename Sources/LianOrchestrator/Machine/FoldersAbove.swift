@@ -9,7 +9,10 @@ enum FoldersAbove {
     /// Throws where another user could change what the path leads to; the error names the folder and the remedy. Links
     /// are followed as the kernel follows them. The orchestrator will own the folders that do not exist yet.
     static func check(_ path: String) throws(ProviderError) {
-        let absolute = path.hasPrefix("/") ? path : "\(currentFolder())/\(path)"
+        guard let start = path.hasPrefix("/") ? "" : currentFolder() else {
+            throw ProviderError("the state folder's path \(path) begins at the working folder, which is gone")
+        }
+        let absolute = "\(start)/\(path)"
         var here = "/"
         var left: [Substring] = absolute.split(separator: "/").reversed()
         var links = 0
