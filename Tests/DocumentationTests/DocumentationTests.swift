@@ -25,7 +25,8 @@ struct DocumentationTests {
     @Test("no command stands in a document without being run", arguments: documents)
     func commandsStandInConsoleBlocks(path: String) throws {
         let known = [
-            "text", "json", "nickel", "yaml", "groovy", "dockerfile", "mermaid", "ini", "html", "swift",
+            "text", "json", "nickel", "nickel fragment", "yaml", "groovy", "dockerfile", "mermaid", "ini", "html",
+            "swift",
         ]
         for block in Transcript(try text(path)).others {
             if block.language == "sh" {
@@ -37,6 +38,38 @@ struct DocumentationTests {
                 #expect(known.contains(block.language), "\(path), line \(block.line): a block of '\(block.language)'")
             }
         }
+    }
+
+    /// A fragment is fields of the whole file, whatever the other fields are.
+    @Test("what documents show in Nickel are directives", arguments: documents)
+    func directivesAreGood(path: String) async throws {
+        for block in Transcript(try text(path)).others where block.language.hasPrefix("nickel") {
+            let shown = block.text.joined(separator: "\n")
+            let whole = block.language == "nickel" ? shown : Self.whole(around: shown)
+            let place = "\(path), line \(block.line)"
+            let answer = try await withTemporaryFolder { folder in
+                try await nickelExport(whole, named: "shown.ncl", in: folder)
+            }
+            let value = try #require(answer.value, "\(place): \(answer.diagnostic)")
+            #expect(throws: Never.self, "\(place)") { try BuildDirectives(JSONNode(value)) }
+        }
+    }
+
+    private static func whole(around fields: String) -> String {
+        """
+        let { make_build_directives, .. } = import "defaults/build_directives.ncl" in
+        make_build_directives (
+          {
+            workspace | default = "acme",
+            artifacts | default = [{ name = "app", context = ".", image = "localhost:5000/acme/app:1" }],
+            compute | default = { provider = 'local },
+            registry | default = { provider = 'zot, endpoint = "localhost:5000" },
+          }
+          & {
+        \(fields)
+          }
+        )
+        """
     }
 
     @Test("every error and every warning has a place of its own in docs/errors.md, and nothing else has")

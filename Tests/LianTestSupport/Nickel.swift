@@ -20,7 +20,8 @@ package func nickelExport(_ file: URL) async throws -> NickelAnswer {
         try Project.tool("nickel"),
         [
             "export", "--format", "json", "--import-path", Project.root.appending(path: "schemas").path,
-            "--import-path", Project.root.appending(path: "defaults").path, file.path,
+            "--import-path", Project.root.appending(path: "defaults").path, "--import-path", Project.root.path,
+            file.path,
         ],
         environment: ["PATH": "/usr/bin:/bin"])
     let result = try await run(command, deadline: .seconds(300))
