@@ -254,9 +254,8 @@ package struct Integrate: Sendable {
         _ answer: inout IntegrationAnswer, _ context: SecretDeliveryContext, by publisher: EventPublisher?,
         until end: ContinuousClock.Instant
     ) async -> [String] {
-        guard let publisher else {
-            return ["no event is published: neither --nats-url nor NATS_URL says where to"]
-        }
+        // Nobody asked for events, so that none is missed.
+        guard let publisher else { return [] }
         let checks = answer.checks.map { ($0.name.rawValue, $0.status.rawValue) }
         let event = IntegrateEvent(
             requestID: context.requestID, workspace: context.workspace, status: answer.status,

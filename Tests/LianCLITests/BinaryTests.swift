@@ -1,5 +1,7 @@
 import Foundation
 import Glibc
+import LianCLI
+import LianFlags
 import LianModel
 import LianSystem
 import LianTestSupport
@@ -124,6 +126,15 @@ import Testing
             #expect(run.output.contains("lian-build"))
             #expect(run.output.contains("--help"))
             #expect(run.errors.isEmpty)
+        }
+    }
+
+    /// As it stands there, pasted into a shell.
+    @Test func theExampleOfAProbeWorks() async throws {
+        try await withProgramFolder { folder in
+            let example = try #require(CommandSyntax.integrate.examples.first).lines.joined(separator: "\n")
+            let run = try await folder.run(script: example)
+            #expect(run.status == 0 && run.envelope?["status"] == "ok", "\(run.errors)\(run.output)")
         }
     }
 

@@ -59,6 +59,12 @@ struct ProgramFolder: Sendable {
                 "/bin/sh", ["-c", script, Project.executable("lian-build")] + arguments, environment: environment), "")
     }
 
+    /// A shell's lines, with the program on its PATH.
+    func run(script: String) async throws -> ProgramRun {
+        let path = "\(Project.products.path):\(environment["PATH"] ?? "")"
+        return try await finish(Command("/bin/bash", ["-c", script], environment: merged(["PATH": path])), "")
+    }
+
     func write(_ path: String, _ text: String) throws {
         let file = url.appending(path: path)
         try FileManager.default.createDirectory(

@@ -228,7 +228,7 @@ extension CommandSyntax {
             Example(
                 "Probe the tools and the secrets of a workspace",
                 [
-                    #"echo '{"schema":"secret-delivery-context/v1","request_id":"r-1","workspace":"acme",\"#,
+                    #"echo '{"schema":"secret-delivery-context/v1","request_id":"r-1","workspace":"acme","#,
                     #"  "actor":{"id":"ci-7","kind":"ci"},"checks":["tools"]}' | lian-build integrate"#,
                 ])
         ],
