@@ -40,7 +40,9 @@ package struct Nickel: Sendable {
         ["export", "--format", "json"] + importPaths.flatMap { ["--import-path", $0] } + [file]
     }
 
-    package func export(_ file: String) async throws -> JSONValue {
+    /// What the diagnostic says is part of the error's message where the file is the caller's own. Of a file that is not
+    /// trusted it stays in the log.
+    package func export(_ file: String, isCallersOwn: Bool = false) async throws -> JSONValue {
         let command = Command(
             executable, arguments(exporting: file), environment: environment, addressSpaceLimit: Self.memoryLimit)
         let result: SubprocessResult
@@ -50,9 +52,11 @@ package struct Nickel: Sendable {
             throw failure(error, file)
         }
         guard result.termination.isSuccess else {
+            let lines = Self.lines(result.errorText)
+            let reason = isCallersOwn ? Self.reason(lines, file) : ""
             throw LianError(
-                .nickelFailed, .resolve, Self.refusal(file, result.termination),
-                hint: Self.hint(file, result.termination), logTail: Self.lines(result.errorText))
+                .nickelFailed, .resolve, Self.refusal(file, result.termination) + reason,
+                hint: hint(file, result.termination), logTail: lines)
         }
         do {
             return try JSONValue.parse(result.output)
@@ -73,7 +77,7 @@ package struct Nickel: Sendable {
         case .timedOut:
             LianError(
                 .nickelTimedOut, .resolve, "nickel did not finish \(file) within \(deadline), and was ended",
-                hint: "Does the file recurse without end? nickel export \(file) shows it.")
+                hint: "Does the file recurse without end? This shows it: \(shownCommand(file))")
         case .tooMuchOutput:
             LianError(
                 .nickelOutputTooLarge, .resolve, "nickel printed more than 4 MiB for \(file), and was ended",
@@ -89,18 +93,49 @@ package struct Nickel: Sendable {
         }
     }
 
-    private static func hint(_ file: String, _ termination: Termination) -> String {
+    private func hint(_ file: String, _ termination: Termination) -> String {
         switch termination {
-        case .exited: "The diagnostic names the place; nickel export \(file) repeats it."
-        case .signalled: "It may use \(memoryLimit >> 30) GiB of memory; does nickel export \(file) need more?"
+        case .exited: "The diagnostic says what is wrong; this repeats it: \(shownCommand(file))"
+        case .signalled:
+            "It may use \(Self.memoryLimit >> 30) GiB of memory; does this need more? \(shownCommand(file))"
         }
+    }
+
+    /// For a shell, with the folders that imports are looked for in.
+    private func shownCommand(_ file: String) -> String {
+        "nickel export" + importPaths.map { " --import-path \(shellQuoted($0))" }.joined() + " \(shellQuoted(file))"
+    }
+
+    /// What stands before the name of a file whose lines are drawn.
+    private static let frame = "┌─ "
+
+    /// The line of the file that is drawn, where one is, and what the diagnostic says before it draws anything.
+    private static func reason(_ lines: [String], _ file: String) -> String {
+        let mark = "\(frame)\(file):"
+        let drawn = lines.lazy.compactMap { line in line.firstRange(of: mark).map { line[$0.upperBound...] } }.first
+        let place = drawn.map { ", line \($0.prefix(while: \.isNumber))" } ?? ""
+        let said = lines.prefix { !$0.contains(frame) }.map { $0.drop(while: \.isWhitespace) }.joined(separator: ": ")
+        return said.isEmpty ? place : "\(place): \(onOneLine(String(said.trimmingPrefix("error: ")), limit: 500))"
     }
 
     /// The diagnostic as Nickel drew it, at most a screenful or two. It quotes a file that is not trusted: what a
     /// terminal would obey is taken out.
     private static func lines(_ text: String) -> [String] {
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        while lines.last?.allSatisfy(\.isWhitespace) ?? false { lines.removeLast() }
+        if let drawn = lines.firstIndex(where: { $0.contains(frame) }) {
+            lines.replaceSubrange(drawn..., with: withoutClosures(lines[drawn...]))
+        }
+        while lines.last?.allSatisfy({ $0.isWhitespace || $0 == "│" }) ?? false { lines.removeLast() }
         return lines.prefix(100).map { onOneLine(String($0), limit: 500) }
+    }
+
+    /// The drawings without those of records that Nickel put together itself: they show addresses in its memory.
+    private static func withoutClosures(_ lines: ArraySlice<Substring>) -> [Substring] {
+        var drawings: [[Substring]] = []
+        for line in lines {
+            if line.contains(frame) || drawings.isEmpty { drawings.append([]) }
+            drawings[drawings.count - 1].append(line)
+        }
+        return drawings.filter { !$0.contains { $0.contains("%<closure@") } }.flatMap { $0 }
     }
 }
