@@ -18,7 +18,8 @@ import Testing
             let violation = DirectivesTable.violation(of: DirectivesTable.document(one), as: one.kind)
             #expect(violation?.path == one.badPath, "\(one): \(violation?.description ?? "accepted")")
             if let says = one.says {
-                #expect(violation?.rule.contains(says) == true, "\(one): \(violation?.description ?? "accepted")")
+                #expect(
+                    violation?.description.contains(says) == true, "\(one): \(violation?.description ?? "accepted")")
             }
         }
     }
@@ -32,6 +33,32 @@ import Testing
                 #expect(violation.found == nil || violation.found == "null", "\(one): \(violation)")
             }
         }
+    }
+
+    /// What was found is said where it says more than the rule, and before what may have been meant.
+    @Test(
+        arguments: [
+            (
+                "compute", ["provider": "lokal"],
+                "compute.provider: must be one of hcloud, proxmox, docker-local, local, found \"lokal\"; "
+                    + "did you mean 'local'?"
+            ),
+            ("language", .null, "language: must not be null; leave the field out"),
+            ("artifacts", [], "artifacts: must hold 1 to 32 of them"),
+            ("runner", [1], "runner: must be a record, found a list"),
+            (
+                "cache", ["mode": "session"],
+                #"cache.mode: must be a record like {"kind": "ci"} or {"kind": "session", "actor": {"id": "mei", "kind": "#
+                    + #""human"}}, found "session""#
+            ),
+            ("secrets", [], "secrets: is not a field of this record; it is a field of artifacts[]"),
+            ("image", "localhost/a:1", "image: is not a field of this record; it is a field of artifacts[]"),
+            ("worksapce", "a", "worksapce: is not a field of this record; did you mean 'workspace'?"),
+        ] as [(String, JSONValue, String)])
+    func messages(_ field: String, _ value: JSONValue, _ message: String) throws {
+        var document = try #require(DirectivesTable.bases["directives"]?.objectValue)
+        document[field] = value
+        #expect(DirectivesTable.violation(of: .object(document), as: "directives")?.description == message)
     }
 
     @Test func otherErrorsShowTheValue() throws {

@@ -63,8 +63,9 @@ import Testing
             guard one.nickel == nil, let violation = DirectivesTable.violation(of: document, as: one.kind) else {
                 continue
             }
-            if violation.rule.hasPrefix("is not a field of this record") {
-                #expect(answer.diagnostic.contains("' \(violation.rule)\n"), "\(one): \(answer.diagnostic)")
+            if violation.rule == "is not a field of this record" {
+                let nearest = violation.nearest.map { "; did you mean '\($0)'?" } ?? ""
+                #expect(answer.diagnostic.contains("' \(violation.rule)\(nearest)\n"), "\(one): \(answer.diagnostic)")
             }
             // Where the schema has words of its own, they are the decoder's.
             if let sentence = sentence(of: answer.diagnostic), !violation.rule.hasPrefix("must not be null") {

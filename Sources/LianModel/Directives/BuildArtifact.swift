@@ -98,6 +98,19 @@ package struct BuildArtifact: Equatable, Sendable {
     }
 }
 
+extension BuildArtifact {
+    /// Whether artifacts have a field of that name: of those alone null is refused as null.
+    static func hasField(_ name: String) -> Bool {
+        let fields: [String: JSONValue] = ["name": "a", "context": ".", "image": "localhost/a:1"]
+        do {
+            _ = try BuildArtifact(JSONNode(.object(fields.merging([name: .null]) { $1 })))
+            return false
+        } catch {
+            return error.rule == RecordReader.nullRule
+        }
+    }
+}
+
 package struct BuildSecret: Equatable, Sendable {
     package let id: String
     package let ref: VaultCredRef

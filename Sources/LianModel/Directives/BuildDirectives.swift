@@ -31,7 +31,7 @@ package struct BuildDirectives: Equatable, Sendable {
         runner = try record.optional("runner").map { (node) throws(SchemaViolation) in try RunnerOverride(node) }
         language = try record.optional("language")?.text(.line)
         nats = try record.optional("nats").map { (node) throws(SchemaViolation) in try NatsEventConfig(node) }
-        try record.close()
+        try record.close { BuildArtifact.hasField($0) ? "artifacts[]" : nil }
         guard artifacts.count == 1 || cache?.exportTo?.isEmpty != false else {
             throw node.violation(Self.sharedExport)
         }

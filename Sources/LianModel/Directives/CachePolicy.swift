@@ -46,7 +46,8 @@ package enum BuildMode: Equatable, Sendable {
     }
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
-        var record = try node.record()
+        var record = try node.record(
+            like: #"{"kind": "ci"} or {"kind": "session", "actor": {"id": "mei", "kind": "human"}}"#)
         let kind = try record.required("kind").choice(of: Kind.self)
         let actor = try record.optional("actor")
         try record.close()

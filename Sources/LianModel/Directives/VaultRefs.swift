@@ -37,7 +37,7 @@ package struct VaultCredRef: Equatable, Sendable {
     package init(_ node: JSONNode) throws(SchemaViolation) {
         // Somebody may write the secret itself where its place should be named. It must not appear in a log then.
         let node = node.secret()
-        var record = try node.record()
+        var record = try node.record(like: SecretSource.example)
         source = try SecretSource(at: node, &record)
         username = try record.optional("username")?.text(.userName)
         try record.close()
@@ -50,13 +50,15 @@ package struct VaultKeyRef: Equatable, Sendable {
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
         let node = node.secret()
-        var record = try node.record()
+        var record = try node.record(like: SecretSource.example)
         source = try SecretSource(at: node, &record)
         try record.close()
     }
 }
 
 extension SecretSource {
+    fileprivate static let example = #"{"via": "file", "path": "FILE"} or {"via": "env", "name": "NAME"}"#
+
     private enum Via: String, CaseIterable {
         case env, file, vault
     }

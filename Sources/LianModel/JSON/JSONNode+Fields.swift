@@ -36,8 +36,8 @@ extension JSONNode {
         let text = try string()
         guard let choice = Choice(rawValue: text) else {
             let names = Choice.allCases.map(\.rawValue)
-            let hint = nearestName(to: text, among: names).map { "; did you mean '\($0)'?" } ?? ""
-            throw violation("must be one of \(names.joined(separator: ", "))\(hint)")
+            throw violation(
+                "must be one of \(names.joined(separator: ", "))", nearest: nearestName(to: text, among: names))
         }
         return choice
     }

@@ -4,16 +4,20 @@ package struct SchemaViolation: Error, Equatable, Sendable, CustomStringConverti
     package let rule: String
     /// The value as it was found, shortened; nil where there was none or where it may be a secret.
     package let found: String?
+    /// The known name that is nearest to what was found.
+    package let nearest: String?
 
-    package init(path: String, rule: String, found: String? = nil) {
+    package init(path: String, rule: String, found: String? = nil, nearest: String? = nil) {
         self.path = path
         self.rule = rule
         self.found = found
+        self.nearest = nearest
     }
 
     package var description: String {
         let place = path.isEmpty ? "the document" : path
-        return found.map { "\(place): \(rule), found \($0)" } ?? "\(place): \(rule)"
+        return "\(place): \(rule)" + (found.map { ", found \($0)" } ?? "")
+            + (nearest.map { "; did you mean '\($0)'?" } ?? "")
     }
 }
 
@@ -38,14 +42,19 @@ package struct JSONNode: Sendable {
         JSONNode(value, path: path, isSecret: true)
     }
 
-    package func violation(_ rule: String) -> SchemaViolation {
-        SchemaViolation(path: path, rule: rule, found: isSecret ? nil : shownValue)
+    package func violation(_ rule: String, nearest: String? = nil) -> SchemaViolation {
+        SchemaViolation(path: path, rule: rule, found: isSecret ? nil : shownValue, nearest: nearest)
     }
 
-    private var shownValue: String {
+    /// For a value of a wrong kind: of a list or a record too it is said that it is one.
+    private func wrongKind(_ rule: String) -> SchemaViolation {
+        SchemaViolation(path: path, rule: rule, found: isSecret ? nil : shownValue ?? value.kindName)
+    }
+
+    private var shownValue: String? {
         switch value {
         // A list or a record may hold secrets further down.
-        case .array, .object: return value.kindName
+        case .array, .object: return nil
         case .string(let text):
             // An address may have a user and a password before its last '@'.
             let safe = text.unicodeScalars.lastIndex(of: "@").map { "…\(text[$0...])" } ?? text
@@ -56,17 +65,17 @@ package struct JSONNode: Sendable {
     }
 
     package func string() throws(SchemaViolation) -> String {
-        guard let text = value.stringValue else { throw violation("must be a string") }
+        guard let text = value.stringValue else { throw wrongKind("must be a string") }
         return text
     }
 
     package func bool() throws(SchemaViolation) -> Bool {
-        guard let flag = value.boolValue else { throw violation("must be true or false") }
+        guard let flag = value.boolValue else { throw wrongKind("must be true or false") }
         return flag
     }
 
     package func integer(in range: ClosedRange<Int>) throws(SchemaViolation) -> Int {
-        guard value.doubleValue != nil else { throw violation("must be a number") }
+        guard value.doubleValue != nil else { throw wrongKind("must be a number") }
         guard let number = value.intValue, range.contains(number) else {
             throw violation("must be a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
@@ -74,7 +83,7 @@ package struct JSONNode: Sendable {
     }
 
     package func number(in range: ClosedRange<Double>) throws(SchemaViolation) -> Double {
-        guard let number = value.doubleValue else { throw violation("must be a number") }
+        guard let number = value.doubleValue else { throw wrongKind("must be a number") }
         guard range.contains(number) else {
             throw violation("must be from \(range.lowerBound.json.encoded()) to \(range.upperBound.json.encoded())")
         }
@@ -82,20 +91,23 @@ package struct JSONNode: Sendable {
     }
 
     package func items() throws(SchemaViolation) -> [JSONNode] {
-        guard let items = value.arrayValue else { throw violation("must be a list") }
+        guard let items = value.arrayValue else { throw wrongKind("must be a list") }
         return items.enumerated().map { JSONNode($1, path: "\(path)[\($0)]", isSecret: isSecret) }
     }
 
     /// The members, sorted by name, so that the same input always fails at the same place.
     package func members() throws(SchemaViolation) -> [(name: String, node: JSONNode)] {
-        guard let members = value.objectValue else { throw violation("must be a record") }
+        guard let members = value.objectValue else { throw wrongKind("must be a record") }
         return members.keys.sorted().map {
             ($0, JSONNode(members[$0] ?? .null, path: childPath($0), isSecret: isSecret))
         }
     }
 
-    package func record() throws(SchemaViolation) -> RecordReader {
-        guard let members = value.objectValue else { throw violation("must be a record") }
+    /// `like` shows one, where a person may think that a word is enough.
+    package func record(like example: String? = nil) throws(SchemaViolation) -> RecordReader {
+        guard let members = value.objectValue else {
+            throw wrongKind("must be a record" + (example.map { " like \($0)" } ?? ""))
+        }
         return RecordReader(members: members, path: path, isSecret: isSecret)
     }
 
@@ -136,19 +148,24 @@ package struct RecordReader {
         guard let value = members[name] else { return nil }
         let node = JSONNode(value, path: JSONNode(.null, path: path).childPath(name), isSecret: isSecret)
         if value == .null {
-            guard nullable else { throw node.violation("must not be null; leave the field out") }
+            guard nullable else { throw SchemaViolation(path: node.path, rule: Self.nullRule) }
             return nil
         }
         return node
     }
 
-    /// Refuses a field that nobody asked for, and suggests the known name nearest to it.
-    package func close() throws(SchemaViolation) {
+    static let nullRule = "must not be null; leave the field out"
+
+    /// Refuses a field that nobody asked for, and says which record further down has it, or suggests the known name
+    /// nearest to it.
+    package func close(whereBelongs: (String) -> String? = { _ in nil }) throws(SchemaViolation) {
         guard let unknown = members.keys.sorted().first(where: { !known.contains($0) }) else { return }
+        let place = JSONNode(.null, path: path).childPath(unknown)
+        let rule = "is not a field of this record"
+        if let owner = whereBelongs(unknown) {
+            throw SchemaViolation(path: place, rule: "\(rule); it is a field of \(owner)")
+        }
         // Sorted as in the schemas, so that both suggest the same name.
-        let nearest = nearestName(to: unknown, among: known.sorted())
-        let hint = nearest.map { "; did you mean '\($0)'?" } ?? ""
-        throw SchemaViolation(
-            path: JSONNode(.null, path: path).childPath(unknown), rule: "is not a field of this record\(hint)")
+        throw SchemaViolation(path: place, rule: rule, nearest: nearestName(to: unknown, among: known.sorted()))
     }
 }
