@@ -442,6 +442,13 @@ import Testing
         }
     }
 
+    @Test func aSecretsMistakenKeyIsNamed() async throws {
+        try await withRequestFixture { fixture in
+            let error = fixture.refusal(["--secret=id=a,file=hunter22"])
+            #expect(error?.message == "--secret has no 'file': write id=ID,src=PATH or id=ID,env=NAME")
+        }
+    }
+
     @Test func aSecretsIDIsItsOwn() async throws {
         try await withRequestFixture { fixture in
             let error = fixture.refusal(["--secret", "id=a,env=A", "--secret", "id=a,env=B"])

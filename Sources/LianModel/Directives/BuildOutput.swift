@@ -65,7 +65,9 @@ package struct BuildOutput: Equatable, Sendable {
         guard let name = given.removeValue(forKey: "type") else {
             throw Problem(reason: "needs type=: one of \(kinds)")
         }
-        guard let kind = Kind(rawValue: name) else { throw Problem(reason: "has a type that is not one of \(kinds)") }
+        guard let kind = Kind(rawValue: name) else {
+            throw Problem(reason: "type= must be one of \(kinds), not '\(onOneLine(name, limit: 40))'")
+        }
         let known = kind.isBrought ? "dest" : "push"
         if let unknown = given.keys.sorted().first(where: { $0 != known }) {
             throw Problem(
