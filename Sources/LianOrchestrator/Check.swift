@@ -16,9 +16,16 @@ struct Check {
         var lines = [
             ("configuration", options.config ?? "none"), ("listens at", options.listen.text),
             ("reached at", options.publicURL ?? "where it listens"),
-            ("state", state ?? "nowhere: neither XDG_STATE_HOME nor HOME says where; name a folder by --state"),
         ]
-        var isGood = state != nil
+        var isGood = true
+        if let state {
+            let obstacle = StateFolder.obstacle(at: state)
+            lines.append(("state", obstacle.map { "\(state): \($0)" } ?? state))
+            isGood = obstacle == nil
+        } else {
+            lines.append(("state", "nowhere: neither XDG_STATE_HOME nor HOME says where; name a folder by --state"))
+            isGood = false
+        }
         do {
             let identity = try await options.identity(environment)
             lines.append(("TLS", identity == nil ? "none: HTTP is plain" : "the certificate is good"))
@@ -36,8 +43,17 @@ struct Check {
         }
         lines.append(("capacity", "\(options.capacity) runners at once"))
         lines.append(("volumes", volumes))
-        lines += (options.tokens ?? []).map { ("token", $0.told) }
-        if options.tokens == nil { lines.append(("token", "one that may everything")) }
+        let now = UTCTime(milliseconds: Timing.system.wallClock())
+        lines += (options.tokens ?? []).map { ("token", $0.told(at: now)) }
+        if options.tokens == nil {
+            do {
+                let source = try options.givenToken(environment).map { ", of \($0.source)" }
+                lines.append(("token", "one that may everything\(source ?? "")"))
+            } catch {
+                lines.append(("token", "\(error)"))
+                isGood = false
+            }
+        }
         lines.append(("history", "\(options.historyDays) days"))
         if let events = options.events {
             do {
@@ -97,11 +113,14 @@ extension ProviderPlan {
 }
 
 extension TokenConfig {
-    fileprivate var told: String {
+    fileprivate func told(at now: UTCTime) -> String {
         var parts = ["\(name): \(role.rawValue)", "workspaces \(workspaces.map(\.text).joined(separator: " "))"]
         if !layers.isEmpty { parts.append("layers \(layers.map(\.rawValue).joined(separator: " "))") }
         if let maxRunners { parts.append("\(maxRunners) runners") }
-        if let expires { parts.append("until \(expires.rfc3339)") }
+        if let expires {
+            let isOver = expires.milliseconds <= now.milliseconds
+            parts.append("\(isOver ? "expired" : "until") \(expires.rfc3339)")
+        }
         return parts.joined(separator: ", ")
     }
 }

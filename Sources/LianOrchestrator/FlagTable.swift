@@ -63,7 +63,8 @@ extension CommandSyntax {
                     Flag(
                         "--volumes", .one("HOW"), completion: .choices(of: VolumesChoice.self),
                         "What engines learned is kept for the next runner: clone gives each a copy of its own, exclusive "
-                            + "hands it to one at a time; auto is the first of them that is possible here. Default: auto."
+                            + "hands it to one at a time; auto is the first of them that is possible here; none keeps nothing. "
+                            + "Default: auto."
                     ),
                     Flag(
                         "--volume-gb", .one("N"),
@@ -119,6 +120,7 @@ extension CommandSyntax {
             Entry("0", "stopped, swept, or tried with success"),
             Entry("1", "it cannot start, what was tried failed, or something is left that cannot be removed"),
             Entry("2", "the command line or the configuration is wrong"),
+            Entry("128 + N", "signal N ended it at once"),
         ],
         variables: [
             Entry("ORCHESTRATOR_TOKEN", "the token that clients must send, where no file names one"),

@@ -62,34 +62,30 @@ extension Options {
             }
             return try tokens.map(Token.init)
         }
-        if let token = try tokenOfFile() {
-            log.info("token", "clients need the token of \(tokenFile ?? "")", ["source": .string(tokenFile ?? "")])
-            return [token]
-        }
-        let token: String
-        let source: String
-        if let value = environment["ORCHESTRATOR_TOKEN"] {
-            token = value
-            source = "ORCHESTRATOR_TOKEN"
-        } else {
-            token = try folder.ownToken(log: log)
-            source = OrchestratorState.tokenFile(in: folder.path)
-        }
+        let (token, source) =
+            try givenToken(environment)
+            ?? Self.usable(try folder.ownToken(log: log), OrchestratorState.tokenFile(in: folder.path))
         log.info("token", "clients need the token of \(source)", ["source": .string(source)])
-        return [try Self.token(token, of: source)]
+        return [.ofAll(token)]
     }
 
-    /// The one of `token_file`; nil where none is named.
-    func tokenOfFile() throws(ProviderError) -> Token? {
-        guard let tokenFile else { return nil }
-        return try Self.token(try StateFolder.token(in: tokenFile), of: tokenFile)
+    /// The one token that may everything, where a file or the environment gives it, and which of them does.
+    func givenToken(
+        _ environment: [String: String]
+    ) throws(ProviderError) -> (token: String, source: String)? {
+        if let file = tokenFile { return try Self.usable(try StateFolder.token(in: file), file) }
+        return try environment["ORCHESTRATOR_TOKEN"].map { (value) throws(ProviderError) in
+            try Self.usable(value, "ORCHESTRATOR_TOKEN")
+        }
     }
 
-    private static func token(_ text: String, of source: String) throws(ProviderError) -> Token {
-        if let problem = Tokens.problem(with: text) {
+    private static func usable(
+        _ token: String, _ source: String
+    ) throws(ProviderError) -> (token: String, source: String) {
+        if let problem = Tokens.problem(with: token) {
             throw ProviderError("the token of \(source) cannot be used: \(problem)")
         }
-        return .ofAll(text)
+        return (token, source)
     }
 
     static func fields(_ tokens: [TokenConfig]) -> [String: JSONValue] { ["tokens": tokens.map(\.name).json] }

@@ -64,7 +64,7 @@ package struct Options: Equatable, Sendable {
         tokenFile = try reader.path("--token-file") ?? file?.tokenFile.map { absolutePath($0, from: folder) }
         tokens = parsed.has("--token-file") ? nil : file?.tokens
         if let text = parsed.value("--listen") ?? file?.listen {
-            guard let address = ListenAddress(text) else {
+            guard TextRule.listenAddress.holds(text), let address = ListenAddress(text) else {
                 throw reader.refusal("--listen", "\(TextRule.listenAddress.sentence), not '\(text)'")
             }
             listen = address
@@ -75,10 +75,7 @@ package struct Options: Equatable, Sendable {
         let isWhole = config == nil || file != nil
         guard !isWhole || listen.isLoopback || tls != nil || allowsInsecureHTTP || ![.serve, .check].contains(action)
         else {
-            throw reader.refusal(
-                "--listen",
-                "would serve plain HTTP to other machines, and their tokens with it: serve HTTPS by --tls-certificate and "
-                    + "--tls-key, or say --insecure-http where something in front of it speaks TLS")
+            throw Self.plainHTTP(parsed.has("--listen") || file?.listen == nil ? nil : config, reader)
         }
         providers = file?.providers?.map { ProviderPlan($0, in: folder) } ?? providers
         if let engine: EngineChoice = try reader.choice("--engine") { try choose(engine, reader) }
@@ -118,6 +115,20 @@ package struct Options: Equatable, Sendable {
         }
         for provider in providers { places.standby[provider.name] = provider.standby }
         return places
+    }
+
+    /// Where a configuration says where to listen, it is the place to mend that.
+    private static func plainHTTP(_ config: String?, _ reader: ArgumentReader) -> LianError {
+        let problem = "would serve plain HTTP to other machines, and their tokens with it: serve HTTPS by"
+        let exception = "where something in front of it speaks TLS"
+        guard let config else {
+            return reader.refusal(
+                "--listen", "\(problem) --tls-certificate and --tls-key, or say --insecure-http \(exception)")
+        }
+        return LianError(
+            .directivesInvalid, .resolve,
+            "\(config): listen: \(problem) tls, or say insecure_http = true \(exception)",
+            hint: "docs/orchestrator.md#tls shows such a configuration.")
     }
 
     private static func tls(_ reader: ArgumentReader) throws(LianError) -> TLSConfig? {

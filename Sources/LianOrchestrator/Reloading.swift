@@ -67,7 +67,8 @@ struct Reloading: Sendable {
         to server: HTTPServer
     ) throws {
         // From tokens to the one token of before, or back, who may what changes altogether.
-        let configured = try started.tokens == nil ? new.tokenOfFile().map { [$0] } : new.tokens?.map(Token.init)
+        let ofFile = try new.givenToken([:]).map { [Token.ofAll($0.token)] }
+        let configured = try started.tokens == nil ? ofFile : new.tokens?.map(Token.init)
         for (provider, secret) in secrets { try provider.renew(secret) }
         // From here on nothing fails, so that all of it counts or nothing.
         if let configured { tokens.replace(by: configured) }

@@ -124,6 +124,39 @@ import Testing
         }
     }
 
+    /// Where a start would fail, a check fails too, and makes nothing.
+    @Test func aCheckSeesWhatAStartWould() async throws {
+        try await withShortTemporaryFolder { folder in
+            let state = folder.appending(path: "deep/state").path
+            try "of the test\n".write(to: folder.appending(path: "bad"), atomically: true, encoding: .utf8)
+            try "of-the-test\n".write(to: folder.appending(path: "good"), atomically: true, encoding: .utf8)
+            for (arguments, status, says) in [
+                (["--state", state, "--token-file", "good"], 0, "one that may everything, of good"),
+                (["--state", state, "--token-file", "none"], 2, "the token file none cannot be read"),
+                (["--state", state, "--token-file", "bad"], 2, "the token of bad cannot be used"),
+                (["--state", "/proc/x/y"], 2, "the state folder cannot be made: mkdir /proc/x"),
+                (["--state", folder.appending(path: "bad").path], 2, "the state folder is not a folder"),
+            ] as [([String], Int32, String)] {
+                let check = try await orchestrate(["--check"] + arguments, in: folder)
+                #expect(check.termination == .exited(status), "\(arguments): \(check.outputText)")
+                #expect(check.outputText.contains(says), "\(check.outputText)")
+            }
+            #expect(fileKind(folder.appending(path: "deep").path) == nil)
+        }
+    }
+
+    @Test func anExpiredTokenIsCalledSo() async throws {
+        try await withTemporaryFolder { folder in
+            let document: JSONValue = [
+                "state": "state", "tokens": [token("old", "of-old", "admin", ["expires": "2020-01-01T00:00:00Z"])],
+            ]
+            try document.encoded().write(
+                to: folder.appending(path: "c.json"), atomically: true, encoding: .utf8)
+            let check = try await orchestrate(["--config", "c.json", "--check"], in: folder)
+            #expect(check.outputText.contains(", expired 2020-01-01T00:00:00.000Z"), "\(check.outputText)")
+        }
+    }
+
     @Test func aNewTokenAndItsHashBelongTogether() async throws {
         let made = try await orchestrate(["--new-token"])
         let words = made.outputText.split(whereSeparator: \.isWhitespace).map(String.init)

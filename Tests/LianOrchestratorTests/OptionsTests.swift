@@ -48,6 +48,10 @@ import Testing
             ["--listen", "9011"],
             "--listen must be an address in digits and a port, like 127.0.0.1:9011 or [::1]:0, not '9011'"
         ),
+        (
+            ["--listen", "localhost:9099"],
+            "--listen must be an address in digits and a port, like 127.0.0.1:9011 or [::1]:0, not 'localhost:9099'"
+        ),
         (["--tls-key", "/k"], "--tls-key needs its certificate too: --tls-certificate FILE"),
         (["--tls-certificate", "/c"], "--tls-certificate needs the certificate's key too: --tls-key FILE"),
         (["--state", "/a", "--state", "/b"], "--state is given twice; it takes one value"),
@@ -73,5 +77,20 @@ import Testing
         for address in ["127.0.0.1:0", "127.8.0.1:1", "[::1]:9011"] {
             #expect(try Options(["--listen", address]).listen.text == address)
         }
+    }
+
+    @Test func plainHTTPOfAConfigurationIsToldAtItsField() throws {
+        let file = try OrchestratorConfig(JSONNode(["listen": "0.0.0.0:9011"]))
+        let problem = #expect(throws: LianError.self) {
+            try Options(["--config", "team.ncl"], configuredBy: file, in: "/etc")
+        }
+        #expect(problem?.message.hasPrefix("team.ncl: listen: would serve plain HTTP") == true)
+        #expect(problem?.message.contains("--") == false && problem?.message.contains("insecure_http = true") == true)
+    }
+
+    @Test func theHelpKnowsEveryWordAndEnd() throws {
+        let volumes = try #require(CommandSyntax.lianOrchestrator.flags.first { $0.name == "--volumes" })
+        for word in VolumesChoice.allCases { #expect(volumes.help.contains(word.rawValue)) }
+        #expect(CommandSyntax.lianOrchestrator.exits.contains { $0.name.hasPrefix("128") })
     }
 }

@@ -20,22 +20,14 @@ package struct StateFolder: ~Copyable {
         guard let resolved = realpath(path, nil) else { throw ProviderError("\(SystemError("realpath \(path)"))") }
         let folder = String(cString: resolved)
         free(resolved)
-        var status = stat()
-        guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-            throw ProviderError("the state folder is not a folder: \(path)")
-        }
-        guard status.st_uid == geteuid() else {
-            throw ProviderError("the state folder \(path) belongs to another user: choose another by --state")
-        }
+        let status = try Self.status(of: folder, path)
         guard status.st_mode & 0o077 == 0 || chmod(folder, 0o700) == 0 else {
             throw ProviderError("\(SystemError("chmod \(path)"))")
         }
         // The orchestrator would take files that others put there for its own.
-        if status.st_mode & 0o022 != 0, (try? folderEntries(folder)) != [] {
+        if let problem = Self.strangers(in: folder, status, path) {
             chmod(folder, status.st_mode & 0o7777)
-            throw ProviderError(
-                "others may write to the state folder \(path), which is not empty: see that all in it is yours and mend it "
-                    + "by `chmod go-w \(path)`, or choose another by --state")
+            throw problem
         }
         let raw = open("\(folder)/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard raw >= 0 else { throw ProviderError("\(SystemError("open \(path)/lock"))") }
@@ -45,6 +37,46 @@ package struct StateFolder: ~Copyable {
         }
         self.path = folder
         lock = descriptor
+    }
+
+    private static func status(of folder: String, _ path: String) throws(ProviderError) -> stat {
+        var status = stat()
+        guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            throw ProviderError("the state folder is not a folder: \(path)")
+        }
+        guard status.st_uid == geteuid() else {
+            throw ProviderError("the state folder \(path) belongs to another user: choose another by --state")
+        }
+        return status
+    }
+
+    /// Where others may write, and may have written.
+    private static func strangers(in folder: String, _ status: stat, _ path: String) -> ProviderError? {
+        guard status.st_mode & 0o022 != 0, (try? folderEntries(folder)) != [] else { return nil }
+        return ProviderError(
+            "others may write to the state folder \(path), which is not empty: see that all in it is yours and mend it "
+                + "by `chmod go-w \(path)`, or choose another by --state")
+    }
+
+    /// Why no state can be kept there. Of a folder that there is not yet the uppermost is made, and removed at once:
+    /// nothing else tells whether it can be.
+    static func obstacle(at path: String) -> ProviderError? {
+        do throws(ProviderError) {
+            try FoldersAbove.check(path)
+            if fileKind(path) != nil {
+                return strangers(in: path, try status(of: path, path), path)
+            }
+        } catch {
+            return error
+        }
+        let there = nearestFolder(path)
+        let name = path.dropFirst(there.utf8.count).split(separator: "/").first ?? ""
+        let first = "\(there)/\(name)"
+        guard mkdir(first, 0o700) == 0 else {
+            return ProviderError("the state folder cannot be made: \(SystemError("mkdir \(first)"))")
+        }
+        rmdir(first)
+        return nil
     }
 
     package var store: String { "\(path)/store.sqlite" }
