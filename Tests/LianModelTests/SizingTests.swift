@@ -9,7 +9,7 @@ import Testing
     private func resolve(
         _ explicit: SizeWish = SizeWish(), history: UsageHistory? = nil, language: String? = nil
     ) -> Sizing {
-        Sizing.resolve(explicit: explicit, history: history, language: language, ladder: .standard)
+        Sizing.resolve(asked: explicit, history: history, language: language, ladder: .standard)
     }
 
     @Test(arguments: [
@@ -50,6 +50,20 @@ import Testing
         #expect(resolve(history: history(cpu: 9, memoryMB: nil)).source == .language)
     }
 
+    /// Whoever said no more than the repository is not told that it was asked for.
+    @Test(arguments: [
+        (SizeWish(), SizeWish(cpu: 3), "as .build-spec.ncl says"), (SizeWish(cpu: 3), SizeWish(), "as asked for"),
+        (SizeWish(memoryGB: 3), SizeWish(cpu: 3), "as asked for"),
+        (SizeWish(timeBudgetMinutes: 3), SizeWish(cpu: 3), "as .build-spec.ncl says"),
+        (SizeWish(), SizeWish(timeBudgetMinutes: 3), "the default for its language"),
+    ])
+    func whoSaidTheSize(asked: SizeWish, buildSpec: SizeWish, reason: String) {
+        let sizing = Sizing.resolve(
+            asked: asked, buildSpec: buildSpec, history: nil, language: nil, ladder: .standard)
+        #expect(sizing.reason == reason)
+        #expect(sizing.nextTier(in: .standard)?.reason == reason)
+    }
+
     @Test func explicitWinsFieldByField() {
         let cpuOnly = resolve(SizeWish(cpu: 3), history: history(cpu: 1, memoryMB: 9000))
         #expect(cpuOnly.source == .explicit)
@@ -87,7 +101,7 @@ import Testing
             zip(["a", "b", "c"], disks).enumerated().map { index, tier in
                 TierSpec(name: tier.0, cpu: 2 + index, memoryGB: 4, diskGB: tier.1)
             })
-        let sizing = Sizing.resolve(explicit: SizeWish(), history: nil, language: nil, ladder: ladder)
+        let sizing = Sizing.resolve(asked: SizeWish(), history: nil, language: nil, ladder: ladder)
         #expect(sizing.tier == "a" && sizing.nextTierWithMoreDisk(in: ladder)?.tier == expected)
     }
 
@@ -95,7 +109,7 @@ import Testing
         let ladder = TierLadder([
             TierSpec(name: "s", cpu: 1, memoryGB: 1), TierSpec(name: "m", cpu: 3, memoryGB: 6),
         ])
-        let sizing = Sizing.resolve(explicit: SizeWish(), history: nil, language: nil, ladder: ladder)
+        let sizing = Sizing.resolve(asked: SizeWish(), history: nil, language: nil, ladder: ladder)
         #expect(sizing.tier == "m")
         #expect(sizing.size == RunnerSize(cpu: 3, memoryGB: 6))
     }

@@ -23,7 +23,7 @@ package struct Resolver: Sendable {
         let (measured, warning) = await usage
         let compute = request.compute
         let sizing = Sizing.resolve(
-            explicit: compute.size.or(decided?.size ?? SizeWish()), history: measured,
+            asked: compute.size, buildSpec: decided?.size ?? SizeWish(), history: measured,
             language: compute.language ?? decided?.language, ladder: compute.ladder)
         let resolution = Resolution(
             request: request, sizing: sizing, runnerImage: compute.runnerImage ?? decided?.runnerImage,

@@ -43,7 +43,7 @@ struct BuildSummary {
 
     private mutating func addSize(_ envelope: ResultEnvelope) {
         guard let sizing = envelope.sizing, !envelope.attempts.isEmpty else { return }
-        var text = "\(sizing.description), \(sizing.source.reason)"
+        var text = "\(sizing.description), \(sizing.reason)"
         if envelope.attempts.count > 1, let first = envelope.attempts.first {
             if first.oom != nil { text += ", one tier up after out of memory" }
             if first.diskFill != nil { text += ", a larger tier after a full disk" }

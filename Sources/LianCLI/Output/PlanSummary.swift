@@ -3,7 +3,7 @@ import LianModel
 /// A dry run's plan for a person: what would be built, how large, with which caches, and what would travel.
 package func planSummary(_ envelope: ResultEnvelope) -> [String] {
     var lines: [String] = []
-    if let sizing = envelope.sizing { lines.append("runner: \(sizing.description), \(sizing.source.reason)") }
+    if let sizing = envelope.sizing { lines.append("runner: \(sizing.description), \(sizing.reason)") }
     for artifact in envelope.artifacts ?? [] {
         let tags = artifact.tags.isEmpty ? "" : ", also \(artifact.tags.joined(separator: ", "))"
         let platforms = artifact.platforms.isEmpty ? "" : ", for \(artifact.platforms.joined(separator: ", "))"

@@ -6,7 +6,7 @@ package enum NextSize: Equatable, Sendable {
     case unknown(reason: String)
 
     package init(_ history: UsageHistory, ladder: TierLadder) {
-        let sizing = Sizing.resolve(explicit: SizeWish(), history: history, language: nil, ladder: ladder)
+        let sizing = Sizing.resolve(asked: SizeWish(), history: history, language: nil, ladder: ladder)
         self = sizing.source == .p95 ? .sized(sizing, history) : .noHistory
     }
 }

@@ -22,18 +22,11 @@ package struct SizeWish: Equatable, Sendable {
 package struct Sizing: Equatable, Sendable {
     package enum Source: String, Sendable, CaseIterable {
         case explicit, p95, language
-
-        /// Why the build has this size, as words to put behind the size for a person.
-        package var reason: String {
-            switch self {
-            case .explicit: "as asked for"
-            case .p95: "from this workspace's history"
-            case .language: "the default for its language"
-            }
-        }
     }
 
     package var source: Source
+    /// Whether what is explicit of it was said by the repository's `.build-spec.ncl` alone, and by no caller.
+    package var isOfBuildSpec = false
     package var size: RunnerSize
     package var timeBudgetMinutes: Int
     /// The tier that was chosen; nil where the size is beyond the ladder.
@@ -46,10 +39,22 @@ package struct Sizing: Equatable, Sendable {
         self.tier = tier
     }
 
-    /// Each field is what was asked for explicitly, else P95 of history, else the language's default.
+    /// Why the build has this size, as words to put behind the size for a person.
+    package var reason: String {
+        switch source {
+        case .explicit: isOfBuildSpec ? "as .build-spec.ncl says" : "as asked for"
+        case .p95: "from this workspace's history"
+        case .language: "the default for its language"
+        }
+    }
+
+    /// Each field is what was asked for, else what the repository's `.build-spec.ncl` says, else P95 of history, else the
+    /// language's default.
     package static func resolve(
-        explicit: SizeWish, history: UsageHistory?, language: String?, ladder: TierLadder
+        asked: SizeWish, buildSpec: SizeWish = SizeWish(), history: UsageHistory?, language: String?,
+        ladder: TierLadder
     ) -> Sizing {
+        let explicit = asked.or(buildSpec)
         let fallback = LanguageDefault.of(language)
         let measured = history.flatMap { sizeFromHistory($0, ladder: ladder) }
         let base = measured ?? fallback.size
@@ -59,9 +64,11 @@ package struct Sizing: Equatable, Sendable {
         let source: Source =
             explicit.cpu != nil || explicit.memoryGB != nil ? .explicit : measured != nil ? .p95 : .language
         let tier = ladder.smallest(holding: size)
-        return Sizing(
+        var sizing = Sizing(
             source: source, size: tier?.size ?? size,
             timeBudgetMinutes: explicit.timeBudgetMinutes ?? fallback.timeBudgetMinutes, tier: tier?.name)
+        sizing.isOfBuildSpec = source == .explicit && asked.cpu == nil && asked.memoryGB == nil
+        return sizing
     }
 
     /// The same build one tier up; nil at the top, and for a size beyond the ladder.
@@ -75,7 +82,9 @@ package struct Sizing: Equatable, Sendable {
     }
 
     private func on(_ tier: TierSpec) -> Sizing {
-        Sizing(source: source, size: tier.size, timeBudgetMinutes: timeBudgetMinutes, tier: tier.name)
+        var larger = self
+        (larger.size, larger.tier) = (tier.size, tier.name)
+        return larger
     }
 
     /// A fifth of headroom over what was used, within what a build needs at least and the ladder offers at most: the

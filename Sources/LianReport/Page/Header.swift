@@ -64,7 +64,7 @@ private func facts(_ record: BuildRecord) -> Markup {
         facts.append("<div><dt>\(name)</dt><dd>\(value)\(small)</dd></div>\n")
     }
     if let sizing = envelope.sizing {
-        add("Runner", "\(sizing.name)", "\(sizing.measure), \(sizing.source.reason)")
+        add("Runner", "\(sizing.name)", "\(sizing.measure), \(sizing.reason)")
     }
     for runner in envelope.everyRunner {
         add(
