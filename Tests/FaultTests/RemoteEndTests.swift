@@ -15,6 +15,9 @@ extension Faults {
                 let build = try await scene.build()
                 #expect(build.status == 1 && build.errorCode == "build_failed", "\(build.story)")
                 #expect(build.digest == nil && build.artifact["status"] == "failed")
+                // The message is all that there is to tell, and is told once.
+                #expect(build.message.contains("buildctl exited with") && build.logTail == [], "\(build.story)")
+                #expect(!build.story.contains("The lines above"), "\(build.story)")
                 #expect(build.attempts.map { $0["exit_code"] } == [.integer(128 + Int(signal))])
                 #expect(scene.orchestrator.runners.count == 1)
             }

@@ -118,11 +118,14 @@ enum ArtifactVerdict: Sendable {
     ) -> LianError {
         let found = place(of: failure, in: artifact, mask)
         let place = found.map { " (\(artifact.dockerfile):\($0.line))" } ?? ""
-        let what = failure.step.map { "the step \(onOneLine($0)) failed" } ?? onOneLine(message)
+        let said = onOneLine(message)
+        let what = failure.step.map { "the step \(onOneLine($0)) failed" } ?? said
+        // What the message says as a whole is not told twice.
+        let lines = tail(failure, message).filter { failure.step != nil || $0 != said }
+        let above = lines.isEmpty ? "" : "The lines above are its last; "
         return LianError(
             .buildFailed, .build, "\(artifact.name): \(what)\(place)",
-            hint: "The lines above are its last; --progress plain shows the whole log.",
-            logTail: tail(failure, message), place: found)
+            hint: "\(above)--progress plain shows the whole log.", logTail: lines, place: found)
     }
 
     /// The place that the engine names, else where the failing step's instruction stands in the Dockerfile.
