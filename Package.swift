@@ -140,7 +140,7 @@ let package = Package(
             [
                 "LianBuild", "LianChannel", "LianCLI", "LianConfiguration", "LianContext", "LianFlags", "LianHTTP",
                 "LianModel", "LianNATS",
-                "LianOrchestratorClient", "LianRegistry", "LianSystem", "lian-rsh",
+                "LianOrchestratorClient", "LianRegistry", "LianRemote", "LianSystem", "lian-rsh",
             ]),
         tests(
             "LianCLITests",

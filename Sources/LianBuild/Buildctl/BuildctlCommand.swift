@@ -53,6 +53,19 @@ package struct BuildctlCommand: Sendable {
 
     package var arguments: [String] { list(showingValues: true) }
 
+    /// In bytes: Linux takes 128 KiB for one argument, with the zero behind it.
+    static let longestArgument = 131_071
+
+    /// The first argument that is longer, by the name that it may be shown by.
+    var tooLongArgument: (name: String, bytes: Int)? {
+        let list = arguments
+        guard let index = list.firstIndex(where: { $0.utf8.count > Self.longestArgument }) else { return nil }
+        let (flag, value) = (list[list.index(before: index)], list[index])
+        // Of an option that has a name of its own, as build-arg:NAME=VALUE has.
+        let name = flag == "--opt" ? "\(flag) \(value.prefix { $0 != "=" })" : flag
+        return (onOneLine(name, limit: 200), value.utf8.count)
+    }
+
     /// The same list as it may be shown: values of build arguments are `***`.
     package var redactedArguments: [String] { list(showingValues: false) }
 

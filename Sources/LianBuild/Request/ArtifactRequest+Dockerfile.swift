@@ -22,11 +22,23 @@ extension ArtifactRequest {
 
     /// The folders that travel, each with the Dockerfile that is read in it: none in an extra context or a cache, nor where
     /// the Dockerfile comes by itself.
-    var travelling: [(folder: String, dockerfile: String?)] {
-        let own = context.folder.map { ($0, givenDockerfile == nil ? dockerfile : nil) }
-        let extra = extraContexts.sorted { $0.key < $1.key }.compactMap { context -> (String, String?)? in
-            context.value.place?.folder.map { ($0, nil) }
+    var travelling: [TravellingFolder] {
+        let own = context.folder.map {
+            TravellingFolder(folder: $0, dockerfile: givenDockerfile == nil ? dockerfile : nil)
         }
-        return [own].compactMap { $0 } + extra + cacheFrom.compactMap(\.folder).map { ($0, nil) }
+        let extra = extraContexts.sorted { $0.key < $1.key }.compactMap { $0.value.place?.folder }
+        let others = (extra + cacheFrom.compactMap(\.folder)).map { TravellingFolder(folder: $0, dockerfile: nil) }
+        return [own].compactMap { $0 } + others
+    }
+}
+
+/// A folder that travels, told apart by the bytes of its paths.
+struct TravellingFolder: Equatable {
+    let folder: String
+    let dockerfile: String?
+
+    static func == (one: TravellingFolder, other: TravellingFolder) -> Bool {
+        TextBytes(one.folder) == TextBytes(other.folder)
+            && one.dockerfile.map(TextBytes.init) == other.dockerfile.map(TextBytes.init)
     }
 }

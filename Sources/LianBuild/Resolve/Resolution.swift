@@ -20,6 +20,8 @@ package struct Resolution: Sendable {
         package let remoteName: String
         package let summary: ContextSummary
 
+        var source: TravellingFolder { TravellingFolder(folder: context.root, dockerfile: dockerfile) }
+
         var selection: TransferSelection { context.selection(summary) }
 
         /// The longest path that its files have when it lies in this folder.
@@ -27,15 +29,13 @@ package struct Resolution: Sendable {
     }
 
     package func transfer(context: String, dockerfile: String?) -> Transfer? {
-        transfers.first { $0.context.root == context && $0.dockerfile == dockerfile }
+        transfers.first { $0.source == TravellingFolder(folder: context, dockerfile: dockerfile) }
     }
 
     /// The transfers that these artifacts need.
     package func transfers(of artifacts: [ArtifactRequest]) -> [Transfer] {
         transfers.filter { transfer in
-            artifacts.contains { artifact in
-                artifact.travelling.contains { $0 == (transfer.context.root, transfer.dockerfile) }
-            }
+            artifacts.contains { $0.travelling.contains(transfer.source) }
         }
     }
 
@@ -114,6 +114,22 @@ package struct Resolution: Sendable {
         for transfer in transfers {
             let path = transfer.longestPath(in: "\(workFolder)/\(transfer.remoteName)")
             if path.count > longestPath { throw .pathTooLong(path, phase, on: "the runner") }
+        }
+    }
+
+    /// Refuses an argument with which no runner could start buildctl.
+    func checkArguments() throws(LianError) {
+        for artifact in request.artifacts {
+            let command = BuildctlCommand(
+                artifact: artifact, registry: request.registry,
+                folders: folders(of: artifact, workFolder: ReadyRunner.defaultWorkDir), address: nil,
+                progress: .rawjson, exportsAllStages: true, request: request.call?.requests.first)
+            guard let (name, bytes) = command.tooLongArgument else { continue }
+            throw LianError(
+                .invalidArgument, .resolve,
+                "buildctl's argument \(name) for \(artifact.name) would be \(bytes) bytes long, and no command takes one "
+                    + "of more than \(BuildctlCommand.longestArgument)",
+                hint: "Put what is so long into a file of the context, or into a secret.")
         }
     }
 }

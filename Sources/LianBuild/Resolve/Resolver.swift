@@ -31,6 +31,7 @@ package struct Resolver: Sendable {
         // Checked before anything is spawned, with the work folder that runners have unless their orchestrator names
         // another.
         try resolution.checkPaths(below: ReadyRunner.defaultWorkDir, .resolve)
+        try resolution.checkArguments()
         return resolution
     }
 
@@ -50,12 +51,11 @@ package struct Resolver: Sendable {
 
     /// Walks each folder that travels once.
     private func walk(_ request: BuildRequest) async throws -> [Resolution.Transfer] {
-        var wanted: [(folder: String, dockerfile: String?)] = []
-        for one in request.artifacts.flatMap(\.travelling) where !wanted.contains(where: { $0 == one }) {
-            wanted.append(one)
-        }
+        var wanted: [TravellingFolder] = []
+        for one in request.artifacts.flatMap(\.travelling) where !wanted.contains(one) { wanted.append(one) }
         return try await withThrowingTaskGroup(of: (Int, Resolution.Transfer).self) { group in
-            for (index, (folder, dockerfile)) in wanted.enumerated() {
+            for (index, one) in wanted.enumerated() {
+                let (folder, dockerfile) = (one.folder, one.dockerfile)
                 group.addTask {
                     // The walk has a thread of its own: it waits for the disk, and for as long as a dead one takes.
                     let (context, summary) = try await onOwnThread { isGivenUp in

@@ -6,6 +6,23 @@ package struct SSHForward: Equatable, Sendable {
         case socket(String)
         /// A private key's file, in the place of an agent.
         case key(String)
+
+        /// Paths count by their bytes.
+        private enum Key: Hashable {
+            case environment, socket(TextBytes), key(TextBytes)
+        }
+
+        private var key: Key {
+            switch self {
+            case .environment: .environment
+            case .socket(let path): .socket(TextBytes(path))
+            case .key(let path): .key(TextBytes(path))
+            }
+        }
+
+        package static func == (one: Place, other: Place) -> Bool { one.key == other.key }
+
+        package func hash(into hasher: inout Hasher) { hasher.combine(key) }
     }
 
     package let id: String

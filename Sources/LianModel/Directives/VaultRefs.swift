@@ -5,6 +5,23 @@ package enum SecretSource: Hashable, Sendable {
     /// A file of the caller, relative to the directives file.
     case file(String)
     case vault(VaultPath)
+
+    /// Paths and names count by their bytes.
+    private enum Key: Hashable {
+        case environment(TextBytes), file(TextBytes), vault(VaultPath)
+    }
+
+    private var key: Key {
+        switch self {
+        case .environment(let name): .environment(TextBytes(name))
+        case .file(let path): .file(TextBytes(path))
+        case .vault(let path): .vault(path)
+        }
+    }
+
+    package static func == (one: SecretSource, other: SecretSource) -> Bool { one.key == other.key }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(key) }
 }
 
 /// `MOUNT/PATH#FIELD` in a key-value store of version 2.
