@@ -40,7 +40,7 @@ package struct DocumentFile: Sendable {
         }
         guard let kind = fileKind(path) else { throw unreadable("there is no such file") }
         guard kind == .regular else { throw unreadable("it is not a regular file") }
-        if path.hasSuffix(".ncl") { return try await nickel().export(path, isCallersOwn: true) }
+        if path.hasSuffix(".ncl") { return try await nickel().export(path) }
         guard path.hasSuffix(".json") else { throw unreadable("its name ends neither in .ncl nor in .json") }
         let bytes: [UInt8]
         do {

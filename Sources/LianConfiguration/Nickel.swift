@@ -8,6 +8,8 @@ package struct Nickel: Sendable {
     package let environment: [String: String]
     /// What one export may take.
     package var deadline: Duration = .seconds(30)
+    /// Whether errors show what nickel says, which quotes the file and whatever that imports.
+    package var mayQuote = true
 
     package static let outputLimit = 4 << 20
     package static let memoryLimit: UInt = 2 << 30
@@ -40,9 +42,7 @@ package struct Nickel: Sendable {
         ["export", "--format", "json"] + importPaths.flatMap { ["--import-path", $0] } + [file]
     }
 
-    /// What the diagnostic says is part of the error's message where the file is the caller's own. Of a file that is not
-    /// trusted it stays in the log.
-    package func export(_ file: String, isCallersOwn: Bool = false) async throws -> JSONValue {
+    package func export(_ file: String) async throws -> JSONValue {
         let command = Command(
             executable, arguments(exporting: file), environment: environment, addressSpaceLimit: Self.memoryLimit)
         let result: SubprocessResult
@@ -53,10 +53,10 @@ package struct Nickel: Sendable {
         }
         guard result.termination.isSuccess else {
             let lines = Self.lines(result.errorText)
-            let reason = isCallersOwn ? Self.reason(lines, file) : ""
+            let reason = Self.place(lines, file) + (mayQuote ? Self.words(lines) : "")
             throw LianError(
                 .nickelFailed, .resolve, Self.refusal(file, result.termination) + reason,
-                hint: hint(file, result.termination), logTail: lines)
+                hint: hint(file, result.termination), logTail: mayQuote ? lines : [])
         }
         do {
             return try JSONValue.parse(result.output)
@@ -64,7 +64,7 @@ package struct Nickel: Sendable {
             throw LianError(
                 .nickelOutputInvalid, .resolve, "what nickel exported from \(file) is not JSON: \(error)",
                 hint: "Is the nickel on PATH (\(executable)) the real one? nickel --version tells.",
-                logTail: Self.lines(result.errorText))
+                logTail: mayQuote ? Self.lines(result.errorText) : [])
         }
     }
 
@@ -95,7 +95,8 @@ package struct Nickel: Sendable {
 
     private func hint(_ file: String, _ termination: Termination) -> String {
         switch termination {
-        case .exited: "The diagnostic says what is wrong; this repeats it: \(shownCommand(file))"
+        case .exited where mayQuote: "The diagnostic says what is wrong; this repeats it: \(shownCommand(file))"
+        case .exited: "This says why; here it would quote what the file reads: \(shownCommand(file))"
         case .signalled:
             "It may use \(Self.memoryLimit >> 30) GiB of memory; does this need more? \(shownCommand(file))"
         }
@@ -109,13 +110,17 @@ package struct Nickel: Sendable {
     /// What stands before the name of a file whose lines are drawn.
     private static let frame = "┌─ "
 
-    /// The line of the file that is drawn, where one is, and what the diagnostic says before it draws anything.
-    private static func reason(_ lines: [String], _ file: String) -> String {
+    /// The line of the file that is drawn; empty where none is.
+    private static func place(_ lines: [String], _ file: String) -> String {
         let mark = "\(frame)\(file):"
         let drawn = lines.lazy.compactMap { line in line.firstRange(of: mark).map { line[$0.upperBound...] } }.first
-        let place = drawn.map { ", line \($0.prefix(while: \.isNumber))" } ?? ""
+        return drawn.map { ", line \($0.prefix(while: \.isNumber))" } ?? ""
+    }
+
+    /// What the diagnostic says before it draws anything.
+    private static func words(_ lines: [String]) -> String {
         let said = lines.prefix { !$0.contains(frame) }.map { $0.drop(while: \.isWhitespace) }.joined(separator: ": ")
-        return said.isEmpty ? place : "\(place): \(onOneLine(String(said.trimmingPrefix("error: ")), limit: 500))"
+        return said.isEmpty ? "" : ": \(onOneLine(String(said.trimmingPrefix("error: ")), limit: 500))"
     }
 
     /// The diagnostic as Nickel drew it, at most a screenful or two. It quotes a file that is not trusted: what a

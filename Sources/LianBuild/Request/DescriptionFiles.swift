@@ -11,6 +11,9 @@ struct DescriptionFiles: Sendable {
     /// The name under which a repository says what its builds need.
     static let buildSpecName = ".build-spec.ncl"
 
+    /// Where a spec can be wrong: in a field, or as a whole.
+    private static let specPlaces = ["", "cpu", "memory_gb", "time_budget_min", "language", "runner_image"]
+
     init(options: BuildOptions, surroundings: Surroundings) throws(LianError) {
         environment = surroundings.environment
         installation = surroundings.installation
@@ -33,17 +36,23 @@ struct DescriptionFiles: Sendable {
     func buildSpec(in folder: String) async throws -> BuildSpec? {
         let file = "\(folder)/\(Self.buildSpecName)"
         guard let kind = fileKind(file) else { return nil }
-        guard kind == .regular else {
+        // No link leads to the folder, so one leads to the file where its real path is another.
+        guard kind == .regular, realPath(file).map(TextBytes.init) == TextBytes(file) else {
             throw LianError(
-                .buildSpecInvalid, .resolve, "\(file) is not a regular file",
+                .buildSpecInvalid, .resolve, "\(file) is a link, or no regular file",
                 hint: "Put a Nickel file there, or nothing.")
         }
-        let json = try await document(file).nickel().export(file)
+        // It may have imported any file of the caller's, and a log is read by more people than such a file.
+        var nickel = try document(file).nickel()
+        nickel.mayQuote = false
+        let json = try await nickel.export(file)
         do {
-            return try BuildSpec(JSONNode(json))
+            return try BuildSpec(JSONNode(json).secret())
         } catch {
+            // An unknown field's name may come from such a file as well.
+            let what = Self.specPlaces.contains(error.path) ? "\(error)" : "one of its names \(error.rule)"
             throw LianError(
-                .buildSpecInvalid, .resolve, "\(file): \(error)",
+                .buildSpecInvalid, .resolve, "\(file): \(what)",
                 hint: "schemas/build_spec.ncl says what each field may be.")
         }
     }
