@@ -263,7 +263,7 @@ extension RequestBuilder {
         return ComputeRequest(
             ladder: ladder, size: flagSize.or(wish), language: try directives.language ?? line(options.language),
             runnerImage: try runner?.image ?? line(options.runnerImage),
-            provider: directives.compute.provider.rawValue, region: directives.compute.region)
+            provider: directives.compute.provider, region: directives.compute.region)
     }
 
     /// A token goes only to an origin that the caller named. A file that names another one is refused outright.

@@ -1,11 +1,6 @@
 package struct ComputeProviderRef: Equatable, Sendable {
-    package enum Provider: String, CaseIterable, Sendable {
-        case hcloud, proxmox
-        case dockerLocal = "docker-local"
-        case local
-    }
-
-    package let provider: Provider
+    /// By its name at the orchestrator, or by its kind.
+    package let provider: String
     package let region: String?
     package let orchestratorURL: String?
     /// The ladder of sizes, smallest first; it replaces the built-in one.
@@ -13,7 +8,7 @@ package struct ComputeProviderRef: Equatable, Sendable {
 
     package init(_ node: JSONNode) throws(SchemaViolation) {
         var record = try node.record()
-        provider = try record.required("provider").choice(of: Provider.self)
+        provider = try record.required("provider").text(.slug)
         region = try record.optional("region")?.text(.line)
         orchestratorURL = try record.optional("orchestrator_url")?.text(.orchestratorURL)
         tiers = try record.optional("tiers").map(TierSpec.ladder)
