@@ -64,6 +64,18 @@ import Testing
         #expect(mask(#"say "hush" \ twice"#).masked(#""say \"hush\" \\ twice""#) == #""***""#)
     }
 
+    @Test func aLineIsHiddenWithoutTheWhiteSpaceAroundIt() {
+        #expect(mask("  hush-hush\t\n").masked("a hush-hush b") == "a *** b")
+        #expect(mask("  abc").masked("abc") == "abc")
+    }
+
+    /// As in a file of NAME=VALUE, or of NAME: VALUE.
+    @Test func whatALineGivesANameToIsHidden() {
+        #expect(mask("TOKEN=hush=hush\nlogin: hush-hush ").masked("x hush=hush, hush-hush") == "x ***, ***")
+        #expect(mask("TOKEN=7 bytes").masked("7 bytes TOKEN=7 bytes") == "7 bytes ***")
+        #expect(mask("a:b=hush-hush").masked("b=hush-hush hush-hush") == "*** hush-hush")
+    }
+
     @Test func withoutSecretsNothingIsHeldBack() {
         var stream = SecretMask.none.stream()
         #expect(stream.masked([1, 2, 3]) == [1, 2, 3])

@@ -8,6 +8,7 @@ package struct SecretMask: Sendable {
     private static let shortest = 4
     /// A line may end within a secret because it was cut there. So many bytes of a secret or more are hidden even then.
     private static let shortestCut = 8
+    private static let shortestNamed = 8
     private static let replacement = Array("***".utf8)
 
     package static let none = SecretMask([] as [[UInt8]])
@@ -22,7 +23,7 @@ package struct SecretMask: Sendable {
 
     /// The forms in which a secret may be shown. Logs show lines, so each line of the secret is a value.
     private static func forms(of secret: [UInt8]) -> [[UInt8]] {
-        let forms = secret.split(whereSeparator: isLineBreak).flatMap { line in
+        let forms = secret.split(whereSeparator: isLineBreak).flatMap(parts).flatMap { line in
             if let text = String(validating: line, as: UTF8.self) {
                 // The line as it is, and as it is written in JSON or in a command that an engine quotes.
                 return [Array(line), JSONValue.string(text).encodedBytes().dropFirst().dropLast()]
@@ -33,6 +34,20 @@ package struct SecretMask: Sendable {
             return [Array(line)] + readable.map { Array(String($0).utf8) }.filter { $0.count >= shortestCut }
         }
         return forms.filter { $0.count >= shortest }
+    }
+
+    /// What a program may take of a line: the line, what stands between the white space around it, and what stands behind
+    /// a name, as in `NAME=VALUE`. Short words behind a name occur in other texts too.
+    private static func parts(of line: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
+        let name = line.firstIndex { $0 == UInt8(ascii: "=") || $0 == UInt8(ascii: ":") }
+        let named = name.map { trimmed(line[($0 + 1)...]) }
+        return [line, trimmed(line)] + [named].compactMap { $0 }.filter { $0.count >= shortestNamed }
+    }
+
+    private static func trimmed(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        let isSpace = { (byte: UInt8) in byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+        guard let end = line.lastIndex(where: { !isSpace($0) }) else { return [] }
+        return line[...end].drop(while: isSpace)
     }
 
     private static func isLineBreak(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") }
