@@ -88,10 +88,11 @@ final class Attempt: Sendable {
             }
         }
         let peaks = await sampler.peaks
-        let results = queue.withLock(\.results)
+        let (results, blocked) = queue.withLock { ($0.results, $0.blocked) }
         return facts.withLock { facts in
             facts.peaks = peaks
             facts.results = results
+            facts.blocked = blocked
             facts.error = facts.error ?? artifacts.lazy.compactMap { results[$0.name]?.error }.first
             return facts
         }

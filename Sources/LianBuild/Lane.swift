@@ -86,6 +86,9 @@ final class Lane: Sendable {
             if let next, outcome.oom == nil, let error = outcome.error {
                 journal.report(.note("\(error.message); once more on \(next.description)"))
             }
+            if next == nil, outcome.error?.code != .cancelled {
+                for name in outcome.blocked { journal.report(.artifactEnded(name, .skipped, digest: nil)) }
+            }
             journal.report(.attemptEnded(number: number, outcome.attemptOutcome))
             journal.write { entries in
                 entries.envelope.take(

@@ -59,6 +59,8 @@ import Testing
             #expect(queue.settle("a", outOfMemory) == [])
             #expect(queue.next() == nil)
             #expect(queue.results.keys.sorted() == ["a"])
+            // Where there is no next attempt, they have nothing to begin with.
+            #expect(queue.blocked == ["b", "c"])
         }
     }
 

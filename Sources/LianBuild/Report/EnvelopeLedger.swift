@@ -58,7 +58,12 @@ extension ResultEnvelope {
         guard var artifact = artifacts?[index], artifact.status == nil else { return }
         guard let built = outcome.results[artifact.name] else {
             // The artifact's build was never begun, or never ended.
-            if !isRetried, outcome.error?.code == .cancelled { artifacts?[index].status = .cancelled }
+            guard !isRetried else { return }
+            if outcome.error?.code == .cancelled {
+                artifacts?[index].status = .cancelled
+            } else if outcome.blocked.contains(artifact.name) {
+                artifacts?[index].status = .skipped
+            }
             return
         }
         artifact.steps = built.steps
@@ -72,10 +77,10 @@ extension ResultEnvelope {
         artifacts?[index] = artifact
     }
 
-    /// The last attempt decides, but what failed for good in the first stays failed.
+    /// What failed for good in the first attempt decides, unless a signal ended the second; else the last attempt does.
     mutating func conclude(_ outcome: AttemptFacts, afterAttempt number: Int) {
+        if let earlier = self.error, outcome.error?.code != .cancelled { return fail(earlier) }
         guard var error = outcome.error else {
-            if let earlier = self.error { return fail(earlier) }
             status = .succeeded
             return
         }

@@ -34,6 +34,13 @@ struct ArtifactQueue {
         return skipped
     }
 
+    /// What waits, in build order, for one that ran out of memory or disk: without another attempt it is skipped.
+    var blocked: [String] {
+        var lost = Set(results.filter { $0.value.ranOut }.keys)
+        for artifact in waiting where artifact.dependsOn.contains(where: lost.contains) { lost.insert(artifact.name) }
+        return waiting.map(\.name).filter(lost.contains)
+    }
+
     /// Dependencies that were built in an earlier attempt are not among `names`.
     private func isFree(_ artifact: ArtifactRequest) -> Bool {
         artifact.dependsOn.allSatisfy { !names.contains($0) || results[$0]?.status == .succeeded }

@@ -9,6 +9,8 @@ struct AttemptFacts: Sendable {
     var diskFill: DiskFill?
     var exitCode: Int?
     var results: [String: ArtifactOutcome] = [:]
+    /// What depends on artifacts that ran out of memory or disk, in build order.
+    var blocked: [String] = []
     var sentBytes: Int?
     /// How often a build was tried again because its registry had a bad moment.
     var registryRetries = 0
