@@ -168,6 +168,12 @@ import Testing
         }
     }
 
+    /// Docker takes it so.
+    @Test(arguments: ["", " \n"])
+    func anEmptyConfigIsNone(text: String) async throws {
+        try await withConfig(text) { config, _ in #expect(config == nil) }
+    }
+
     @Test func withoutAConfigThereIsNone() throws {
         #expect(try DockerConfig.load(environment: ["HOME": "/nonexistent"]) == nil)
         #expect(try DockerConfig.load(environment: [:]) == nil)

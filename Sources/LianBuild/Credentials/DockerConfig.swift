@@ -13,7 +13,7 @@ package struct DockerConfig: Sendable {
 
     private static let helperDeadline: Duration = .seconds(10)
 
-    /// Reads `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`; nil where there is none.
+    /// Reads `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`; nil where there is none, or nothing in it.
     package static func load(environment: [String: String]) throws(LianError) -> DockerConfig? {
         // Docker takes an empty variable for one that is not set.
         func folder(_ variable: String) -> String? { environment[variable].flatMap { $0.isEmpty ? nil : $0 } }
@@ -22,7 +22,10 @@ package struct DockerConfig: Sendable {
         guard fileKind(path) != nil else { return nil }
         let json: JSONValue
         do {
-            json = try JSONValue.parse(try readFile(path, limit: 1 << 20))
+            let bytes = try readFile(path, limit: 1 << 20)
+            // Docker takes an empty file for none.
+            if bytes.allSatisfy({ " \t\r\n".utf8.contains($0) }) { return nil }
+            json = try JSONValue.parse(bytes)
         } catch {
             throw Self.unreadable(path, "\((error as? FileReadFailure)?.reason ?? "\(error)")")
         }
