@@ -69,6 +69,17 @@ import Testing
             #expect(await lease.explained(full) == full)
         }
     }
+    /// An orchestrator that does not run ends nothing, so the lease alone is no promise.
+    @Test func itIsSaidWhoEndsARunnerThatWasNotDestroyed() async throws {
+        try await withLease { lease, orchestrator, journal in
+            try await lease.spawn(until: .now + .seconds(60))
+            orchestrator.script(.destroy, [.fault(.failure(403, code: "forbidden", message: "no"))])
+            #expect(await lease.destroy()?.destroyed == false)
+            let warning = try #require(journal.envelope.warnings.first)
+            #expect(warning.code == .runnerNotDestroyed && warning.message.contains("r-1"))
+            #expect(warning.message.contains("within 90 s, or once it runs again"), "\(warning.message)")
+        }
+    }
 
     @Test func noneIsAskedForOnceTheBuildIsEnded() async throws {
         try await withLease { lease, orchestrator, _ in

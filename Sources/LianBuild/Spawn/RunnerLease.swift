@@ -154,7 +154,8 @@ final class RunnerLease: Sendable {
             journal.warn(
                 .runnerNotDestroyed,
                 "\(id.map { "the runner \($0) may still" } ?? "a runner that no answer ever named may") be there: "
-                    + "\(reason); its lease ends it within \(Self.leaseSeconds) s")
+                    + "\(reason); the orchestrator ends it with its lease, within \(Self.leaseSeconds) s, "
+                    + "or once it runs again")
         }
         let result = RunnerResult(
             id: id, provider: runner?.provider ?? request.provider, tier: request.size.tier, destroyed: outcome == .gone
