@@ -56,7 +56,7 @@ extension OrchestratorClient {
         let said = "the orchestrator at \(server) \(summary(of: answer))"
         switch answer.status {
         case _ where answer.isTokenRefused, 403:
-            return LianError(.orchestratorRefused, phase, said, hint: tokenHint)
+            return LianError(.orchestratorRefused, phase, said, hint: tokenHint(answer))
         case 429:
             return LianError(
                 .noCapacity, phase, said,
@@ -71,6 +71,10 @@ extension OrchestratorClient {
                 hint: "Give the address it points to, if you trust it, with --orchestrator-url.")
         case 500..<600:
             return LianError(refusal, phase, said, hint: "The orchestrator's own log says what failed there.")
+        case 400..<500 where answer.complaint == nil:
+            return LianError(
+                .orchestratorAnswerInvalid, phase, "\(said) without the error that an orchestrator gives",
+                hint: Self.checkAddress)
         case 400..<500:
             return LianError(
                 refusal, phase, said, hint: "Change what was asked for: the orchestrator does not take it as it is.")
@@ -89,9 +93,23 @@ extension OrchestratorClient {
         onOneLine(text, hiding: mask)
     }
 
-    private var tokenHint: String {
-        token == nil
-            ? "Set ORCHESTRATOR_TOKEN to a token of this orchestrator."
-            : "Check that the token in ORCHESTRATOR_TOKEN is one of this orchestrator's."
+    /// By the code, and by the words of our own orchestrator where the code says less.
+    private func tokenHint(_ answer: APIAnswer) -> String {
+        guard token != nil else { return "Set ORCHESTRATOR_TOKEN to a token of this orchestrator." }
+        let words = answer.complaint ?? ""
+        switch answer.status {
+        case 429:
+            return "Wait a minute, and check ORCHESTRATOR_TOKEN: too often it was none of this orchestrator's."
+        case 403 where words.contains("volumes of the layer 'ci'"):
+            return "Build with --actor ID: the token in ORCHESTRATOR_TOKEN writes dev alone."
+        case 403 where words.contains("volumes of the layer 'dev'"):
+            return "Build without --actor: the token in ORCHESTRATOR_TOKEN is for ci alone."
+        case 403:
+            return "The token in ORCHESTRATOR_TOKEN is good for less than this build: ask who runs the orchestrator "
+                + "for a token of this workspace."
+        case _ where words.contains("expired"):
+            return "Ask who runs the orchestrator for a new one, and set ORCHESTRATOR_TOKEN to it."
+        default: return "Check that the token in ORCHESTRATOR_TOKEN is one of this orchestrator's."
+        }
     }
 }

@@ -166,6 +166,30 @@ private typealias Reply = ScriptedHTTPServer.Reply
         }
     }
 
+    /// What helps depends on why the token is not taken.
+    @Test(arguments: [
+        (403, "forbidden", "the token 't' is not for workspace 'acme'", "a token of this workspace"),
+        (403, "forbidden", "the token 't' is not for volumes of the layer 'ci'", "--actor ID"),
+        (403, "forbidden", "the token 't' is not for volumes of the layer 'dev'", "without --actor"),
+        (403, "forbidden", "the token 't' has the role 'read', which may not do this", "good for less"),
+        (401, "unauthorized", "the token 't' has expired: whoever runs this orchestrator can renew it", "a new one"),
+        (401, "unauthorized", "the token is none of this orchestrator's", "is one of this orchestrator's"),
+        (429, "too_many_failures", "too many requests from this address", "Wait a minute"),
+    ])
+    func theHintSaysWhatTheTokenLacks(status: Int, code: String, message: String, hint: String) async throws {
+        let (failure, asked, _) = try await spawnFailure([.failure(status, code: code, message: message)])
+        #expect(failure.error.code == .orchestratorRefused && asked == 1)
+        #expect(failure.error.hint.contains(hint), "\(failure.error.hint)")
+    }
+
+    /// A web server, say.
+    @Test(arguments: [(404, "<h1>Not Found</h1>"), (405, ""), (404, #"{"detail": "Not Found"}"#), (200, "It works!")])
+    func whatIsNoOrchestratorIsToldApart(status: Int, body: String) async throws {
+        let (failure, asked, _) = try await spawnFailure([.answer(status, Array(body.utf8))])
+        #expect(failure.error.code == .orchestratorAnswerInvalid && asked == 1)
+        #expect(failure.error.hint.contains("--orchestrator-url"))
+    }
+
     /// Wherever it stands, and where an error would cut it.
     @Test func anAnswerThatRepeatsTheTokenIsNotQuoted() async throws {
         let token = String(repeating: "long-token", count: 60)
