@@ -58,7 +58,7 @@ extension EndToEnd {
             (["--no-cache-filter", "a"], "no-cache for single stages"),
             (["--annotation", "a=b"], "--output annotation.a=b"),
             (["--allow", "security.insecure"], "--allow security.insecure"),
-            (["--call", "check"], "--opt requestid"), (["--cache-to", "type=s3,bucket=b"], "--export-cache type=s3"),
+            (["--call", "check"], "--call check"), (["--cache-to", "type=s3,bucket=b"], "--export-cache type=s3"),
         ])
         func whatThisEngineCannotDo(flags: [String], name: String) async throws {
             try await withScene { scene in

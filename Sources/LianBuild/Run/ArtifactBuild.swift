@@ -63,7 +63,9 @@ struct ArtifactBuild: Sendable {
     }
 
     private func verdict(of finished: ArtifactRun.Finished) async -> ArtifactVerdict {
-        ArtifactVerdict(finished, artifact: artifact, diskWasFull: await bench.diskWasFull, mask: secrets.mask)
+        ArtifactVerdict(
+            finished, artifact: artifact, diskWasFull: await bench.diskWasFull, mask: secrets.mask,
+            call: resolution.request.call)
     }
 
     /// Asks about the Dockerfile and builds nothing. What the engine answers is shown as it is.

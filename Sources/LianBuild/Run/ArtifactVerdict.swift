@@ -17,7 +17,11 @@ enum ArtifactVerdict: Sendable {
     private static let unsupportedLabel = "engine_unsupported: "
 
     /// `mask` is for the lines of the Dockerfile that errors quote. The log that was read holds no secret any more.
-    init(_ finished: ArtifactRun.Finished, artifact: ArtifactRequest, diskWasFull: Bool, mask: SecretMask) {
+    /// `call` is what was asked in the place of a build.
+    init(
+        _ finished: ArtifactRun.Finished, artifact: ArtifactRequest, diskWasFull: Bool, mask: SecretMask,
+        call: BuildCall? = nil
+    ) {
         let end = finished.end
         guard !end.isSuccess else {
             self = finished.outputFailure.map { .failed($0) } ?? .succeeded
@@ -37,7 +41,8 @@ enum ArtifactVerdict: Sendable {
                     "the runner ended the build of \(artifact.name): nobody was connected to it",
                     hint: "Check the network to the runner, then build again."))
         } else if end.exitStatus == Self.unsupportedStatus, message.hasPrefix(Self.unsupportedLabel) {
-            let what = onOneLine(String(message.dropFirst(Self.unsupportedLabel.count)))
+            var what = onOneLine(String(message.dropFirst(Self.unsupportedLabel.count)))
+            if what == "--opt requestid", let call { what = "--call \(call.rawValue)" }
             self = .failed(
                 LianError(
                     .engineUnsupported, .build, "the runner's engine cannot do this: \(what)",
