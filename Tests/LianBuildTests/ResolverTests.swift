@@ -1,3 +1,4 @@
+import LianConfiguration
 import LianHTTP
 import LianModel
 import LianOrchestratorClient
@@ -20,7 +21,7 @@ import Testing
     ) async throws -> Resolution {
         let request = try fixture.build(flags + ["--cpu", "1", "--memory-gb", "1"], environment: environment)
         let surroundings = Surroundings(
-            environment: [:], workingFolder: fixture.folder, installation: nil, reporter: Silence())
+            environment: [:], workingFolder: WorkingFolder(fixture.folder), installation: nil, reporter: Silence())
         let client = try OrchestratorClient(server: request.orchestrator.url, token: nil, http: try HTTPClient())
         return try await Resolver(options: BuildOptions(), surroundings: surroundings).resolve(
             request, history: HistorySource(client: client))

@@ -38,7 +38,7 @@ import Testing
             told += Self.chunk
             await stderr.drain(to: 256 << 10)
         }
-        stderr.waitUntilWritten()
+        await onOwnThread { stderr.waitUntilWritten() }
         close(writing)
         #expect(await all == told)
     }
@@ -58,9 +58,9 @@ import Testing
             while let bytes = read(reading) { all += bytes }
             return all
         }
-        stderr.waitUntilWritten()
+        await onOwnThread { stderr.waitUntilWritten() }
         stderr.line("the last line")
-        stderr.waitUntilWritten()
+        await onOwnThread { stderr.waitUntilWritten() }
         close(writing)
         let text = String(decoding: await all, as: UTF8.self)
         let kept = try #require(text.firstRange(of: #/\n[0-9]+ bytes are missing here/#)).lowerBound

@@ -21,10 +21,10 @@ import Testing
             try writeFile("\(context)/.build-spec.ncl", spec)
             try change(folder)
             let nickel = try Project.tool("nickel")
-            let files = DescriptionFiles(
+            let files = try DescriptionFiles(
                 options: BuildOptions(),
                 surroundings: Surroundings(
-                    environment: ["PATH": "\(parentFolder(nickel)):/usr/bin:/bin"], workingFolder: context,
+                    environment: ["PATH": "\(parentFolder(nickel)):/usr/bin:/bin"], workingFolder: WorkingFolder(context),
                     installation: nil, reporter: Silence()))
             return await #expect(throws: LianError.self) { try await files.buildSpec(in: context) }
         }
