@@ -38,11 +38,6 @@ import Testing
     /// What was found is said where it says more than the rule, and before what may have been meant.
     @Test(
         arguments: [
-            (
-                "compute", ["provider": "lokal"],
-                "compute.provider: must be one of hcloud, proxmox, docker-local, local, found \"lokal\"; "
-                    + "did you mean 'local'?"
-            ),
             ("language", .null, "language: must not be null; leave the field out"),
             ("artifacts", [], "artifacts: must hold 1 to 32 of them"),
             ("runner", [1], "runner: must be a record, found a list"),

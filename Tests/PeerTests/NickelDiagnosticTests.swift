@@ -24,8 +24,8 @@ import Testing
             let files = try DescriptionFiles(
                 options: BuildOptions(),
                 surroundings: Surroundings(
-                    environment: ["PATH": "\(parentFolder(nickel)):/usr/bin:/bin"], workingFolder: WorkingFolder(context),
-                    installation: nil, reporter: Silence()))
+                    environment: ["PATH": "\(parentFolder(nickel)):/usr/bin:/bin"],
+                    workingFolder: WorkingFolder(context), installation: nil, reporter: Silence()))
             return await #expect(throws: LianError.self) { try await files.buildSpec(in: context) }
         }
     }

@@ -50,7 +50,8 @@ struct DescriptionFiles: Sendable {
             return try BuildSpec(JSONNode(json).secret())
         } catch {
             // An unknown field's name may come from such a file as well.
-            let what = Self.specPlaces.contains(error.path) ? "\(error)" : "one of its names \(error.rule)"
+            let nearest = error.nearest.map { "; did you mean '\($0)'?" } ?? ""
+            let what = Self.specPlaces.contains(error.path) ? "\(error)" : "one of its names \(error.rule)\(nearest)"
             throw LianError(
                 .buildSpecInvalid, .resolve, "\(file): \(what)",
                 hint: "schemas/build_spec.ncl says what each field may be.")

@@ -14,7 +14,7 @@ package struct CacheStore: Equatable, Sendable {
         package var value: String
     }
 
-    /// What is wrong with a text, without any value that stands in it but its type: that may be a secret.
+    /// What is wrong with a text, without any value that stands in it: that may be a secret.
     package struct Problem: Error, Equatable, Sendable {
         package let reason: String
         /// Whether what is asked for makes sense elsewhere, and no runner can do it.
@@ -60,7 +60,7 @@ package struct CacheStore: Equatable, Sendable {
         }
         let name = given.remove(at: type).value
         guard let kind = Kind(rawValue: name), let known = kind.keys(side) else {
-            throw Problem(reason: "type= must be one of \(kinds(side)), not '\(onOneLine(name, limit: 40))'")
+            throw Problem(reason: "has a type that is not one of \(kinds(side))")
         }
         for attribute in given {
             if let reason = kind.refusal(of: attribute.key) { throw Problem(reason: reason, isUnsupported: true) }
