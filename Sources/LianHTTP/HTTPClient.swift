@@ -21,7 +21,7 @@ package final class HTTPClient: Sendable {
         let answer = PendingAnswer()
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                answer.wait(continuation)
+                answer.wait { continuation.resume(returning: $0) }
                 loop.start(request, answer)
             }
         } onCancel: {
@@ -31,15 +31,15 @@ package final class HTTPClient: Sendable {
         return try outcome.get()
     }
 
-    /// The same for a thread that may block.
+    /// The same for a thread that may block. It needs none of the threads on which Tasks run, so that those who wait here
+    /// cannot be waiting for each other.
     package func sendAndWait(_ request: HTTPRequest) throws(HTTPFailure) -> HTTPResponse {
-        do {
-            return try waiting { try await self.send(request) }
-        } catch let failure as HTTPFailure {
-            throw failure
-        } catch {
-            throw HTTPFailure(.cancelled, "")
-        }
+        let answer = PendingAnswer()
+        let told = Monitor<PendingAnswer.Outcome?>(nil)
+        answer.wait { outcome in told.update { $0 = outcome } }
+        loop.start(request, answer)
+        guard let outcome = told.wait(atMost: nil, until: { $0 }) else { throw HTTPFailure(.cancelled, "") }
+        return try outcome.get()
     }
 
     /// Whether the server's port speaks HTTPS where the URL says http, or HTTP where it says https. It is asked for its
@@ -64,35 +64,35 @@ final class PendingAnswer: Sendable {
 
     private enum State {
         case open
-        case awaited(CheckedContinuation<Outcome, Never>)
+        case awaited(@Sendable (Outcome) -> Void)
         case resolved(Outcome)
     }
 
     private let state = Mutex<State>(.open)
 
-    func wait(_ continuation: CheckedContinuation<Outcome, Never>) {
+    func wait(_ body: @escaping @Sendable (Outcome) -> Void) {
         let early: Outcome? = state.withLock { state in
             if case .resolved(let outcome) = state { return outcome }
-            state = .awaited(continuation)
+            state = .awaited(body)
             return nil
         }
-        if let early { continuation.resume(returning: early) }
+        if let early { body(early) }
     }
 
     func resolve(_ outcome: Outcome) {
-        let waiting: CheckedContinuation<Outcome, Never>? = state.withLock { state in
+        let waiting: (@Sendable (Outcome) -> Void)? = state.withLock { state in
             switch state {
             case .resolved:
                 return nil
             case .open:
                 state = .resolved(outcome)
                 return nil
-            case .awaited(let continuation):
+            case .awaited(let body):
                 state = .resolved(outcome)
-                return continuation
+                return body
             }
         }
-        waiting?.resume(returning: outcome)
+        waiting?(outcome)
     }
 
     var isResolved: Bool {

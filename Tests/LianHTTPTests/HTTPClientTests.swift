@@ -108,6 +108,24 @@ import Testing
         }
     }
 
+    /// Also where all threads on which Tasks run wait so: none of them waits for another.
+    @Test func whoWaitsNeedsNoOther() async {
+        await #expect(processExitsWith: .success) {
+            alarm(60)
+            let server = try ScriptedHTTPServer()
+            server.on("GET", "/", [.success(200, true, after: .milliseconds(100))])
+            let client = try HTTPClient()
+            let request = HTTPRequest(.get, try HTTPURL(server.url), "/")
+            try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 0..<4 * ProcessInfo.processInfo.activeProcessorCount {
+                    group.addTask { try client.sendAndWait(request).status }
+                }
+                for try await status in group where status != 200 { exit(1) }
+            }
+            exit(0)
+        }
+    }
+
     @Test func unreachableServersAreToldApart() async throws {
         try await expect(.connectFailed, HTTPRequest(.get, HTTPURL("http://127.0.0.1:\(try refusingPort())"), "/"))
         try await expect(.nameNotResolved, HTTPRequest(.get, HTTPURL("http://no-such-host.invalid"), "/"))
