@@ -44,6 +44,8 @@ package final class ListeningSocket: Sendable {
     }
 
     deinit {
+        // A process that another test is just starting may have a copy until it executes its program.
+        shutdown(descriptor, Int32(SHUT_RDWR))
         close(descriptor)
     }
 
