@@ -75,9 +75,13 @@ import Testing
                 outputFile: folder.url.appending(path: "out"))
             defer { program.stop() }
             let started = folder.url.appending(path: "started").path
+            // The shell that becomes the program catches signals too.
             #expect(
                 await eventually {
-                    reads ? catches(signal, program.pid) : FileManager.default.fileExists(atPath: started)
+                    reads
+                        ? commandLine(of: program.pid).hasPrefix(Project.executable("lian-build"))
+                            && catches(signal, program.pid)
+                        : FileManager.default.fileExists(atPath: started)
                 })
             program.signal(signal)
             #expect(await program.ended() == .exited(128 + signal))
