@@ -68,20 +68,12 @@ import Testing
                 #"{"schema":"secret-delivery-context/v1","request_id":"r","workspace":"w","checks":["tools"]}"#)
             try #require(mkfifo(folder.url.appending(path: "silence").path, 0o600) == 0)
             let script = "exec \"$0\" integrate <>\(reads ? "silence" : "context") 2>err"
-            let program = try RunningProcess(
-                Command(
-                    "/bin/sh", ["-c", script, Project.executable("lian-build")], environment: folder.environment,
-                    workingDirectory: folder.url.path),
-                outputFile: folder.url.appending(path: "out"))
+            let program = try start(by: script, in: folder)
             defer { program.stop() }
             let started = folder.url.appending(path: "started").path
-            // The shell that becomes the program catches signals too.
             #expect(
                 await eventually {
-                    reads
-                        ? commandLine(of: program.pid).hasPrefix(Project.executable("lian-build"))
-                            && catches(signal, program.pid)
-                        : FileManager.default.fileExists(atPath: started)
+                    reads ? catches(signal, program) : FileManager.default.fileExists(atPath: started)
                 })
             program.signal(signal)
             #expect(await program.ended() == .exited(128 + signal))
@@ -90,6 +82,21 @@ import Testing
             #expect(run.envelope?["schema"]?.stringValue == "lian-build/integration/v1")
             #expect(processes(workingIn: folder.url.path).isEmpty)
         }
+    }
+
+    /// The program, by a shell that becomes it.
+    private func start(by script: String, in folder: ProgramFolder) throws -> RunningProcess {
+        try RunningProcess(
+            Command(
+                "/bin/sh", ["-c", script, Project.executable("lian-build")], environment: folder.environment,
+                workingDirectory: folder.url.path),
+            outputFile: folder.url.appending(path: "out"))
+    }
+
+    /// Whether it does so itself: the shell before it catches signals too.
+    private func catches(_ signal: Int32, _ program: RunningProcess) -> Bool {
+        commandLine(of: program.pid).hasPrefix(Project.executable("lian-build"))
+            && LianTestSupport.catches(signal, program.pid)
     }
 
     @Test func wrongProbesAreOneAnswer() async throws {
@@ -221,14 +228,10 @@ import Testing
             let script =
                 "exec \"$0\" build --dry-run --workspace acme --context app --image r.example/a/b:1 --ssh-key ephemeral "
                 + "--orchestrator-url http://127.0.0.1:9 --progress plain 2>full \(input)"
-            let program = try RunningProcess(
-                Command(
-                    "/bin/sh", ["-c", script, Project.executable("lian-build")], environment: folder.environment,
-                    workingDirectory: folder.url.path),
-                outputFile: folder.url.appending(path: "out"))
+            let program = try start(by: script, in: folder)
             defer { program.stop() }
             if let signal {
-                #expect(await eventually { catches(signal, program.pid) })
+                #expect(await eventually { catches(signal, program) })
                 program.signal(signal)
             }
             #expect(await program.ended() == .exited(signal.map { 128 + $0 } ?? 0))
