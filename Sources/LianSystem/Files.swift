@@ -341,6 +341,12 @@ package func currentFolder() -> String? {
     return path.utf8.first == UInt8(ascii: "/") ? path : nil
 }
 
+/// What a path has behind a folder that it begins with. By bytes: there are letters that are one character together with
+/// a slash behind them, and letters of several bytes.
+package func pathBehind(_ folder: String, of path: String) -> String {
+    String(Substring(path.utf8.dropFirst(folder.utf8.count)))
+}
+
 /// The path, or the nearest above it at which something stands.
 package func nearestFolder(_ path: String) -> String {
     var path = path

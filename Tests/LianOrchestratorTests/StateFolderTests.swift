@@ -22,6 +22,22 @@ import Testing
         guard chmod(path, mode) == 0, chown(path, owner, gid_t.max) == 0 else { throw SystemError("chmod \(path)") }
     }
 
+    /// Tried by making it, and nothing is left. Its folders may have letters of several bytes.
+    @Test(arguments: ["\u{E9}\u{E9}", "sign\u{600}"])
+    func whetherOneCanBeMadeIsTried(name: String) async throws {
+        try await withShortTemporaryFolder { folder in
+            let above = "\(folder.path)/\(name)"
+            try make(above, mode: 0o700)
+            for path in ["\(above)/a", "\(above)/a/b"] {
+                let obstacle = StateFolder.obstacle(at: path)
+                #expect(obstacle == nil, "\(obstacle?.description ?? "")")
+            }
+            #expect(try folderEntries(above) == [])
+            try writeFile("\(above)/a", "")
+            #expect(StateFolder.obstacle(at: "\(above)/a")?.description.contains("is not a folder") == true)
+        }
+    }
+
     @Test("row 77: a state folder below one that another user owns is refused", .needsRoot)
     func anothersFolder() async throws {
         try await withShortTemporaryFolder { folder in

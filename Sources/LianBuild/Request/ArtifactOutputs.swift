@@ -63,9 +63,7 @@ package struct BroughtOutput: Equatable, Sendable {
     /// Where a path leads, also where not all of it is there yet.
     static func landing(_ path: String) -> String {
         let near = nearestFolder(path)
-        // By bytes: there are letters that are one character together with a slash behind them.
-        let rest = Substring(path.utf8.dropFirst(near.utf8.count))
-        return absolutePath("\(realPath(near) ?? near)\(rest)", from: "/")
+        return absolutePath("\(realPath(near) ?? near)\(pathBehind(near, of: path))", from: "/")
     }
 
     /// As the envelope calls it.

@@ -70,7 +70,7 @@ package struct StateFolder: ~Copyable {
             return error
         }
         let there = nearestFolder(path)
-        let name = path.dropFirst(there.utf8.count).split(separator: "/").first ?? ""
+        let name = pathBehind(there, of: path).split(separator: "/").first ?? ""
         let first = "\(there)/\(name)"
         guard mkdir(first, 0o700) == 0 else {
             return ProviderError("the state folder cannot be made: \(SystemError("mkdir \(first)"))")
