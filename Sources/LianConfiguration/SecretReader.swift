@@ -92,8 +92,7 @@ package struct SecretReader: Sendable {
                 case 404: "There is no secret at \(path.mount)/\(path.path) of a key-value store of version 2."
                 default: "The vault's own log says more."
                 }
-            throw Self.missing(
-                what, "the vault at \(server.origin) answered \(response.status)", hint: hint)
+            throw Self.missing(what, "the vault at \(server.origin) answered \(response.status)", hint: hint)
         }
         guard let answer = try? JSONValue.parse(response.body),
             let value = answer["data"]?["data"]?[path.field]?.stringValue

@@ -64,7 +64,7 @@ package struct Options: Equatable, Sendable {
         tokenFile = try reader.path("--token-file") ?? file?.tokenFile.map { absolutePath($0, from: folder) }
         tokens = parsed.has("--token-file") ? nil : file?.tokens
         if let text = parsed.value("--listen") ?? file?.listen {
-            guard TextRule.listenAddress.holds(text), let address = ListenAddress(text) else {
+            guard let address = ListenAddress(text) else {
                 throw reader.refusal("--listen", "\(TextRule.listenAddress.sentence), not '\(text)'")
             }
             listen = address

@@ -106,8 +106,8 @@ package enum Orchestrator {
             if isSweep {
                 let isClean = outcome.isClean && areVolumesOpen
                 let living = roster.standing.count
-                let told = living == 0 ? "" : "; \(living) with a lease that has not ended: sweep again when it has"
-                if isClean { log.info("swept", "nothing is left of runners that are gone\(told)") }
+                let others = living == 0 ? "" : "; \(living) with a lease live on: sweep again when it has ended"
+                if isClean { log.info("swept", "nothing is left of runners that are gone\(others)") }
                 return isClean ? 0 : 1
             }
             let events = await openEvents(options, environment, orchestrator: surroundings.orchestrator, log)

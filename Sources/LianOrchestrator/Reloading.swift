@@ -67,6 +67,7 @@ struct Reloading: Sendable {
         to server: HTTPServer
     ) throws {
         // From tokens to the one token of before, or back, who may what changes altogether.
+        // What the environment says does not change while a process runs.
         let ofFile = try new.givenToken([:]).map { [Token.ofAll($0.token)] }
         let configured = try started.tokens == nil ? ofFile : new.tokens?.map(Token.init)
         for (provider, secret) in secrets { try provider.renew(secret) }

@@ -13,7 +13,7 @@ extension EndToEnd {
         @Test func aKeyServesBelowALongStateFolder() async throws {
             try await withBuildStage(stateLength: 39) { stage in
                 #expect(!stage.orchestrator.hasLogged("no_agents"))
-                try await withBuildScene(on: stage) { scene in try await AgentCases().oneKeySigns(scene) }
+                try await withBuildScene(on: stage) { scene in try await AgentCases().keysSign(in: scene) }
             }
         }
     }
@@ -71,48 +71,33 @@ struct AgentCases {
         }
     }
 
-    func oneKeySigns(_ scene: Scene) async throws {
-        let key = scene.folder.appending(path: "key").path
-        try await makeSSHKey(key, ["-t", "ed25519"])
+    /// Two steps, each with a key of its own.
+    func aKeySigns() async throws { try await withScene { try await keysSign(in: $0) } }
+
+    func keysSign(in scene: Scene) async throws {
+        var flags: [String] = []
+        var keys: [String] = []
+        for (id, kind) in [("default", "ed25519"), ("deploy", "rsa")] {
+            let key = scene.folder.appending(path: id).path
+            try await makeSSHKey(key, ["-t", kind])
+            flags += ["--ssh", "\(id)=\(key)"]
+            keys.append(key)
+        }
         let context = try await context(
             scene,
             """
-            COPY key.pub /
-            RUN --mount=type=ssh ssh-add -T /key.pub && echo signed
+            COPY *.pub /
+            RUN --mount=type=ssh ssh-add -T /default.pub && ! ssh-add -T /deploy.pub
+            RUN --mount=type=ssh,id=deploy ssh-add -T /deploy.pub && ! ssh-add -T /default.pub && echo signed
             """)
-        try FileManager.default.copyItem(atPath: "\(key).pub", toPath: "\(context)/key.pub")
-        let build = try await scene.build(scene.flags(context) + ["--ssh", "default=\(key)"])
+        for key in keys {
+            let name = URL(filePath: key).lastPathComponent
+            try FileManager.default.copyItem(atPath: "\(key).pub", toPath: "\(context)/\(name).pub")
+        }
+        let build = try await scene.build(scene.flags(context) + flags)
         try #require(build.status == 0, "\(build.story)")
         #expect(build.errorText.contains("signed"))
-    }
-
-    /// Two steps, each with a key of its own.
-    func aKeySigns() async throws {
-        try await withScene { scene in
-            var flags: [String] = []
-            var keys: [String] = []
-            for (id, kind) in [("default", "ed25519"), ("deploy", "rsa")] {
-                let key = scene.folder.appending(path: id).path
-                try await makeSSHKey(key, ["-t", kind])
-                flags += ["--ssh", "\(id)=\(key)"]
-                keys.append(key)
-            }
-            let context = try await context(
-                scene,
-                """
-                COPY *.pub /
-                RUN --mount=type=ssh ssh-add -T /default.pub && ! ssh-add -T /deploy.pub
-                RUN --mount=type=ssh,id=deploy ssh-add -T /deploy.pub && ! ssh-add -T /default.pub && echo signed
-                """)
-            for key in keys {
-                let name = URL(filePath: key).lastPathComponent
-                try FileManager.default.copyItem(atPath: "\(key).pub", toPath: "\(context)/\(name).pub")
-            }
-            let build = try await scene.build(scene.flags(context) + flags)
-            try #require(build.status == 0, "\(build.story)")
-            #expect(build.errorText.contains("signed"))
-            try await expectNoKey(keys[0], scene, build)
-        }
+        try await expectNoKey(keys[0], scene, build)
     }
 
     func aStepWithoutItsAgent() async throws {

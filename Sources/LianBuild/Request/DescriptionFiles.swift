@@ -11,9 +11,6 @@ struct DescriptionFiles: Sendable {
     /// The name under which a repository says what its builds need.
     static let buildSpecName = ".build-spec.ncl"
 
-    /// Where a spec can be wrong: in a field, or as a whole.
-    private static let specPlaces = ["", "cpu", "memory_gb", "time_budget_min", "language", "runner_image"]
-
     init(options: BuildOptions, surroundings: Surroundings) throws(LianError) {
         environment = surroundings.environment
         installation = surroundings.installation
@@ -51,7 +48,8 @@ struct DescriptionFiles: Sendable {
         } catch {
             // An unknown field's name may come from such a file as well.
             let nearest = error.nearest.map { "; did you mean '\($0)'?" } ?? ""
-            let what = Self.specPlaces.contains(error.path) ? "\(error)" : "one of its names \(error.rule)\(nearest)"
+            let isUnknown = error.rule == RecordReader.unknownRule
+            let what = isUnknown ? "one of its names \(error.rule)\(nearest)" : "\(error)"
             throw LianError(
                 .buildSpecInvalid, .resolve, "\(file): \(what)",
                 hint: "schemas/build_spec.ncl says what each field may be.")

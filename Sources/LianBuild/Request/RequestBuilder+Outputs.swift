@@ -27,14 +27,16 @@ extension RequestBuilder {
     ) throws -> ArtifactOutputs {
         guard !written.isEmpty else { return try outputs(push: push) }
         if !options.outputs.isEmpty { warnOverridden("--output", "outputs") }
-        var outputs = try outputs(written, within: folder, at: place)
-        outputs.pushes = outputs.pushes && (push ?? !options.noPush)
-        return outputs
+        return pushed(try outputs(written, within: folder, at: place), push)
     }
 
     /// The same where nothing is written.
     func outputs(push: Bool? = nil) throws -> ArtifactOutputs {
-        var outputs = try flagOutputs() ?? ArtifactOutputs(pushes: true)
+        pushed(try flagOutputs() ?? ArtifactOutputs(pushes: true), push)
+    }
+
+    private func pushed(_ outputs: ArtifactOutputs, _ push: Bool?) -> ArtifactOutputs {
+        var outputs = outputs
         outputs.pushes = outputs.pushes && (push ?? !options.noPush)
         return outputs
     }

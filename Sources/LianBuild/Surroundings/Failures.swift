@@ -15,9 +15,7 @@ extension LianError {
                 hint: "This is a defect of lian-build's; please report it with this message.")
         }
     }
-}
 
-extension LianError {
     /// A flag names a file that could not be written.
     package static func unwritable(_ flag: String, _ problem: String) -> LianError {
         LianError(

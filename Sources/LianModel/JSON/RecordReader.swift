@@ -155,17 +155,18 @@ package struct RecordReader {
     }
 
     static let nullRule = "must not be null; leave the field out"
+    package static let unknownRule = "is not a field of this record"
 
     /// Refuses a field that nobody asked for, and says which record further down has it, or suggests the known name
     /// nearest to it.
     package func close(whereBelongs: (String) -> String? = { _ in nil }) throws(SchemaViolation) {
         guard let unknown = members.keys.sorted().first(where: { !known.contains($0) }) else { return }
         let place = JSONNode(.null, path: path).childPath(unknown)
-        let rule = "is not a field of this record"
         if let owner = whereBelongs(unknown) {
-            throw SchemaViolation(path: place, rule: "\(rule); it is a field of \(owner)")
+            throw SchemaViolation(path: place, rule: "\(Self.unknownRule); it is a field of \(owner)")
         }
         // Sorted as in the schemas, so that both suggest the same name.
-        throw SchemaViolation(path: place, rule: rule, nearest: nearestName(to: unknown, among: known.sorted()))
+        throw SchemaViolation(
+            path: place, rule: Self.unknownRule, nearest: nearestName(to: unknown, among: known.sorted()))
     }
 }

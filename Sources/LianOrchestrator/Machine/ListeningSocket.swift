@@ -1,4 +1,5 @@
 import Glibc
+import LianModel
 import LianSystem
 
 /// Where to listen: a numeric address of this machine, and a port, where 0 stands for any free one.
@@ -13,16 +14,10 @@ package struct ListenAddress: Equatable, Sendable {
 
     /// `127.0.0.1:9011`, `[::1]:9011`.
     package init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
-            return nil
-        }
-        var host = text[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") {
-            host = host.dropFirst().dropLast()
-        } else if host.contains(":") {
-            return nil
-        }
-        guard !host.isEmpty else { return nil }
+        guard TextRule.listenAddress.holds(text), let colon = text.lastIndex(of: ":"),
+            let port = UInt16(text[text.index(after: colon)...])
+        else { return nil }
+        let host = text[..<colon].drop { $0 == "[" }.prefix { $0 != "]" }
         self.host = String(host)
         self.port = port
     }

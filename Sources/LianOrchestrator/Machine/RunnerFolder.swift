@@ -44,7 +44,9 @@ struct RunnerFolder: Sendable {
     var engineIsUp: String { "\(path)/engine.up" }
     /// That of an agent for a step, which BuildKit makes below TMPDIR, with ten digits at most.
     var longestAgentSocket: String { "\(temporary)/.buildkit-ssh-sock0123456789/ssh_auth_sock" }
+    /// In bytes, by the kernel's own count.
     static let socketLimit = 107
+
     /// What an engine leaves behind besides its data and its log when it is killed.
     var engineTraces: [String] { [engineRun, "\(engineRun).pid", engineSocket, engineIsUp, record(of: .engine)] }
 

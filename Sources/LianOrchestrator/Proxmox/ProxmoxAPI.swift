@@ -55,6 +55,7 @@ final class ProxmoxAPI: Sendable {
         var target = Self.root + path
         let isQuery = method == .get || method == .delete
         if isQuery { target += urlQuery(fields.mapValues { $0.stringValue ?? $0.encoded() }) }
+        // nil would be JSON's null here, which is a body.
         let body: JSONValue? = isQuery || fields.isEmpty ? .none : .object(fields)
         let response: HTTPResponse
         do {
